@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures: one set of real servers per test process, and two ways of running what is tested."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import ansible
+import pytest
+from parts import CHECKOUT, NotAvailable, private_folder
+from parts import golang_migrate as golang_migrate_part
+from parts.mariadb import MariaDB
+from parts.mysql import MySQL
+from parts.secretsmanager import SecretsManager
+from parts.sshd import GitServer
+
+COLLECTIONS = CHECKOUT / ".venv" / "collections"
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A MariaDB server."""
+    with private_folder("mariadb") as folder, MariaDB(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySQL]:
+    """A MySQL server; the test is skipped where it cannot be had."""
+    with private_folder("mysql") as folder, contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(MySQL(folder))
+        except NotAvailable as reason:
+            pytest.skip(str(reason))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def git_server() -> Iterator[GitServer]:
+    """An SSH server with Git repositories."""
+    with private_folder("git") as folder, GitServer(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secrets_manager() -> Iterator[SecretsManager]:
+    """A Secrets Manager endpoint."""
+    with private_folder("secrets") as folder, SecretsManager(folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def golang_migrate() -> Path:
+    """The real golang-migrate's program; the test is skipped where it cannot be had."""
+    try:
+        return golang_migrate_part.binary()
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture
+def schema(mariadb: MariaDB) -> Iterator[str]:
+    """The name of a new, empty schema on the MariaDB server."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    mariadb.create_schema(name)
+    yield name
+    mariadb.query(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+class RunModule(Protocol):
+    """Run a module of the collection and return its result."""
+
+    def __call__(
+        self,
+        name: str,
+        args: Mapping[str, Any],
+        check: bool = False,
+        diff: bool = False,
+        *,
+        python: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]: ...
+
+
+@pytest.fixture(scope="session")
+def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
+    """Run a module as Ansible does on a host: its own process, the arguments as JSON, the result as JSON.
+
+    It skips Ansible's controller, which takes a second; ``playbook`` has it.
+    """
+    library = tmp_path_factory.mktemp("library")
+    # Only Ansible itself: another Python's libraries must not come from this one's environment.
+    (library / "ansible").symlink_to(Path(ansible.__file__).parent)
+
+    def run(
+        name: str,
+        args: Mapping[str, Any],
+        check: bool = False,
+        diff: bool = False,
+        *,
+        python: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(library)}
+        done = subprocess.run(
+            [python or sys.executable, "-m", f"ansible_collections.dbops.migrations.plugins.modules.{name}"],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**args, **internal}}),
+            env={**os.environ, "PYTHONPATH": f"{COLLECTIONS}:{library}", **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert not done.stderr, f"The module {name} printed an error: {done.stderr}"
+        result: dict[str, Any] = json.loads(done.stdout)
+        result.setdefault("failed", False)
+        result.pop("invocation", None)
+        assert done.returncode == int(result["failed"])
+        return result
+
+    return run
+
+
+@dataclass
+class PlaybookResult:
+    """What a run of ansible-playbook gave: its exit code, its output, and each task's result."""
+
+    rc: int
+    stdout: str
+    stderr: str
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+    stats: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def result(self, host: str, task: str) -> dict[str, Any]:
+        """Return the last result of a task whose name contains ``task`` on a host."""
+        found = [event["result"] for event in self.tasks if event["host"] == host and task in event["task"]]
+        assert found, f"No task '{task}' ran for {host}: {[(e['host'], e['task']) for e in self.tasks]}"
+        result: dict[str, Any] = found[-1]
+        return result
+
+
+class RunPlaybook(Protocol):
+    """Run ansible-playbook and return what it gave."""
+
+    def __call__(
+        self,
+        playbook: str | Path,
+        inventory: Path | Mapping[str, Any],
+        *options: str,
+        extra_vars: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> PlaybookResult: ...
+
+
+@pytest.fixture
+def playbook(tmp_path: Path) -> RunPlaybook:
+    """Run a playbook, by its path or its full name, on an inventory that is a path or a mapping."""
+
+    def run(
+        playbook: str | Path,
+        inventory: Path | Mapping[str, Any],
+        *options: str,
+        extra_vars: Mapping[str, Any] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> PlaybookResult:
+        folder = tmp_path / f"playbook-{uuid.uuid4().hex[:8]}"
+        folder.mkdir(mode=0o700)
+        if not isinstance(inventory, Path):
+            content, inventory = inventory, folder / "inventory.json"
+            inventory.write_text(json.dumps(content))
+        (folder / "variables.json").write_text(json.dumps(extra_vars or {}))
+        results = folder / "results"
+        results.touch()
+        command = [Path(sys.executable).with_name("ansible-playbook"), playbook, "-i", inventory]
+        done = subprocess.run(
+            [*command, "-e", f"@{folder / 'variables.json'}", *options],
+            env={**ansible_environment(), "TASK_RESULTS": str(results), **(env or {})},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        outcome = PlaybookResult(done.returncode, done.stdout, done.stderr)
+        for line in results.read_text().splitlines():
+            event = json.loads(line)
+            if "stats" in event:
+                outcome.stats = event["stats"]
+            else:
+                outcome.tasks.append(event)
+        return outcome
+
+    return run
+
+
+def ansible_environment() -> dict[str, str]:
+    """Return an environment in which Ansible finds this checkout as the collection and nobody's own settings."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    return {
+        **own,
+        "ANSIBLE_CONFIG": "/dev/null",
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests" / "callbacks"),
+        "ANSIBLE_CALLBACKS_ENABLED": "task_results",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "true",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The real golang-migrate, with which everything here must be interchangeable."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import CACHE, NotAvailable
+from .mariadb import DatabaseServer
+
+PACKAGE = "github.com/golang-migrate/migrate/v4/cmd/migrate@v4.19.1"
+
+
+def binary() -> Path:
+    """Return the program's path; it is installed with Go when it is not in the cache."""
+    folder = CACHE / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / "migrate"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            _install(folder)
+    return program
+
+
+def _install(folder: Path) -> None:
+    go = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+    if go is None:
+        raise NotAvailable("golang-migrate cannot be installed: there is no Go (the command go) on this machine.")
+    environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
+    done = subprocess.run(
+        [go, "install", "-tags", "mysql", PACKAGE], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise NotAvailable(f"golang-migrate cannot be installed: {done.stderr.strip()[-500:]}")
+
+
+def run(
+    program: Path, server: DatabaseServer, database: str, directory: Path, *arguments: str, table: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run golang-migrate on one schema, for instance with the arguments ``"up"`` or ``"down", "1"``."""
+    url = f"mysql://{server.user}:{server.password}@tcp({server.host}:{server.port})/{database}"
+    if table is not None:
+        url += f"?x-migrations-table={table}"
+    return subprocess.run(
+        [program, "-path", directory, "-database", url, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
