@@ -30,8 +30,13 @@ def binary() -> Path:
     return program
 
 
+def find_go() -> str | None:
+    """Return the path of Go's command, also where its own installer put it."""
+    return shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+
+
 def _install(folder: Path) -> None:
-    go = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
+    go = find_go()
     if go is None:
         raise NotAvailable("golang-migrate cannot be installed: there is no Go (the command go) on this machine.")
     environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "-modcacherw"}
