@@ -14,7 +14,7 @@ attributes:
   diff_mode:
     description: Returns what has changed, or would change in C(check_mode), when in diff mode.
   idempotent:
-    description: A second run with the same options, outside check mode, reports no change when nothing else has changed.
+    description: A second run with the same options, outside check mode, changes nothing and says so.
   platform:
     description: Target operating systems and families on which the module runs.
     platforms: posix

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  login_host:
+    description: The database server's name or address, as the runner reaches it.
+    type: str
+    default: localhost
+  login_port:
+    description: The database server's port.
+    type: int
+    default: 3306
+  login_user:
+    description:
+      - The user to log in as.
+      - Without it, O(config_file) may name one; otherwise it is the account that runs the module.
+    type: str
+  login_password:
+    description: The user's password. Any character is fine.
+    type: str
+  login_unix_socket:
+    description: The path of the server's socket; then O(login_host) and O(login_port) do not matter.
+    type: path
+  login_db:
+    description:
+      - The schema to work on. It must exist.
+      - Write it as golang-migrate's connection string does, upper and lower case included, as the lock that both share is
+        named after it.
+    type: str
+    required: true
+  connect_timeout:
+    description: How many seconds to wait for the server when connecting.
+    type: int
+    default: 10
+  config_file:
+    description: An option file on the runner, whose section C([client]) may hold the user and the password.
+    type: path
+  tls:
+    description:
+      - How the connection is secured.
+      - V(disabled) is plain text. V(preferred) encrypts if the server can, and checks no certificate. V(required) encrypts or
+        fails, and checks no certificate. V(verify_ca) also checks that O(ca_cert) or one of the runner's own authorities signed
+        the server's certificate. V(verify_identity) also checks that the certificate is for O(login_host).
+      - Through O(login_unix_socket), V(preferred) does not encrypt.
+    type: str
+    default: preferred
+    choices: [disabled, preferred, required, verify_ca, verify_identity]
+  ca_cert:
+    description: The path, on the runner, of the authority's certificate in PEM format. The runner's own are used without it.
+    type: path
+  client_cert:
+    description: The path, on the runner, of the client's certificate in PEM format.
+    type: path
+  client_key:
+    description: The path, on the runner, of the client's private key in PEM format.
+    type: path
+  migrations_table:
+    description: golang-migrate's state table; its option C(x-migrations-table).
+    type: str
+    default: schema_migrations
+  lock_timeout:
+    description: How many seconds to wait while another run, ours or golang-migrate's, holds the database's lock.
+    type: int
+    default: 10
+requirements:
+  - PyMySQL[rsa] >= 1.1.1
+"""

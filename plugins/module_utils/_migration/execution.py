@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries a plan out; the only thing that changes a database. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any, Optional
+
+from .._core.errors import Error
+from .._mysql.session import ServerError, Session
+from .ledger import Ledger
+from .lexer import Dialect
+from .plan import Plan, Step
+from .script import Script, Statement
+
+# How much of a statement a message quotes, in characters.
+_QUOTED = 200
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One migration that was carried out."""
+
+    version: int
+    title: str
+    direction: str
+    statements: int
+    seconds: float
+
+
+@dataclass
+class Execution:
+    """Carries a plan out, and knows at any time how far it got.
+
+    :param directory: where the plan's files are.
+    :ivar notes: what golang-migrate could not run in the files that were run.
+    """
+
+    session: Session
+    ledger: Ledger
+    directory: str
+    plan: Plan
+    applied: list[Applied] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Carry out every step, in order.
+
+        :raises Error: a statement failed. The state table then holds the version that the step leads to, dirty.
+        """
+        if self.plan.steps:
+            self.ledger.ensure()
+        reached = self.plan.from_version
+        for step in self.plan.steps:
+            text = self._read(step)
+            started = time.monotonic()
+            self._write(step, True, reached)
+            count = self._run_script(step, text) if text is not None else 0
+            self._write(step, False, step.leads_to)
+            seconds = round(time.monotonic() - started, 3)
+            self.applied.append(Applied(step.version, step.title, step.direction, count, seconds))
+            reached = step.leads_to
+
+    def results(self) -> dict[str, Any]:
+        """Return what has been carried out, as return values."""
+        return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
+
+    def _read(self, step: Step) -> Optional[bytes]:
+        if step.file is None:
+            return None
+        path = os.path.join(self.directory, step.file)
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise Error(f"{path} cannot be read: {error.strerror}.", **self.results()) from error
+
+    def _write(self, step: Step, dirty: bool, reached: Optional[int]) -> None:
+        try:
+            self.ledger.write(step.leads_to, dirty)
+        except ServerError as error:
+            raise Error(
+                f"The state table could not be written {'before' if dirty else 'after'} {step.file or step.version}: "
+                f"({error.code}) {error.reason}. "
+                + ("Nothing of this file was run." if dirty else "All of this file was run; the state is dirty."),
+                error_code=error.code,
+                file=step.file,
+                dirty=not dirty,
+                to_version=reached,
+                **self.results(),
+            ) from error
+
+    def _run_script(self, step: Step, text: bytes) -> int:
+        """Run a file statement by statement and return how many there were."""
+        script = Script(text, self._dialect())
+        count = 0
+        for statement in script.statements():
+            try:
+                self.session.execute(statement.text)
+            except ServerError as error:
+                raise self._failure(step, statement, error) from error
+            count += 1
+            # The statement may have changed sql_mode.
+            script.dialect = self._dialect()
+        self.notes += [f"{step.file}:{note.line} {note.text}" for note in script.notes]
+        return count
+
+    def _dialect(self) -> Dialect:
+        return Dialect(self.session.mariadb, self.session.version, self.session.backslash_escapes)
+
+    def _failure(self, step: Step, statement: Statement, error: ServerError) -> Error:
+        quoted = statement.text[: _QUOTED * 4].decode("utf-8", "replace")
+        quoted = quoted[:_QUOTED] + ("…" if len(quoted) > _QUOTED or len(statement.text) > _QUOTED * 4 else "")
+        done = (
+            f"its {statement.number - 1} statement(s) before that are done"
+            if statement.number > 1
+            else "nothing of it is done"
+        )
+        version = "none" if step.leads_to is None else step.leads_to
+        return Error(
+            f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} failed: "
+            f"({error.code}) {error.reason}. {len(self.applied)} migration(s) were applied before this file; "
+            f"{done}. The database is now at version {version}, dirty. Put it right by hand, set the version that "
+            "the schema has then (module migration_force, playbook dbops.migrations.force), and run again. "
+            f"The statement: {quoted}",
+            file=step.file,
+            line=statement.line,
+            column=statement.column,
+            statement=statement.number,
+            error_code=error.code,
+            dirty=True,
+            to_version=step.leads_to,
+            **self.results(),
+        )

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From where a database is to where it should be: an ordered list of steps. Private to the collection.
+
+Pure: nothing here touches a database or a file. The rules are those of golang-migrate's up, down and goto.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from .._core.errors import Error
+from .source import Migration, Source
+
+# The state table holds versions in a signed BIGINT.
+MAX_STATE = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class State:
+    """What golang-migrate's state table says; a version of None means that nothing is applied."""
+
+    version: Optional[int]
+    dirty: bool
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where to go: ``latest``, ``none`` or a version; or a number of steps, negative for down."""
+
+    target: str = "latest"
+    steps: Optional[int] = None
+    allow_down: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One migration in one direction.
+
+    :param file: the script's name; None where the source has none: then only the state is written.
+    :param leads_to: the version that the state table holds afterwards; None for an empty table.
+    """
+
+    version: int
+    title: str
+    direction: str
+    file: Optional[str]
+    leads_to: Optional[int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps, where they start and end, and what a person should know about them."""
+
+    from_version: Optional[int]
+    to_version: Optional[int]
+    steps: tuple[Step, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def make_plan(source: Source, state: State, goal: Goal) -> Plan:
+    """Plan the way from ``state`` to ``goal``.
+
+    :raises Error: the state is dirty, the current version or the target has no file,
+        or the way leads down and that is not allowed.
+    """
+    if state.dirty:
+        raise Error(
+            f"The database is dirty: an earlier run failed on its way to version {_name(state.version)}. "
+            "Find out what it did and put it right, then set the version that the schema has "
+            "(module migration_force, playbook dbops.migrations.force) and run again.",
+            dirty=True,
+            from_version=state.version,
+        )
+    here = _position(source, state.version, "The database is at")
+    there = _destination(source, here, goal)
+    if there >= here:
+        steps = tuple(_up(migration) for migration in source.migrations[here:there])
+    else:
+        steps = tuple(_down(source.migrations, place) for place in range(here - 1, there - 1, -1))
+        _check_down(steps, goal)
+    for step in steps:
+        if step.version > MAX_STATE:
+            raise Error(f"Version {step.version} ({step.file}) is larger than the state table's BIGINT can hold.")
+    to_version = steps[-1].leads_to if steps else state.version
+    return Plan(state.version, to_version, steps, tuple(_warnings(steps, goal)))
+
+
+def pending(source: Source, version: Optional[int]) -> tuple[Step, ...]:
+    """Return the up steps above ``version``, whether the source knows that version or not."""
+    return tuple(_up(item) for item in source.migrations if version is None or item.version > version)
+
+
+def _destination(source: Source, here: int, goal: Goal) -> int:
+    if goal.steps is not None:
+        if goal.steps == 0:
+            raise Error("steps is 0. Give a number of migrations, negative for down, or leave it out.")
+        return min(max(here + goal.steps, 0), len(source.migrations))
+    if goal.target == "latest":
+        return len(source.migrations)
+    if goal.target == "none":
+        return 0
+    if not (goal.target.isascii() and goal.target.isdigit()):
+        raise Error(f"target is {goal.target!r}. Give a version (a number), latest, or none.")
+    return _position(source, int(goal.target), "The target is")
+
+
+def _position(source: Source, version: Optional[int], who: str) -> int:
+    """Return how many migrations lie at or below a version."""
+    if version is None:
+        return 0
+    for index, migration in enumerate(source.migrations):
+        if migration.version == version:
+            return index + 1
+    known = [migration.version for migration in source.migrations]
+    have = f"has {known[0]} to {known[-1]} ({len(known)} versions)" if known else "has no migrations"
+    raise Error(
+        f"{who} version {version}, but no file in {source.directory} has that version; the directory {have}. "
+        "Is this the right directory and an up-to-date ref? Nothing was changed.",
+        from_version=version,
+    )
+
+
+def _up(migration: Migration) -> Step:
+    return Step(migration.version, migration.title, "up", migration.up, migration.version)
+
+
+def _down(migrations: tuple[Migration, ...], place: int) -> Step:
+    migration = migrations[place]
+    return Step(
+        migration.version,
+        migration.title,
+        "down",
+        migration.down,
+        migrations[place - 1].version if place else None,
+    )
+
+
+def _check_down(steps: tuple[Step, ...], goal: Goal) -> None:
+    if not goal.allow_down:
+        versions = ", ".join(str(step.version) for step in steps)
+        raise Error(
+            f"This would undo {len(steps)} migration(s): {versions}. Down migrations destroy data; "
+            "set allow_down: true if that is meant. Nothing was changed."
+        )
+
+
+def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
+    warnings = [
+        f"Version {step.version} has no {step.direction} file: it is recorded, and nothing is run."
+        for step in steps
+        if step.file is None
+    ]
+    if goal.steps is not None and len(steps) < abs(goal.steps):
+        warnings.append(f"{abs(goal.steps)} steps were asked for, and there were only {len(steps)}.")
+    return warnings
+
+
+def _name(version: Optional[int]) -> str:
+    return "none" if version is None else str(version)

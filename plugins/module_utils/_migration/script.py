@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The text of one migration file, as statements. Private to the collection.
+
+golang-migrate sends a file as it is and lets the server split it; so does the ``mysql`` client with whatever
+stands between two of its delimiters. Statements found here are sent one by one, their bytes unchanged.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .compound import find_end, may_be_compound
+from .lexer import Dialect, Lexer, Token
+
+_DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
+_NOTHING = Token("nothing", b"", 0, 0)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: its number in the file, where it starts (line and column count from 1), its bytes."""
+
+    number: int
+    line: int
+    column: int
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something in a file that golang-migrate would refuse and we accept."""
+
+    line: int
+    text: str
+
+
+class Script:
+    """Splits a script while it is being run: ``dialect`` may be replaced between two statements.
+
+    ``notes`` is complete once ``statements`` is exhausted.
+    """
+
+    def __init__(self, text: bytes, dialect: Dialect) -> None:
+        self.notes: list[Note] = []
+        self._text = text
+        self.dialect = dialect
+        self._terminator = b";"
+        self._place = 0
+        self._counted, self._line, self._line_start = 0, 1, 0
+        self._number = 0
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield the statements in order."""
+        self._skip_byte_order_mark()
+        anything = False
+        while True:
+            lexer = Lexer(self._text, self.dialect, self._terminator)
+            start = lexer.begin(self._place)
+            self._move_to(start)
+            if start == len(self._text):
+                break
+            if self._delimiter(start):
+                continue
+            end, after = self._end(lexer, start)
+            if end == start:
+                self._empty_statement(after, anything)
+            else:
+                anything = True
+                yield self._statement(start, end)
+            self._place = after
+        self._note_emptiness(anything)
+
+    def _skip_byte_order_mark(self) -> None:
+        if self._text.startswith(codecs.BOM_UTF8):
+            self._place = self._line_start = len(codecs.BOM_UTF8)
+            self._note("starts with a byte order mark")
+
+    def _delimiter(self, start: int) -> bool:
+        """Carry out a DELIMITER command, if one starts here."""
+        command = _DELIMITER.match(self._text, start)
+        if command is None:
+            return False
+        if command[1]:
+            self._terminator = command[1].strip(b"'\"`") or command[1]
+        self._note("uses DELIMITER, a command of the mysql client")
+        self._place = command.end()
+        return True
+
+    def _end(self, lexer: Lexer, start: int) -> tuple[int, int]:
+        """Return where the statement and where its terminator end."""
+        if self._terminator == b";":
+            tokens = lexer.tokens(start)
+            first, second = next(tokens, _NOTHING), next(tokens, _NOTHING)
+            lexer.in_executable = False
+            if may_be_compound(first, second, self.dialect.mariadb):
+                token = find_end(lexer.tokens(start))
+                return (token.start, token.end) if token else (len(self._text), len(self._text))
+        return lexer.terminator(start)
+
+    def _statement(self, start: int, end: int) -> Statement:
+        self._number += 1
+        column = len(self._text[self._line_start : start].decode("utf-8", "replace")) + 1
+        return Statement(self._number, self._line, column, self._text[start:end])
+
+    def _empty_statement(self, after: int, anything: bool) -> None:
+        # One terminator alone is what a file of nothing looks like; that has a note of its own.
+        if anything or self._text[after:].strip():
+            self._note("has an empty statement")
+
+    def _note_emptiness(self, anything: bool) -> None:
+        if not anything and not self._text.strip().strip(b";").strip():
+            self._note("is empty")
+
+    def _move_to(self, place: int) -> None:
+        """Count the lines up to a place."""
+        lines = self._text.count(b"\n", self._counted, place)
+        if lines:
+            self._line += lines
+            self._line_start = self._text.rfind(b"\n", self._counted, place) + 1
+        self._counted = place
+
+    def _note(self, text: str) -> None:
+        self.notes.append(Note(self._line, text))

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""golang-migrate's lock: one run at a time per database and state table. Private to the collection."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Optional
+
+from .._core.errors import Error
+from .session import ServerError, Session
+
+
+def lock_name(database: str, table: str) -> str:
+    """Return the name golang-migrate locks (database/util.go, GenerateAdvisoryLockId).
+
+    :param database: as typed in the connection settings, case included.
+    """
+    return str((zlib.crc32(f"{database}:{table}".encode()) * 1486364155) & 0xFFFFFFFF)
+
+
+@contextmanager
+def locked(session: Session, table: str, timeout: int) -> Iterator[None]:
+    """Hold the lock for the length of a ``with`` block. The server frees it if the connection dies.
+
+    :param timeout: seconds to wait for another run.
+    :raises Error: another run holds it.
+    """
+    name = lock_name(session.database, table)
+    if session.query("SELECT GET_LOCK(%s, %s)", (name, timeout)) != [(1,)]:
+        holder = lock_holder(session, table) or "a run that has just ended"
+        raise Error(
+            f"Another run is at work on {session.database}: its lock was not free within {timeout} s. "
+            f"It is held by {holder}. Wait for it, or raise lock_timeout.",
+            lock_holder=holder,
+        )
+    try:
+        yield
+    finally:
+        # A connection that is gone has freed the lock already.
+        with suppress(ServerError):
+            session.query("SELECT RELEASE_LOCK(%s)", (name,))
+
+
+def lock_holder(session: Session, table: str) -> Optional[str]:
+    """Return who holds the lock, as far as the server lets this user see; None if nobody does."""
+    [(connection,)] = session.query("SELECT IS_USED_LOCK(%s)", (lock_name(session.database, table),))
+    if connection is None:
+        return None
+    rows = session.query("SELECT user, host, time FROM information_schema.processlist WHERE id = %s", (connection,))
+    who = f", {rows[0][0]}@{rows[0][1]}, in its present state for {rows[0][2]} s" if rows else ""
+    return f"connection {connection}{who}"

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How to reach a database: options and what they mean. Private to the collection."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .._core.arguments import ArgumentSpec
+from .._core.errors import Error
+
+# Documented in the doc fragment dbops.migrations._mysql.
+MYSQL = ArgumentSpec(
+    argument_spec={
+        "login_host": {"type": "str", "default": "localhost"},
+        "login_port": {"type": "int", "default": 3306},
+        "login_user": {"type": "str"},
+        "login_password": {"type": "str", "no_log": True},
+        "login_unix_socket": {"type": "path"},
+        "login_db": {"type": "str", "required": True},
+        "connect_timeout": {"type": "int", "default": 10},
+        "config_file": {"type": "path"},
+        "tls": {
+            "type": "str",
+            "default": "preferred",
+            "choices": ["disabled", "preferred", "required", "verify_ca", "verify_identity"],
+        },
+        "ca_cert": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path", "no_log": False},
+        "migrations_table": {"type": "str", "default": "schema_migrations"},
+        "lock_timeout": {"type": "int", "default": 10},
+    },
+    required_together=[["client_cert", "client_key"]],
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of MYSQL that a connection needs, under PyMySQL's names.
+
+    :param connect_timeout: seconds.
+    """
+
+    host: str
+    port: int
+    user: Optional[str]
+    password: Optional[str] = field(repr=False)
+    unix_socket: Optional[str]
+    database: str
+    connect_timeout: int
+    config_file: Optional[str]
+    tls: str
+    ca_cert: Optional[str]
+    client_cert: Optional[str]
+    client_key: Optional[str]
+
+    @property
+    def address(self) -> str:
+        """Where the server is, for messages."""
+        return self.unix_socket or f"{self.host}:{self.port}"
+
+    def tls_context(self) -> Optional[ssl.SSLContext]:
+        """Return what the connection is to be secured with; None for plain text.
+
+        :raises Error: a certificate or key cannot be read.
+        """
+        if self.tls == "disabled" or (self.unix_socket and self.tls == "preferred"):
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        verify = self.tls in ("verify_ca", "verify_identity")
+        context.check_hostname = self.tls == "verify_identity"
+        context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+        try:
+            if self.ca_cert:
+                context.load_verify_locations(cafile=self.ca_cert)
+            elif verify:
+                context.load_default_certs()
+            if self.client_cert:
+                context.load_cert_chain(self.client_cert, self.client_key)
+        except (OSError, ssl.SSLError) as error:
+            raise Error(
+                f"The TLS files cannot be used: {error.strerror or error}. Check ca_cert "
+                f"({self.ca_cert}), client_cert ({self.client_cert}) and client_key; they are paths on the runner."
+            ) from error
+        return context
+
+
+def read_settings(params: Mapping[str, Any]) -> Settings:
+    """Make settings of a module's parameters."""
+    return Settings(
+        host=params["login_host"],
+        port=params["login_port"],
+        user=params["login_user"],
+        password=params["login_password"],
+        unix_socket=params["login_unix_socket"],
+        database=params["login_db"],
+        connect_timeout=params["connect_timeout"],
+        config_file=params["config_file"],
+        tls=params["tls"],
+        ca_cert=params["ca_cert"],
+        client_cert=params["client_cert"],
+        client_key=params["client_key"],
+    )
