@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  version_stage:
+    description:
+      - The staging label of the version to read.
+      - When neither this nor O(version_id) is set, V(AWSCURRENT) is read.
+      - Excludes O(version_id).
+    type: str
+  version_id:
+    description:
+      - The ID of the version to read. Excludes O(version_stage).
+    type: str
+  fields:
+    description:
+      - Where the secret's keys have other names than the usual ones, their names.
+      - The keys of this dictionary are V(host), V(port), V(user), V(password) and V(database), each only where needed.
+        The values are the keys in the secret. A key that is named here must be there.
+      - Usual are C(hostname) or C(host), C(port), C(username) or C(user), C(password), and C(database) or C(dbname).
+    type: dict
+notes:
+  - The secret may be a JSON object with the usual keys, in the shape that Amazon RDS gives its secrets,
+    or with any keys that O(fields) names. It may also be a connection URL,
+    such as V(mysql://user:password@host:3306/database) or golang-migrate's
+    V(mysql://user:password@tcp(host:3306\)/database), with user, password and database percent-encoded.
+    Parameters after the question mark of a URL are not used.
+  - Only a password is required. What else is lacking is null in the result.
+"""

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A client of an AWS service. Private to the collection.
+
+The one place that knows boto3 and botocore. No text of an exception or of an answer goes into a message:
+a signature error, for instance, repeats the session token. A message holds our words and AWS's error code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from .._core.dependency import Dependency
+from .._core.errors import Error
+from .arguments import AWS
+from .aws_reasons import library_reason, service_reason
+
+with Dependency("boto3") as BOTO3:
+    import boto3
+    import botocore.session
+    from botocore import xform_name
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+# One request takes 3 + 4 seconds at most. Three of them with the pauses in between bridge a moment of throttling,
+# and are given up within 15 seconds when nothing answers.
+CONNECT_TIMEOUT = 3
+READ_TIMEOUT = 4
+ATTEMPTS = 3
+
+
+class AwsClient:
+    """A service, reached as the options of the spec AWS say; what they leave open is boto3's to find."""
+
+    def __init__(self, service: str, options: Mapping[str, Any]) -> None:
+        """Check the library and the options; nothing is asked of AWS yet."""
+        BOTO3.check()
+        self._service = service
+        self._given: dict[str, str] = {name: options[name] for name in AWS.argument_spec if options.get(name)}
+        _check(self._given)
+
+    def call(
+        self, operation: str, parameters: Mapping[str, str], own_reason: Callable[[str, str], str | None]
+    ) -> dict[str, Any]:
+        """Call an operation of the service and return its answer.
+
+        :param operation: its name in the API, for instance ``GetSecretValue``.
+        :param own_reason: takes an error's code and text, returns what the caller has to say about it.
+        """
+        try:
+            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
+        except ClientError as error:
+            code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            # For a profile that names a role, botocore calls an operation of another service first.
+            reason = own_reason(code, text) if error.operation_name == operation else None
+            raise Error(self._message(reason or service_reason(code, status), code, error.operation_name)) from None
+        except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
+            raise Error(self._message(library_reason(error), type(error).__name__, operation)) from None
+        return answer
+
+    @cached_property
+    def _client(self) -> Any:
+        session = botocore.session.Session()
+        # As the session's default it also binds the requests with which botocore gets itself credentials.
+        session.set_default_client_config(
+            Config(
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
+                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            )
+        )
+        given = self._given
+        return boto3.Session(
+            aws_access_key_id=given.get("access_key"),
+            aws_secret_access_key=given.get("secret_key"),
+            aws_session_token=given.get("session_token"),
+            region_name=given.get("region"),
+            profile_name=given.get("profile"),
+            botocore_session=session,
+        ).client(self._service, endpoint_url=given.get("endpoint_url"))  # type: ignore[call-overload]
+
+    def _message(self, reason: str, code: str, operation: str) -> str:
+        # The client is not there when making it is what failed.
+        client = self.__dict__.get("_client")
+        region = client.meta.region_name if client else self._given.get("region", "not known")
+        endpoint = client.meta.endpoint_url if client else self._given.get("endpoint_url", "not known")
+        if client and "EndpointConnection" in code and not _is_known(self._service, region):
+            reason = f"{reason}. boto3 knows no region {region}"
+        shown = code if re.fullmatch(r"[\w.:-]{1,64}", code) else "an error without a code"
+        return f"{reason}. ({shown} from {operation}, region {region}, endpoint {re.sub('//.*@', '//', endpoint)})"
+
+
+def _check(given: Mapping[str, str]) -> None:
+    if ("access_key" in given) != ("secret_key" in given):
+        raise Error("access_key and secret_key go together, and only one of them is set.")
+    if "session_token" in given and "access_key" not in given:
+        raise Error("session_token belongs to access_key and secret_key, and these are not set.")
+    if "profile" in given and "access_key" in given:
+        raise Error("profile and access_key exclude each other. Leave one of them out.")
+    for name in ("access_key", "secret_key", "session_token"):
+        if not re.fullmatch("[!-~]*", given.get(name, "")):
+            raise Error(f"{name} holds a space, a line end or another sign that no AWS key has.")
+    if not re.fullmatch(r"(https?://[^\s/?#@]+(/[^\s?#@]*)?)?", given.get("endpoint_url", "")):
+        raise Error("endpoint_url is not a URL of the form https://HOST or https://HOST:PORT.")
+
+
+def _is_known(service: str, region: str) -> bool:
+    session = botocore.session.Session()
+    return any(
+        region in session.get_available_regions(service, partition) for partition in session.get_available_partitions()
+    )

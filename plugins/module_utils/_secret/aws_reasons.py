@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What AWS's error codes and botocore's exceptions mean to a user. Private to the collection.
+
+Only the names of codes and classes are looked at, never their texts.
+"""
+
+from __future__ import annotations
+
+_CREDENTIALS = "Check access_key, secret_key and session_token, or the credentials that the host itself has"
+_REFUSED = f"AWS does not accept the credentials. {_CREDENTIALS}"
+_EXPIRED = "the credentials have expired. Get new ones"
+_CLOCK = f"{_REFUSED}; check the host's clock, too"
+_THROTTLED = "AWS still throttles the request after repeating it. Wait a little, or run fewer hosts at once"
+_FAILED = "AWS still fails after repeating the request. Try again later"
+
+_CODES = {
+    "AccessDenied": "access is denied",
+    "AccessDeniedException": "access is denied",
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "IncompleteSignature": _REFUSED,
+    "InvalidClientTokenId": _REFUSED,
+    "InvalidSignatureException": _CLOCK,
+    "MissingAuthenticationToken": _REFUSED,
+    "MissingAuthenticationTokenException": _REFUSED,
+    "RequestExpired": "the request was too old when it came. Check the host's clock",
+    "RequestLimitExceeded": _THROTTLED,
+    "SignatureDoesNotMatch": _CLOCK,
+    "Throttling": _THROTTLED,
+    "ThrottlingException": _THROTTLED,
+    "TooManyRequestsException": _THROTTLED,
+    "UnrecognizedClientException": f"{_REFUSED}; a region that is not enabled for the account refuses them, too",
+}
+
+_OWN = "the credentials that the host has of its own cannot be used. Check the profile, role or sign-on behind them"
+# Names of exception classes: the nearest in an exception's line of ancestors counts.
+_CLASSES = {
+    "ConfigParseError": "the host's AWS configuration files cannot be read. Check ~/.aws/config and ~/.aws/credentials",
+    "ConnectTimeoutError": "nothing answers when connecting. Check region, endpoint_url, routes and firewalls",
+    "ConnectionClosedError": "the connection was closed before an answer came. Check endpoint_url and proxies",
+    "CredentialRetrievalError": _OWN,
+    "EndpointConnectionError": "there is no connection to the endpoint. Check region, endpoint_url, DNS and firewalls",
+    "HTTPClientError": "the request could not be sent. Check endpoint_url and the proxy settings",
+    "InvalidConfigError": _OWN,
+    "InvalidRegionError": "the region is not one. Write it as in eu-central-1",
+    "NoCredentialsError": "there are no AWS credentials. Give access_key and secret_key or profile, "
+    "or give the host an instance role, the AWS_ environment variables or ~/.aws",
+    "NoRegionError": "there is no region. Set region, or AWS_DEFAULT_REGION or the profile's region on the host",
+    "OSError": "a file or program that the host's AWS settings name cannot be used. Check ~/.aws and AWS_CA_BUNDLE",
+    "ParamValidationError": "a parameter is not valid. Check the secret's name and the version",
+    "PartialCredentialsError": _OWN,
+    "ProfileNotFound": "the host has no such profile. Check profile, AWS_PROFILE and the files in ~/.aws "
+    "of the user who runs this",
+    "ProxyConnectionError": "the proxy cannot be reached. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on the host",
+    "ReadTimeoutError": "the endpoint accepts connections, but does not answer. Check endpoint_url and proxies",
+    "ResponseParserError": "the answer is not one of AWS. Check endpoint_url and proxies",
+    "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set AWS_CA_BUNDLE on the host "
+    "where a CA of your own signs",
+    "SSOError": _OWN,
+    "TokenRetrievalError": _OWN,
+    "ValueError": "boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL on the host",
+}
+
+
+def service_reason(code: str, status: int) -> str:
+    """Say what an error means that AWS answered with.
+
+    :param status: the HTTP status of the answer.
+    """
+    if status == 429:
+        return _THROTTLED
+    return _CODES.get(code) or (_FAILED if status >= 500 else "AWS refuses the request")
+
+
+def library_reason(error: Exception) -> str:
+    """Say what an exception means with which botocore gave up."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((_CLASSES[name] for name in names if name in _CLASSES), "boto3 gave up")

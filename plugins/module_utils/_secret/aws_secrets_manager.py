@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""AWS Secrets Manager as a store. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .._core.errors import Error
+from .aws import AwsClient
+from .store import StoredSecret
+
+
+class AwsSecretsManager:
+    """A store, for the options of the spec AWS."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._client = AwsClient("secretsmanager", options)
+
+    def read(self, secret_id: str, options: Mapping[str, Any]) -> StoredSecret:
+        """Read the version that version_stage or version_id names, by default the current one."""
+        stage, version_id = options.get("version_stage"), options.get("version_id")
+        if not secret_id:
+            raise Error("the name is empty. Give the secret's name or ARN.")
+        if stage and version_id:
+            raise Error("version_stage and version_id exclude each other. Leave one of them out.")
+        version = {"VersionId": version_id} if version_id else {"VersionStage": stage or "AWSCURRENT"}
+        answer = self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, _reason)
+        return StoredSecret(text=_text(answer), arn=answer.get("ARN", ""), version_id=answer.get("VersionId", ""))
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    text: str | None = answer.get("SecretString")
+    if text is not None:
+        return text
+    try:
+        # Someone stored a text file as bytes.
+        return bytes(answer.get("SecretBinary") or b"").decode()
+    except UnicodeDecodeError:
+        raise Error("it is binary and not UTF-8 text. Store a JSON object or a connection URL in it.") from None
+
+
+def _reason(code: str, text: str) -> str | None:
+    """Say what an error of GetSecretValue means; its text is read only to tell cases apart."""
+    if code == "ResourceNotFoundException":
+        if "value for" in text:
+            return "it has no such version. Check version_stage or version_id"
+        return "there is no secret of this name, or none with this version. Check the name, region and account"
+    if code == "AccessDeniedException":
+        # An identity is a name, not a secret, and the one thing that is needed to mend this.
+        who = re.search(r"User: (arn:[\w+=,.@:/-]+)", text)
+        return (
+            f"access is denied. Allow {who[1] if who else 'the identity'} secretsmanager:GetSecretValue on it, "
+            "and kms:Decrypt on its key if that is a key of your own"
+        )
+    if code == "DecryptionFailure":
+        return "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+    if code == "InvalidRequestException" and "delet" in text:
+        return "it is marked for deletion. Restore it, or name another"
+    if code in ("InvalidParameterException", "InvalidRequestException", "ValidationException"):
+        return "AWS finds the request not valid. Check the secret's name, version_stage and version_id"
+    return None

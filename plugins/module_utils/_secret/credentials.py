@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A secret's text becomes a database's credentials. Private to the collection.
+
+No message of this file holds a value of the secret; it may hold the secret's keys.
+Each goes on after "Secret NAME: ".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .._core.errors import Error
+from .connection_url import is_url, read_url
+
+# Our names, and the keys that stand for them when fields does not say otherwise.
+KEYS: dict[str, tuple[str, ...]] = {
+    "host": ("hostname", "host"),
+    "port": ("port",),
+    "user": ("username", "user"),
+    "password": ("password",),
+    "database": ("database", "dbname"),
+}
+ENGINES = ("mysql", "mariadb", "aurora-mysql")
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What opens a database; None where the secret does not say."""
+
+    password: str = field(repr=False)
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    database: str | None = None
+
+
+def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
+    """Read the credentials out of a secret's text.
+
+    :param text: a JSON object or a connection URL.
+    :param fields: our names, and the secret's own keys for them where they are not the usual ones.
+    """
+    text = text.strip()
+    if not text:
+        raise Error("it is empty. Store a JSON object or a connection URL in it.")
+    if is_url(text):
+        if fields:
+            raise Error("it is a connection URL and has no keys. Leave fields out.")
+        found = dict(read_url(text))
+        where = {name: f"the URL's {name}" for name in KEYS}
+    else:
+        secret = _load(text)
+        _check_engine(secret)
+        keys = _find_keys(secret, fields or {})
+        found = {name: secret[key] for name, key in keys.items()}
+        where = {name: f"the value of {_shown([key])}" for name, key in keys.items()}
+    return Credentials(
+        password=_text(found["password"], where["password"]),
+        port=_port(found.get("port"), where.get("port", "")),
+        **{name: _text(found[name], where[name]) or None for name in ("host", "user", "database") if found.get(name)},
+    )
+
+
+def _load(text: str) -> dict[str, Any]:
+    try:
+        secret = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        # The exception holds the secret's text: it goes no further.
+        raise Error(
+            "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, username, "
+            "password and database, or a URL such as mysql://user:password@host:3306/database."
+        ) from None
+    if not isinstance(secret, dict):
+        raise Error("it is JSON, but not an object. Store an object: {…} with the key password and others.")
+    return secret
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    secret = dict(pairs)
+    if len(secret) < len(pairs):
+        names = [name for name, _value in pairs]
+        raise Error(f"it has a key twice: {_shown({name for name in names if names.count(name) > 1})}. Remove one.")
+    return secret
+
+
+def _check_engine(secret: Mapping[str, Any]) -> None:
+    engine = secret.get("engine")
+    if engine is not None and str(engine).lower() not in ENGINES:
+        raise Error(f"its engine is none of {', '.join(ENGINES)}. It belongs to another kind of database.")
+
+
+def _find_keys(secret: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return for each of our names the key to read; a name that the secret does not hold is absent."""
+    for name, key in fields.items():
+        if name not in KEYS:
+            raise Error(f"fields maps {name}, which is none of {', '.join(KEYS)}.")
+        if key not in secret:
+            raise Error(f"fields maps {name} to {key}, which is not among its keys: {_shown(secret)}.")
+    keys = dict(fields)
+    for name in KEYS:
+        if name not in fields and (key := _usual_key(secret, name)):
+            keys[name] = key
+    if not secret.get(keys.get("password", "")):
+        nested = [key for key, value in secret.items() if isinstance(value, (dict, list))]
+        raise Error(
+            f"it has no password. Its keys are: {_shown(secret)}. "
+            + (f"Keys inside {_shown(nested)} are not looked at: credentials stand at the top. " if nested else "")
+            + "Store the password under password, or name its key: fields: {password: KEY}."
+        )
+    return keys
+
+
+def _usual_key(secret: Mapping[str, Any], name: str) -> str | None:
+    keys = [key for key in KEYS[name] if secret.get(key) not in (None, "")]
+    if any(secret[key] != secret[keys[0]] for key in keys):
+        raise Error(
+            f"its keys {' and '.join(keys)} differ. Remove one, or say which holds: fields: {{{name}: {keys[0]}}}."
+        )
+    return keys[0] if keys else None
+
+
+def _shown(keys: Iterable[str]) -> str:
+    """List keys for a message: not all of a long list, and nothing that cannot be printed."""
+    names = sorted(keys)
+    shown = ", ".join(names[:12]) or "none"
+    return shown.encode("utf-8", "backslashreplace").decode() + (f" and {len(names) - 12} more" if names[12:] else "")
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise Error(f"{where} is not a string. Put it in quotes.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Error(f"{where} holds half of a character (a lone surrogate). Store it again.") from None
+    return value
+
+
+def _port(value: Any, where: str) -> int | None:
+    if value is None or value == "":
+        return None
+    text = str(value)
+    # The pattern, because int() would take "+3_306" and digits of every script, and str(True) is no number.
+    if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise Error(f"{where} is not a port: a number from 1 to 65535.")
+    return int(text)
