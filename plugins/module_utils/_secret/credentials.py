@@ -61,10 +61,10 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
         keys = _find_keys(secret, fields or {})
         found = {name: secret[key] for name, key in keys.items()}
         where = {name: f"the value of {_shown([key])}" for name, key in keys.items()}
+    found = {name: value for name, value in found.items() if value not in (None, "")}
     return Credentials(
-        password=_text(found["password"], where["password"]),
-        port=_port(found.get("port"), where.get("port", "")),
-        **{name: _text(found[name], where[name]) or None for name in ("host", "user", "database") if found.get(name)},
+        **{name: _text(found[name], where[name]) for name in ("password", "host", "user", "database") if name in found},
+        port=_port(found["port"], where["port"]) if "port" in found else None,
     )
 
 
@@ -101,20 +101,28 @@ def _find_keys(secret: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str
     for name, key in fields.items():
         if name not in KEYS:
             raise Error(f"fields maps {name}, which is none of {', '.join(KEYS)}.")
+        if not isinstance(key, str):
+            raise Error(f"fields maps {name} to something else than the name of a key.")
         if key not in secret:
             raise Error(f"fields maps {name} to {key}, which is not among its keys: {_shown(secret)}.")
     keys = dict(fields)
     for name in KEYS:
         if name not in fields and (key := _usual_key(secret, name)):
             keys[name] = key
-    if not secret.get(keys.get("password", "")):
-        nested = [key for key, value in secret.items() if isinstance(value, (dict, list))]
-        raise Error(
-            f"it has no password. Its keys are: {_shown(secret)}. "
-            + (f"Keys inside {_shown(nested)} are not looked at: credentials stand at the top. " if nested else "")
-            + "Store the password under password, or name its key: fields: {password: KEY}."
-        )
+    if secret.get(keys.get("password", "")) in (None, ""):
+        raise Error(_no_password(secret, keys.get("password", "password")))
     return keys
+
+
+def _no_password(secret: Mapping[str, Any], key: str) -> str:
+    if key in secret:
+        return f"its key {key}, which should hold the password, is empty."
+    nested = [name for name, value in secret.items() if isinstance(value, (dict, list))]
+    return (
+        f"it has no password. Its keys are: {_shown(secret)}. "
+        + (f"Keys inside {_shown(nested)} are not looked at: credentials stand at the top. " if nested else "")
+        + "Store the password under password, or name its key: fields: {password: KEY}."
+    )
 
 
 def _usual_key(secret: Mapping[str, Any], name: str) -> str | None:
@@ -143,9 +151,7 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
-def _port(value: Any, where: str) -> int | None:
-    if value is None or value == "":
-        return None
+def _port(value: Any, where: str) -> int:
     text = str(value)
     # The pattern, because int() would take "+3_306" and digits of every script, and str(True) is no number.
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
