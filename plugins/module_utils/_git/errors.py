@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What git and ssh say → what a user has to know. Private to the collection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .reference import Address
+
+# The server has the repository but does not serve it in the way it was asked to.
+_REFUSED = re.compile(
+    r"unadvertised object|not our ref|remote error:|does not support (shallow|filter)|shallow capabilities"
+)
+
+# The first pattern that is found counts: what is certain stands before what is vague.
+_MESSAGES: Sequence[tuple[str, str]] = (
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "The host key of {server} is not the one in known_hosts{offer}. Either the server got a new key, or someone is "
+        "in between. Compare it with what the server's operator publishes before you replace the line in known_hosts.",
+    ),
+    (
+        r"No \S+ host key is known for|Host key verification failed",
+        "The host key of {server} is unknown{offer}. Compare it with what the server's operator publishes, then add "
+        "its line to known_hosts; ssh-keyscan {scan} prints it.",
+    ),
+    (
+        r"Load key \S+ (?P<why>[^\n]*)",
+        "ssh cannot read the private key ({why}). Is it complete, and of a kind that the runner's ssh knows?",
+    ),
+    (
+        r"Permission denied \([^)]*\)",
+        "{repo}: the server does not accept the private key{key}. Register its public half there as a deploy key with "
+        "read access, or give the right private_key; check the user in the URL too.",
+    ),
+    (
+        "Could not resolve host",
+        "{repo}: the name {host} cannot be resolved on the runner. Check the name, and the runner's DNS.",
+    ),
+    (
+        "timed out",
+        "{repo}: {server} did not answer within {timeout} seconds. Check the address and the firewalls between the "
+        "runner and it, or raise timeout.",
+    ),
+    (
+        "Connection refused|Couldn't connect to server|Failed to connect to",
+        "{repo}: {server} refuses the connection. Check host, port and the firewalls between the runner and it.",
+    ),
+    ("No route to host|Network is unreachable", "{repo}: the runner has no network route to {server}."),
+    (
+        "SSL certificate problem|certificate verification failed|unable to get local issuer",
+        "{repo}: the TLS certificate of {server} is not trusted ({detail}). Check the address, or add its "
+        "authority to the runner's trust store.",
+    ),
+    (
+        "Authentication failed for|HTTP Basic: Access denied|returned error: 40[13]",
+        "{repo}: the server does not accept username and token. Check both, and that they may read this repository.",
+    ),
+    (
+        "could not read (Username|Password)|terminal prompts disabled",
+        "{repo}: the server asks for credentials. Set token (and username); or is the repository's name wrong?",
+    ),
+    (
+        "dubious ownership",
+        "{repo} belongs to another account than the one that runs this task, and git refuses such repositories. Use "
+        "become_user to run as its owner, or fetch it over ssh.",
+    ),
+    (
+        r"does not appear to be a git repository|[Rr]epository '?[^\n]*not found|returned error: 404|"
+        "project you were looking for could not be found|does not exist",
+        "There is no repository {repo}, or these credentials may not see it ({detail}).",
+    ),
+    (
+        "No space left on device|Disk quota exceeded",
+        "No space is left on the runner for what git fetches from {repo} ({detail}). It goes into remote_tmp first.",
+    ),
+    ("mismatched algorithms|object format", "{repo} uses SHA-256 object names, which is not supported."),
+    (
+        "early EOF|unexpected disconnect|hung up unexpectedly|index-pack|Connection (closed|reset)|kex_exchange",
+        "{repo}: the conversation with the server broke off ({detail}). Try again; if it stays so, look at the "
+        "server's log.",
+    ),
+)
+
+
+def refused(stderr: str) -> bool:
+    """Tell whether asking the same server in a simpler way may help."""
+    return bool(_REFUSED.search(stderr))
+
+
+def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] = ()) -> str:
+    """Return one clear message for what git and ssh wrote to their standard error."""
+    text = _useful(stderr)
+    server = address.host if address.port is None else f"[{address.host}]:{address.port}"
+    offer = re.search(r"^debug1: Server host key: (\S+ \S+)", stderr, re.MULTILINE)
+    key = re.search(r"^debug1: Offering public key: .*?(\S+ SHA256:\S+)", stderr, re.MULTILINE)
+    values = {
+        "repo": address.repo,
+        "host": address.host,
+        "server": server or "the server",
+        "scan": f"-p {address.port} {address.host}" if address.port else address.host,
+        "offer": f" (it offers {offer[1]})" if offer else "",
+        "key": f" ({key[1]})" if key else "",
+        "timeout": str(timeout),
+        "detail": _detail(text),
+    }
+    message = "{repo}: git failed: {detail}"
+    for pattern, template in _MESSAGES:
+        found = re.search(pattern, text)
+        if found is not None:
+            message = template
+            values.update(found.groupdict())
+            break
+    message = message.format(**values)
+    for secret in secrets:
+        message = message.replace(secret, "********")
+    return message
+
+
+def _useful(stderr: str) -> str:
+    """Return the lines that are meant for people, without control characters (a server's could steer a terminal)."""
+    lines = [re.sub(r"[^\x20-\x7e]", "?", line).strip() for line in stderr.splitlines()]
+    noise = re.compile(
+        r"debug1:|Transferred:|Bytes per second:|Authenticated to|warning: |hint: |Cloning into|From |\Z"
+    )
+    return "\n".join(line for line in lines if not noise.match(line))
+
+
+def _detail(text: str) -> str:
+    """Return the most telling line: the last one that a program called fatal or an error, else the first one."""
+    lines = text.splitlines() or ["it gave no reason"]
+    telling = [line for line in lines if re.match(r"(fatal|error|remote|ERROR|ssh)\b", line)]
+    return (telling or lines)[0][:300].rstrip(".")

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a ref to files: ask, fetch what is not here, make it current. Private to the collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .reference import Resolved
+from .remote import DirectoryMissing, Remote
+from .tree import Store, release_name
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a repository.
+
+    :param may_be_missing: take a directory that the commit lacks for an empty one.
+    """
+
+    ref: str
+    directory: str
+    may_be_missing: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of it.
+
+    :param before: the release that was current.
+    :param name: the release that is now, or would be.
+    :param changed: whether something in the destination changed, or would.
+    """
+
+    found: Resolved
+    before: str | None
+    name: str
+    changed: bool
+
+
+def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
+    """Make what is wanted the destination's current release."""
+    while True:
+        outcome = ask(remote, wish, dest)
+        if not outcome.changed:
+            return outcome
+        with dest.locked(timeout):
+            now = dest.current()
+            if now not in (outcome.before, outcome.name):
+                # Another run has moved it since the server was asked: its answer may be newer than ours. Ask again.
+                continue
+            changed = now != outcome.name or not _has(dest, wish, outcome.name)
+            place(remote, wish, dest, outcome)
+            return Outcome(outcome.found, now, outcome.name, changed)
+
+
+def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
+    """Find out what would be current, without fetching."""
+    before = dest.current()
+    found = remote.resolve(wish.ref)
+    name = release_name(found.commit, wish.directory)
+    return Outcome(found, before, name, before != name or not _has(dest, wish, name))
+
+
+def preview(remote: Remote, wish: Wish, dest: Store, elsewhere: Store, timeout: float) -> tuple[Outcome, Store]:
+    """Return what would happen, and the store that has the files: ``elsewhere`` when the destination lacks them."""
+    outcome = ask(remote, wish, dest)
+    if _has(dest, wish, outcome.name):
+        return outcome, dest
+    with elsewhere.locked(timeout):
+        place(remote, wish, elsewhere, outcome)
+    return outcome, elsewhere
+
+
+def place(remote: Remote, wish: Wish, store: Store, outcome: Outcome) -> None:
+    """Have the release in a store, whose lock is held, and make it current there."""
+    if not _has(store, wish, outcome.name):
+        try:
+            store.add(outcome.name, remote.contents(outcome.found, wish.directory))
+        except DirectoryMissing:
+            if not wish.may_be_missing:
+                raise
+            store.add(outcome.name, ())
+    if store.current() != outcome.name:
+        store.switch(outcome.name)
+
+
+def _has(store: Store, wish: Wish, name: str) -> bool:
+    files = store.files(name)
+    # A release without files may stand for a directory that the commit lacks: only the server can tell.
+    return bool(files) or (files is not None and wish.may_be_missing)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A private directory for one run, and secrets that a child process reads. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from types import TracebackType
+
+
+class PrivateFolder:
+    """A directory of mode 0700, removed at the end of the ``with`` block whatever happens."""
+
+    def __init__(self, parent: str) -> None:
+        self.path = tempfile.mkdtemp(prefix="git_fetch-", dir=parent)
+        self._memory: list[int] = []
+
+    def __enter__(self) -> PrivateFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number in self._memory:
+            os.close(number)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def join(self, *names: str) -> str:
+        """Return a path in this directory."""
+        return os.path.join(self.path, *names)
+
+    def file(self, name: str, text: str, mode: int = 0o600) -> str:
+        """Write a file and return its path."""
+        path = self.join(name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def secret(self, name: str, text: str) -> str:
+        """Return a path at which this account's processes read ``text`` while this process lives.
+
+        The text is kept in this process's memory: nothing of it is on a disk, and nothing is left even when the
+        process is killed. Where the system cannot do that, it is a file of mode 0600 in this directory.
+        """
+        try:
+            number = os.memfd_create(name)
+        except (AttributeError, OSError):
+            return self.file(name, text)
+        self._memory.append(number)
+        os.fchmod(number, 0o600)
+        with open(number, "w", encoding="utf-8", closefd=False) as file:
+            file.write(text)
+        return f"/proc/{os.getpid()}/fd/{number}"

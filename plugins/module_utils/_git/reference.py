@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user names: a repository, a ref, a directory. Checked before git hears of it. Private to the collection."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from .._core.errors import Error
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{4,39}\Z")
+# What git-check-ref-format refuses: a name that no ref can have.
+_NO_REF = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|/\Z|\A/|\.\Z|(\A|/)\.|\.lock(/|\Z)|\A@\Z")
+_SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<path>.+)\Z")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a repository is.
+
+    :param transport: ssh, https, http or file; also what git itself is allowed to use.
+    """
+
+    repo: str
+    transport: str
+    host: str = ""
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A commit, and the full name of the ref that leads to it (None when it was named itself)."""
+
+    commit: str
+    name: str | None = None
+
+
+def _check_text(option: str, text: str) -> None:
+    if not text:
+        raise Error(f"{option} is empty.")
+    if text.startswith("-"):
+        raise Error(f"{option} must not begin with '-', which git would take for an option: {shown(text)}.")
+    if _CONTROL.search(text):
+        raise Error(f"{option} must not contain line breaks or other control characters: {shown(text)}.")
+
+
+def shown(text: str) -> str:
+    """Return a text from outside as one line, quoted, with control characters escaped."""
+    return "'" + text.encode("unicode_escape").decode("ascii")[:200] + "'"
+
+
+def parse_repo(repo: str) -> Address:
+    """Return where ``repo`` is; raise Error for what git must not be asked to use."""
+    _check_text("repo", repo)
+    if "://" in repo:
+        return _parse_url(repo)
+    if re.match(r"[A-Za-z0-9+.-]*::", repo):
+        raise _unsupported(repo.partition("::")[0])
+    if repo.startswith("/"):
+        return Address(repo, "file")
+    scp = _SCP.match(repo)
+    if scp is None:
+        raise Error(f"repo {shown(repo)} is neither a URL nor an absolute path on the runner.")
+    host = scp["host"].strip("[]")
+    _check_text("The user in repo", scp["user"] or "none")
+    _check_text("The host in repo", host)
+    return Address(repo, "ssh", host)
+
+
+def _parse_url(repo: str) -> Address:
+    try:
+        parts = urlsplit(repo)
+        user, password, host, port = parts.username, parts.password, parts.hostname or "", parts.port
+    except ValueError as error:
+        raise Error(f"repo is not a valid URL: {error}.") from None
+    transport = parts.scheme.lower()
+    if password is not None or (user is not None and transport != "ssh"):
+        raise Error(
+            f"repo holds credentials (for {host}). A URL is shown and logged: take them out of it and use the options "
+            "username and token."
+        )
+    if transport not in ("ssh", "https", "http", "file"):
+        raise _unsupported(transport)
+    if transport != "file" and not host:
+        raise Error(f"repo {shown(repo)} names no host.")
+    if transport == "http" and host not in _LOOPBACK:
+        raise Error(
+            f"repo {shown(repo)}: over plain http anyone on the way can change the migrations. Use https or ssh."
+        )
+    for part in (user, host):
+        if part:
+            _check_text("The user or host in repo", unquote(part))
+    return Address(repo, transport, host, port)
+
+
+def _unsupported(transport: str) -> Error:
+    return Error(
+        f"repo uses the transport {shown(transport)}, which is not supported. "
+        "Use ssh://, user@host:path, https://, file:// or an absolute path on the runner."
+    )
+
+
+def clean_directory(directory: str) -> str:
+    """Return a directory inside a repository without needless dots and slashes ("" is the root)."""
+    _check_text("directory", directory)
+    parts = [part for part in directory.split("/") if part not in ("", ".")]
+    if directory.startswith("/") or ".." in parts:
+        raise Error(
+            f"directory {shown(directory)} must be relative to the root of the repository and must not contain '..'."
+        )
+    return "/".join(parts)
+
+
+def candidates(ref: str) -> list[str]:
+    """Return the full names that ``ref`` may stand for; none when it is a commit."""
+    _check_text("ref", ref)
+    if _COMMIT.match(ref.lower()):
+        return []
+    if _NO_REF.search(ref):
+        raise Error(f"ref {shown(ref)} is not a valid name of a branch or tag, nor a full commit (40 digits).")
+    if ref == "HEAD" or ref.startswith("refs/"):
+        return [ref]
+    return [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+
+
+def choose(ref: str, listing: str) -> Resolved | None:
+    """Return what ``ref`` stands for according to ``git ls-remote --symref``; None when it does not exist."""
+    commits: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for line in listing.splitlines():
+        value, _tab, name = line.partition("\t")
+        if value.startswith("ref: "):
+            names[name] = value[len("ref: ") :]
+        else:
+            commits[name] = value
+    found = [name for name in candidates(ref) if name in commits]
+    if len(found) > 1:
+        raise Error(f"ref {shown(ref)} is ambiguous: there are a branch and a tag. Say {' or '.join(found)}.")
+    if not found:
+        return None
+    name = found[0]
+    # An annotated tag is an object of its own; git lists the commit it stands for as "name^{}".
+    return Resolved(commits.get(f"{name}^{{}}", commits[name]), names.get(name, name))
+
+
+def not_found(ref: str, repo: str, names: Sequence[str]) -> Error:
+    """Return the error for a ref that the repository lacks, naming those that look alike."""
+    if not names:
+        return Error(f"The repository {repo} has no branch yet, so there is nothing to fetch. Push a commit first.")
+    if _SHORT_COMMIT.match(ref):
+        return Error(
+            f"ref {ref} is no branch or tag of {repo}. If it is an abbreviated commit, give all of its 40 digits: "
+            "git servers do not look abbreviations up."
+        )
+    short = [re.sub(r"\Arefs/(heads|tags)/", "", name) for name in names]
+    alike = difflib.get_close_matches(ref, short, n=3, cutoff=0.5) or short[:3]
+    return Error(f"ref {shown(ref)} does not exist in {repo}. It has, among others: {', '.join(alike)}.")

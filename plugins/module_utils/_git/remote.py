@@ -1,0 +1,287 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The remote repository: the one place that knows GitPython. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .._core.dependency import Dependency
+from .._core.errors import Error
+from .errors import explain, refused
+from .private import PrivateFolder
+from .reference import Address, Resolved, candidates, choose, not_found, shown
+
+# GitPython runs git when it is imported: what the environment says about git must be gone before.
+for _variable in [name for name in os.environ if name.startswith("GIT_") or name in ("SSH_ASKPASS", "SSH_AUTH_SOCK")]:
+    del os.environ[_variable]
+os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+
+GITPYTHON = Dependency("GitPython")
+with GITPYTHON:
+    import git
+
+_SETTINGS = (
+    "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.unpackLimit=1", "-c", "credential.helper=",
+    "-c", "fetch.negotiationAlgorithm=noop",
+)  # fmt: skip
+_CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
+
+
+class DirectoryMissing(Error):
+    """The commit has no such directory. An error of its own because a caller may accept it."""
+
+
+class _Failed(Exception):
+    """git, talking to the server, ended with an error; the text is what it wrote to its standard error."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a directory of a commit."""
+
+    mode: str
+    kind: str
+    id: str
+    name: str
+
+
+class Remote:
+    """A repository on a server, and a bare one in a private directory for what is fetched from it.
+
+    :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
+    :param timeout: seconds for all that is asked of the server.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        private: PrivateFolder,
+        timeout: int,
+        environment: dict[str, str],
+        secrets: Sequence[str] = (),
+    ) -> None:
+        GITPYTHON.check()
+        for program in ("git", "ssh") if address.transport == "ssh" else ("git",):
+            if shutil.which(program) is None:
+                raise Error(
+                    f"{program} is not installed on the runner. Prepare it with the playbook "
+                    "dbops.migrations.prepare_runner, or install the package git or openssh-clients."
+                )
+        git.refresh(shutil.which("git"))
+        git.Git.check_unsafe_protocols(address.repo)
+        self._address = address
+        self._private = private
+        self._timeout = timeout
+        self._left = float(timeout)
+        self._secrets = secrets
+        self._repositories = 0
+        self._git = git.Git(private.path)
+        self._git.update_environment(
+            HOME=private.path,
+            XDG_CONFIG_HOME=private.path,
+            GIT_CONFIG_NOSYSTEM="1",
+            GIT_CONFIG_GLOBAL=os.devnull,
+            GIT_ATTR_NOSYSTEM="1",
+            GIT_NO_REPLACE_OBJECTS="1",
+            GIT_TERMINAL_PROMPT="0",
+            # Only _talk speaks to the server: what is missing is never fetched behind our back, object by object.
+            GIT_ALLOW_PROTOCOL="none",
+            GIT_NO_LAZY_FETCH="1",
+            **environment,
+        )
+
+    def resolve(self, ref: str) -> Resolved:
+        """Return the commit that ``ref`` stands for now; a full commit is not asked for."""
+        names = candidates(ref)
+        if not names:
+            return Resolved(ref.lower())
+        self._new_repository()
+        peeled = [f"{name}^{{}}" for name in names]
+        found = choose(ref, self._ask("ls-remote", "--symref", "--", self._address.repo, *names, *peeled))
+        if found is None:
+            listing = self._ask("ls-remote", "--heads", "--tags", "--refs", "--", self._address.repo)
+            raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
+        return found
+
+    def contents(self, found: Resolved, directory: str) -> Iterator[tuple[str, bytes]]:
+        """Fetch, and give name and content of each file directly in the directory."""
+        for filtered in (True, False):
+            self._fetch(found, filtered)
+            tree = self._tree(found.commit, directory)
+            files = list(self._files(tree, directory))
+            if not filtered or self._complete(tree, files):
+                break
+        for file in files:
+            try:
+                _id, _kind, _size, content = self._git.get_object_data(file.id)
+            except ValueError:
+                raise Error(f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
+            yield file.name, content
+        self._git.clear_cache()
+
+    def _fetch(self, found: Resolved, filtered: bool) -> None:
+        """Fetch the commit in the cheapest way that the server allows."""
+        shallow = ["--depth=1"]
+        ways: list[tuple[list[str], list[str]]] = [(shallow, [found.commit])]
+        if found.name is not None:
+            ways.append((shallow, [found.name]))
+        ways.append(([], ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]))
+        options = ["--filter=blob:none"] if filtered else []
+        for depth, refs in ways:
+            self._new_repository()
+            try:
+                self._talk("fetch", "--no-tags", "--no-write-fetch-head", *depth, *options, "--", "origin", *refs)
+            except _Failed as error:
+                if not refused(str(error)):
+                    raise self._explained(error) from None
+            else:
+                if self._has_commit(found.commit):
+                    return
+        raise Error(
+            f"The commit {found.commit} does not exist in {self._address.repo}, "
+            "or no branch or tag leads to it any more."
+        )
+
+    def _has_commit(self, commit: str) -> bool:
+        try:
+            kind = self._git.cat_file("-t", commit)
+        except git.GitCommandError:
+            return False
+        if kind != "commit":
+            raise Error(f"{commit} in {self._address.repo} is a {kind}. Give the commit's own name.")
+        return True
+
+    def _tree(self, commit: str, directory: str) -> str:
+        """Return the tree of a directory, found step by step so that the message can say how far it goes."""
+        tree = f"{commit}^{{tree}}"
+        parts = directory.split("/") if directory else []
+        for number, part in enumerate(parts):
+            entries = {entry.name: entry for entry in self._list(tree)}
+            entry = entries.get(part)
+            path = "/".join(parts[: number + 1])
+            where = f"at commit {commit} of {self._address.repo}"
+            if entry is None:
+                parent = "/".join(parts[:number])
+                folders = [shown(name) for name, other in entries.items() if other.kind == "tree"][:5]
+                raise DirectoryMissing(
+                    f"directory {shown(directory)} does not exist {where}. The nearest that does is "
+                    f"{shown(parent) if parent else 'the root'}, "
+                    + (f"which has {', '.join(folders)}." if folders else "which has no directories.")
+                )
+            if entry.kind != "tree":
+                raise Error(f"directory {shown(directory)}: {shown(path)} is {_what(entry)}, not a directory, {where}.")
+            tree = entry.id
+        return tree
+
+    def _list(self, tree: str) -> list[Entry]:
+        listing = self._git.ls_tree("-z", tree, stdout_as_string=False, strip_newline_in_stdout=False)
+        entries = []
+        for line in listing.split(b"\0")[:-1]:
+            described, _tab, name = line.partition(b"\t")
+            mode, kind, object_id = described.decode("ascii").split()
+            entries.append(Entry(mode, kind, object_id, name.decode("utf-8", "surrogateescape")))
+        return entries
+
+    def _files(self, tree: str, directory: str) -> Iterator[Entry]:
+        """Give the files to bring; directories below are not part of the migrations."""
+        for entry in self._list(tree):
+            if entry.kind == "tree":
+                continue
+            where = f"directory {shown(directory or '.')} of {self._address.repo}"
+            if entry.kind != "blob" or entry.mode == "120000":
+                raise Error(f"{shown(entry.name)} in {where} is {_what(entry)}. Only regular files are accepted there.")
+            if _CHARACTERS.search(entry.name) or entry.name in ("", ".", ".."):
+                raise Error(
+                    f"A file in {where} has a name that is not accepted (control characters, a slash, or not UTF-8): "
+                    f"{shown(entry.name)}. Rename it."
+                )
+            yield entry
+
+    def _complete(self, tree: str, files: Sequence[Entry]) -> bool:
+        """Fetch those files' contents that are not here yet, in one go; False when the server refuses."""
+        listing = self._git.rev_list("--objects", "--missing=print", "--no-object-names", tree)
+        missing = {line[1:] for line in listing.splitlines() if line.startswith("?")} & {entry.id for entry in files}
+        if not missing:
+            return True
+        request = self._private.join("request")
+        with open(request, "w", encoding="ascii") as names:
+            names.writelines(f"{name}\n" for name in sorted(missing))
+        with open(request, "rb") as file:
+            arguments = ("--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", "origin")
+            try:
+                self._talk("fetch", *arguments, stdin=file.fileno())
+            except _Failed as error:
+                if refused(str(error)):
+                    return False
+                raise self._explained(error) from None
+        return True
+
+    def _new_repository(self) -> None:
+        """Start over with an empty repository: nothing of an attempt that failed may shape the next one."""
+        self._git.clear_cache()
+        self._repositories += 1
+        path = self._private.join(f"repository-{self._repositories}")
+        self._git.update_environment(GIT_DIR=path)
+        self._git.init("--bare", "--quiet", "--template=")
+        self._git.config("remote.origin.url", self._address.repo)
+
+    def _ask(self, *arguments: str) -> str:
+        try:
+            return self._talk(*arguments)
+        except _Failed as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: _Failed) -> Error:
+        return Error(explain(str(error), self._address, self._timeout, self._secrets))
+
+    def _talk(self, *arguments: str, stdin: int | None = None) -> str:
+        """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
+        started = time.monotonic()
+        process = self._git.execute(
+            [self._git.GIT_PYTHON_GIT_EXECUTABLE, *_SETTINGS, *arguments],
+            istream=stdin,
+            as_process=True,
+            env={"GIT_ALLOW_PROTOCOL": self._address.transport},
+            start_new_session=True,
+        )
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill_group(process.pid)
+
+        watchdog = threading.Timer(max(self._left, 0.0), end)
+        watchdog.start()
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            _kill_group(process.pid)
+            raise
+        finally:
+            watchdog.cancel()
+            self._left -= time.monotonic() - started
+        if process.returncode != 0:
+            raise _Failed("timed out" if late.is_set() else errors.decode("utf-8", "replace"))
+        return str(output.decode("utf-8", "surrogateescape"))
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _what(entry: Entry) -> str:
+    if entry.mode == "120000":
+        return "a symbolic link"
+    return {"commit": "a submodule", "tree": "a directory"}.get(entry.kind, "a file")

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private keys and the ssh command that git is to use. Private to the collection."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import shlex
+import stat
+
+from .._core.errors import Error
+
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
+_PUBLIC = re.compile(r"\s*(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) |-+ ?BEGIN (SSH2|RSA )? ?PUBLIC KEY")
+_MAGIC = b"openssh-key-v1\0"
+
+
+def clean_key(text: str, origin: str) -> str:
+    """Return a private key as ssh wants it; raise Error when it cannot be one.
+
+    :param origin: where the text comes from, for the message.
+    """
+    text = text.replace("\r\n", "\n").strip() + "\n"
+    if text.startswith("PuTTY-User-Key-File"):
+        raise Error(f"{origin} is a PuTTY key. Convert it: puttygen KEY -O private-openssh-new -o FILE.")
+    if _PUBLIC.match(text):
+        raise Error(f"{origin} is a public key. Git needs the other file of the pair, the private key.")
+    found = _PEM.search(text)
+    if found is None:
+        raise Error(f"{origin} is not a private key: it holds no '-----BEGIN ... PRIVATE KEY-----' block.")
+    kind, body = found[1], found[2]
+    if not body.startswith("\n") or "\\n" in body:
+        raise Error(f"{origin} has lost its line breaks. Pass the key on with them, exactly as it is in its file.")
+    if _encrypted(kind, body):
+        raise Error(
+            f"{origin} is protected by a passphrase, which nobody can enter here. Use a deploy key without one "
+            "(ssh-keygen -p -f COPY -N '' removes it from a copy)."
+        )
+    return text
+
+
+def _encrypted(kind: str, body: str) -> bool:
+    if kind == "ENCRYPTED " or "Proc-Type: 4,ENCRYPTED" in body:
+        return True
+    if kind != "OPENSSH ":
+        return False
+    try:
+        data = base64.b64decode("".join(body.split()))
+    except (binascii.Error, ValueError):
+        return False  # ssh will say that it cannot read the key
+    # After the magic: the cipher's name, preceded by its length.
+    start = len(_MAGIC) + 4
+    return data.startswith(_MAGIC) and data[start : start + 5] != b"none\0"
+
+
+def read_key_file(path: str) -> str:
+    """Return the text of a private key's file, which nobody else may read: ssh asks for that too."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Error(f"Cannot read the private key file {path} on the runner: {reason}.") from None
+    if mode & 0o077:
+        raise Error(
+            f"Others may read the private key file {path} on the runner (mode {mode:04o}). Do: chmod 600 {path}"
+        )
+    return text
+
+
+def command(key: str | None, known_hosts: str | None, timeout: int) -> str:
+    """Return the value of GIT_SSH_COMMAND: nothing but these settings counts.
+
+    :param key: path of the private key; None for the account's own ones.
+    :param known_hosts: path of the only file to find host keys in; None for the account's and the system's own ones.
+    """
+    options = {
+        "BatchMode": "yes",
+        "CheckHostIP": "no",
+        "ClearAllForwardings": "yes",
+        "ConnectTimeout": str(timeout),
+        "ForwardAgent": "no",
+        "IdentitiesOnly": "yes",
+        "IdentityAgent": "none",
+        # For the host key's fingerprint in the message about an unknown host.
+        "LogLevel": "DEBUG1",
+        "PreferredAuthentications": "publickey",
+        "ServerAliveInterval": "15",
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+    }
+    if known_hosts is not None:
+        options.update(UserKnownHostsFile=_quoted(known_hosts), GlobalKnownHostsFile=os.devnull)
+    words = ["ssh", "-F", "none", "-T"]
+    for name, value in options.items():
+        words += ["-o", f"{name}={value}"]
+    if key is not None:
+        words += ["-i", key]
+    return shlex.join(words)
+
+
+def _quoted(path: str) -> str:
+    # The value is a list of files to ssh, and % and ~ mean something to it.
+    if '"' in path:
+        raise Error(f"The path of the known_hosts file must not contain a quotation mark: {path}.")
+    return '"' + path.replace("%", "%%") + '"'

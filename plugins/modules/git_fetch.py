@@ -1,0 +1,291 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: git_fetch
+short_description: Bring one directory of a Git repository to the runner
+version_added: 0.1.0
+description:
+  - Brings the files of one directory of a Git repository, at a branch, a tag or a commit, to the host on which it runs.
+  - The files of one commit are put into a directory of their own, which never changes afterwards and is returned as
+    RV(directory). The link C(current) in O(dest) leads to the latest one. It moves in one step once all is there, so a
+    fetch that fails leaves everything as it was.
+  - Several runs may use the same O(dest) at once. For each repository and O(directory), use an O(dest) of its own.
+  - Only the regular files directly inside O(directory) are brought, with mode C(0640). Directories below it are left
+    out; a symbolic link or a submodule among the files is an error. There is no checkout, so hooks, filters and
+    attributes have no effect, and neither has the Git configuration of the account or the host, nor C(GIT_*) variables.
+  - If the server allows it, only the commit, its directory listings and the files wanted are transferred. Otherwise it
+    is a shallow fetch, or at last a full one. If O(dest) has the commit already, nothing is fetched.
+  - Kept are the last three releases and all that were current during the last 24 hours, because another run may still
+    be reading them.
+extends_documentation_fragment:
+  - dbops.migrations._attributes
+attributes:
+  check_mode:
+    support: full
+    details: The repository is asked, and O(dest) is not touched. See O(preview_dest).
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+author:
+  - The dbops.migrations contributors (@dbops)
+options:
+  repo:
+    description:
+      - Where the repository is, as C(ssh://user@host/path), C(user@host:path), C(https://host/path), C(file:///path) or
+        an absolute path on the runner.
+      - A URL with a password or token in it is refused, see O(token). Plain C(http) is accepted for the loopback
+        addresses only, because anyone on the way could change the migrations.
+    type: str
+    required: true
+  ref:
+    description:
+      - A branch, a tag, a full name such as C(refs/heads/main), a commit with all of its 40 digits, or V(HEAD), the
+        repository's default branch.
+      - If a branch and a tag have the same name, give the full name.
+    type: str
+    default: HEAD
+  directory:
+    description: The directory inside the repository, relative to its root.
+    type: str
+    default: .
+  dest:
+    description:
+      - The directory on the runner to fetch into, an absolute path. It is made if needed.
+      - It should be used for nothing else.
+    type: path
+    required: true
+  private_key:
+    description:
+      - The text of the private key for SSH, without a passphrase. It is kept in memory.
+      - If neither this nor O(private_key_file) is given, the account's own keys are used. An SSH agent never is.
+    type: str
+  private_key_file:
+    description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.
+    type: path
+  known_hosts:
+    description:
+      - The host keys that are accepted, in the format of a C(known_hosts) file. No others are.
+      - If neither this nor O(known_hosts_file) is given, the C(known_hosts) files of the account and the system count.
+        The check is always strict.
+    type: str
+  known_hosts_file:
+    description: Path on the runner of a C(known_hosts) file, in place of O(known_hosts).
+    type: path
+  username:
+    description:
+      - User name for HTTPS. Only used with O(token).
+      - The default suits GitHub and GitLab; Bitbucket wants V(x-token-auth); a deploy token of GitLab has its own name.
+    type: str
+    default: x-access-token
+  token:
+    description: Token or password for HTTPS. Git gets it through C(GIT_ASKPASS), and only for the host in O(repo).
+    type: str
+  missing_directory:
+    description:
+      - What to do if the commit has no such directory. Git holds no empty directories, so it may be a slip or the
+        directory of a team that has not begun.
+      - V(fail) fails, and names the nearest directory that exists.
+      - V(empty) hands on an empty directory.
+    type: str
+    choices: [fail, empty]
+    default: fail
+  preview_dest:
+    description:
+      - Where to put the files in check mode if O(dest) does not have them, so that later tasks can read them. The
+        layout is the one of O(dest).
+      - It is only used in check mode. Without it the files are not kept, and RV(directory) is where they would be.
+    type: path
+  timeout:
+    description:
+      - Seconds for the whole conversation with the server.
+      - A run waits as long for other runs that are fetching into O(dest).
+    type: int
+    default: 60
+requirements:
+  - GitPython
+  - git >= 2.29
+  - OpenSSH's client, for SSH
+notes:
+  - O(private_key) and O(token) reach Git and SSH through the memory of this module's process, not through a file on a
+    disk, an argument or the environment. Where the system cannot do that, they are files in a private directory that is
+    removed at the end.
+"""
+
+EXAMPLES = r"""
+- name: Fetch the migrations with a deploy key
+  dbops.migrations.git_fetch:
+    repo: git@github.com:example/shop.git
+    ref: main
+    directory: db/migrations
+    dest: /var/lib/dbops-migrations/shop
+    private_key: "{{ shop_deploy_key }}"
+    known_hosts: "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+  register: source
+
+- name: Show the files
+  ansible.builtin.debug:
+    msg: "{{ source.files }} of commit {{ source.commit }} in {{ source.directory }}"
+
+- name: Fetch a tag over HTTPS
+  dbops.migrations.git_fetch:
+    repo: https://gitlab.example.com/example/shop.git
+    ref: refs/tags/v1.4.0
+    directory: db/migrations
+    dest: /var/lib/dbops-migrations/shop
+    token: "{{ shop_read_token }}"
+"""
+
+RETURN = r"""
+commit:
+  description: The commit whose files are in RV(directory).
+  returned: success
+  type: str
+  sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a392
+previous_commit:
+  description: The commit that was current in O(dest) before. Null if there was none.
+  returned: success
+  type: str
+  sample: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567
+ref:
+  description: The full name that O(ref) stood for, or the commit if it was one.
+  returned: success
+  type: str
+  sample: refs/heads/main
+directory:
+  description: The directory on the runner that holds the files of exactly RV(commit).
+  returned: success
+  type: str
+  sample: /var/lib/dbops-migrations/shop/releases/5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a392-cdb4ee2aea69
+files:
+  description: The names of the files, sorted.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - 0001_customers.down.sql
+    - 0001_customers.up.sql
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
+from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
+from ansible_collections.dbops.migrations.plugins.module_utils._git import https, ssh
+from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import Wish, fetch, preview
+from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
+from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
+    Address,
+    candidates,
+    clean_directory,
+    parse_repo,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, commit_of, difference
+
+SPEC = ArgumentSpec(
+    argument_spec={
+        "repo": {"type": "str", "required": True},
+        "ref": {"type": "str", "default": "HEAD"},
+        "directory": {"type": "str", "default": "."},
+        "dest": {"type": "path", "required": True},
+        "private_key": {"type": "str", "no_log": True},
+        "private_key_file": {"type": "path"},
+        "known_hosts": {"type": "str"},
+        "known_hosts_file": {"type": "path"},
+        "username": {"type": "str", "default": "x-access-token"},
+        "token": {"type": "str", "no_log": True},
+        "missing_directory": {"type": "str", "choices": ["fail", "empty"], "default": "fail"},
+        "preview_dest": {"type": "path"},
+        "timeout": {"type": "int", "default": 60},
+    },
+    mutually_exclusive=[["private_key", "private_key_file"], ["known_hosts", "known_hosts_file"]],
+)
+
+
+def action(module: AnsibleModule) -> dict[str, Any]:
+    """Fetch as the module's options say."""
+    params = module.params
+    secrets = [params[option] for option in ("private_key", "token") if params[option]]
+    for secret in secrets:
+        register_secret(secret)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # So that git, its ssh and the private directory end with this process.
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    address = parse_repo(params["repo"])
+    candidates(params["ref"])
+    wish = Wish(params["ref"], clean_directory(params["directory"]), params["missing_directory"] == "empty")
+    timeout = params["timeout"]
+    if timeout < 1:
+        raise Error(f"timeout must be at least 1 second: {timeout}.")
+    dest = Store("dest", params["dest"])
+    kept = _preview_store(params, dest)
+
+    with PrivateFolder(module.tmpdir) as private:
+        remote = Remote(address, private, timeout, _access(params, address, private), secrets)
+        if module.check_mode:
+            elsewhere = kept or Store("dest", private.join("preview"))
+            outcome, store = preview(remote, wish, dest, elsewhere, timeout)
+        else:
+            outcome, store = fetch(remote, wish, dest, timeout), dest
+        result = {
+            "changed": outcome.changed,
+            "commit": outcome.found.commit,
+            "previous_commit": commit_of(outcome.before),
+            "ref": outcome.found.name or outcome.found.commit,
+            "directory": (store if store is kept else dest).path(outcome.name),
+            "files": store.files(outcome.name),
+        }
+        if module._diff:
+            before = dest.path(outcome.before) if outcome.before else None
+            result["diff"] = {"prepared": difference(before, store.path(outcome.name))}
+    return result
+
+
+def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
+    if params["preview_dest"] is None:
+        return None
+    store = Store("preview_dest", params["preview_dest"])
+    if os.path.commonpath([os.path.realpath(store.root), os.path.realpath(dest.root)]) == os.path.realpath(dest.root):
+        raise Error(f"preview_dest {store.root} is inside dest, which check mode does not touch. Choose another one.")
+    return store
+
+
+def _access(params: dict[str, Any], address: Address, private: PrivateFolder) -> dict[str, str]:
+    """Return the environment by which git proves who it is, and knows whom it talks to."""
+    if address.transport == "ssh":
+        key = params["private_key"]
+        path, origin = params["private_key_file"], "private_key"
+        if path is not None:
+            key, origin = ssh.read_key_file(path), f"private_key_file {path}"
+        if key is not None:
+            key = private.secret("private_key", ssh.clean_key(key, origin))
+        known_hosts = params["known_hosts_file"]
+        if known_hosts is not None and not os.access(known_hosts, os.R_OK):
+            raise Error(f"Cannot read known_hosts_file {known_hosts} on the runner. Check the path and its mode.")
+        if params["known_hosts"] is not None:
+            known_hosts = private.file("known_hosts", params["known_hosts"] + "\n")
+        command = ssh.command(key, known_hosts, params["timeout"])
+        return {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
+    if params["token"] is not None:
+        return https.credentials(address, params["username"], params["token"], private)
+    return {}
+
+
+def main() -> None:
+    run_module(SPEC, action)
+
+
+if __name__ == "__main__":
+    main()
