@@ -30,8 +30,8 @@ options:
   login_db:
     description:
       - The schema to work on. It must exist.
-      - Write it as golang-migrate's connection string does, upper and lower case included, as the lock that both share is
-        named after it.
+      - Write it as golang-migrate's connection string does, upper and lower case included, as the lock that both share
+        is named after it.
     type: str
     required: true
   connect_timeout:
@@ -44,15 +44,16 @@ options:
   tls:
     description:
       - How the connection is secured.
-      - V(disabled) is plain text. V(preferred) encrypts if the server can, and checks no certificate. V(required) encrypts or
-        fails, and checks no certificate. V(verify_ca) also checks that O(ca_cert) or one of the runner's own authorities signed
-        the server's certificate. V(verify_identity) also checks that the certificate is for O(login_host).
+      - V(disabled) is plain text. V(preferred) encrypts if the server can, and checks no certificate. V(required)
+        encrypts or fails, and checks no certificate.
+      - V(verify_ca) also checks that O(ca_cert) or one of the runner's own authorities signed the server's certificate.
+        V(verify_identity) also checks that the certificate is for O(login_host).
       - Through O(login_unix_socket), V(preferred) does not encrypt.
     type: str
     default: preferred
     choices: [disabled, preferred, required, verify_ca, verify_identity]
   ca_cert:
-    description: The path, on the runner, of the authority's certificate in PEM format. The runner's own are used without it.
+    description: The path, on the runner, of the authority's certificate in PEM format; else the runner's own are used.
     type: path
   client_cert:
     description: The path, on the runner, of the client's certificate in PEM format.

@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Applies the SQL migrations of a directory to a schema, in order, or undoes them.
   - Files, state table and lock are those of golang-migrate, which can take over at any time, or be taken over from.
-  - A failure names the file, line and statement, and leaves the state table as golang-migrate would, at the version that
-    the failed migration leads to, dirty.
+  - A failure names the file, line and statement, and leaves the state table as golang-migrate would, at the version
+    that the failed migration leads to, dirty.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._mysql

@@ -59,6 +59,8 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        # It quotes the whole file in its errors, whatever bytes that has.
+        errors="replace",
         check=False,
         timeout=120,
     )

@@ -78,7 +78,7 @@ class Lexer:
             rb"(?P<unclosed>['\"`])",
         ]
         self._landmark = re.compile(b"|".join(common), re.DOTALL)
-        words = [rb"(?P<blank>[\s\x00]+)", rb"(?P<word>[0-9A-Za-z_$\x80-\xff]+)", rb"(?P<other>:=|.)"]
+        words = [rb"(?P<blank>\s+)", rb"(?P<word>[0-9A-Za-z_$\x80-\xff]+)", rb"(?P<other>:=|.)"]
         self._token = re.compile(b"|".join(common + words), re.DOTALL)
 
     def tokens(self, start: int) -> Iterator[Token]:
@@ -107,6 +107,8 @@ class Lexer:
             after = self._after(kind, match)
             if self.in_executable or kind not in ("blank", "comment", "open"):
                 break
+            if kind == "open" and self.text.find(b"*/", match.end()) < 0:
+                break  # an unclosed comment is an error, and the server is to say so
             place = after
         self.in_executable = False
         return place

@@ -54,6 +54,7 @@ class Script:
         self._place = 0
         self._counted, self._line, self._line_start = 0, 1, 0
         self._number = 0
+        self._delimiter_noted = False
 
     def statements(self) -> Iterator[Statement]:
         """Yield the statements in order."""
@@ -68,13 +69,14 @@ class Script:
             if self._delimiter(start):
                 continue
             end, after = self._end(lexer, start)
-            if end == start:
-                self._empty_statement(after, anything)
-            else:
+            if end > start:
                 anything = True
                 yield self._statement(start, end)
+            elif self._text[after:].strip(b"; \t\r\n\f\v"):
+                self._note("has an empty statement before another one")
             self._place = after
-        self._note_emptiness(anything)
+        if not anything and not self._text.strip(b"; \t\r\n\f\v"):
+            self._note("is empty")
 
     def _skip_byte_order_mark(self) -> None:
         if self._text.startswith(codecs.BOM_UTF8):
@@ -88,7 +90,9 @@ class Script:
             return False
         if command[1]:
             self._terminator = command[1].strip(b"'\"`") or command[1]
-        self._note("uses DELIMITER, a command of the mysql client")
+        if not self._delimiter_noted:
+            self._delimiter_noted = True
+            self._note("uses DELIMITER, a command of the mysql client")
         self._place = command.end()
         return True
 
@@ -107,15 +111,6 @@ class Script:
         self._number += 1
         column = len(self._text[self._line_start : start].decode("utf-8", "replace")) + 1
         return Statement(self._number, self._line, column, self._text[start:end])
-
-    def _empty_statement(self, after: int, anything: bool) -> None:
-        # One terminator alone is what a file of nothing looks like; that has a note of its own.
-        if anything or self._text[after:].strip():
-            self._note("has an empty statement")
-
-    def _note_emptiness(self, anything: bool) -> None:
-        if not anything and not self._text.strip().strip(b";").strip():
-            self._note("is empty")
 
     def _move_to(self, place: int) -> None:
         """Count the lines up to a place."""
