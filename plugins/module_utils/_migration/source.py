@@ -17,7 +17,7 @@ from .._core.errors import Error
 # golang-migrate, source/parse.go: case-sensitive, any extension, the title may be empty.
 _NAME = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)")
 # Whoever wrote such a name meant a migration, and golang-migrate passes it over in silence.
-_LOOKS_MEANT = re.compile(r"(?i)[vu]?[0-9]+.*\.sql|[0-9]+[_-].*[._-](up|down)\..*")
+_LOOKS_MEANT = re.compile(r"(?i)[vu]?[0-9]+.*\.sql|[0-9]+[_-].*[._-](up|down)(\..*)?")
 # golang-migrate parses versions as unsigned 64-bit numbers and passes over what is larger.
 _MAX_VERSION = 2**64 - 1
 

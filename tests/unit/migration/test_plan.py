@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a state to a goal: the steps, or a refusal that says why."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import (
+    Goal,
+    Plan,
+    State,
+    make_plan,
+    pending,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, parse_names
+
+SOURCE = parse_names("d", [f"{n}_m{n}.{way}.sql" for n in (1, 3, 7) for way in ("up", "down")])
+EMPTY = parse_names("d", [])
+
+
+def ways(plan: Plan) -> list[tuple[int, str, Optional[int]]]:
+    return [(step.version, step.direction, step.leads_to) for step in plan.steps]
+
+
+def plan(version: Optional[int], source: Source = SOURCE, **goal: object) -> Plan:
+    return make_plan(source, State(version, False), Goal(**goal))  # type: ignore[arg-type]
+
+
+UP = {1: (1, "up", 1), 3: (3, "up", 3), 7: (7, "up", 7)}
+DOWN = {1: (1, "down", None), 3: (3, "down", 1), 7: (7, "down", 3)}
+
+
+@pytest.mark.parametrize(
+    ("version", "goal", "expected", "reached"),
+    [
+        (None, {}, [UP[1], UP[3], UP[7]], 7),
+        (1, {}, [UP[3], UP[7]], 7),
+        (7, {}, [], 7),
+        (None, {"target": "3"}, [UP[1], UP[3]], 3),
+        (None, {"target": "0003"}, [UP[1], UP[3]], 3),
+        (3, {"target": "3"}, [], 3),
+        (None, {"target": "none"}, [], None),
+        (7, {"target": "none", "allow_down": True}, [DOWN[7], DOWN[3], DOWN[1]], None),
+        (7, {"target": "1", "allow_down": True}, [DOWN[7], DOWN[3]], 1),
+        (None, {"steps": 2}, [UP[1], UP[3]], 3),
+        (3, {"steps": -1, "allow_down": True}, [DOWN[3]], 1),
+        (1, {"steps": -1, "allow_down": True}, [DOWN[1]], None),
+        (1, {"allow_down": True}, [UP[3], UP[7]], 7),
+    ],
+)
+def test_the_way(version: int | None, goal: dict[str, object], expected: list[object], reached: int | None) -> None:
+    result = plan(version, **goal)
+    assert ways(result) == expected
+    assert (result.from_version, result.to_version, result.warnings) == (version, reached, ())
+
+
+@pytest.mark.parametrize(("version", "steps", "taken"), [(3, 5, 1), (7, 1, 0), (3, -5, 2), (None, -1, 0)])
+def test_fewer_steps_than_asked_for(version: int | None, steps: int, taken: int) -> None:
+    result = plan(version, steps=steps, allow_down=True)
+    assert len(result.steps) == taken
+    assert result.warnings == (f"{abs(steps)} steps were asked for, and there were only {taken}.",)
+
+
+def test_nothing_at_all_is_a_plan_of_nothing() -> None:
+    assert plan(None, EMPTY) == Plan(None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("version", "goal", "message"),
+    [
+        (7, {"target": "1"}, r"This would undo 2 migration\(s\): 7, 3\. .*set allow_down: true"),
+        (7, {"steps": -1}, r"This would undo 1 migration\(s\): 7\."),
+        (None, {"steps": 0}, "steps is 0"),
+        (None, {"target": "two"}, "target is 'two'. Give a version"),
+        (None, {"target": "-1"}, "target is '-1'. Give a version"),
+        (
+            None,
+            {"target": "2"},
+            r"The target is version 2, but no file in d has that version; the directory has 1 to 7",
+        ),
+        (5, {}, r"The database is at version 5, but no file in d has that version; .*up-to-date ref"),
+        (5, {"target": "none", "allow_down": True}, "The database is at version 5"),
+    ],
+)
+def test_refusals(version: int | None, goal: dict[str, object], message: str) -> None:
+    with pytest.raises(Error, match=message):
+        plan(version, **goal)
+
+
+def test_a_version_and_no_files_is_refused() -> None:
+    with pytest.raises(Error, match="The database is at version 3, .* the directory has no migrations"):
+        plan(3, EMPTY)
+
+
+@pytest.mark.parametrize(("version", "name"), [(3, "3"), (None, "none")])
+def test_dirty_is_refused(version: int | None, name: str) -> None:
+    with pytest.raises(Error, match=f"dirty: an earlier run failed on its way to version {name}.*force") as caught:
+        make_plan(SOURCE, State(version, True), Goal())
+    assert caught.value.results == {"dirty": True, "from_version": version}
+
+
+def test_a_missing_file_is_recorded_and_warned_of() -> None:
+    source = parse_names("d", ["1_a.up.sql", "2_b.down.sql"])
+    result = make_plan(source, State(None, False), Goal())
+    assert [step.file for step in result.steps] == ["1_a.up.sql", None]
+    assert result.warnings == ("Version 2 has no up file: it is recorded, and nothing is run.",)
+
+
+def test_a_version_that_the_state_table_cannot_hold() -> None:
+    source = parse_names("d", [f"{2**63}_x.up.sql"])
+    with pytest.raises(Error, match=f"Version {2**63} .* is larger than the state table's BIGINT can hold"):
+        make_plan(source, State(None, False), Goal())
+
+
+@pytest.mark.parametrize(("version", "versions"), [(None, [1, 3, 7]), (3, [7]), (5, [7]), (9, [])])
+def test_pending(version: int | None, versions: list[int]) -> None:
+    assert [step.version for step in pending(SOURCE, version)] == versions
