@@ -93,7 +93,7 @@ def test_refusals(version: int | None, goal: dict[str, object], message: str) ->
 
 
 def test_a_version_and_no_files_is_refused() -> None:
-    with pytest.raises(Error, match="The database is at version 3, .* the directory has no migrations"):
+    with pytest.raises(Error, match=r"The database is at version 3, .* the directory has no migrations"):
         plan(3, EMPTY)
 
 
