@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,12 +30,20 @@ FAST = (
 DURABLE = ("--innodb-flush-log-at-trx-commit=1",)
 
 
+def _server_account() -> str:
+    # The servers refuse to run as root. A package that has only the programs makes no account.
+    try:
+        pwd.getpwnam("mysql")
+    except KeyError:
+        return "nobody"
+    return "mysql"
+
+
 class DatabaseServer(Server):
     """What MariaDB and MySQL have in common: an account ``admin`` with all rights, reachable over TCP."""
 
     user = "admin"
-    # The server refuses to run as root.
-    account = "mysql" if os.geteuid() == 0 else None
+    account = None if os.geteuid() else _server_account()
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

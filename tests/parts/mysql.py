@@ -128,7 +128,7 @@ def _mirror() -> str:
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Identifier: Packages"]
     listed = subprocess.run(["apt-get", "indextargets", *form], capture_output=True, text=True, check=True).stdout
     for line in listed.splitlines():
-        address, _, suite = line.partition(" ")
+        address, suite = line.rsplit(" ", 1)
         if release["ID"] == "debian" and suite == release.get("VERSION_CODENAME"):
             return address
     raise NotAvailable("MySQL's packages cannot be had: this machine's apt sources name no Debian archive.")

@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Everything is installed into .venv, .nox and .cache of the checkout, except packages of the system.
+SHELL := bash
+PYTHON ?= python3
+PYTEST_OPTIONS ?=
+BIN := .venv/bin
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint sanity checks unit integration test-fresh format build clean packages-demo packages-test
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
+	@PYTHONPATH=tests $(BIN)/python -m parts.demo
+
+test: ## Run every check and test below, and print what ran
+	@tests/all.sh lint sanity checks unit integration test-fresh
+
+lint: packages-test .venv/test.stamp ## Check the style and the types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	shellcheck $$(git ls-files '*.sh' .ci/run)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
+
+sanity: packages-test .venv/test.stamp ## Run ansible-test sanity, for every Python that is found
+	tests/sanity.sh
+
+checks: packages-test .venv/nox.stamp ## Check documentation, licences, changelog and what Galaxy would import
+	$(BIN)/antsibull-changelog lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/nox --reuse-venv=yes --no-error-on-missing-interpreters
+
+unit: packages-test .venv/test.stamp ## Run the unit tests
+	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
+
+integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
+	$(BIN)/pytest tests/integration -n 2 --dist loadfile -m 'not fresh' $(PYTEST_OPTIONS)
+
+test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is made for it: a bare Debian 12
+	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
+
+format: .venv/test.stamp ## Format the Python files
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+build: .venv/demo.stamp ## Build the collection's archive
+	$(BIN)/ansible-galaxy collection build --force
+
+clean: ## Remove what the targets have made, downloads included
+	rm -rf .venv .nox .cache .demo .ansible .hypothesis .*_cache tests/output *.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+packages-demo:
+	@tests/parts/packages.sh demo
+
+packages-test:
+	@tests/parts/packages.sh test
+
+# The environment, in which the checkout stands at the place where Ansible looks for a collection.
+.venv/bin/python: | packages-demo
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old: name a newer one, for instance make demo PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	mkdir -p .venv/collections/ansible_collections/dbops
+	ln -sfn "$(CURDIR)" .venv/collections/ansible_collections/dbops/migrations
+
+.venv/%.stamp: tests/requirements/%.txt tests/requirements/demo.txt | .venv/bin/python
+	$(BIN)/pip install --requirement $<
+	@touch $@
