@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A team's situation: one repository of migrations, two databases, a secret for each, one runner."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from integration.roles.support import MIGRATIONS, Team
+from parts.mariadb import MariaDB
+from parts.secretsmanager import SecretsManager
+from parts.sshd import GitServer
+
+if TYPE_CHECKING:
+    from conftest import PlaybookResult, RunPlaybook
+
+
+@pytest.fixture
+def team(mariadb: MariaDB, git_server: GitServer, secrets_manager: SecretsManager, tmp_path: Path) -> Iterator[Team]:
+    """A team with a repository of two migrations and the new databases orders and stock."""
+    unique = uuid.uuid4().hex[:8]
+    repository = git_server.create(f"team-{unique}")
+    repository.commit(MIGRATIONS)
+    variables = {
+        "ansible_connection": "local",
+        # The role must not care: it brings its own.
+        "ansible_python_interpreter": "/nowhere/python",
+        "migrate_python": sys.executable,
+        "migrate_home": str(tmp_path / "home"),
+        "migrate_repository": repository.url,
+        "migrate_ref": "main",
+        "migrate_directory": "db",
+        "migrate_private_key": git_server.private_key,
+        "migrate_known_hosts": git_server.known_hosts,
+        "migrate_aws_region": secrets_manager.region,
+        "migrate_aws_access_key": secrets_manager.access_key,
+        "migrate_aws_secret_key": secrets_manager.secret_key,
+        "migrate_aws_endpoint_url": secrets_manager.endpoint_url,
+    }
+    team = Team(repository, mariadb, tmp_path / "home", variables)
+    team.databases = {name: f"{name}_{unique}" for name in ("orders", "stock")}
+    for schema in team.databases.values():
+        mariadb.create_schema(schema)
+    account = {"host": mariadb.host, "port": mariadb.port, "username": mariadb.user, "password": mariadb.password}
+    old_shape = {"hostname": account["host"], "port": str(account["port"]), "database": team.databases["orders"]}
+    put = secrets_manager.put
+    put(
+        f"{team.databases['orders']}/secret",
+        json.dumps({**old_shape, "username": account["username"], "password": account["password"]}),
+    )
+    put(
+        f"{team.databases['stock']}/secret",
+        json.dumps({**account, "engine": "mariadb", "dbname": team.databases["stock"]}),
+    )
+    yield team
+    for schema in team.databases.values():
+        mariadb.query(f"DROP DATABASE IF EXISTS `{schema}`")
+
+
+@pytest.fixture
+def playbook(playbook: RunPlaybook, tmp_path: Path) -> RunPlaybook:
+    """Run a playbook with an empty configuration file: ansible-core takes no file that does not end in .cfg."""
+    settings = tmp_path / "ansible.cfg"
+    settings.touch()
+
+    def run(name: str | Path, inventory: Path | Mapping[str, Any], *options: str, **more: Any) -> PlaybookResult:
+        return playbook(
+            name, inventory, *options, **{**more, "env": {"ANSIBLE_CONFIG": str(settings), **more.get("env", {})}}
+        )
+
+    return run

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A team's situation, and how to read what a playbook made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from parts.mariadb import MariaDB
+from parts.sshd import Repository
+
+if TYPE_CHECKING:
+    from conftest import PlaybookResult
+
+MIGRATIONS = {
+    "db/0001_people.up.sql": "CREATE TABLE people (id INT PRIMARY KEY);\n",
+    "db/0001_people.down.sql": "DROP TABLE people;\n",
+    "db/0002_email.up.sql": "ALTER TABLE people ADD email VARCHAR(99);\n",
+    "db/0002_email.down.sql": "ALTER TABLE people DROP email;\n",
+}
+
+
+@dataclass
+class Team:
+    """What the team has, and the inventory that it writes for it."""
+
+    repository: Repository
+    mariadb: MariaDB
+    home: Path
+    variables: dict[str, Any]
+    databases: dict[str, str] = field(default_factory=dict)
+
+    def inventory(self, **variables: Any) -> dict[str, Any]:
+        """Return an inventory of both databases. Variables that are given replace the team's; None takes one away."""
+        merged = {key: value for key, value in {**self.variables, **variables}.items() if value is not None}
+        hosts = {name: {"migrate_secret_id": f"{schema}/secret"} for name, schema in self.databases.items()}
+        return {"all": {"vars": merged, "children": {"databases": {"hosts": hosts}}}}
+
+    def version(self, name: str) -> tuple[Any, ...] | None:
+        """Return what a database's state table says, (version, dirty); None without a table or a row."""
+        schema = self.databases[name]
+        if not self.mariadb.query("SHOW TABLES LIKE 'schema_migrations'", schema):
+            return None
+        rows = self.mariadb.query("SELECT version, dirty FROM schema_migrations", schema)
+        return tuple(rows[0]) if rows else None
+
+    def files(self) -> list[str]:
+        """Return every file and link in the runner's home."""
+        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+
+
+def changed(result: PlaybookResult) -> dict[str, int]:
+    assert result.rc == 0, result.stdout + result.stderr
+    return {host: counts["changed"] for host, counts in result.stats.items()}
+
+
+def said(result: PlaybookResult, host: str) -> Any:
+    assert result.rc == 0, result.stdout + result.stderr
+    return result.result(host, "Say what happened")["msg"]
+
+
+def failure(result: PlaybookResult, host: str, task: str = "") -> str:
+    """Return the message of the last task that failed for a host."""
+    assert result.rc == 2, result.stdout + result.stderr
+    failed = [event for event in result.tasks if event["host"] == host and event["status"] == "failed"]
+    assert task in failed[-1]["task"]
+    assert "Traceback" not in result.stdout + result.stderr
+    message: str = failed[-1]["result"]["msg"]
+    return message

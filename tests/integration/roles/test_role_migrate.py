@@ -1,0 +1,242 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role migrate through its playbooks, on real servers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from integration.roles.support import Team, changed, failure, said
+from parts import CHECKOUT
+from parts.secretsmanager import SecretsManager
+
+if TYPE_CHECKING:
+    from conftest import PlaybookResult, RunPlaybook
+
+MIGRATE = "dbops.migrations.migrate"
+STATUS = "dbops.migrations.status"
+ROLLBACK = "dbops.migrations.rollback"
+FORCE = "dbops.migrations.force"
+ROLE = CHECKOUT / "roles" / "migrate"
+THIRD = {
+    "db/0003_phone.up.sql": "ALTER TABLE people ADD phone VARCHAR(20);\n",
+    "db/0003_phone.down.sql": "ALTER TABLE people DROP phone;\n",
+}
+
+
+def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
+    """Status, migrate, status, again, a new commit in check mode, rollback: what the demo shows."""
+    inventory = team.inventory()
+
+    before = playbook(STATUS, inventory)
+    assert changed(before) == {"orders": 0, "stock": 0}
+    assert said(before, "orders")[1:] == ["pending: 1 people", "pending: 2 email"]
+    assert team.version("orders") is None
+    assert not [name for name in team.files() if name.startswith("fetched")]
+
+    first = playbook(MIGRATE, inventory)
+    assert said(first, "stock")[0] == f"{team.databases['stock']}: from version none to 2, 2 migration(s)"
+    assert [line.split(":")[0] for line in said(first, "orders")[1:]] == ["up 1 people", "up 2 email"]
+    assert team.version("orders") == team.version("stock") == (2, 0)
+    # One repository and directory: one fetched tree for both databases.
+    assert len(list((team.home / "fetched").iterdir())) == 1
+
+    assert said(playbook(STATUS, inventory), "orders") == [
+        f"{team.databases['orders']}: version 2, 0 migration(s) pending"
+    ]
+
+    again = playbook(MIGRATE, inventory)
+    assert changed(again) == {"orders": 0, "stock": 0}
+    assert said(again, "orders") == [f"{team.databases['orders']}: nothing to do, at version 2"]
+
+    team.repository.commit(THIRD)
+    fetched = [name for name in team.files() if name.startswith("fetched")]
+    plan = playbook(MIGRATE, inventory, "--check", "--diff")
+    assert said(plan, "orders")[0].startswith("check mode, nothing was changed; it would be: ")
+    assert said(plan, "orders")[1:] == ["would run: up 3 phone"]
+    assert "0003_phone.up.sql" in plan.stdout
+    assert team.version("orders") == (2, 0)
+    assert [name for name in team.files() if name.startswith("fetched")] == fetched
+
+    back = playbook(ROLLBACK, inventory, extra_vars={"migrate_steps": 1})
+    assert said(back, "orders")[1].startswith("down 2 email: ")
+    assert team.version("orders") == team.version("stock") == (1, 0)
+
+
+def test_check_mode_on_a_host_that_never_fetched(team: Team, playbook: RunPlaybook) -> None:
+    plan = playbook(MIGRATE, team.inventory(), "--check", "--limit", "orders")
+    assert said(plan, "orders")[1:] == ["would run: up 1 people", "would run: up 2 email"]
+    assert team.version("orders") is None
+    assert not (team.home / "fetched").exists()
+
+
+def test_steps_and_targets(team: Team, playbook: RunPlaybook) -> None:
+    """As AWX and the command line give them: numbers, texts, empty answers."""
+
+    def run(name: str, *options: str, **variables: Any) -> PlaybookResult:
+        return playbook(name, team.inventory(), "--limit", "orders", *options, extra_vars=variables)
+
+    assert "1 migration(s)" in said(run(MIGRATE, "-e", "migrate_steps=1"), "orders")[0]
+    assert team.version("orders") == (1, 0)
+    # An empty answer is none; a 0 is one, and must not become "all that is pending".
+    assert run(MIGRATE, migrate_steps=0).rc != 0 or team.version("orders") == (1, 0)
+    assert run(MIGRATE, migrate_steps="", migrate_target="").rc == 0
+    assert team.version("orders") == (2, 0)
+
+    refused = failure(run(MIGRATE, migrate_steps=-1), "orders", "Apply the migrations")
+    assert "allow_down" in refused
+    assert run(MIGRATE, migrate_steps=-1, migrate_allow_down="yes").rc == 0
+    assert team.version("orders") == (1, 0)
+    both = failure(run(MIGRATE, migrate_steps=1, migrate_target=2), "orders")
+    assert "mutually exclusive" in both
+
+    ahead = failure(run(ROLLBACK, migrate_target=2), "orders", "Refuse a target")
+    assert "at version 1, so going to 2 is no rollback" in ahead
+    assert run(ROLLBACK, "-e", "migrate_target=none").rc == 0
+    assert team.version("orders") is None
+    assert run(MIGRATE, migrate_target=2).rc == 0
+    assert run(ROLLBACK, "-e", "migrate_target=1").rc == 0
+    assert team.version("orders") == (1, 0)
+
+
+@pytest.mark.parametrize("variables", [{}, {"migrate_steps": 1, "migrate_target": 1}, {"migrate_steps": -1}])
+def test_rollback_wants_to_know_how_far(team: Team, playbook: RunPlaybook, variables: dict[str, Any]) -> None:
+    result = playbook(ROLLBACK, team.inventory(), "--limit", "orders", extra_vars=variables)
+    assert failure(result, "orders").startswith("A rollback needs either migrate_steps")
+
+
+def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
+    team.repository.commit({"db/0003_wrong.up.sql": "ALTER TABLE people ADD a INT;\nALTER TABLE nobody ADD b INT;\n"})
+    result = playbook(MIGRATE, team.inventory(), "--limit", "orders")
+    message = failure(result, "orders", "Apply the migrations")
+    assert message.startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1146)")
+    # The migrations' own failure is said once, with all its values.
+    assert result.stats["orders"]["rescued"] == 0
+    assert result.result("orders", "Apply the migrations")["line"] == 2
+    assert team.version("orders") == (3, 1)
+
+    status = playbook(STATUS, team.inventory(), "--limit", "orders")
+    assert "dirty" in said(status, "orders")[0]
+
+    planned = playbook(FORCE, team.inventory(), "--limit", "orders", "--check", extra_vars={"migrate_version": 2})
+    assert said(planned, "orders")[0].startswith("check mode, nothing was changed")
+    assert team.version("orders") == (3, 1)
+    forced = playbook(FORCE, team.inventory(), "--limit", "orders", extra_vars={"migrate_version": 2})
+    assert said(forced, "orders") == [f"{team.databases['orders']}: set to version 2, clean; it was version 3, dirty"]
+    assert team.version("orders") == (2, 0)
+
+
+def test_no_migrations_yet(team: Team, playbook: RunPlaybook) -> None:
+    """A directory that is not in the repository: fine for a new database, wrong for one that has a version."""
+    inventory = team.inventory(migrate_directory="later/migrations")
+    result = playbook(MIGRATE, inventory, "--limit", "orders")
+    assert said(result, "orders") == [f"{team.databases['orders']}: no migrations yet"]
+    assert "later/migrations" in result.stdout + result.stderr
+    assert said(playbook(STATUS, inventory, "--limit", "orders"), "orders") == [
+        f"{team.databases['orders']}: no migrations yet"
+    ]
+
+    assert playbook(MIGRATE, team.inventory(), "--limit", "orders").rc == 0
+    assert "2" in failure(playbook(MIGRATE, inventory, "--limit", "orders"), "orders", "Apply the migrations")
+    assert team.version("orders") == (2, 0)
+
+
+def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
+    nothing = playbook(MIGRATE, team.inventory(migrate_repository=None), "--limit", "orders")
+    assert "missing required arguments: migrate_repository" in failure(nothing, "orders")
+    nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
+    assert failure(nowhere, "orders") == (
+        "No database is named for orders. Set migrate_login_database, or name the database in the secret."
+    )
+    no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
+    assert "missing required arguments: migrate_version" in failure(no_version, "orders")
+
+
+def test_credentials_without_a_secret_and_beside_one(team: Team, playbook: RunPlaybook) -> None:
+    server = team.mariadb
+    login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
+    variables = {f"migrate_login_{name}": value for name, value in login.items()}
+    inventory = team.inventory(**variables, migrate_login_database=team.databases["stock"])
+    assert playbook(MIGRATE, inventory, "--limit", "orders", extra_vars={"migrate_secret_id": ""}).rc == 0
+    assert (team.version("orders"), team.version("stock")) == (None, (2, 0))
+
+    # The secret names the database orders; what is given beside it counts.
+    inventory = team.inventory(migrate_login_password="not this one")
+    message = failure(playbook(MIGRATE, inventory, "--limit", "orders"), "orders", "Apply the migrations")
+    assert "1045" in message
+    assert "not this one" not in message
+
+
+def test_errors_that_no_log_would_hide(team: Team, playbook: RunPlaybook, secrets_manager: SecretsManager) -> None:
+    name = f"{team.databases['orders']}/useless"
+    secrets_manager.put(name, json.dumps({"username": "someone"}))
+    for secret, expected in (("no/such/secret", "no/such/secret"), (name, "password")):
+        for book, variables in ((MIGRATE, {}), (FORCE, {"migrate_version": 1})):
+            result = playbook(
+                book, team.inventory(), "-l", "orders", extra_vars={**variables, "migrate_secret_id": secret}
+            )
+            assert expected in failure(result, "orders", "Say what went wrong")
+            assert "censored" in result.result("orders", "Look up the credentials")
+    open_result = playbook(
+        MIGRATE,
+        team.inventory(),
+        "-l",
+        "orders",
+        extra_vars={"migrate_secret_id": "no/such/secret", "migrate_secure_logging": False},
+    )
+    assert "no/such/secret" in open_result.result("orders", "Look up the credentials")["msg"]
+
+
+def test_fetch_error_is_readable(team: Team, playbook: RunPlaybook) -> None:
+    result = playbook(MIGRATE, team.inventory(migrate_ref="no-such-branch"), "--limit", "orders")
+    assert "no-such-branch" in failure(result, "orders", "Say what went wrong")
+    assert "no-such-branch" in result.result("orders", "Fetch the migrations")["msg"]
+
+
+def test_runner_that_was_not_prepared(team: Team, playbook: RunPlaybook) -> None:
+    for book, variables in ((MIGRATE, {}), (STATUS, {}), (FORCE, {"migrate_version": 1, "migrate_secret_id": ""})):
+        result = playbook(
+            book,
+            team.inventory(migrate_python=None, migrate_login_database="any"),
+            "-l",
+            "orders",
+            extra_vars=variables,
+        )
+        message = failure(result, "orders", "Say what went wrong")
+        assert message.startswith(f"{team.home}/venv/bin/python on orders does not exist")
+        assert "dbops.migrations.prepare_runner" in message
+
+
+def test_defaults_and_argument_specs_are_in_step() -> None:
+    for role in (ROLE, ROLE.parent / "runner"):
+        defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text())
+        specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+        options: dict[str, Any] = {}
+        for entry in specs.values():
+            options.update(entry["options"])
+        required = {name for name, option in options.items() if option.get("required")}
+        assert set(options) - required == set(defaults)
+        documented = {name: option["default"] for name, option in options.items() if "default" in option}
+        assert documented == {name: defaults[name] for name in documented}
+
+
+def test_role_stays_small() -> None:
+    """Each task on the runner costs the controller 0.2 s of processor for every database."""
+
+    def modules(path: Path) -> list[str]:
+        text = path.read_text()
+        return [line.strip() for line in text.splitlines() if line.strip().startswith("dbops.migrations.")]
+
+    tasks = ROLE / "tasks"
+    on_the_runner = [*modules(tasks / "main.yml"), *modules(tasks / "inputs.yml"), *modules(tasks / "look_up.yml")]
+    assert sorted(on_the_runner) == [
+        "dbops.migrations.git_fetch:",
+        "dbops.migrations.migration_apply:",
+        "dbops.migrations.secret_lookup:",
+    ]
