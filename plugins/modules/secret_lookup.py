@@ -121,7 +121,7 @@ SPEC = ArgumentSpec({"secret_id": {"type": "str", "required": True, "no_log": Fa
 
 def look_up(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
-    return resolve(AwsSecretsManager(options), options["secret_id"], options).results()
+    return {**resolve(AwsSecretsManager(options), options["secret_id"], options).results(), "changed": False}
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from .._core.dependency import Dependency
 from .._core.errors import Error
 from .arguments import AWS
-from .aws_reasons import library_reason, service_reason
+from .aws_reasons import NOT_AWS, library_reason, service_reason
 
 with Dependency("boto3") as BOTO3:
     import boto3
@@ -26,7 +26,6 @@ with Dependency("boto3") as BOTO3:
     from botocore import xform_name
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
 
 # One request takes 3 + 4 seconds at most. Three of them with the pauses in between bridge a moment of throttling,
 # and are given up within 15 seconds when nothing answers.
@@ -46,23 +45,37 @@ class AwsClient:
         _check(self._given)
 
     def call(
-        self, operation: str, parameters: Mapping[str, str], own_reason: Callable[[str, str], str | None]
+        self,
+        operation: str,
+        parameters: Mapping[str, str],
+        expected: str,
+        own_reason: Callable[[str, str], str | None],
     ) -> dict[str, Any]:
         """Call an operation of the service and return its answer.
 
         :param operation: its name in the API, for instance ``GetSecretValue``.
+        :param expected: a key that each of its answers holds.
         :param own_reason: takes an error's code and text, returns what the caller has to say about it.
         """
         try:
-            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
+            client = self._client
+        except Exception as error:
+            raise self._error(library_reason(error), type(error).__name__, operation) from None
+        try:
+            answer: dict[str, Any] = getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
             code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             # For a profile that names a role, botocore calls an operation of another service first.
             reason = own_reason(code, text) if error.operation_name == operation else None
-            raise Error(self._message(reason or service_reason(code, status), code, error.operation_name)) from None
-        except (BotoCoreError, ResponseParserError, OSError, ValueError) as error:
-            raise Error(self._message(library_reason(error), type(error).__name__, operation)) from None
+            raise self._error(reason or service_reason(code, status), code, error.operation_name) from None
+        except (BotoCoreError, OSError) as error:
+            raise self._error(library_reason(error), type(error).__name__, operation) from None
+        except Exception as error:
+            # botocore lets through whatever its parsers stumble over when something else than AWS answers.
+            raise self._error(NOT_AWS, type(error).__name__, operation) from None
+        if expected not in answer:
+            raise self._error(NOT_AWS, "IncompleteAnswer", operation)
         return answer
 
     @cached_property
@@ -86,15 +99,17 @@ class AwsClient:
             botocore_session=session,
         ).client(self._service, endpoint_url=given.get("endpoint_url"))  # type: ignore[call-overload]
 
-    def _message(self, reason: str, code: str, operation: str) -> str:
-        # The client is not there when making it is what failed.
+    def _error(self, reason: str, code: str, operation: str) -> Error:
+        known = {name: self._given.get(name) for name in ("profile", "region", "endpoint_url")}
         client = self.__dict__.get("_client")
-        region = client.meta.region_name if client else self._given.get("region", "not known")
-        endpoint = client.meta.endpoint_url if client else self._given.get("endpoint_url", "not known")
-        if client and "EndpointConnection" in code and not _is_known(self._service, region):
-            reason = f"{reason}. boto3 knows no region {region}"
+        if client:
+            # Else it is the making of the client that failed.
+            known.update(region=client.meta.region_name, endpoint_url=re.sub("//.*@", "//", client.meta.endpoint_url))
+            if code == "EndpointConnectionError" and not _is_known(self._service, client.meta.region_name):
+                reason = f"{reason}. boto3 knows no region {client.meta.region_name}"
         shown = code if re.fullmatch(r"[\w.:-]{1,64}", code) else "an error without a code"
-        return f"{reason}. ({shown} from {operation}, region {region}, endpoint {re.sub('//.*@', '//', endpoint)})"
+        where = "".join(f", {name} {value}" for name, value in known.items() if value)
+        return Error(f"{reason}. ({shown} from {operation}{where})")
 
 
 def _check(given: Mapping[str, str]) -> None:

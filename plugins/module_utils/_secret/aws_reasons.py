@@ -35,6 +35,7 @@ _CODES = {
     "UnrecognizedClientException": f"{_REFUSED}; a region that is not enabled for the account refuses them, too",
 }
 
+NOT_AWS = "the answer is not one of AWS. Check endpoint_url and proxies"
 _OWN = "the credentials that the host has of its own cannot be used. Check the profile, role or sign-on behind them"
 # Names of exception classes: the nearest in an exception's line of ancestors counts.
 _CLASSES = {
@@ -56,12 +57,11 @@ _CLASSES = {
     "of the user who runs this",
     "ProxyConnectionError": "the proxy cannot be reached. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on the host",
     "ReadTimeoutError": "the endpoint accepts connections, but does not answer. Check endpoint_url and proxies",
-    "ResponseParserError": "the answer is not one of AWS. Check endpoint_url and proxies",
     "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set AWS_CA_BUNDLE on the host "
     "where a CA of your own signs",
     "SSOError": _OWN,
     "TokenRetrievalError": _OWN,
-    "ValueError": "boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL on the host",
+    "ValueError": "boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL and ~/.aws on the host",
 }
 
 

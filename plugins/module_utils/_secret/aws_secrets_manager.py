@@ -29,14 +29,13 @@ class AwsSecretsManager:
         if stage and version_id:
             raise Error("version_stage and version_id exclude each other. Leave one of them out.")
         version = {"VersionId": version_id} if version_id else {"VersionStage": stage or "AWSCURRENT"}
-        answer = self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, _reason)
-        return StoredSecret(text=_text(answer), arn=answer.get("ARN", ""), version_id=answer.get("VersionId", ""))
+        answer = self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, "ARN", _reason)
+        return StoredSecret(text=_text(answer), arn=answer["ARN"], version_id=answer.get("VersionId", ""))
 
 
 def _text(answer: Mapping[str, Any]) -> str:
-    text: str | None = answer.get("SecretString")
-    if text is not None:
-        return text
+    if answer.get("SecretString") is not None:
+        return str(answer["SecretString"])
     try:
         # Someone stored a text file as bytes.
         return bytes(answer.get("SecretBinary") or b"").decode()
