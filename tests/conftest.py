@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ import ansible
 import pytest
 from parts import CHECKOUT, NotAvailable, private_folder
 from parts import golang_migrate as golang_migrate_part
+from parts.ansible import PROGRAMS, Results, environment
 from parts.mariadb import MariaDB
 from parts.mysql import MySQL
 from parts.secretsmanager import SecretsManager
@@ -134,21 +135,12 @@ def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
 
 
 @dataclass
-class PlaybookResult:
+class PlaybookResult(Results):
     """What a run of ansible-playbook gave: its exit code, its output, and each task's result."""
 
-    rc: int
-    stdout: str
-    stderr: str
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-    stats: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def result(self, host: str, task: str) -> dict[str, Any]:
-        """Return the last result of a task whose name contains ``task`` on a host."""
-        found = [event["result"] for event in self.tasks if event["host"] == host and task in event["task"]]
-        assert found, f"No task '{task}' ran for {host}: {[(e['host'], e['task']) for e in self.tasks]}"
-        result: dict[str, Any] = found[-1]
-        return result
+    rc: int = 0
+    stdout: str = ""
+    stderr: str = ""
 
 
 class RunPlaybook(Protocol):
@@ -183,10 +175,10 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         (folder / "variables.json").write_text(json.dumps(extra_vars or {}))
         results = folder / "results"
         results.touch()
-        command = [Path(sys.executable).with_name("ansible-playbook"), playbook, "-i", inventory]
+        command = [PROGRAMS / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**ansible_environment(), "TASK_RESULTS": str(results), **(env or {})},
+            env={**environment(results), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -194,28 +186,8 @@ def playbook(tmp_path: Path) -> RunPlaybook:
             check=False,
             timeout=600,
         )
-        outcome = PlaybookResult(done.returncode, done.stdout, done.stderr)
-        for line in results.read_text().splitlines():
-            event = json.loads(line)
-            if "stats" in event:
-                outcome.stats = event["stats"]
-            else:
-                outcome.tasks.append(event)
+        outcome = PlaybookResult(rc=done.returncode, stdout=done.stdout, stderr=done.stderr)
+        outcome.read(results)
         return outcome
 
     return run
-
-
-def ansible_environment() -> dict[str, str]:
-    """Return an environment in which Ansible finds this checkout as the collection and nobody's own settings."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-    return {
-        **own,
-        "ANSIBLE_CONFIG": "/dev/null",
-        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CALLBACK_PLUGINS": str(CHECKOUT / "tests" / "callbacks"),
-        "ANSIBLE_CALLBACKS_ENABLED": "task_results",
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_NOCOLOR": "true",
-        "PYTHONUNBUFFERED": "1",
-    }

@@ -29,8 +29,9 @@ class CallbackModule(CallbackBase):
     CALLBACK_NAME = "task_results"
 
     def _write(self, event: dict[str, Any]) -> None:
-        with open(os.environ["TASK_RESULTS"], "a", encoding="utf-8") as file:
-            file.write(json.dumps(event, default=str) + "\n")
+        if "TASK_RESULTS" in os.environ:
+            with open(os.environ["TASK_RESULTS"], "a", encoding="utf-8") as file:
+                file.write(json.dumps(event, default=str) + "\n")
 
     def _task(self, status: str, result: Any) -> None:
         values = result.result if hasattr(result, "result") else result._result

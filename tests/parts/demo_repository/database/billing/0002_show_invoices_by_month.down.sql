@@ -1,0 +1,2 @@
+DROP VIEW invoices_by_month;
+DROP INDEX invoices_issued_on ON invoices;

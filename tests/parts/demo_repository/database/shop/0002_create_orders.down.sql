@@ -1,0 +1,2 @@
+DROP TABLE orders;
+DELETE FROM customers WHERE email = 'ada@example.com';
