@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the tests of git_fetch share: contents, servers of other kinds, looks at the destination."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Protocol
+
+from parts.sshd import GIT_ENVIRONMENT
+
+MIGRATIONS = {
+    "db/migrations/0001_a.up.sql": "CREATE TABLE a (id INT);\n",
+    "db/migrations/0001_a.down.sql": "DROP TABLE a;\n",
+    "db/seeds/one.sql": "INSERT INTO a VALUES (1);\n",
+    "README.md": "A shop.\n",
+}
+NAMES = ["0001_a.down.sql", "0001_a.up.sql"]
+
+
+class Fetch(Protocol):
+    """Call git_fetch; what is not given is the test's repository and a fresh destination."""
+
+    def __call__(
+        self, *, check: bool = False, diff: bool = False, env: Mapping[str, str] | None = None, **args: Any
+    ) -> dict[str, Any]: ...
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """Return every path below a folder, and itself, with mode, time of change and content."""
+    found = {}
+    for path in [folder, *folder.rglob("*")]:
+        status = path.lstat()
+        content = os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else ""
+        found[str(path)] = (status.st_mode, status.st_mtime_ns, content)
+    return found
+
+
+class Relay:
+    """A port that passes everything on to another one, and counts what comes back."""
+
+    def __init__(self, port: int) -> None:
+        self.target = port
+        self.received = self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Relay:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _address = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            server = socket.create_connection(("127.0.0.1", self.target))
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._pass, args=(source, sink, sink is client), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, count: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                if count:
+                    self.received += len(data)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            source.close()
+            sink.close()
+
+
+class HttpGit:
+    """A Git server for HTTP: git http-backend behind a user name and a token.
+
+    :param location: answer every request with a redirect to this address.
+    """
+
+    def __init__(self, root: Path, tls: Path | None = None, location: str | None = None) -> None:
+        self.root = root
+        self.user, self.token = "deployer", "t0ken-in-the-clear"
+        self.location = location
+        self.authorizations: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.0"
+
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            do_POST = do_GET
+
+            def log_message(self, *_arguments: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> HttpGit:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        given = request.headers.get("Authorization", "")
+        self.authorizations.append(given)
+        if self.location is not None:
+            request.send_response(302)
+            request.send_header("Location", self.location + request.path)
+            request.end_headers()
+            return
+        if given != "Basic " + base64.b64encode(f"{self.user}:{self.token}".encode()).decode():
+            request.send_response(401)
+            request.send_header("WWW-Authenticate", 'Basic realm="git"')
+            request.end_headers()
+            return
+        self._run_backend(request)
+
+    def _run_backend(self, request: BaseHTTPRequestHandler) -> None:
+        path, _mark, query = request.path.partition("?")
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        environment = {
+            **os.environ,
+            **GIT_ENVIRONMENT,
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "REMOTE_USER": self.user,
+            "REQUEST_METHOD": request.command,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        }
+        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
+        head, _gap, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        request.send_response(int(headers.pop("Status", "200").split()[0]))
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(content)

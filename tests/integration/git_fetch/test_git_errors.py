@@ -1,0 +1,320 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input to git_fetch: each gets one message that says what, where and what to do, and loses nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.git_fetch.support import NAMES, Fetch, HttpGit
+from parts.sshd import GitServer, Repository, make_key
+
+
+@pytest.fixture
+def message(fetch: Fetch, ssh: dict[str, Any], dest: Path) -> Any:
+    """Call git_fetch over SSH and return the message of its failure."""
+
+    def call(**args: Any) -> str:
+        result = fetch(**{**ssh, **args})
+        assert result["failed"]
+        assert not (dest / "current").exists()
+        msg: str = result["msg"]
+        assert "\n" not in msg
+        assert len(msg) < 500
+        return msg
+
+    return call
+
+
+@pytest.fixture
+def hanging() -> Iterator[int]:
+    """A port on which connections are accepted by the kernel and never answered."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+class TestKeys:
+    def test_a_file(self, fetch: Fetch, ssh: dict[str, Any], git_server: GitServer) -> None:
+        options = {**ssh, "private_key": None, "private_key_file": str(git_server.private_key_file)}
+        assert fetch(**options)["files"] == NAMES
+
+    def test_line_ends_do_not_matter(self, fetch: Fetch, ssh: dict[str, Any]) -> None:
+        ssh["private_key"] = ssh["private_key"].strip().replace("\n", "\r\n")
+        assert fetch(**ssh)["files"] == NAMES
+
+    def test_a_stranger(self, message: Any, tmp_path: Path) -> None:
+        make_key(tmp_path / "stranger")
+        msg = message(private_key=(tmp_path / "stranger").read_text())
+        fingerprint = subprocess.run(
+            ["ssh-keygen", "-lf", tmp_path / "stranger.pub"], capture_output=True, text=True, check=True
+        ).stdout.split()[1]
+        assert f"the server does not accept the private key (ED25519 {fingerprint})" in msg
+        assert "deploy key" in msg
+
+    def test_a_passphrase(self, message: Any, tmp_path: Path) -> None:
+        make_key(tmp_path / "locked", passphrase="open sesame")
+        assert message(private_key=(tmp_path / "locked").read_text()).startswith(
+            "private_key is protected by a passphrase"
+        )
+        msg = message(private_key=None, private_key_file=str(tmp_path / "locked"))
+        assert f"private_key_file {tmp_path}/locked is protected by a passphrase" in msg
+
+    def test_a_public_key(self, message: Any, git_server: GitServer) -> None:
+        public = (git_server.folder / "deploy_key.pub").read_text()
+        assert message(private_key=public).startswith("private_key is a public key.")
+
+    def test_no_key_at_all(self, message: Any) -> None:
+        assert message(private_key="/home/me/.ssh/id_ed25519").startswith("private_key is not a private key")
+
+    def test_damaged(self, message: Any, ssh: dict[str, Any]) -> None:
+        lines = ssh["private_key"].splitlines()
+        damaged = "\n".join([lines[0], *lines[2:]])
+        msg = message(private_key=damaged)
+        assert msg.startswith("ssh cannot read the private key (")
+        assert lines[2] not in msg
+
+    def test_no_such_file(self, message: Any, tmp_path: Path) -> None:
+        msg = message(private_key=None, private_key_file=str(tmp_path / "nowhere"))
+        assert msg == f"Cannot read the private key file {tmp_path}/nowhere on the runner: No such file or directory."
+
+    def test_a_file_that_others_may_read(self, message: Any, tmp_path: Path, ssh: dict[str, Any]) -> None:
+        key = tmp_path / "key"
+        key.write_text(ssh["private_key"])
+        key.chmod(0o644)
+        assert "(mode 0644). Do: chmod 600" in message(private_key=None, private_key_file=str(key))
+
+    def test_both(self, message: Any) -> None:
+        assert "mutually exclusive" in message(private_key_file="/nowhere")
+
+
+class TestHostKeys:
+    def test_a_file(self, fetch: Fetch, ssh: dict[str, Any], tmp_path: Path) -> None:
+        file = tmp_path / "known 100% hosts"
+        file.write_text(ssh["known_hosts"])
+        assert fetch(**{**ssh, "known_hosts": None, "known_hosts_file": str(file)})["files"] == NAMES
+
+    def test_no_such_file(self, message: Any) -> None:
+        assert "Cannot read known_hosts_file /nowhere" in message(known_hosts=None, known_hosts_file="/nowhere")
+
+    @pytest.mark.parametrize(
+        "known_hosts", ["", "example.com ssh-ed25519 AAAA", None], ids=["none", "other", "account"]
+    )
+    def test_unknown(self, message: Any, git_server: GitServer, known_hosts: str | None) -> None:
+        msg = message(known_hosts=known_hosts)
+        fingerprint = subprocess.run(
+            ["ssh-keygen", "-lf", git_server.folder / "host_key.pub"], capture_output=True, text=True, check=True
+        ).stdout.split()[1]
+        assert f"The host key of [127.0.0.1]:{git_server.port} is unknown (it offers ssh-ed25519 {fingerprint})" in msg
+        assert f"ssh-keyscan -p {git_server.port} 127.0.0.1" in msg
+
+    def test_changed(self, message: Any, git_server: GitServer, tmp_path: Path) -> None:
+        make_key(tmp_path / "other")
+        line = f"[127.0.0.1]:{git_server.port} {(tmp_path / 'other.pub').read_text()}"
+        msg = message(known_hosts=line)
+        assert f"The host key of [127.0.0.1]:{git_server.port} is not the one in known_hosts (it offers " in msg
+
+
+class TestServers:
+    def test_refused(self, message: Any) -> None:
+        assert "[127.0.0.1]:1 refuses the connection" in message(repo="ssh://git@127.0.0.1:1/shop.git")
+        assert "[127.0.0.1]:1 refuses the connection" in message(repo="https://127.0.0.1:1/shop.git")
+
+    @pytest.mark.parametrize("scheme", ["ssh", "https", "http"])
+    def test_hanging(self, message: Any, hanging: int, scheme: str) -> None:
+        msg = message(repo=f"{scheme}://127.0.0.1:{hanging}/shop.git", timeout=1)
+        assert f"[127.0.0.1]:{hanging} did not answer within 1 seconds" in msg
+
+    @pytest.mark.parametrize("repo", ["git@shop.invalid:shop.git", "https://shop.invalid/shop.git"])
+    def test_unknown_name(self, message: Any, repo: str) -> None:
+        assert "the name shop.invalid cannot be resolved" in message(repo=repo)
+
+    def test_no_repository(self, message: Any, repository: Repository, tmp_path: Path) -> None:
+        assert f"There is no repository {repository.url}x" in message(repo=f"{repository.url}x")
+        assert f"There is no repository {tmp_path}" in message(repo=str(tmp_path))
+
+    def test_no_commits_yet(self, message: Any, git_server: GitServer) -> None:
+        assert "has no branch yet" in message(repo=git_server.create(f"new-{os.getpid()}").url)
+
+    def test_another_accounts_repository(self, message: Any, repository: Repository) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a directory to another account")
+        os.chown(repository.path, 65534, 65534)
+        assert "belongs to another account" in message(repo=str(repository.path))
+
+
+class TestRefs:
+    def test_unknown(self, message: Any, repository: Repository) -> None:
+        repository.branch("release/2026")
+        msg = message(ref="release/2025")
+        assert "ref 'release/2025' does not exist" in msg
+        assert "release/2026" in msg
+        assert "main" in message(ref="origin/main")
+
+    def test_unknown_commit(self, message: Any) -> None:
+        assert f"The commit {'1' * 40} does not exist" in message(ref="1" * 40)
+
+    def test_abbreviated_commit(self, message: Any, repository: Repository) -> None:
+        assert "give all of its 40 digits" in message(ref=repository.git("rev-parse", "--short", "main"))
+
+    def test_branch_and_tag(self, message: Any, fetch: Fetch, repository: Repository) -> None:
+        repository.branch("v1")
+        repository.tag("v1")
+        msg = message(ref="v1")
+        assert "ambiguous" in msg
+        assert "Say refs/heads/v1 or refs/tags/v1." in msg
+        assert not fetch(ref="refs/heads/v1")["failed"]
+
+    @pytest.mark.parametrize("option", ["ref", "repo", "directory"])
+    def test_options_in_disguise(self, message: Any, tmp_path: Path, option: str) -> None:
+        msg = message(**{option: f"--upload-pack=touch {tmp_path}/executed"})
+        assert f"{option} must not begin with '-'" in msg
+        assert not (tmp_path / "executed").exists()
+
+    @pytest.mark.parametrize("ref", ["a b", "a..b", "a:b", "a*", "a^{}", "@{-1}", "/a", "a/", "a.lock", "\x1b[31m", ""])
+    def test_no_valid_name(self, message: Any, ref: str) -> None:
+        assert re.match(r"ref ('.*' is not a valid name|must not contain|is empty)", message(ref=ref))
+
+
+class TestRepositories:
+    @pytest.mark.parametrize("repo", ["ext::sh -c true", "git+ssh://host/x", "git://host/x", "fd::7", "ftp://host/x"])
+    def test_other_transports(self, message: Any, repo: str) -> None:
+        assert "which is not supported. Use ssh://" in message(repo=repo)
+
+    @pytest.mark.parametrize("repo", ["shop.git", "./shop.git", "../shop"])
+    def test_relative_paths(self, message: Any, repo: str) -> None:
+        assert "neither a URL nor an absolute path" in message(repo=repo)
+
+    @pytest.mark.parametrize(
+        "repo", ["https://user:hunter2@host/x", "https://hunter2@host/x", "ssh://u:hunter2@host/x"]
+    )
+    def test_credentials_in_the_url(self, message: Any, repo: str) -> None:
+        msg = message(repo=repo)
+        assert "repo holds credentials (for host)" in msg
+        assert "hunter2" not in msg
+
+    def test_plain_http(self, message: Any) -> None:
+        assert "Use https or ssh" in message(repo="http://git.example.com/x")
+
+    @pytest.mark.parametrize(
+        "repo", ["ssh://-oProxyCommand=touch/x", "-oProxyCommand=touch:x", "git@-oProxyCommand=x:y"]
+    )
+    def test_hosts_that_are_options(self, message: Any, repo: str) -> None:
+        assert "must not begin with '-'" in message(repo=repo)
+
+
+class TestDirectories:
+    @pytest.mark.parametrize("directory", ["/db/migrations", "../db", "db/../../x"])
+    def test_outside(self, message: Any, directory: str) -> None:
+        assert "must be relative to the root of the repository" in message(directory=directory)
+
+    def test_control_characters(self, message: Any) -> None:
+        assert r"must not contain line breaks or other control characters: 'db\nx'" in message(directory="db\nx")
+
+
+class TestDestination:
+    def test_relative(self, message: Any) -> None:
+        assert "dest must be an absolute path" in message(dest="here")
+
+    def test_a_file(self, message: Any, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        assert f"Cannot use dest {tmp_path}/file on the runner" in message(dest=str(tmp_path / "file"))
+        assert f"Cannot use dest {tmp_path}/file/x on the runner" in message(dest=str(tmp_path / "file" / "x"))
+
+    def test_not_writable(self, message: Any) -> None:
+        # Not even root may write there.
+        msg = message(dest="/proc/dest")
+        assert "Cannot use dest /proc/dest on the runner: No such file or directory" in msg
+
+    def test_somebody_elses(self, message: Any, tmp_path: Path) -> None:
+        (tmp_path / "other" / "current").mkdir(parents=True)
+        assert "current on the runner was not made by git_fetch" in message(dest=str(tmp_path / "other"))
+
+    def test_no_space(self, message: Any, tmp_path: Path, fetch: Fetch, repository: Repository) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can mount a small file system")
+        small = tmp_path / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=False).returncode:
+            pytest.skip("this machine does not let root mount a file system")
+        try:
+            first = fetch(dest=str(small))
+            repository.commit({"db/migrations/0002_big.up.sql": "-- " + "x" * 1_000_000})
+            assert "No space left on device" in message(dest=str(small))
+            assert os.path.realpath(small / "current") == first["directory"]
+            assert os.listdir(small / "releases") == [os.path.basename(first["directory"])]
+        finally:
+            subprocess.run(["umount", small], check=True)
+
+
+def test_timeout(message: Any) -> None:
+    assert "timeout must be at least 1 second" in message(timeout=0)
+
+
+class TestHttp:
+    def test_token(self, fetch: Fetch, http_git: HttpGit, repository: Repository) -> None:
+        result = fetch(repo=f"{http_git.url}/{repository.path.name}", username=http_git.user, token=http_git.token)
+        assert result["files"] == NAMES
+        assert http_git.token not in str(result)
+
+    def test_wrong_token(self, message: Any, http_git: HttpGit, repository: Repository) -> None:
+        msg = message(repo=f"{http_git.url}/{repository.path.name}", token="wr0ng-token")
+        assert "the server does not accept username and token" in msg
+        assert "wr0ng-token" not in msg
+
+    def test_no_token(self, message: Any, http_git: HttpGit, repository: Repository) -> None:
+        msg = message(repo=f"{http_git.url}/{repository.path.name}")
+        assert "the server asks for credentials. Set token" in msg
+
+    def test_no_repository(self, message: Any, http_git: HttpGit) -> None:
+        msg = message(repo=f"{http_git.url}/nowhere.git", username=http_git.user, token=http_git.token)
+        assert f"There is no repository {http_git.url}/nowhere.git" in msg
+
+    def test_a_redirect_does_not_get_the_token(self, message: Any, http_git: HttpGit, repository: Repository) -> None:
+        with HttpGit(http_git.root, location=http_git.url) as detour:
+            msg = message(repo=f"{detour.url}/{repository.path.name}", username=http_git.user, token=http_git.token)
+        assert "the server asks for credentials" in msg
+        assert set(http_git.authorizations) == {""}
+
+    def test_untrusted_certificate(self, message: Any, http_git: HttpGit, tmp_path: Path) -> None:
+        pem = tmp_path / "server.pem"
+        certificate = tmp_path / "certificate.pem"
+        subprocess.run(
+            [
+                *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout"],
+                pem,
+                "-out",
+                certificate,
+            ],
+            capture_output=True,
+            check=True,
+        )
+        pem.write_text(pem.read_text() + certificate.read_text())
+        with HttpGit(http_git.root, tls=pem) as server:
+            msg = message(repo=f"{server.url}/shop.git", token=http_git.token)
+            assert "the TLS certificate of [127.0.0.1]:" in msg
+            assert "is not trusted" in msg
+            assert server.authorizations == []
+
+
+class TestLibraries:
+    def test_no_git(self, fetch: Fetch, tmp_path: Path) -> None:
+        assert "git is not installed on the runner" in fetch(env={"PATH": str(tmp_path)})["msg"]
+
+    def test_no_ssh(self, fetch: Fetch, ssh: dict[str, Any], tmp_path: Path) -> None:
+        (tmp_path / "git").symlink_to("/usr/bin/git")
+        assert "ssh is not installed on the runner" in fetch(**ssh, env={"PATH": str(tmp_path)})["msg"]
+
+    def test_no_gitpython(self, fetch: Fetch, tmp_path: Path, run_module: Any) -> None:
+        subprocess.run(["python3", "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+        options = {"repo": "/nowhere", "dest": str(tmp_path / "dest")}
+        msg = run_module("git_fetch", options, python=tmp_path / "bare" / "bin" / "python")["msg"]
+        assert "The Python library GitPython is missing" in msg

@@ -1,0 +1,263 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""git_fetch with real repositories: what it brings, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.git_fetch.support import MIGRATIONS, NAMES, Fetch, Relay, listing
+from parts.sshd import GitServer, Repository
+
+
+def current(dest: Path) -> str:
+    return os.path.realpath(dest / "current")
+
+
+def test_first_fetch(fetch: Fetch, ssh: dict[str, Any], repository: Repository, dest: Path) -> None:
+    result = fetch(**ssh)
+    assert result["changed"]
+    assert result["commit"] == repository.git("rev-parse", "main")
+    assert result["previous_commit"] is None
+    assert result["ref"] == "refs/heads/main"
+    assert result["files"] == NAMES
+    folder = Path(result["directory"])
+    assert current(dest) == str(folder)
+    assert (folder / "0001_a.up.sql").read_text() == MIGRATIONS["db/migrations/0001_a.up.sql"]
+    assert [oct(path.stat().st_mode) for path in folder.iterdir()] == ["0o100640", "0o100640"]
+    assert "diff" not in result
+
+
+def test_nothing_new_changes_nothing(fetch: Fetch, dest: Path) -> None:
+    first = fetch()
+    before = listing(dest)
+    second = fetch(diff=True)
+    assert listing(dest) == before
+    assert not second["changed"]
+    assert second["previous_commit"] == second["commit"] == first["commit"]
+    assert second["directory"] == first["directory"]
+    assert second["diff"] == {"prepared": ""}
+
+
+def test_update_shows_what_is_different(fetch: Fetch, repository: Repository, dest: Path) -> None:
+    first = fetch(diff=True)
+    assert first["diff"] == {"prepared": "added    0001_a.down.sql\nadded    0001_a.up.sql\n"}
+    commit = repository.commit(
+        {
+            "db/migrations/0001_a.up.sql": "CREATE TABLE a (id BIGINT);\n",
+            "db/migrations/0001_a.down.sql": None,
+            "db/migrations/0002_b.up.sql": "CREATE TABLE b (id INT);\n",
+        }
+    )
+    second = fetch(diff=True)
+    assert second["changed"]
+    assert (second["previous_commit"], second["commit"]) == (first["commit"], commit)
+    assert second["diff"] == {"prepared": "removed  0001_a.down.sql\nchanged  0001_a.up.sql\nadded    0002_b.up.sql\n"}
+    assert current(dest) == second["directory"]
+    assert sorted(os.listdir(first["directory"])) == NAMES, "the release before stays as it was"
+
+
+def test_an_older_commit_is_there_already(fetch: Fetch, repository: Repository) -> None:
+    first = fetch()
+    repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+    fetch()
+    # It cannot have asked there.
+    back = fetch(ref=first["commit"], repo="ssh://git@127.0.0.1:1/nobody/listens")
+    assert back["changed"]
+    assert back["directory"] == first["directory"]
+    assert back["ref"] == first["commit"]
+
+
+@pytest.mark.parametrize(
+    "ref", ["main", "refs/heads/main", "release/1", "v1", "refs/tags/v1", "light", "HEAD", "COMMIT"]
+)
+def test_refs(fetch: Fetch, repository: Repository, ref: str) -> None:
+    repository.tag("v1")
+    repository.git("tag", "light", "main")
+    repository.branch("release/1")
+    commit = repository.git("rev-parse", "main")
+    if ref not in ("main", "refs/heads/main", "HEAD"):
+        repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+        commit = repository.git("rev-parse", "main~1")
+    result = fetch(ref=commit if ref == "COMMIT" else ref)
+    assert result["commit"] == commit
+    assert result["files"] == NAMES
+
+
+def test_an_annotated_tag_by_its_own_name(fetch: Fetch, repository: Repository) -> None:
+    repository.tag("v1")
+    result = fetch(ref=repository.git("rev-parse", "refs/tags/v1"))
+    assert "is a tag. Give the commit's own name." in result["msg"]
+
+
+@pytest.mark.parametrize("filters", [True, False], ids=["filters", "no filters"])
+@pytest.mark.parametrize("transport", ["ssh", "file"])
+def test_servers_that_allow_more_or_less(
+    fetch: Fetch, ssh: dict[str, Any], git_server: GitServer, filters: bool, transport: str
+) -> None:
+    """This SSH server speaks the old protocol, which serves no commit by its name unless it is allowed to."""
+    repository = git_server.create(f"{filters}-{transport}-{time.time_ns()}", filters=filters)
+    old = repository.commit(MIGRATIONS)
+    repository.tag("v1")
+    repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+    options = {**ssh, "repo": repository.url if transport == "ssh" else f"file://{repository.path}"}
+    assert fetch(**options, ref="main")["files"] == [*NAMES, "0002_b.up.sql"]
+    assert fetch(**options, ref="v1")["commit"] == old
+    by_commit = fetch(**options, ref=old, directory="db/seeds")
+    assert by_commit["files"] == ["one.sql"]
+    assert by_commit["commit"] == old
+
+
+def test_filters_without_single_objects(fetch: Fetch, ssh: dict[str, Any], repository: Repository) -> None:
+    """The server leaves contents out when asked to, and then refuses to send them one by one."""
+    repository.git("config", "uploadpack.allowAnySHA1InWant", "false")
+    assert fetch(**ssh)["files"] == NAMES
+
+
+def test_only_what_is_wanted_is_transferred(
+    fetch: Fetch, ssh: dict[str, Any], repository: Repository, git_server: GitServer
+) -> None:
+    repository.commit({f"big/{number}.bin": os.urandom(100_000) for number in range(20)})
+    with Relay(git_server.port) as relay:
+
+        def through_relay(text: str) -> str:
+            return text.replace(f":{git_server.port}", f":{relay.port}")
+
+        options = {**ssh, "repo": through_relay(repository.url), "known_hosts": through_relay(ssh["known_hosts"])}
+        assert fetch(**options)["files"] == NAMES
+        assert relay.received < 50_000
+        assert relay.connections == 3
+        fetch(**options)
+        assert relay.connections == 4, "nothing new: one question"
+
+
+def test_a_file_address_and_a_path(fetch: Fetch, repository: Repository) -> None:
+    assert fetch(repo=f"file://{repository.path}")["files"] == NAMES
+    assert not fetch(repo=str(repository.path))["changed"]
+
+
+def test_the_root_directory(fetch: Fetch) -> None:
+    assert fetch(directory=".")["files"] == ["README.md"]
+
+
+def test_a_directory_that_holds_only_directories(fetch: Fetch) -> None:
+    for _run in range(2):
+        assert fetch(directory="./db/")["files"] == []
+
+
+def test_two_directories_do_not_mix(fetch: Fetch, dest: Path) -> None:
+    one, two = fetch(), fetch(directory="db/seeds")
+    assert one["commit"] == two["commit"]
+    assert (one["files"], two["files"]) == (NAMES, ["one.sql"])
+    assert one["directory"] != two["directory"]
+    assert sorted(os.listdir(one["directory"])) == NAMES
+    assert current(dest) == two["directory"]
+
+
+def test_a_missing_directory_is_an_error_that_leads_on(fetch: Fetch) -> None:
+    msg = fetch(directory="db/migration/main")["msg"]
+    assert "'db/migration/main' does not exist" in msg
+    assert "The nearest that does is 'db', which has 'migrations', 'seeds'." in msg
+    assert "The nearest that does is the root, which has 'db'." in fetch(directory="database")["msg"]
+
+
+def test_a_missing_directory_may_be_empty(fetch: Fetch, repository: Repository) -> None:
+    result = fetch(directory="later", missing_directory="empty")
+    assert result["changed"]
+    assert result["files"] == os.listdir(result["directory"]) == []
+    assert not fetch(directory="later", missing_directory="empty")["changed"]
+    assert "does not exist" in fetch(directory="later")["msg"], "what is in dest must not hide it"
+    repository.commit({"later/0001_a.up.sql": "SELECT 1;\n"})
+    assert fetch(directory="later", missing_directory="empty")["files"] == ["0001_a.up.sql"]
+
+
+def test_a_directory_that_is_a_file(fetch: Fetch) -> None:
+    assert "'README.md' is a file, not a directory" in fetch(directory="README.md")["msg"]
+    assert "'README.md' is a file, not a directory" in fetch(directory="README.md/x", missing_directory="empty")["msg"]
+
+
+def test_a_failed_fetch_leaves_everything_as_it_was(fetch: Fetch, repository: Repository, dest: Path) -> None:
+    fetch()
+    before = {path: state for path, state in listing(dest).items() if path != str(dest / "releases")}
+    repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+    wrong: list[dict[str, Any]] = [{"ref": "nowhere"}, {"directory": "nowhere"}, {"repo": f"{repository.path}x"}]
+    for bad in wrong:
+        assert fetch(**bad)["failed"]
+    # A temporary directory came and went in releases, so its own time has changed.
+    assert {path: state for path, state in listing(dest).items() if path != str(dest / "releases")} == before
+
+
+class TestCheckMode:
+    """Check mode asks the server and writes nothing."""
+
+    def test_first(self, fetch: Fetch, dest: Path) -> None:
+        result = fetch(check=True, diff=True)
+        assert result["changed"]
+        assert result["files"] == NAMES
+        assert result["previous_commit"] is None
+        assert result["diff"]["prepared"] == "added    0001_a.down.sql\nadded    0001_a.up.sql\n"
+        assert not dest.exists()
+        assert fetch()["directory"] == result["directory"]
+
+    def test_nothing_new(self, fetch: Fetch, dest: Path) -> None:
+        real = fetch()
+        before = listing(dest)
+        result = fetch(check=True)
+        assert listing(dest) == before
+        assert not result["changed"]
+        assert result["directory"] == real["directory"]
+
+    def test_a_new_commit(self, fetch: Fetch, repository: Repository, dest: Path) -> None:
+        real = fetch()
+        commit = repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+        before = listing(dest)
+        result = fetch(check=True, diff=True)
+        assert listing(dest) == before
+        assert result["changed"]
+        assert (result["previous_commit"], result["commit"]) == (real["commit"], commit)
+        assert result["files"] == [*NAMES, "0002_b.up.sql"]
+        assert result["diff"]["prepared"] == "added    0002_b.up.sql\n"
+        assert not Path(result["directory"]).exists()
+        assert fetch()["directory"] == result["directory"]
+
+    def test_a_preview(self, fetch: Fetch, repository: Repository, dest: Path, tmp_path: Path) -> None:
+        fetch()
+        repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+        before = listing(dest)
+        for _run in range(2):
+            result = fetch(check=True, diff=True, preview_dest=str(tmp_path / "preview"))
+            assert listing(dest) == before
+            assert result["changed"]
+            assert result["diff"]["prepared"] == "added    0002_b.up.sql\n"
+            assert result["directory"].startswith(str(tmp_path / "preview"))
+            assert sorted(os.listdir(result["directory"])) == result["files"] == [*NAMES, "0002_b.up.sql"]
+
+    def test_a_preview_of_what_is_there(self, fetch: Fetch, tmp_path: Path) -> None:
+        real = fetch()
+        result = fetch(check=True, preview_dest=str(tmp_path / "preview"))
+        assert not result["changed"]
+        assert result["directory"] == real["directory"]
+        assert not (tmp_path / "preview").exists()
+
+    def test_a_preview_of_an_empty_directory(self, fetch: Fetch, tmp_path: Path) -> None:
+        options: dict[str, Any] = {"directory": "later", "missing_directory": "empty"}
+        result = fetch(check=True, preview_dest=str(tmp_path / "preview"), **options)
+        assert result["changed"]
+        assert os.listdir(result["directory"]) == []
+        assert fetch(check=True, **options)["files"] == []
+
+    @pytest.mark.parametrize("below", ["", "releases/preview"])
+    def test_a_preview_must_not_be_in_dest(self, fetch: Fetch, dest: Path, below: str) -> None:
+        assert "is inside dest" in fetch(check=True, preview_dest=str(dest / below))["msg"]
+        assert not dest.exists()
+
+    def test_errors_are_found(self, fetch: Fetch, dest: Path) -> None:
+        assert "does not exist" in fetch(check=True, directory="nowhere")["msg"]
+        assert "does not exist" in fetch(check=True, ref="nowhere")["msg"]
+        assert not dest.exists()
