@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user names: repositories, refs, directories."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
+    Address,
+    Resolved,
+    candidates,
+    choose,
+    clean_directory,
+    not_found,
+    parse_repo,
+    shown,
+)
+
+ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
+
+
+@pytest.mark.parametrize(
+    ("repo", "transport", "host", "port"),
+    [
+        ("git@github.com:example/shop.git", "ssh", "github.com", None),
+        ("github.com:example/shop.git", "ssh", "github.com", None),
+        ("git@[::1]:shop.git", "ssh", "::1", None),
+        ("[::1]:shop.git", "ssh", "::1", None),
+        ("ssh://git@github.com/example/shop.git", "ssh", "github.com", None),
+        ("ssh://git@[::1]:2222/shop.git", "ssh", "::1", 2222),
+        ("https://gitlab.example.com:8443/shop.git", "https", "gitlab.example.com", 8443),
+        ("http://localhost:3000/shop.git", "http", "localhost", 3000),
+        ("file:///srv/git/shop.git", "file", "", None),
+        ("/srv/git/shop:1.git", "file", "", None),
+    ],
+)
+def test_addresses(repo: str, transport: str, host: str, port: int | None) -> None:
+    assert parse_repo(repo) == Address(repo, transport, host, port)
+
+
+@pytest.mark.parametrize("repo", ["https:///x", "ssh://host:port/x", "https://[::1/x", "host\n:x", "ssh://%2Dx/y"])
+def test_no_addresses(repo: str) -> None:
+    with pytest.raises(Error, match="repo"):
+        parse_repo(repo)
+
+
+@pytest.mark.parametrize(
+    ("directory", "clean"),
+    [(".", ""), ("./", ""), ("a", "a"), ("./a//b/", "a/b"), ("a/./b", "a/b"), ("a/..b", "a/..b")],
+)
+def test_directories(directory: str, clean: str) -> None:
+    assert clean_directory(directory) == clean
+
+
+def test_candidates() -> None:
+    assert candidates("main") == ["refs/heads/main", "refs/tags/main"]
+    assert candidates("refs/pull/1/head") == ["refs/pull/1/head"]
+    assert candidates("HEAD") == ["HEAD"]
+    assert candidates("A" * 40) == []
+
+
+def test_choose() -> None:
+    listing = (
+        f"ref: refs/heads/main\tHEAD\n{ONE}\tHEAD\n{ONE}\trefs/heads/main\n"
+        f"{TWO}\trefs/tags/v1\n{THREE}\trefs/tags/v1^{{}}\n"
+        f"{TWO}\trefs/heads/x/refs/heads/y\n"
+    )
+    assert choose("HEAD", listing) == Resolved(ONE, "refs/heads/main")
+    assert choose("main", listing) == Resolved(ONE, "refs/heads/main")
+    assert choose("v1", listing) == Resolved(THREE, "refs/tags/v1")
+    assert choose("y", listing) is None
+
+
+def test_choose_with_a_detached_head() -> None:
+    assert choose("HEAD", f"{ONE}\tHEAD\n") == Resolved(ONE, "HEAD")
+
+
+def test_not_found_names_what_is_alike() -> None:
+    names = ["refs/heads/main", "refs/heads/release/2025", "refs/tags/release-2026"]
+    assert str(not_found("release/2026", "R", names)).endswith("others: release/2025, release-2026.")
+
+
+def test_shown_is_one_line() -> None:
+    assert shown("a\n\x1b[31mé\udcff") == r"'a\n\x1b[31m\xe9\udcff'"

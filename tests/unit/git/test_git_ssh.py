@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Private keys as people paste them, and the ssh command."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._git.ssh import clean_key, command
+
+
+def make(folder: Path, *options: str, passphrase: str = "") -> str:
+    subprocess.run(["ssh-keygen", "-q", "-N", passphrase, "-f", folder / "key", *options], check=True)
+    return (folder / "key").read_text()
+
+
+KINDS = [
+    ("-t", "ed25519"),
+    ("-t", "rsa", "-b", "2048"),
+    ("-t", "rsa", "-b", "2048", "-m", "PEM"),
+    ("-t", "rsa", "-b", "2048", "-m", "PKCS8"),
+    ("-t", "ecdsa", "-m", "PEM"),
+]
+
+
+@pytest.mark.parametrize("options", KINDS, ids=" ".join)
+def test_keys_of_every_form(tmp_path: Path, options: tuple[str, ...]) -> None:
+    text = make(tmp_path, *options)
+    assert clean_key(text, "private_key") == text
+    assert clean_key("\n" + text.strip().replace("\n", "\r\n"), "private_key") == text
+
+
+@pytest.mark.parametrize("options", KINDS, ids=" ".join)
+def test_passphrases_in_every_form(tmp_path: Path, options: tuple[str, ...]) -> None:
+    text = make(tmp_path, *options, passphrase="open sesame")
+    with pytest.raises(Error, match=r"^private_key is protected by a passphrase"):
+        clean_key(text, "private_key")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a private key"),
+        ("ssh-ed25519 AAAAC3Nza me@here", "is a public key"),
+        ("ecdsa-sha2-nistp256 AAAA", "is a public key"),
+        ("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA", "is a public key"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "is a public key"),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "is a PuTTY key"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "is not a private key"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "is not a private key"),
+        ("-----BEGIN RSA PRIVATE KEY----- AAAA BBBB -----END RSA PRIVATE KEY-----", "has lost its line breaks"),
+        ("-----BEGIN RSA PRIVATE KEY-----\\nAAAA\\n-----END RSA PRIVATE KEY-----", "has lost its line breaks"),
+    ],
+)
+def test_what_is_no_private_key(text: str, message: str) -> None:
+    with pytest.raises(Error, match=f"^the key {message}"):
+        clean_key(text, "the key")
+
+
+def test_command() -> None:
+    words = shlex.split(command("/proc/1/fd/3", "/tmp/a b%c", 7))
+    assert words[:3] == ["ssh", "-F", "none"]
+    assert 'UserKnownHostsFile="/tmp/a b%%c"' in words
+    assert "GlobalKnownHostsFile=/dev/null" in words
+    assert "StrictHostKeyChecking=yes" in words
+    assert "ConnectTimeout=7" in words
+    assert words[-2:] == ["-i", "/proc/1/fd/3"]
+
+
+def test_command_of_the_account() -> None:
+    text = command(None, None, 7)
+    assert "KnownHostsFile" not in text
+    assert " -i " not in text
+
+
+def test_a_path_that_ssh_cannot_be_told() -> None:
+    with pytest.raises(Error, match="quotation mark"):
+        command(None, '/tmp/"', 7)
