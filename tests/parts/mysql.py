@@ -104,7 +104,7 @@ def _download(folder: Path) -> None:
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(f"deb {_mirror()} sid main\n")
+    (folder / "sources.list").write_text(f"deb {debian_mirror()} sid main\n")
     settings = {
         "Dir::State::lists": folder / "lists",
         "Dir::State::status": folder / "status",
@@ -122,7 +122,7 @@ def _download(folder: Path) -> None:
     _apt(folder, "apt-get", *options, "install", "--yes", "--download-only", "mysql-server-core")
 
 
-def _mirror() -> str:
+def debian_mirror() -> str:
     """Return the address of the Debian archive that this machine's own apt uses."""
     release = platform.freedesktop_os_release()
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Identifier: Packages"]
@@ -131,7 +131,7 @@ def _mirror() -> str:
         address, suite = line.rsplit(" ", 1)
         if release["ID"] == "debian" and suite == release.get("VERSION_CODENAME"):
             return address
-    raise NotAvailable("MySQL's packages cannot be had: this machine's apt sources name no Debian archive.")
+    raise NotAvailable("Debian's packages cannot be had: this machine's apt sources name no Debian archive.")
 
 
 def _apt(folder: Path, *command: str) -> None:

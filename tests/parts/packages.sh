@@ -16,6 +16,7 @@ demo|command -v ssh-keygen|openssh-client|openssh-clients
 demo|command -v git|git|git
 demo|command -v setpriv|util-linux|util-linux-core
 test|command -v shellcheck|shellcheck|ShellCheck
+test|command -v debootstrap|debootstrap|debootstrap
 '
 # A plain account does not have these in its path.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
