@@ -24,7 +24,7 @@ def snapshot(server: DatabaseServer, schema: str) -> dict[str, Any]:
     for name, kind in server.query("SHOW FULL TABLES", schema):
         found[f"table {name}"] = _create(server, schema, "VIEW" if kind == "VIEW" else "TABLE", name, 1)
         if kind == "BASE TABLE":
-            found[f"rows {name}"] = sorted(map(repr, server.query(f"SELECT * FROM `{name}`", schema)))
+            found[f"rows {name}"] = sorted(map(repr, server.query(f"SELECT * FROM {_quoted(name)}", schema)))
     for kind, sql in (
         ("PROCEDURE", "SHOW PROCEDURE STATUS WHERE Db = DATABASE()"),
         ("FUNCTION", "SHOW FUNCTION STATUS WHERE Db = DATABASE()"),
@@ -38,8 +38,14 @@ def snapshot(server: DatabaseServer, schema: str) -> dict[str, Any]:
     return found
 
 
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
 def _create(server: DatabaseServer, schema: str, kind: str, name: str, column: int) -> str:
-    [row] = server.query(f"SHOW CREATE {kind} `{name}`", schema)
+    [row] = server.query(f"SHOW CREATE {kind} {_quoted(name)}", schema)
     # The session's settings that the server keeps with a program stand in the other columns.
-    settings = [str(value) for place, value in enumerate(row) if place not in (0, column) and "20" not in str(value)[:2]]
+    settings = [
+        str(value) for place, value in enumerate(row) if place not in (0, column) and "20" not in str(value)[:2]
+    ]
     return _VOLATILE.sub("", " | ".join([str(row[column]), *settings])).replace(schema, "SCHEMA")

@@ -44,13 +44,15 @@ def may_be_compound(first: Token, second: Token, mariadb: bool) -> bool:
     return first.text in _TOP_LEVEL or second.text == b":" or (first.text, second.text) == (b"BEGIN", b"NOT")
 
 
-def find_end(tokens: Iterator[Token]) -> Optional[Token]:
-    """Return the terminator of the statement whose tokens these are, or None when the text ends before it.
+def find_end(tokens: Iterator[Token]) -> tuple[Optional[Token], bool]:
+    """Return the terminator of the statement whose tokens these are, and whether it stores a program.
 
+    The terminator is None when the text ends before it.
     Where the text leaves a doubt, the end found is the later one: the server splits again what it is given
     as one, but nothing joins what was split too early.
     """
-    return _Reader(tokens).statement()
+    reader = _Reader(tokens)
+    return reader.statement(), reader.stores
 
 
 class _Reader:
@@ -59,6 +61,7 @@ class _Reader:
     def __init__(self, tokens: Iterator[Token]) -> None:
         self._tokens = tokens
         self._kept: list[Token] = []
+        self.stores = False
 
     def _take(self) -> Optional[Token]:
         return self._kept.pop() if self._kept else next(self._tokens, None)
@@ -108,6 +111,7 @@ class _Reader:
             named = previous in (b"=", b"@", b".")
             if token.kind == "word" and not named and token.text not in _BEFORE_KIND:
                 if token.text in _PROGRAMS:
+                    self.stores = True
                     self._take()
                     return token.text
                 return b""

@@ -101,7 +101,7 @@ class Execution:
         count = 0
         for statement in script.statements():
             try:
-                self.session.execute(statement.text)
+                self.session.execute(statement.text + statement.suffix)
             except ServerError as error:
                 raise self._failure(step, statement, error) from error
             count += 1

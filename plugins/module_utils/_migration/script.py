@@ -19,17 +19,27 @@ from .compound import find_end, may_be_compound
 from .lexer import Dialect, Lexer, Token
 
 _DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
+# At the end of a text the server does not look at these.
+_NO_MATTER = b"; \t\r\n\f\v"
 _NOTHING = Token("nothing", b"", 0, 0)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: its number in the file, where it starts (line and column count from 1), its bytes."""
+    """One statement of a file.
+
+    :param number: from 1.
+    :param line: where it starts, from 1.
+    :param column: in characters, from 1.
+    :param text: its bytes as they stand in the file.
+    :param suffix: what to send behind them so that the server stores what it would when given the whole file.
+    """
 
     number: int
     line: int
     column: int
     text: bytes
+    suffix: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,15 @@ class Script:
                 break
             if self._delimiter(start):
                 continue
-            end, after = self._end(lexer, start)
+            end, after, stores = self._end(lexer, start)
+            followed = bool(self._text[after:].strip(_NO_MATTER))
             if end > start:
                 anything = True
-                yield self._statement(start, end)
-            elif self._text[after:].strip(b"; \t\r\n\f\v"):
+                yield self._statement(start, end, stores and followed)
+            elif followed:
                 self._note("has an empty statement before another one")
             self._place = after
-        if not anything and not self._text.strip(b"; \t\r\n\f\v"):
+        if not anything and not self._text.strip(_NO_MATTER):
             self._note("is empty")
 
     def _skip_byte_order_mark(self) -> None:
@@ -96,21 +107,25 @@ class Script:
         self._place = command.end()
         return True
 
-    def _end(self, lexer: Lexer, start: int) -> tuple[int, int]:
-        """Return where the statement and where its terminator end."""
+    def _end(self, lexer: Lexer, start: int) -> tuple[int, int, bool]:
+        """Return where the statement and where its terminator end, and whether the statement stores a program."""
         if self._terminator == b";":
             tokens = lexer.tokens(start)
             first, second = next(tokens, _NOTHING), next(tokens, _NOTHING)
             lexer.in_executable = False
             if may_be_compound(first, second, self.dialect.mariadb):
-                token = find_end(lexer.tokens(start))
-                return (token.start, token.end) if token else (len(self._text), len(self._text))
-        return lexer.terminator(start)
+                token, stores = find_end(lexer.tokens(start))
+                length = len(self._text)
+                return (token.start, token.end, stores) if token else (length, length, False)
+        return (*lexer.terminator(start), False)
 
-    def _statement(self, start: int, end: int) -> Statement:
+    def _statement(self, start: int, end: int, stores: bool) -> Statement:
         self._number += 1
         column = len(self._text[self._line_start : start].decode("utf-8", "replace")) + 1
-        return Statement(self._number, self._line, column, self._text[start:end])
+        # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
+        # middle they stay, and MySQL even stores the semicolon with a program's text.
+        suffix = b"; #" if stores else b""
+        return Statement(self._number, self._line, column, self._text[start:end], suffix)
 
     def _move_to(self, place: int) -> None:
         """Count the lines up to a place."""

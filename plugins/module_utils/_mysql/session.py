@@ -30,6 +30,7 @@ _HINTS = {
     1129: "The server blocks this host after too many failed connections: FLUSH HOSTS on the server.",
     1130: "The server does not let this host in: check the host part of the user's account.",
     1698: "Check login_user and login_password, and from which hosts the user may log in.",
+    2013: "Check login_host and login_port: something else may be listening there, or the server is overloaded.",
     2003: "Check login_host and login_port, and that a firewall lets the runner through.",
     2026: "The server offers no TLS, or none that fits: check tls and ca_cert.",
     2061: "Use tls: required, or install the cryptography package on the runner.",
@@ -138,12 +139,13 @@ def _attempt(settings: Settings, context: Any) -> Any:
     if settings.user is not None:
         options["user"] = settings.user
     try:
-        return pymysql.connect(
+        connection: Any = pymysql.connect(
             host=settings.host,
             port=settings.port,
             password=settings.password or "",
             database=settings.database,
             connect_timeout=settings.connect_timeout,
+            read_timeout=settings.connect_timeout,
             # golang-migrate's driver names this collation in its handshake; the server's own default differs
             # between versions, and literals in views, defaults and routines would keep it.
             charset="utf8mb4",
@@ -154,6 +156,10 @@ def _attempt(settings: Settings, context: Any) -> Any:
         )
     except (pymysql.err.Error, OSError, RuntimeError) as error:
         _refuse(error, settings)
+    # PyMySQL has one limit for the greeting, which must come soon, and for every answer after it; a statement
+    # may take as long as it takes.
+    connection._read_timeout = None
+    return connection
 
 
 def _check_readable(path: str) -> None:

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the tests of the modules that migrate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integration.migration.support import Database, make
+from parts.mariadb import DatabaseServer
+
+
+@pytest.fixture
+def database(mariadb: DatabaseServer, tmp_path: Path, run_module: Any) -> Iterator[Database]:
+    """An empty schema on MariaDB and an empty directory."""
+    database = make(mariadb, tmp_path / "migrations", run_module)
+    yield database
+    mariadb.query(f"DROP DATABASE IF EXISTS `{database.name}`")
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def server(request: pytest.FixtureRequest) -> DatabaseServer:
+    """Each of the two servers in turn."""
+    found: DatabaseServer = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def twins(
+    server: DatabaseServer, tmp_path: Path, run_module: Any, golang_migrate: Path
+) -> Iterator[tuple[Database, Database]]:
+    """Two empty schemas over one directory: one for us, one for golang-migrate."""
+    ours = make(server, tmp_path / "migrations", run_module)
+    theirs = make(server, tmp_path / "migrations", run_module)
+    yield ours, theirs
+    for database in (ours, theirs):
+        server.query(f"DROP DATABASE IF EXISTS `{database.name}`")

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One schema of a real server, and what the modules and golang-migrate can do to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parts import golang_migrate as golang_migrate_part
+from parts.mariadb import DatabaseServer
+from parts.snapshot import snapshot
+
+
+@dataclass
+class Database:
+    """One schema, a directory of migrations, and what can be done to them."""
+
+    server: DatabaseServer
+    name: str
+    directory: Path
+    run_module: Any
+
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        """Write migration files."""
+        for name, text in files.items():
+            (self.directory / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+    def module(self, module: str, check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
+        """Run migration_<module> and return its result; the warnings are plain texts."""
+        arguments = {
+            "login_host": self.server.host,
+            "login_port": self.server.port,
+            "login_user": self.server.user,
+            "login_password": self.server.password,
+            "login_db": self.name,
+            **({} if module == "force" else {"directory": str(self.directory)}),
+            **options,
+        }
+        result: dict[str, Any] = self.run_module(f"migration_{module}", arguments, check, diff)
+        assert "Traceback" not in str(result)
+        result["warnings"] = [_text(warning) for warning in result.get("warnings", [])]
+        return result
+
+    def apply(self, **options: Any) -> dict[str, Any]:
+        return self.module("apply", **options)
+
+    def refusal(self, **options: Any) -> str:
+        """Return the message of a run that fails."""
+        result = self.module("apply", **options)
+        assert result["failed"], result
+        message: str = result["msg"]
+        assert len(message) < 1200
+        assert message.count("\n") == 0
+        return message
+
+    def golang(self, *arguments: str, table: str | None = None) -> str:
+        """Run golang-migrate and return all it printed."""
+        program = golang_migrate_part.binary()
+        done = golang_migrate_part.run(program, self.server, self.name, self.directory, *arguments, table=table)
+        return done.stdout + done.stderr
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.server.query(sql, self.name)
+
+    def state(self) -> list[tuple[int, int]]:
+        """Return the rows of the state table."""
+        return [(version, dirty) for version, dirty in self.query("SELECT version, dirty FROM schema_migrations")]
+
+    def tables(self) -> set[str]:
+        return {row[0] for row in self.query("SHOW TABLES")} - {"schema_migrations"}
+
+    def snapshot(self) -> dict[str, Any]:
+        return snapshot(self.server, self.name)
+
+
+def _text(warning: Any) -> str:
+    # ansible-core 2.19 and later hand a structure to the controller, earlier ones a text.
+    return str(warning["event"]["msg"]) if isinstance(warning, dict) else str(warning)
+
+
+def make(server: DatabaseServer, directory: Path, run_module: Any) -> Database:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.create_schema(name)
+    directory.mkdir(exist_ok=True)
+    return Database(server, name, directory, run_module)

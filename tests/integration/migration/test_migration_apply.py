@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""migration_apply, migration_info and migration_force on ordinary files."""
+
+from __future__ import annotations
+
+from integration.migration.support import Database
+
+FILES = {
+    "0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\nINSERT INTO users VALUES (1), (2);\n",
+    "0001_users.down.sql": "DROP TABLE users;\n",
+    "0002_orders.up.sql": "CREATE TABLE orders (id INT PRIMARY KEY);\n",
+    "0002_orders.down.sql": "DROP TABLE orders;\n",
+    "0003_email.up.sql": "ALTER TABLE users ADD email VARCHAR(200);\n",
+    "0003_email.down.sql": "ALTER TABLE users DROP email;\n",
+}
+
+
+def pairs(items: list[dict[str, object]]) -> list[tuple[object, object]]:
+    return [(item["version"], item["direction"]) for item in items]
+
+
+def test_all_that_is_pending_then_nothing(database: Database) -> None:
+    database.write(FILES)
+    first = database.apply()
+    assert first["changed"]
+    assert (first["from_version"], first["to_version"], first["dirty"], first["pending"]) == (None, 3, False, [])
+    assert [(item["title"], item["statements"]) for item in first["applied"]] == [
+        ("users", 2),
+        ("orders", 1),
+        ("email", 1),
+    ]
+    assert all(0 < item["seconds"] < 60 for item in first["applied"])
+    assert first["msg"] == f"{database.name}: from version none to 3, 3 migration(s)"
+    assert database.state() == [(3, 0)]
+    assert database.query("SELECT COUNT(*) FROM users") == [(2,)]
+    second = database.apply()
+    assert (second["changed"], second["applied"], second["to_version"]) == (False, [], 3)
+    assert second["msg"] == f"{database.name}: nothing to do, at version 3"
+
+
+def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> None:
+    database.write(FILES)
+    before = database.snapshot()
+    plan = database.apply(check=True, diff=True)
+    assert (plan["changed"], plan["applied"], plan["from_version"], plan["to_version"]) == (True, [], None, 3)
+    assert pairs(plan["pending"]) == [(1, "up"), (2, "up"), (3, "up")]
+    assert plan["diff"]["before"] == "version none\n"
+    assert plan["diff"]["after"] == (
+        "version 3\n  up 0001_users.up.sql\n  up 0002_orders.up.sql\n  up 0003_email.up.sql\n"
+    )
+    assert database.snapshot() == before == {}
+    real = database.apply(diff=True)
+    assert real["diff"] == plan["diff"]
+    assert database.apply(check=True)["changed"] is False
+
+
+def test_check_mode_of_a_way_down(database: Database) -> None:
+    database.write(FILES)
+    database.apply()
+    before = database.snapshot()
+    plan = database.apply(check=True, target="none", allow_down=True)
+    assert pairs(plan["pending"]) == [(3, "down"), (2, "down"), (1, "down")]
+    assert plan["to_version"] is None
+    assert database.snapshot() == before
+
+
+def test_targets_and_steps(database: Database) -> None:
+    database.write(FILES)
+    assert database.apply(target="2")["pending"] == [{"version": 3, "title": "email", "direction": "up"}]
+    assert database.state() == [(2, 0)]
+    assert pairs(database.apply(steps=1)["applied"]) == [(3, "up")]
+    down = database.apply(steps=-2, allow_down=True)
+    assert pairs(down["applied"]) == [(3, "down"), (2, "down")]
+    assert database.state() == [(1, 0)]
+    assert database.tables() == {"users"}
+    none = database.apply(target="none", allow_down=True)
+    assert (none["from_version"], none["to_version"]) == (1, None)
+    assert (database.state(), database.tables()) == ([], set())
+    more = database.apply(steps=9)
+    assert more["warnings"] == ["9 steps were asked for, and there were only 3."]
+
+
+def test_down_needs_permission(database: Database) -> None:
+    database.write(FILES)
+    database.apply()
+    before = database.snapshot()
+    assert "set allow_down: true if that is meant. Nothing was changed." in database.refusal(target="1")
+    assert "set allow_down: true" in database.refusal(steps=-1, check=True)
+    assert database.snapshot() == before
+
+
+def test_no_migrations_yet_is_a_success_that_says_so(database: Database) -> None:
+    for check in (True, False):
+        result = database.apply(check=check)
+        assert (result["failed"], result["changed"], result["to_version"]) == (False, False, None)
+        assert result["msg"] == f"{database.name}: no migrations yet"
+    assert database.snapshot() == {}
+
+
+def test_another_state_table(database: Database) -> None:
+    database.write(FILES)
+    database.apply(migrations_table="odd`name")
+    assert database.query("SELECT * FROM `odd``name`") == [(3, 0)]
+
+
+def test_info(database: Database) -> None:
+    database.write(FILES)
+    before = database.snapshot()
+    fresh = database.module("info")
+    assert (fresh["version"], fresh["dirty"], fresh["latest"], fresh["known"]) == (None, False, 3, True)
+    assert pairs(fresh["pending"]) == [(1, "up"), (2, "up"), (3, "up")]
+    assert fresh["migrations"][0] == {
+        "version": 1,
+        "title": "users",
+        "up": "0001_users.up.sql",
+        "down": "0001_users.down.sql",
+    }
+    assert database.snapshot() == before
+    assert "MariaDB" in fresh["server"]
+    database.apply(target="2")
+    then = database.module("info", check=True)
+    assert (then["version"], pairs(then["pending"]), then["lock_holder"]) == (2, [(3, "up")], None)
+    assert then["msg"] == f"{database.name}: version 2, 1 migration(s) pending"
+
+
+def test_info_on_a_state_that_apply_refuses(database: Database) -> None:
+    database.write(FILES)
+    database.module("force", version="7")
+    ahead = database.module("info")
+    assert (ahead["version"], ahead["known"], ahead["pending"]) == (7, False, [])
+    assert ahead["msg"] == f"{database.name}: version 7, which no file in the directory has"
+    database.query("UPDATE schema_migrations SET dirty = 1")
+    dirty = database.module("info")
+    assert (dirty["dirty"], dirty["msg"]) == (True, f"{database.name}: version 7, dirty: a migration failed part way")
+
+
+def test_info_of_nothing(database: Database) -> None:
+    result = database.module("info")
+    assert (result["version"], result["latest"], result["msg"]) == (None, None, f"{database.name}: no migrations yet")
+
+
+def test_force(database: Database) -> None:
+    plan = database.module("force", check=True, version="2")
+    assert (plan["changed"], plan["from_version"], plan["to_version"], database.snapshot()) == (True, None, 2, {})
+    assert plan["diff"] == {"before": "version none, clean\n", "after": "version 2, clean\n"}
+    assert database.module("force", version="2")["changed"]
+    assert database.state() == [(2, 0)]
+    assert database.module("force", version="2")["changed"] is False
+    database.query("UPDATE schema_migrations SET dirty = 1")
+    cleared = database.module("force", version="2")
+    assert (cleared["changed"], cleared["dirty"]) == (True, True)
+    assert cleared["msg"] == f"{database.name}: set to version 2, clean; it was version 2, dirty"
+    assert database.module("force", version="none", check=True)["changed"]
+    assert database.state() == [(2, 0)]
+    database.module("force", version="none")
+    assert database.state() == []
+    assert database.module("force", version="none")["changed"] is False
+
+
+def test_force_refuses_what_is_no_version(database: Database) -> None:
+    for version in ("latest", "-1", str(2**63)):
+        result = database.module("force", version=version)
+        assert result["failed"]
+        assert result["msg"].startswith(f"version is '{version}'. Give the version that the schema has")
+
+
+def test_warnings_reach_the_user(database: Database) -> None:
+    database.write(
+        {"0001_a.up.sql": "DELIMITER //\nSELECT 1//\n", "0003_x.sql": "", "0003_x.dow.sql": "", "2_b.down.sql": ""}
+    )
+    result = database.apply()
+    assert [warning.split(" ")[0] for warning in result["warnings"][:2]] == ["0003_x.dow.sql", "0003_x.sql"]
+    assert result["warnings"][2] == "Version 2 has no up file: it is recorded, and nothing is run."
+    assert result["warnings"][3] == (
+        "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client."
+    )
+    assert database.state() == [(2, 0)]
+
+
+def test_stored_programs_with_and_without_delimiter(database: Database) -> None:
+    body = "BEGIN DECLARE i INT DEFAULT 0; WHILE i < 3 DO SET i = i + 1; END WHILE; SELECT i; END"
+    database.write(
+        {
+            "1_a.up.sql": f"CREATE PROCEDURE a() {body};\nCALL a();\n",
+            "2_b.up.sql": f"DELIMITER $$\nCREATE PROCEDURE b() {body} $$\nDELIMITER ;\nCALL b();\n",
+        }
+    )
+    result = database.apply()
+    assert [item["statements"] for item in result["applied"]] == [2, 2]
+    texts = [database.query(f"SHOW CREATE PROCEDURE {name}")[0][2].strip() for name in ("a", "b")]
+    assert texts[0].replace("`a`", "`b`") == texts[1]

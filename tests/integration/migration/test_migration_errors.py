@@ -1,0 +1,328 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input: one clear message that says what, where and what to do, and nothing lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
+from integration.migration.support import Database, make
+from parts.mariadb import DatabaseServer
+
+TWO = {
+    "1_a.up.sql": "CREATE TABLE a (i INT);",
+    "2_b.up.sql": "CREATE TABLE b (i INT);\n\nCREATE TABLE a (i INT); SELECT 1;",
+}
+
+
+def test_sql_that_fails(database: Database) -> None:
+    database.write(TWO)
+    result = database.apply()
+    assert result["failed"]
+    assert result["msg"] == (
+        "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration(s) were applied before this "
+        "file; its 1 statement(s) before that are done. The database is now at version 2, dirty. Put it right by hand, "
+        "set the version that the schema has then (module migration_force, playbook dbops.migrations.force), and run "
+        "again. The statement: CREATE TABLE a (i INT)"
+    )
+    expected = {"file": "2_b.up.sql", "line": 3, "column": 1, "statement": 2, "error_code": 1050, "dirty": True}
+    assert {key: result[key] for key in expected} == expected
+    assert (result["from_version"], result["to_version"]) == (None, 2)
+    assert [item["version"] for item in result["applied"]] == [1]
+    assert database.state() == [(2, 1)]
+    assert database.tables() == {"a", "b"}
+
+
+def test_a_long_statement_is_cut_in_the_message(database: Database) -> None:
+    database.write({"1_a.up.sql": f"SELECT nothing, '{'ä' * 5000}';"})
+    message = database.refusal()
+    assert message.endswith("ä…")
+    assert "statement 1 failed: (1054)" in message
+    assert "nothing of it is done" in message
+
+
+def test_down_that_fails_leaves_the_target(database: Database) -> None:
+    database.write(
+        {"1_a.up.sql": "SELECT 1", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT 1", "2_b.down.sql": "x"}
+    )
+    database.apply()
+    assert "The database is now at version 1, dirty." in database.refusal(steps=-1, allow_down=True)
+    assert database.state() == [(1, 1)]
+    database.module("force", version="1")
+    assert "The database is now at version none, dirty." in database.refusal(target="none", allow_down=True)
+    assert database.state() == [(-1, 1)]
+
+
+def test_a_dirty_state(database: Database) -> None:
+    database.write(TWO)
+    database.apply()
+    before = database.snapshot()
+    result = database.apply()
+    assert "The database is dirty: an earlier run failed on its way to version 2." in result["msg"]
+    assert "migration_force, playbook dbops.migrations.force" in result["msg"]
+    assert (result["dirty"], result["from_version"]) == (True, 2)
+    assert database.snapshot() == before
+
+
+def test_the_current_version_has_no_file(database: Database) -> None:
+    database.write(TWO)
+    database.module("force", version="9")
+    assert "The database is at version 9, but no file in" in database.refusal()
+
+
+def test_a_version_but_no_files_at_all(database: Database) -> None:
+    database.module("force", version="9")
+    assert "version 9, but no file in" in database.refusal()
+    assert "has no migrations" in database.refusal()
+
+
+def test_two_files_of_one_version(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1", "01_b.up.sql": "SELECT 1"})
+    assert "Two files are the up migration of version 1: 01_b.up.sql and 1_a.up.sql" in database.refusal()
+    assert database.snapshot() == {}
+
+
+def test_the_directory_is_missing(database: Database) -> None:
+    message = database.refusal(directory="/nowhere/at/all")
+    assert message == (
+        "The migrations' directory /nowhere/at/all cannot be read: No such file or directory. "
+        "Check the option directory; it is a path on the runner."
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file that another account cannot read, and read it")
+def test_a_file_that_vanishes_is_named(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1"})
+    (database.directory / "2_b.up.sql").symlink_to("/nowhere/2_b.up.sql")
+    message = database.refusal()
+    assert message == f"{database.directory}/2_b.up.sql cannot be read: No such file or directory."
+    assert database.state() == [(1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("ddl", "columns"),
+    [
+        ("(version varchar(255) not null primary key)", "version varchar"),
+        ("(version bigint primary key, dirty boolean, checksum text)", "version bigint, dirty tinyint, checksum text"),
+        ("(id int)", "id int"),
+    ],
+)
+def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: str) -> None:
+    database.write(TWO)
+    database.query(f"CREATE TABLE schema_migrations {ddl}")
+    before = database.snapshot()
+    message = database.refusal()
+    assert f"is not golang-migrate's state table: it has the columns {columns}, not version and dirty." in message
+    assert "choose another migrations_table" in message
+    assert database.module("force", version="1")["msg"] == message
+    assert database.module("info")["msg"] == message
+    assert database.snapshot() == before
+
+
+def test_a_state_table_with_two_rows(database: Database) -> None:
+    database.write(TWO)
+    database.module("force", version="1")
+    database.query("INSERT INTO schema_migrations VALUES (2, 0)")
+    assert "has more than one row; golang-migrate keeps one at most" in database.refusal()
+
+
+def test_a_table_whose_name_only_matches_as_a_pattern_is_no_state_table(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1"})
+    database.query("CREATE TABLE schemaXmigrations (a INT)")
+    assert database.apply()["changed"]
+    assert database.state() == [(1, 0)]
+
+
+def test_an_unreachable_server(database: Database) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        message = database.refusal(login_host="127.0.0.1", login_port=port)
+    assert f"Cannot open the database {database.name} as admin@127.0.0.1:{port}: (2003)" in message
+    assert "Check login_host and login_port, and that a firewall lets the runner through." in message
+
+
+def test_a_server_that_does_not_answer(database: Database) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        started = time.monotonic()
+        message = database.refusal(login_port=silent.getsockname()[1], connect_timeout=1)
+        assert time.monotonic() - started < 20
+    assert "(2013) Lost connection to MySQL server during query (timed out)" in message
+    assert "something else may be listening there" in message
+
+
+def test_a_statement_may_take_longer_than_the_connecting(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT SLEEP(2)"})
+    assert database.apply(connect_timeout=1)["applied"][0]["seconds"] > 2
+
+
+def test_a_host_that_has_no_address(database: Database) -> None:
+    assert "(2003)" in database.refusal(login_host="db.invalid")
+
+
+def test_a_wrong_password(database: Database) -> None:
+    secret = "wrong-Passw0rd-canary"
+    result = database.apply(login_password=secret)
+    assert result["error_code"] == 1045
+    assert "Access denied for user 'admin'" in result["msg"]
+    assert "Check login_user and login_password" in result["msg"]
+    assert secret not in str(result)
+
+
+def test_a_schema_that_does_not_exist(database: Database) -> None:
+    message = database.refusal(login_db="no_such_schema")
+    assert "Cannot open the database no_such_schema" in message
+    assert "(1049) Unknown database 'no_such_schema'. Create the schema first, or correct login_db." in message
+
+
+def restricted(database: Database, grants: str) -> dict[str, str]:
+    user = f"u{database.name[-8:]}"
+    database.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'")
+    if grants:
+        database.query(f"GRANT {grants} ON `{database.name}`.* TO '{user}'@'%'")
+    return {"login_user": user, "login_password": "pw"}
+
+
+def test_no_privilege_on_the_schema(database: Database) -> None:
+    message = database.refusal(**restricted(database, ""))
+    assert "(1044) Access denied for user" in message
+    assert "Grant the user its privileges on this schema." in message
+
+
+def test_missing_privileges(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
+    message = database.refusal(**restricted(database, "SELECT"))
+    assert "CREATE command denied to user" in message
+    assert database.snapshot() == {}
+    database.apply(target="none")
+    database.module("force", version="none")
+    database.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
+    options = restricted_again(database)
+    message = database.refusal(**options)
+    assert "1_a.up.sql:1:1: statement 1 failed: (1142) CREATE command denied" in message
+    assert database.state() == [(1, 1)]
+
+
+def restricted_again(database: Database) -> dict[str, str]:
+    user = f"u{database.name[-8:]}"
+    database.query(f"GRANT SELECT, INSERT, DELETE ON `{database.name}`.* TO '{user}'@'%'")
+    return {"login_user": user, "login_password": "pw"}
+
+
+def test_the_state_cannot_be_written(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
+    database.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
+    result = database.apply(**restricted(database, "SELECT, CREATE"))
+    assert "The state table could not be written before 1_a.up.sql: (1142)" in result["msg"]
+    assert "Nothing of this file was run." in result["msg"]
+    assert (database.tables(), database.state()) == (set(), [])
+
+
+def test_an_open_transaction_at_the_end_is_reported(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT); START TRANSACTION; INSERT INTO a VALUES (1);"})
+    message = database.refusal()
+    assert "The state table could not be written after 1_a.up.sql: (1568)" in message
+    assert "All of this file was run; the state is dirty." in message
+    assert database.state() == [(1, 1)]
+
+
+def test_another_run_holds_the_lock(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1"})
+    with database.server.connect(database.name) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(database.name, "schema_migrations"),))
+        message = database.refusal(lock_timeout=1)
+        assert f"Another run is at work on {database.name}: its lock was not free within 1 s." in message
+        assert f"It is held by connection {other.thread_id()}, admin@" in message
+        holder = database.module("info")["lock_holder"]
+        assert holder.startswith(f"connection {other.thread_id()}, admin@")
+    assert database.apply()["changed"]
+
+
+def test_a_lock_that_comes_free_is_waited_for(database: Database) -> None:
+    other = database.server.connect(database.name)
+    with other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(database.name, "schema_migrations"),))
+    timer = threading.Timer(1, other.close)
+    timer.start()
+    assert database.apply(lock_timeout=30)["failed"] is False
+    timer.join()
+
+
+def test_the_connection_is_lost(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT); KILL CONNECTION_ID(); CREATE TABLE b (i INT);"})
+    result = database.apply()
+    assert result["failed"]
+    assert (result["statement"], result["dirty"]) == (2, True)
+    assert database.state() == [(1, 1)]
+    assert database.tables() == {"a"}
+
+
+def test_a_config_file(database: Database, tmp_path: Path) -> None:
+    options = {"login_user": None, "login_password": None, "config_file": str(tmp_path / "my.cnf")}
+    assert f"config_file {tmp_path}/my.cnf cannot be read on the runner." in database.refusal(**options)
+    (tmp_path / "my.cnf").write_text(f"[client]\nuser={database.server.user}\npassword={database.server.password}\n")
+    assert database.apply(**options)["failed"] is False
+
+
+def test_the_socket(database: Database) -> None:
+    assert (
+        database.apply(login_unix_socket=str(database.server.socket), login_host="nowhere.invalid")["failed"] is False
+    )
+    assert "(2003)" in database.refusal(login_unix_socket="/nowhere/mysqld.sock")
+
+
+def test_a_server_without_tls(database: Database) -> None:
+    if database.query("SELECT @@have_ssl") != [("DISABLED",)]:
+        pytest.skip("this MariaDB makes its own certificate")
+    assert database.apply(tls="disabled")["failed"] is False
+    assert database.apply(tls="preferred")["failed"] is False
+    for tls in ("required", "verify_ca", "verify_identity"):
+        message = database.refusal(tls=tls)
+        assert "(2026)" in message
+        assert "The server offers no TLS, or none that fits: check tls and ca_cert." in message
+
+
+def test_tls(mysql: DatabaseServer, tmp_path: Path, run_module: Any) -> None:
+    database = make(mysql, tmp_path / "migrations", run_module)
+    authority = mysql.folder / "data" / "ca.pem"
+    for tls in ("disabled", "preferred", "required"):
+        database.write({"1_a.up.sql": "CREATE TABLE a AS SELECT * FROM performance_schema.session_status LIMIT 0"})
+        assert database.apply(tls=tls)["failed"] is False
+    assert database.apply(tls="verify_ca", ca_cert=str(authority))["failed"] is False
+    assert "certificate verify failed" in database.refusal(tls="verify_ca")
+    assert "certificate verify failed" in database.refusal(tls="verify_identity", ca_cert=str(authority))
+    assert "The TLS files cannot be used: No such file or directory. Check ca_cert (/nowhere.pem)" in database.refusal(
+        tls="verify_ca", ca_cert="/nowhere.pem"
+    )
+
+
+def test_caching_sha2_password_over_plain_tcp(mysql: DatabaseServer, tmp_path: Path, run_module: Any) -> None:
+    database = make(mysql, tmp_path / "migrations", run_module)
+    mysql.query(f"CREATE USER '{database.name}'@'%' IDENTIFIED WITH caching_sha2_password BY 'p@ss w:rd/%'")
+    mysql.query(f"GRANT ALL ON `{database.name}`.* TO '{database.name}'@'%'")
+    options = {"login_user": database.name, "login_password": "p@ss w:rd/%", "tls": "disabled"}
+    assert database.apply(**options)["failed"] is False
+
+
+def test_the_library_is_missing(database: Database, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    python = str(bare / "bin" / "python")
+    result = database.run_module("migration_apply", {"login_db": "x", "directory": str(tmp_path)}, python=python)
+    assert result["failed"]
+    assert f"The Python library PyMySQL[rsa] is missing for {python}" in result["msg"]
+    assert "Prepare the host with the playbook dbops.migrations.prepare_runner, or install it:" in result["msg"]
+    assert f"{python} -m pip install 'PyMySQL[rsa]'" in result["msg"]
