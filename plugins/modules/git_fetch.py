@@ -14,7 +14,7 @@ description:
   - The files of one commit are put into a directory of their own, which never changes afterwards and is returned as
     RV(directory). The link C(current) in O(dest) leads to the latest one. It moves in one step once all is there, so a
     fetch that fails leaves everything as it was.
-  - Several runs may use the same O(dest) at once. For each repository and O(directory), use an O(dest) of its own.
+  - Several runs may use the same O(dest) at once. For each repository and each O(directory), use a different O(dest).
   - Only the regular files directly inside O(directory) are brought, with mode C(0640). Directories below it are left
     out; a symbolic link or a submodule among the files is an error. There is no checkout, so hooks, filters and
     attributes have no effect, and neither has the Git configuration of the account or the host, nor C(GIT_*) variables.
@@ -189,6 +189,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     Address,
     candidates,
     clean_directory,
+    embedded_secret,
     parse_repo,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
@@ -217,9 +218,10 @@ SPEC = ArgumentSpec(
 def action(module: AnsibleModule) -> dict[str, Any]:
     """Fetch as the module's options say."""
     params = module.params
-    secrets = [params[option] for option in ("private_key", "token") if params[option]]
+    secrets = [text for text in (params["private_key"], params["token"], embedded_secret(params["repo"])) if text]
     for secret in secrets:
         register_secret(secret)
+        module.no_log_values.add(secret)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # So that git, its ssh and the private directory end with this process.
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))

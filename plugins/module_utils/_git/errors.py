@@ -104,7 +104,7 @@ def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] 
         "server": server or "the server",
         "scan": f"-p {address.port} {address.host}" if address.port else address.host,
         "offer": f" (it offers {offer[1]})" if offer else "",
-        "key": f" ({key[1]})" if key else "",
+        "key": f" ({key[1]})" if key else " (none was offered)",
         "timeout": str(timeout),
         "detail": _detail(text),
     }

@@ -76,6 +76,14 @@ def parse_repo(repo: str) -> Address:
     return Address(repo, "ssh", host)
 
 
+def embedded_secret(repo: str) -> str | None:
+    """Return what may be a password or a token in a URL: parse_repo refuses it, and nobody should see it."""
+    found = re.match(r"[a-z+]+://(?:[^/@:]*:([^/@]+)|([^/@:]+))@", repo, re.IGNORECASE)
+    if found is None or (found[2] and repo.lower().startswith("ssh:")):
+        return None
+    return found[1] or found[2]
+
+
 def _parse_url(repo: str) -> Address:
     try:
         parts = urlsplit(repo)

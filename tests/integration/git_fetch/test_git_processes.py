@@ -133,7 +133,7 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
         children = wait_for(lambda: (found := descendants(process.pid)) and len(found) > 1 and found)
         process.send_signal(number)
         process.communicate(timeout=20)
-    wait_for(lambda: not any(alive(child) for child in children))
+        wait_for(lambda: not any(alive(child) for child in children))
     assert list((tmp_path / "tmp").rglob("*")) == []
 
 

@@ -14,6 +14,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     candidates,
     choose,
     clean_directory,
+    embedded_secret,
     not_found,
     parse_repo,
     shown,
@@ -53,6 +54,22 @@ def test_no_addresses(repo: str) -> None:
 )
 def test_directories(directory: str, clean: str) -> None:
     assert clean_directory(directory) == clean
+
+
+@pytest.mark.parametrize(
+    ("repo", "secret"),
+    [
+        ("https://user:hunter2@host/x", "hunter2"),
+        ("https://:hunter2@host/x", "hunter2"),
+        ("HTTPS://hunter2@host/x", "hunter2"),
+        ("ssh://user:hunter2@host/x", "hunter2"),
+        ("ssh://git@host/x", None),
+        ("https://host/a@b", None),
+        ("git@host:x", None),
+    ],
+)
+def test_secrets_in_urls(repo: str, secret: str | None) -> None:
+    assert embedded_secret(repo) == secret
 
 
 def test_candidates() -> None:
