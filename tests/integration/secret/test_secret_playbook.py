@@ -58,8 +58,8 @@ PLAYBOOK = f"""
       ansible.builtin.assert:
         that:
           - both | length == 2
-          - both[0].credentials.password == 'one'
-          - both[1].credentials.password == 'two'
+          - both[0].credentials.password == 'first-password'
+          - both[1].credentials.password == 'second-password'
           - both[1].credentials.host is none
         quiet: true
       vars:
@@ -117,8 +117,8 @@ def test_the_lookup(
     playbook: RunPlaybook, secrets_manager: SecretsManager, variables: dict[str, Any], tmp_path: Path
 ) -> None:
     arn = secrets_manager.put("lookup/shop", json.dumps(SECRET))
-    secrets_manager.put("lookup/one", '{"pw": "one", "host": "a"}')
-    secrets_manager.put("lookup/two", '{"pw": "two"}')
+    secrets_manager.put("lookup/one", '{"pw": "first-password", "host": "a"}')
+    secrets_manager.put("lookup/two", '{"pw": "second-password"}')
     (tmp_path / "lookup.yml").write_text(PLAYBOOK)
     run = playbook(tmp_path / "lookup.yml", LOCALHOST, "-vvv", extra_vars=variables)
 
