@@ -146,7 +146,9 @@ class Server:
 
         The kernel kills that one when this process ends, even by SIGKILL. (A preexec_fn is not safe beside threads.)
         """
-        identity = [] if self.account is None else ["--reuid", self.account, "--regid", self.account, "--clear-groups"]
+        identity = []
+        if self.account is not None:
+            identity = ["--reuid", self.account, "--regid", str(pwd.getpwnam(self.account).pw_gid), "--clear-groups"]
         return ["setpriv", *identity, "--pdeathsig", "KILL", "--"]
 
     def _wait(self, ready: Callable[[], bool]) -> None:
