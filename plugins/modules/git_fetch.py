@@ -174,7 +174,6 @@ files:
 
 import os
 import signal
-import sys
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -222,9 +221,8 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     for secret in secrets:
         register_secret(secret)
         module.no_log_values.add(secret)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # So that git, its ssh and the private directory end with this process.
-        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, _end)
     address = parse_repo(params["repo"])
     candidates(params["ref"])
     wish = Wish(params["ref"], clean_directory(params["directory"]), params["missing_directory"] == "empty")
@@ -253,6 +251,11 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             before = dest.path(outcome.before) if outcome.before else None
             result["diff"] = {"prepared": difference(before, store.path(outcome.name))}
     return result
+
+
+def _end(number: int, _frame: object) -> None:
+    # An exception, so that git, its ssh and the private directory end with this process.
+    raise Error(f"Ended by {signal.Signals(number).name} before it was done.")
 
 
 def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:

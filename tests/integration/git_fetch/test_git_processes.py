@@ -132,7 +132,9 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
         process = start(options, tmp_path / "tmp")
         children = wait_for(lambda: (found := descendants(process.pid)) and len(found) > 1 and found)
         process.send_signal(number)
-        process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=20)
+        assert json.loads(output)["msg"] == f"Ended by {number.name} before it was done."
+        assert errors == ""
         wait_for(lambda: not any(alive(child) for child in children))
     assert list((tmp_path / "tmp").rglob("*")) == []
 
