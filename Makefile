@@ -17,7 +17,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
-	@PYTHONPATH=tests $(BIN)/python -m parts.demo
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
 test: ## Run every check and test below, and print what ran
 	@tests/all.sh lint sanity checks unit integration test-fresh
