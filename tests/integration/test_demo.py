@@ -53,7 +53,7 @@ pathlib.Path("/report/report.json").write_text(json.dumps(report))
 """
 # What a person expects to stay: the environment, packages of the system, and what was downloaded for them.
 EXPECTED = re.compile(
-    r"/report/|/root/migrations/\.venv/|/root/\.cache/pip/|/(usr|etc|boot|opt)/|/var/(lib|cache|log)/(?!mysql/)"
+    r"/report/|/root/migrations/\.venv/|/root/\.cache/pip/|/(usr|etc)/|/var/(lib|cache|log)/(?!mysql/)|/run/adduser$"
 )
 
 
