@@ -17,8 +17,8 @@ _THROTTLED = "AWS still throttles the request after repeating it. Wait a little,
 _FAILED = "AWS still fails after repeating the request. Try again later"
 
 _CODES = {
-    "AccessDenied": "access is denied",
-    "AccessDeniedException": "access is denied",
+    "AccessDenied": "access is denied. Check what the identity may do",
+    "AccessDeniedException": "access is denied. Check what the identity may do",
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "IncompleteSignature": _REFUSED,
@@ -44,7 +44,7 @@ _CLASSES = {
     "ConnectionClosedError": "the connection was closed before an answer came. Check endpoint_url and proxies",
     "CredentialRetrievalError": _OWN,
     "EndpointConnectionError": "there is no connection to the endpoint. Check region, endpoint_url, DNS and firewalls",
-    "HTTPClientError": "the request could not be sent. Check endpoint_url and the proxy settings",
+    "HTTPClientError": "the request could not be sent. Check endpoint_url, proxies, and the AWS keys on the host",
     "InvalidConfigError": _OWN,
     "InvalidRegionError": "the region is not one. Write it as in eu-central-1",
     "NoCredentialsError": "there are no AWS credentials. Give access_key and secret_key or profile, "
@@ -60,7 +60,6 @@ _CLASSES = {
     "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set AWS_CA_BUNDLE on the host "
     "where a CA of your own signs",
     "SSOError": _OWN,
-    "TokenRetrievalError": _OWN,
     "ValueError": "boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL and ~/.aws on the host",
 }
 
@@ -78,4 +77,7 @@ def service_reason(code: str, status: int) -> str:
 def library_reason(error: Exception) -> str:
     """Say what an exception means with which botocore gave up."""
     names = [kind.__name__ for kind in type(error).__mro__]
-    return next((_CLASSES[name] for name in names if name in _CLASSES), "boto3 gave up")
+    return next(
+        (_CLASSES[name] for name in names if name in _CLASSES),
+        "boto3 gives up. Check the AWS settings of the host, in its environment and ~/.aws",
+    )

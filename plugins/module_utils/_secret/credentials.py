@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,8 +86,8 @@ def _load(text: str) -> dict[str, Any]:
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     secret = dict(pairs)
     if len(secret) < len(pairs):
-        names = [name for name, _value in pairs]
-        raise Error(f"it has a key twice: {_shown({name for name in names if names.count(name) > 1})}. Remove one.")
+        times = Counter(name for name, _value in pairs)
+        raise Error(f"it has a key twice: {_shown(name for name in times if times[name] > 1)}. Remove one.")
     return secret
 
 
