@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from types import TracebackType
+
+from .._core.errors import Error
 
 
 class PrivateFolder:
     """A directory of mode 0700, removed at the end of the ``with`` block whatever happens."""
 
     def __init__(self, parent: str) -> None:
-        self.path = tempfile.mkdtemp(prefix="git_fetch-", dir=parent)
+        with _errors(parent):
+            self.path = tempfile.mkdtemp(prefix="git_fetch-", dir=parent)
         self._memory: list[int] = []
 
     def __enter__(self) -> PrivateFolder:
@@ -36,8 +41,9 @@ class PrivateFolder:
     def file(self, name: str, text: str, mode: int = 0o600) -> str:
         """Write a file and return its path."""
         path = self.join(name)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:
-            file.write(text)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with _errors(self.path), open(os.open(path, flags, mode), "wb") as file:
+            file.write(_encoded(text))
         return path
 
     def secret(self, name: str, text: str) -> str:
@@ -52,6 +58,18 @@ class PrivateFolder:
             return self.file(name, text)
         self._memory.append(number)
         os.fchmod(number, 0o600)
-        with open(number, "w", encoding="utf-8", closefd=False) as file:
-            file.write(text)
+        with open(number, "wb", closefd=False) as file:
+            file.write(_encoded(text))
         return f"/proc/{os.getpid()}/fd/{number}"
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+@contextlib.contextmanager
+def _errors(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Error(f"Cannot write temporary files to {place} on the runner: {error.strerror}.") from None

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
@@ -185,7 +186,7 @@ class Remote:
         return tree
 
     def _list(self, tree: str) -> list[Entry]:
-        listing = self._git.ls_tree("-z", tree, stdout_as_string=False, strip_newline_in_stdout=False)
+        listing = self._local("ls_tree", "-z", tree, stdout_as_string=False, strip_newline_in_stdout=False)
         entries = []
         for line in listing.split(b"\0")[:-1]:
             described, _tab, name = line.partition(b"\t")
@@ -210,21 +211,19 @@ class Remote:
 
     def _complete(self, tree: str, files: Sequence[Entry]) -> bool:
         """Fetch those files' contents that are not here yet, in one go; False when the server refuses."""
-        listing = self._git.rev_list("--objects", "--missing=print", "--no-object-names", tree)
+        listing = self._local("rev_list", "--objects", "--missing=print", "--no-object-names", tree)
         missing = {line[1:] for line in listing.splitlines() if line.startswith("?")} & {entry.id for entry in files}
         if not missing:
             return True
-        request = self._private.join("request")
-        with open(request, "w", encoding="ascii") as names:
-            names.writelines(f"{name}\n" for name in sorted(missing))
-        with open(request, "rb") as file:
-            arguments = ("--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", "origin")
-            try:
+        request = self._private.file(f"request-{self._repositories}", "".join(f"{name}\n" for name in sorted(missing)))
+        arguments = ("--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", "origin")
+        try:
+            with open(request, "rb") as file:
                 self._talk("fetch", *arguments, stdin=file.fileno())
-            except _Failed as error:
-                if refused(str(error)):
-                    return False
-                raise self._explained(error) from None
+        except _Failed as error:
+            if refused(str(error)):
+                return False
+            raise self._explained(error) from None
         return True
 
     def _new_repository(self) -> None:
@@ -233,8 +232,15 @@ class Remote:
         self._repositories += 1
         path = self._private.join(f"repository-{self._repositories}")
         self._git.update_environment(GIT_DIR=path)
-        self._git.init("--bare", "--quiet", "--template=")
-        self._git.config("remote.origin.url", self._address.repo)
+        self._local("init", "--bare", "--quiet", "--template=")
+        self._local("config", "remote.origin.url", self._address.repo)
+
+    def _local(self, command: str, *arguments: str, **options: bool) -> Any:
+        """Run git on what is here, without the server."""
+        try:
+            return getattr(self._git, command)(*arguments, **options)
+        except git.GitCommandError as error:
+            raise self._explained(error) from None
 
     def _ask(self, *arguments: str) -> str:
         try:
@@ -242,8 +248,8 @@ class Remote:
         except _Failed as error:
             raise self._explained(error) from None
 
-    def _explained(self, error: _Failed) -> Error:
-        return Error(explain(str(error), self._address, self._timeout, self._secrets))
+    def _explained(self, error: Exception) -> Error:
+        return Error(explain(str(getattr(error, "stderr", error)), self._address, self._timeout, self._secrets))
 
     def _talk(self, *arguments: str, stdin: int | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""

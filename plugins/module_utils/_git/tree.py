@@ -48,8 +48,8 @@ class Store:
     """A destination directory. Reading needs no lock."""
 
     def __init__(self, option: str, path: str) -> None:
-        if not os.path.isabs(path):
-            raise Error(f"{option} must be an absolute path: {path}.")
+        if not os.path.isabs(path) or "\0" in path:
+            raise Error(f"{option} must be an absolute path: {path!r}.")
         self.option = option
         self.root = os.path.normpath(path)
         self._releases = os.path.join(self.root, "releases")
@@ -196,15 +196,21 @@ def _sync(*paths: str) -> None:
 
 def difference(before: str | None, after: str) -> str:
     """Return a text that says which files of directory ``before`` were added, changed or removed in ``after``."""
-    old = set(os.listdir(before)) if before is not None and os.path.isdir(before) else set()
-    new = set(os.listdir(after))
-    lines = [(name, "added  ") for name in new - old] + [(name, "removed") for name in old - new]
-    for name in new & old:
-        if _read(before or "", name) != _read(after, name):
-            lines.append((name, "changed"))
-    return "".join(f"{what}  {name}\n" for name, what in sorted(lines))
+    try:
+        old = _contents(before) if before is not None and os.path.isdir(before) else {}
+        new = _contents(after)
+    except OSError as error:
+        raise Error(f"Cannot compare with {before} on the runner: {error.strerror} ({error.filename}).") from None
+    lines = [f"added    {name}\n" for name in new.keys() - old.keys()]
+    lines += [f"removed  {name}\n" for name in old.keys() - new.keys()]
+    lines += [f"changed  {name}\n" for name in old.keys() & new.keys() if old[name] != new[name]]
+    return "".join(sorted(lines, key=lambda line: line[9:]))
 
 
-def _read(folder: str, name: str) -> bytes:
-    with open(os.path.join(folder, name), "rb") as file:
-        return file.read()
+def _contents(folder: str) -> dict[str, bytes]:
+    return {entry.name: _digest(entry.path) for entry in os.scandir(folder)}
+
+
+def _digest(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).digest()

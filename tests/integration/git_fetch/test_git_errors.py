@@ -42,6 +42,20 @@ def hanging() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small file system, and not on every machine")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 class TestKeys:
     def test_a_file(self, fetch: Fetch, ssh: dict[str, Any], git_server: GitServer) -> None:
         options = {**ssh, "private_key": None, "private_key_file": str(git_server.private_key_file)}
@@ -238,21 +252,19 @@ class TestDestination:
         (tmp_path / "other" / "current").mkdir(parents=True)
         assert "current on the runner was not made by git_fetch" in message(dest=str(tmp_path / "other"))
 
-    def test_no_space(self, message: Any, tmp_path: Path, fetch: Fetch, repository: Repository) -> None:
-        if os.geteuid() != 0:
-            pytest.skip("only root can mount a small file system")
-        small = tmp_path / "small"
-        small.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=False).returncode:
-            pytest.skip("this machine does not let root mount a file system")
-        try:
-            first = fetch(dest=str(small))
-            repository.commit({"db/migrations/0002_big.up.sql": "-- " + "x" * 1_000_000})
-            assert "No space left on device" in message(dest=str(small))
-            assert os.path.realpath(small / "current") == first["directory"]
-            assert os.listdir(small / "releases") == [os.path.basename(first["directory"])]
-        finally:
-            subprocess.run(["umount", small], check=True)
+    def test_no_space(self, message: Any, small: Path, fetch: Fetch, repository: Repository) -> None:
+        first = fetch(dest=str(small))
+        repository.commit({"db/migrations/0002_big.up.sql": "-- " + "x" * 1_000_000})
+        assert "No space left on device" in message(dest=str(small))
+        assert os.path.realpath(small / "current") == first["directory"]
+        assert os.listdir(small / "releases") == [os.path.basename(first["directory"])]
+
+    def test_no_space_for_git(self, message: Any, small: Path, repository: Repository) -> None:
+        repository.commit({"db/migrations/0002_big.up.sql": os.urandom(1_000_000)})
+        assert "No space is left on the runner for what git fetches" in message(_ansible_tmpdir=str(small))
+        (small / "full").write_bytes(b"x" * (os.statvfs(small).f_bavail * 4096))
+        msg = message(_ansible_tmpdir=str(small))
+        assert "No space left on device" in msg
 
 
 def test_timeout(message: Any) -> None:
