@@ -42,10 +42,77 @@ def test_addresses(repo: str, transport: str, host: str, port: int | None) -> No
     assert parse_repo(repo) == Address(repo, transport, host, port)
 
 
-@pytest.mark.parametrize("repo", ["https:///x", "ssh://host:port/x", "https://[::1/x", "host\n:x", "ssh://%2Dx/y"])
-def test_no_addresses(repo: str) -> None:
-    with pytest.raises(Error, match="repo"):
+@pytest.mark.parametrize(
+    ("repo", "message"),
+    [
+        ("https:///x", "names no host"),
+        ("ssh://host:port/x", "is not a valid URL"),
+        ("https://[::1/x", "is not a valid URL"),
+        ("host\n:x", "control characters"),
+        ("", "repo is empty"),
+        *((repo, "neither a URL nor an absolute path") for repo in ("shop.git", "./shop.git", "../shop")),
+        *(
+            (repo, "transport .* is not supported. Use ssh://")
+            for repo in ("ext::sh -c true", "fd::7", "::x", "git+ssh://host/x", "git://host/x", "ftp://host/x")
+        ),
+        *(
+            (f"{url}/x", r"repo holds credentials \(for host\)")
+            for url in ("https://user:pw@host", "https://token@host")
+        ),
+        ("ssh://user:pw@host/x", "repo holds credentials"),
+        ("http://git.example.com/x", "Use https or ssh"),
+        *(
+            (repo, "must not begin with '-'")
+            for repo in (
+                "-oProxyCommand=x:y",
+                "ssh://-oProxyCommand=x/y",
+                "ssh://%2Dx/y",
+                "git@-oProxyCommand=x:y",
+                "-u@h:x",
+            )
+        ),
+    ],
+)
+def test_no_addresses(repo: str, message: str) -> None:
+    with pytest.raises(Error, match=message) as error:
         parse_repo(repo)
+    assert "pw" not in str(error.value)
+    assert "token@" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("directory", "message"),
+    [
+        *(
+            (path, "relative to the root of the repository")
+            for path in ("/db/migrations", "../db", "db/../../x", "a/..")
+        ),
+        ("-x", "must not begin with '-'"),
+        ("a\nb", r"control characters: 'a\\nb'"),
+        ("", "directory is empty"),
+    ],
+)
+def test_no_directories(directory: str, message: str) -> None:
+    with pytest.raises(Error, match=message):
+        clean_directory(directory)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    ["a b", "a..b", "a:b", "a*", "a?", "a[", "a~1", "a^{}", "@", "@{-1}", "/a", "a/", "a.", ".a", "a.lock", "a\\b"],
+)
+def test_no_refs(ref: str) -> None:
+    with pytest.raises(Error, match="is not a valid name of a branch or tag, nor a full commit"):
+        candidates(ref)
+
+
+@pytest.mark.parametrize(
+    ("ref", "message"),
+    [("", "ref is empty"), ("-x", "begin with '-'"), ("\x1b[31m", r"control characters: '\\x1b\[31m'")],
+)
+def test_dangerous_refs(ref: str, message: str) -> None:
+    with pytest.raises(Error, match=message):
+        candidates(ref)
 
 
 @pytest.mark.parametrize(
