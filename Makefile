@@ -19,8 +19,8 @@ help: ## Show the targets
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
-test: ## Run every check and test below, and print what ran
-	@tests/all.sh lint sanity checks unit integration test-fresh
+test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
+	@tests/all.sh 'lint sanity checks' 'unit integration test-fresh'
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check

@@ -3,21 +3,32 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Run the given targets of the Makefile one after the other, also after a failure, and say how each went.
+# Run targets of the Makefile and say at the end how each went. Each argument is a list of targets that run one after
+# the other, also after a failure; the lists run side by side. A target's output is printed when it has ended.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
-failures=0
-summary=""
-for target in "$@"; do
-  printf '\n===== make %s\n' "$target"
-  start=$SECONDS
-  if make --no-print-directory "$target"; then
-    outcome=passed
-  else
-    outcome=FAILED
-    failures=$((failures + 1))
-  fi
-  summary+=$(printf '%-12s %-7s %4d s' "$target" "$outcome" $((SECONDS - start)))$'\n'
+folder=$(mktemp --directory)
+trap 'rm -rf "$folder"' EXIT
+# Ctrl-C reaches the targets as well; they are waited for.
+trap 'echo Interrupted. >&2; wait; exit 130' INT TERM
+
+run() {
+  local start=$SECONDS outcome=passed
+  echo "===== make $1: started"
+  make --no-print-directory "$1" >"$folder/$1.log" 2>&1 </dev/null || outcome=FAILED
+  {
+    flock 9
+    printf '\n===== make %s\n' "$1"
+    cat "$folder/$1.log"
+    printf '===== make %s: %s\n' "$1" $outcome
+    printf '%-12s %-7s %4d s\n' "$1" $outcome $((SECONDS - start)) >>"$folder/summary"
+  } 9>"$folder/lock"
+}
+
+for list in "$@"; do
+  for target in $list; do run "$target"; done &
 done
-printf '\n===== What ran\n%s' "$summary"
-exit $((failures > 0))
+wait
+printf '\n===== What ran, in %d s\n' $SECONDS
+cat "$folder/summary"
+! grep --quiet FAILED "$folder/summary"
