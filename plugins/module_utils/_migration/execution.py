@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from typing import Any, BinaryIO, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
@@ -20,6 +21,8 @@ from .script import Script, Statement
 
 # How much of a statement a message quotes, in characters.
 _QUOTED = 200
+# golang-migrate records a version without a file and runs nothing: neither does a comment.
+_NO_FILE = b"-- no file"
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,10 @@ class Execution:
             self.ledger.ensure()
         reached = self.plan.from_version
         for step in self.plan.steps:
-            text = self._read(step)
             started = time.monotonic()
-            self._write(step, True, reached)
-            count = self._run_script(step, text) if text is not None else 0
+            with self._open(step) as file:
+                self._write(step, True, reached)
+                count = self._run_script(step, file)
             self._write(step, False, step.leads_to)
             seconds = round(time.monotonic() - started, 3)
             self.applied.append(Applied(step.version, step.title, step.direction, count, seconds))
@@ -70,13 +73,12 @@ class Execution:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
 
-    def _read(self, step: Step) -> Optional[bytes]:
+    def _open(self, step: Step) -> BinaryIO:
         if step.file is None:
-            return None
+            return io.BytesIO(_NO_FILE)
         path = os.path.join(self.directory, step.file)
         try:
-            with open(path, "rb") as file:
-                return file.read()
+            return open(path, "rb")
         except OSError as error:
             raise Error(f"{path} cannot be read: {error.strerror}.", **self.results()) from error
 
@@ -95,9 +97,9 @@ class Execution:
                 **self.results(),
             ) from error
 
-    def _run_script(self, step: Step, text: bytes) -> int:
+    def _run_script(self, step: Step, file: BinaryIO) -> int:
         """Run a file statement by statement and return how many there were."""
-        script = Script(text, self._dialect())
+        script = Script(file, self._dialect())
         count = 0
         for statement in script.statements():
             try:

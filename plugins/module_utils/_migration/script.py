@@ -14,18 +14,28 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple, Optional
 
 from .compound import find_end, may_be_compound
-from .lexer import Dialect, Lexer, Token
+from .lexer import Dialect, Lexer, MoreNeeded, Token
 
+# How much is read at once, in bytes.
+_CHUNK = 1 << 20
 _DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
-# At the end of a text the server does not look at these.
-_NO_MATTER = b"; \t\r\n\f\v"
+# At the end of a text the server does not look at semicolons and blanks.
+_MATTERS = re.compile(rb"[^; \t\r\n\f\v]")
+# The usual statements that are neither stored programs nor compound; the others are looked at word by word.
+_ORDINARY = re.compile(
+    rb"(?:insert|update|delete|replace|select|set|drop|truncate|grant|revoke|use|rename|call|with"
+    rb"|create\s+(?:table|temporary|index|unique|fulltext|spatial|view|database|schema|user|role)"
+    rb"|alter\s+(?:table|database|schema|user|view))\s+[^:\s]",
+    re.IGNORECASE,
+)
+_USES_DELIMITER = "uses DELIMITER, a command of the mysql client"
 _NOTHING = Token("nothing", b"", 0, 0)
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement of a file.
 
     :param number: from 1.
@@ -51,88 +61,140 @@ class Note:
 
 
 class Script:
-    """Splits a script while it is being run: ``dialect`` may be replaced between two statements.
+    """Splits a script while it is being read and run; in memory is one statement and a little more.
 
-    ``notes`` is complete once ``statements`` is exhausted.
+    ``dialect`` may be replaced between two statements. ``notes`` is complete once ``statements`` is exhausted.
     """
 
-    def __init__(self, text: bytes, dialect: Dialect) -> None:
+    def __init__(self, file: BinaryIO, dialect: Dialect) -> None:
         self.notes: list[Note] = []
-        self._text = text
         self.dialect = dialect
-        self._terminator = b";"
+        self._file = file
+        self._lexer = Lexer(dialect)
         self._place = 0
-        self._counted, self._line, self._line_start = 0, 1, 0
+        self._counted, self._line, self._column = 0, 1, 1
         self._number = 0
-        self._delimiter_noted = False
+        self._matters = False
 
     def statements(self) -> Iterator[Statement]:
         """Yield the statements in order."""
+        self._load()
         self._skip_byte_order_mark()
-        anything = False
         while True:
-            lexer = Lexer(self._text, self.dialect, self._terminator)
-            start = lexer.begin(self._place)
-            self._move_to(start)
-            if start == len(self._text):
-                break
-            if self._delimiter(start):
+            try:
+                statement = self._next()
+            except MoreNeeded:
+                self._load()
                 continue
-            end, after, stores = self._end(lexer, start)
-            followed = bool(self._text[after:].strip(_NO_MATTER))
-            if end > start:
-                anything = True
-                yield self._statement(start, end, stores and followed)
-            elif followed:
-                self._note("has an empty statement before another one")
-            self._place = after
-        if not anything and not self._text.strip(_NO_MATTER):
+            if statement is None:
+                break
+            yield statement
+        if not self._matters:
             self._note("is empty")
 
+    def _next(self) -> Optional[Statement]:
+        """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
+        if self._lexer.dialect != self.dialect:
+            self._use(Lexer(self.dialect, self._terminator))
+        while True:
+            lexer = self._lexer
+            start = lexer.begin(self._place)
+            if start == len(lexer.text):
+                self._matters = self._matters or _MATTERS.search(lexer.text, self._place) is not None
+                return None
+            if self._delimiter(start):
+                continue
+            end, after, stores = self._end(start)
+            if end > start:
+                stores = stores and self._is_followed(after)
+                return self._statement(start, end, after, stores)
+            followed = self._is_followed(after)
+            self._move_to(start)
+            if followed:
+                self._note("has an empty statement before another one")
+            self._matters = self._matters or _MATTERS.search(lexer.text, self._place, start) is not None
+            self._place = after
+
+    def _use(self, lexer: Lexer) -> None:
+        lexer.text, lexer.final = self._lexer.text, self._lexer.final
+        self._lexer = lexer
+
+    @property
+    def _terminator(self) -> bytes:
+        return self._lexer.terminator_text
+
+    def _load(self) -> None:
+        """Read on: as much again as is at hand, so that a long statement is not looked through too often."""
+        self._move_to(self._place)
+        rest = self._lexer.text[self._place :]
+        self._place = self._counted = 0
+        wanted = max(_CHUNK, len(rest))
+        more = self._file.read(wanted)
+        self._lexer.text = rest + more
+        self._lexer.final = len(more) < wanted
+
     def _skip_byte_order_mark(self) -> None:
-        if self._text.startswith(codecs.BOM_UTF8):
-            self._place = self._line_start = len(codecs.BOM_UTF8)
+        if self._lexer.text.startswith(codecs.BOM_UTF8):
+            self._place = self._counted = len(codecs.BOM_UTF8)
+            self._matters = True
             self._note("starts with a byte order mark")
 
     def _delimiter(self, start: int) -> bool:
         """Carry out a DELIMITER command, if one starts here."""
-        command = _DELIMITER.match(self._text, start)
+        lexer = self._lexer
+        command = _DELIMITER.match(lexer.text, start)
         if command is None:
             return False
+        if not lexer.final and not command[0].endswith(b"\n"):
+            raise MoreNeeded
+        self._move_to(start)
+        if not any(note.text == _USES_DELIMITER for note in self.notes):
+            self._note(_USES_DELIMITER)
         if command[1]:
-            self._terminator = command[1].strip(b"'\"`") or command[1]
-        if not self._delimiter_noted:
-            self._delimiter_noted = True
-            self._note("uses DELIMITER, a command of the mysql client")
+            self._use(Lexer(self.dialect, command[1].strip(b"'\"`") or command[1]))
+        self._matters = True
         self._place = command.end()
         return True
 
-    def _end(self, lexer: Lexer, start: int) -> tuple[int, int, bool]:
+    def _end(self, start: int) -> tuple[int, int, bool]:
         """Return where the statement and where its terminator end, and whether the statement stores a program."""
-        if self._terminator == b";":
+        lexer = self._lexer
+        if self._terminator == b";" and not _ORDINARY.match(lexer.text, start):
             tokens = lexer.tokens(start)
             first, second = next(tokens, _NOTHING), next(tokens, _NOTHING)
             lexer.in_executable = False
             if may_be_compound(first, second, self.dialect.mariadb):
                 token, stores = find_end(lexer.tokens(start))
-                length = len(self._text)
+                length = len(lexer.text)
                 return (token.start, token.end, stores) if token else (length, length, False)
         return (*lexer.terminator(start), False)
 
-    def _statement(self, start: int, end: int, stores: bool) -> Statement:
+    def _is_followed(self, after: int) -> bool:
+        """Tell whether anything that matters to the server comes later."""
+        found = _MATTERS.search(self._lexer.text, after) is not None
+        if not found and not self._lexer.final:
+            raise MoreNeeded
+        return found
+
+    def _statement(self, start: int, end: int, after: int, stores: bool) -> Statement:
+        self._matters = True
         self._number += 1
-        column = len(self._text[self._line_start : start].decode("utf-8", "replace")) + 1
+        self._move_to(start)
+        self._place = after
         # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
         # middle they stay, and MySQL even stores the semicolon with a program's text.
         suffix = b"; #" if stores else b""
-        return Statement(self._number, self._line, column, self._text[start:end], suffix)
+        return Statement(self._number, self._line, self._column, self._lexer.text[start:end], suffix)
 
     def _move_to(self, place: int) -> None:
-        """Count the lines up to a place."""
-        lines = self._text.count(b"\n", self._counted, place)
+        """Count lines and characters up to a place."""
+        text = self._lexer.text
+        lines = text.count(b"\n", self._counted, place)
         if lines:
             self._line += lines
-            self._line_start = self._text.rfind(b"\n", self._counted, place) + 1
+            self._column = 1
+            self._counted = text.rfind(b"\n", self._counted, place) + 1
+        self._column += len(text[self._counted : place].decode("utf-8", "replace"))
         self._counted = place
 
     def _note(self, text: str) -> None:

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration import script as script_module
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.script import Script, Statement
 from hypothesis import given
@@ -17,11 +20,11 @@ MYSQL = Dialect(mariadb=False, version=90700)
 
 
 def split(text: bytes, dialect: Dialect = MARIADB) -> list[bytes]:
-    return [statement.text.strip() for statement in Script(text, dialect).statements()]
+    return [statement.text.strip() for statement in Script(BytesIO(text), dialect).statements()]
 
 
 def notes(text: bytes) -> list[tuple[int, str]]:
-    script = Script(text, MARIADB)
+    script = Script(BytesIO(text), MARIADB)
     list(script.statements())
     return [(note.line, note.text) for note in script.notes]
 
@@ -102,7 +105,7 @@ def test_delimiter() -> None:
 
 def test_places_are_counted_in_lines_and_characters() -> None:
     text = "\ufeff-- ä\n/* x\n */ SELECT 1;  SELECT 'ä\n'; SELECT 3;\r\n\r\n  CREATE TABLE t (a INT);".encode()
-    places = [(item.number, item.line, item.column) for item in Script(text, MARIADB).statements()]
+    places = [(item.number, item.line, item.column) for item in Script(BytesIO(text), MARIADB).statements()]
     assert places == [(1, 3, 5), (2, 3, 16), (3, 4, 4), (4, 6, 3)]
 
 
@@ -129,7 +132,7 @@ def test_sql_modes_change_what_a_quote_is() -> None:
 
 
 def test_the_dialect_may_change_between_statements() -> None:
-    script = Script(rb"SET sql_mode = 'x'; SELECT '\'; SELECT 2;", MARIADB)
+    script = Script(BytesIO(rb"SET sql_mode = 'x'; SELECT '\'; SELECT 2;"), MARIADB)
     found = []
     for statement in script.statements():
         found.append(statement.text)
@@ -174,6 +177,38 @@ def test_plain_words_are_cut_at_semicolons_and_nowhere_else(words: list[str]) ->
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_read_to_their_end(text: bytes) -> None:
-    statements: list[Statement] = list(Script(text, MARIADB).statements())
+    statements: list[Statement] = list(Script(BytesIO(text), MARIADB).statements())
     assert [statement.number for statement in statements] == list(range(1, len(statements) + 1))
     assert all(statement.text in text for statement in statements)
+
+
+HARD = st.sampled_from(
+    [
+        b"SELECT 'a;''\\';' -- x;\n",
+        b"/*!50003 SET @a=1 */",
+        b"/*!999999 ; /* ; */ */",
+        b"CREATE PROCEDURE p() BEGIN IF 1 THEN SELECT 1; END IF; END",
+        b"INSERT INTO t VALUES ('x;y', 1)",
+        b"DELIMITER //\n",
+        b"\nDELIMITER ;\n",
+        b"\xc3\xa4",
+        *b"; ' \\ -- // /* */ \" ` BEGIN x: END SELECT".split(),
+        *(b" ", b"\n", b"# ;\n", b'"a;"', b"`;`"),
+    ]
+)
+
+
+@given(st.lists(HARD, max_size=30).map(b"".join), st.integers(1, 64))
+def test_it_does_not_matter_how_much_is_read_at_once(text: bytes, chunk: int) -> None:
+    def run() -> tuple[list[Statement], list[tuple[int, str]]]:
+        return list(Script(BytesIO(text), MARIADB).statements()), notes(text)
+
+    whole = run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script_module, "_CHUNK", chunk)
+        assert run() == whole
+
+
+def test_a_string_of_many_escapes() -> None:
+    text = b"INSERT INTO t VALUES ('" + rb"\0''" * 100_000 + b"'); SELECT 2;"
+    assert [len(part) for part in split(text)] == [len(text) - 11, 8]
