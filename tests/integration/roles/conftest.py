@@ -9,18 +9,14 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from integration.roles.support import MIGRATIONS, Team
 from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
-
-if TYPE_CHECKING:
-    from conftest import PlaybookResult, RunPlaybook
 
 
 @pytest.fixture
@@ -63,17 +59,3 @@ def team(mariadb: MariaDB, git_server: GitServer, secrets_manager: SecretsManage
     yield team
     for schema in team.databases.values():
         mariadb.query(f"DROP DATABASE IF EXISTS `{schema}`")
-
-
-@pytest.fixture
-def playbook(playbook: RunPlaybook, tmp_path: Path) -> RunPlaybook:
-    """Run a playbook with an empty configuration file: ansible-core takes no file that does not end in .cfg."""
-    settings = tmp_path / "ansible.cfg"
-    settings.touch()
-
-    def run(name: str | Path, inventory: Path | Mapping[str, Any], *options: str, **more: Any) -> PlaybookResult:
-        return playbook(
-            name, inventory, *options, **{**more, "env": {"ANSIBLE_CONFIG": str(settings), **more.get("env", {})}}
-        )
-
-    return run
