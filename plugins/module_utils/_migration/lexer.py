@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class Lexer:
         """Yield kind, start and end of everything from ``start`` on."""
         place = start
         while place < len(self.text):
-            match = self._token.match(self.text, place)
-            assert match is not None  # the last alternative takes any byte
+            # Its last alternative takes any byte.
+            match = cast("re.Match[bytes]", self._token.match(self.text, place))
             self._check(match.end())
             kind = match.lastgroup or ""
             after = self._after(kind, match)
@@ -188,8 +188,8 @@ class Lexer:
         """Return the place behind the quote that closes what was opened before ``place``."""
         inside = self._inside[quote]
         while True:
-            match = inside.match(self.text, place)
-            assert match is not None  # it may be empty
+            # It matches nothing at all, too.
+            match = cast("re.Match[bytes]", inside.match(self.text, place))
             self._check(match.end())
             if self.text[match.end() : match.end() + 1] == quote != self.text[match.end() + 1 : match.end() + 2]:
                 return match.end() + 1
