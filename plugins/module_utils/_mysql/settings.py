@@ -92,7 +92,12 @@ class Settings:
 
 
 def read_settings(params: Mapping[str, Any]) -> Settings:
-    """Make settings of a module's parameters."""
+    """Make settings of a module's parameters.
+
+    :raises Error: no schema is named; roles and templates pass an empty text then.
+    """
+    if not params["login_db"]:
+        raise Error("login_db is empty: name the schema to work on.")
     return Settings(
         host=params["login_host"],
         port=params["login_port"],

@@ -16,7 +16,7 @@ AWS = ArgumentSpec(
     argument_spec={
         "region": {"type": "str"},
         "profile": {"type": "str"},
-        "access_key": {"type": "str", "no_log": False},
+        "access_key": {"type": "str", "no_log": True},
         "secret_key": {"type": "str", "no_log": True},
         "session_token": {"type": "str", "no_log": True},
         "endpoint_url": {"type": "str"},

@@ -188,6 +188,10 @@ def test_a_schema_that_does_not_exist(database: Database) -> None:
     assert "(1049) Unknown database 'no_such_schema'. Create the schema first, or correct login_db." in message
 
 
+def test_no_schema_is_named(database: Database) -> None:
+    assert database.refusal(login_db="") == "login_db is empty: name the schema to work on."
+
+
 def restricted(database: Database, grants: str) -> dict[str, str]:
     user = f"u{database.name[-8:]}"
     database.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'")
