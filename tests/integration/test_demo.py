@@ -86,7 +86,8 @@ def test_an_interrupted_demo_leaves_nothing(ending: signal.Signals) -> None:
         folders = set(interrupt(demo, ending))
         rest = demo.stdout.read() if demo.stdout else ""
     assert demo.returncode == 128 + ending, rest
-    assert "Traceback" not in rest
+    # Of the demo, that is: an Ansible that is terminated while it forks has one of its own.
+    assert "parts/demo.py" not in rest
     end = time.monotonic() + 10
     while marked(marker) and time.monotonic() < end:
         time.sleep(0.1)
