@@ -229,7 +229,7 @@ class _Reader:
             # The header held something that is not known here; the block is a body all the same.
             blocks.append(word)
             return True
-        elif word == b"END" and innermost in (b"expression", b"UNTIL") and _is_operand(previous):
+        elif word == b"END" and innermost in (b"expression", b"UNTIL") and _is_operand(previous, token):
             blocks.pop()
             if innermost == b"UNTIL":
                 self._take()
@@ -265,5 +265,9 @@ class _Reader:
         return True
 
 
-def _is_operand(token: Token) -> bool:
+def _is_operand(token: Token, following: Token) -> bool:
+    """Tell whether an expression may end with a token, so that END behind it closes the expression."""
+    if token.text == b"@":
+        # The variable without a name; @end is a variable, too.
+        return following.start > token.end
     return token.text == b")" if token.kind == "other" else token.text not in _OPERAND_EXPECTED

@@ -99,7 +99,7 @@ class Execution:
 
     def _run_script(self, step: Step, file: BinaryIO) -> int:
         """Run a file statement by statement and return how many there were."""
-        script = Script(file, self._dialect())
+        script = Script(file, dialect_of(self.session))
         count = 0
         for statement in script.statements():
             try:
@@ -108,12 +108,9 @@ class Execution:
                 raise self._failure(step, statement, error) from error
             count += 1
             # The statement may have changed sql_mode.
-            script.dialect = self._dialect()
+            script.dialect = dialect_of(self.session)
         self.notes += [f"{step.file}:{note.line} {note.text}" for note in script.notes]
         return count
-
-    def _dialect(self) -> Dialect:
-        return Dialect(self.session.mariadb, self.session.version, self.session.backslash_escapes)
 
     def _failure(self, step: Step, statement: Statement, error: ServerError) -> Error:
         quoted = statement.text[: _QUOTED * 4].decode("utf-8", "replace")
@@ -139,3 +136,14 @@ class Execution:
             to_version=step.leads_to,
             **self.results(),
         )
+
+
+def dialect_of(session: Session) -> Dialect:
+    """Return how the session's server reads a text now."""
+    modes = session.sql_modes
+    return Dialect(
+        mariadb=session.mariadb,
+        version=session.version,
+        backslash_escapes="NO_BACKSLASH_ESCAPES" not in modes,
+        ansi_quotes="ANSI_QUOTES" in modes,
+    )

@@ -70,7 +70,7 @@ class Ledger:
         try:
             self._session.execute(
                 "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; START TRANSACTION; "
-                f"DELETE FROM {self._quoted} LIMIT 1; {insert} COMMIT"
+                f"DELETE FROM {self._quoted} LIMIT 1; {insert} COMMIT".encode()
             )
         except ServerError:
             with suppress(ServerError):

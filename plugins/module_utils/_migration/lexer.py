@@ -182,7 +182,9 @@ class Lexer:
         if executable and self._executes(executable):
             self.in_executable = True
             return executable.end()
-        return self._after_comment(match.end(), nested=executable is not None)
+        # To MySQL, a comment that is meant for MariaDB is like any other.
+        nested = executable is not None and (self.dialect.mariadb or not executable[1])
+        return self._after_comment(match.end(), nested)
 
     def _after_quote(self, quote: bytes, place: int) -> int:
         """Return the place behind the quote that closes what was opened before ``place``."""

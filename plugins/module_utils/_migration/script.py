@@ -181,10 +181,12 @@ class Script:
         self._number += 1
         self._move_to(start)
         self._place = after
+        text = self._lexer.text[start:end]
         # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
-        # middle they stay, and MySQL even stores the semicolon with a program's text.
-        suffix = b"; #" if stores else b""
-        return Statement(self._number, self._line, self._column, self._lexer.text[start:end], suffix)
+        # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes at the very end
+        # would be a comment.
+        suffix = b"; #" if stores or text.endswith(b"--") else b""
+        return Statement(self._number, self._line, self._column, text, suffix)
 
     def _move_to(self, place: int) -> None:
         """Count lines and characters up to a place."""

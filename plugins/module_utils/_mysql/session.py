@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, Union
+from typing import Any, NoReturn
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
@@ -21,6 +22,7 @@ with _PYMYSQL:
     from pymysql.constants import CLIENT
     from pymysql.cursors import SSCursor
 
+_MENTIONS_SQL_MODE = re.compile(rb"sql_mode", re.IGNORECASE)
 _NO_TLS_ON_SERVER = 2026
 _HINTS = {
     1040: "The server has too many connections; try again, or raise max_connections.",
@@ -57,6 +59,7 @@ class Session:
     :ivar mariadb: MariaDB rather than MySQL.
     :ivar server: the server's version text.
     :ivar version: the version as a number, 101119 for 10.11.19.
+    :ivar sql_modes: the session's sql_mode now.
     """
 
     def __init__(self, connection: Any, database: str) -> None:
@@ -65,6 +68,7 @@ class Session:
         self.server: str = connection.get_server_info()
         self.mariadb = "mariadb" in self.server.lower()
         self.version = _version_number(self.server)
+        self._read_sql_mode()
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement of ours and return its rows.
@@ -79,27 +83,34 @@ class Session:
         except pymysql.err.Error as error:
             raise _server_error(error, f"The server refused {sql!r}") from error
 
-    def execute(self, statement: Union[bytes, str]) -> None:
+    def execute(self, statement: bytes) -> None:
         """Run a statement of the user's as it stands, and read all that comes back without keeping it.
 
         :raises ServerError: the server refused it, or the connection was lost.
         """
+        connection = self._connection
+        kept = connection.use_unicode, connection.decoders
+        # What comes back may be no text at all.
+        connection.use_unicode, connection.decoders = False, {}
         try:
-            with self._connection.cursor(SSCursor) as cursor:
+            with connection.cursor(SSCursor) as cursor:
                 cursor.execute(statement)
                 while True:
                     while cursor.fetchmany(1000):
                         pass
                     if not cursor.nextset():
                         break
-        except (pymysql.err.Error, UnicodeError) as error:
+        except pymysql.err.Error as error:
             raise _server_error(error, "The server refused the statement") from error
+        finally:
+            connection.use_unicode, connection.decoders = kept
+        if _MENTIONS_SQL_MODE.search(statement):
+            self._read_sql_mode()
 
-    @property
-    def backslash_escapes(self) -> bool:
-        """Whether the session's sql_mode takes a backslash as an escape now, as the last answer told."""
-        no_backslash_escapes = 0x200
-        return not self._connection.server_status & no_backslash_escapes
+    def _read_sql_mode(self) -> None:
+        # Asked only when it may have changed: the question itself changes what ROW_COUNT() says.
+        [(modes,)] = self.query("SELECT @@sql_mode")
+        self.sql_modes = frozenset(modes.split(","))
 
 
 @contextmanager

@@ -97,7 +97,10 @@ def read_settings(params: Mapping[str, Any]) -> Settings:
     :raises Error: no schema is named; roles and templates pass an empty text then.
     """
     if not params["login_db"]:
-        raise Error("login_db is empty: name the schema to work on.")
+        raise Error(
+            "login_db is empty: name the schema to work on. The role migrate takes it from the secret, "
+            "or from migrate_login_database."
+        )
     return Settings(
         host=params["login_host"],
         port=params["login_port"],

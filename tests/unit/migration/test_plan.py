@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
@@ -27,8 +27,8 @@ def ways(plan: Plan) -> list[tuple[int, str, Optional[int]]]:
     return [(step.version, step.direction, step.leads_to) for step in plan.steps]
 
 
-def plan(version: Optional[int], source: Source = SOURCE, **goal: object) -> Plan:
-    return make_plan(source, State(version, False), Goal(**goal))  # type: ignore[arg-type]
+def plan(version: Optional[int], source: Source = SOURCE, **goal: Any) -> Plan:
+    return make_plan(source, State(version, False), Goal(**goal))
 
 
 UP = {1: (1, "up", 1), 3: (3, "up", 3), 7: (7, "up", 7)}
@@ -53,7 +53,7 @@ DOWN = {1: (1, "down", None), 3: (3, "down", 1), 7: (7, "down", 3)}
         (1, {"allow_down": True}, [UP[3], UP[7]], 7),
     ],
 )
-def test_the_way(version: int | None, goal: dict[str, object], expected: list[object], reached: int | None) -> None:
+def test_the_way(version: int | None, goal: dict[str, Any], expected: list[object], reached: int | None) -> None:
     result = plan(version, **goal)
     assert ways(result) == expected
     assert (result.from_version, result.to_version, result.warnings) == (version, reached, ())
@@ -87,7 +87,7 @@ def test_nothing_at_all_is_a_plan_of_nothing() -> None:
         (5, {"target": "none", "allow_down": True}, "The database is at version 5"),
     ],
 )
-def test_refusals(version: int | None, goal: dict[str, object], message: str) -> None:
+def test_refusals(version: int | None, goal: dict[str, Any], message: str) -> None:
     with pytest.raises(Error, match=message):
         plan(version, **goal)
 

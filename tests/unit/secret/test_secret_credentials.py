@@ -112,7 +112,7 @@ def test_every_password_comes_back_from_every_shape(password: str) -> None:
         assert parse(text) == dataclasses.replace(FULL, password=password)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[str, Any, str]] = {
     "empty": ("", {}, "it is empty. Store a JSON object or a connection URL in it."),
     "white space": (" \n", {}, "it is empty. Store a JSON object or a connection URL in it."),
     "plain text": (

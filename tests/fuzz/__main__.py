@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Differential fuzzing of the script splitter: ``python -m fuzz SCRIPTS [SEED]``.
+
+Each generated script is given to a server whole, as golang-migrate gives it, and statement by statement, as we do.
+Result rows, the first error's code and what is stored must be the same: the server has the last word. Every tenth
+script has delimiters; there the command line client has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.lexer import Dialect
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.script import Script
+from parts import NotAvailable, private_folder
+from parts.mariadb import DatabaseServer, MariaDB
+from parts.mysql import MySQL
+from pymysql.constants import CLIENT
+
+from .grammar import client_script, script
+
+# What golang-migrate cannot run and we can: then only the server's refusal is checked.
+_REFUSED = (1064, 1065)
+
+
+class Side:
+    """One schema on one connection, and everything that a script leaves in it."""
+
+    def __init__(self, server: DatabaseServer, schema: str) -> None:
+        self._server, self._schema = server, schema
+        server.create_schema(schema)
+        self._open()
+
+    def _open(self) -> None:
+        self.connection: Any = pymysql.connect(
+            host=self._server.host,
+            port=self._server.port,
+            user=self._server.user,
+            password=self._server.password,
+            database=self._schema,
+            charset="utf8mb4",
+            collation="utf8mb4_general_ci",
+            autocommit=True,
+            # What comes back may be no text at all.
+            use_unicode=False,
+            conv={},
+            ssl_disabled=True,
+            client_flag=CLIENT.MULTI_STATEMENTS,
+        )
+
+    def run(self, sql: bytes) -> tuple[list[Any], int | None]:
+        """Send one query and return all its rows and the code of the error that ended it."""
+        rows: list[Any] = []
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(sql)
+                while True:
+                    rows += [row for row in cursor.fetchall() if row]
+                    if not cursor.nextset():
+                        return rows, None
+        except pymysql.err.Error as error:
+            return rows, int(error.args[0])
+
+    def run_with_client(self, script: bytes) -> int | None:
+        """Have the command line client run a script, and return the code of the error that ended it."""
+        server = self._server
+        place = [
+            f"--host={server.host}",
+            f"--port={server.port}",
+            f"--user={server.user}",
+            f"--database={self._schema}",
+        ]
+        done = subprocess.run(
+            ["mariadb", "--no-defaults", "--batch", "--comments", "--default-character-set=utf8mb4", *place],
+            input=script,
+            env={**os.environ, "MYSQL_PWD": server.password},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        found = re.search(rb"^ERROR (\d+)", done.stderr, re.MULTILINE)
+        return int(found[1]) if found else None
+
+    def stored(self) -> list[Any]:
+        """Return everything that the script has left behind, and remove it."""
+        found: list[Any] = []
+        with self.connection.cursor() as cursor:
+            # A transaction that the script has left open would show the schema as it was when it began.
+            cursor.execute("COMMIT")
+            cursor.execute("SELECT @@sql_mode, @a, @b")
+            found += cursor.fetchall()
+            for kind, name in self._objects(cursor):
+                cursor.execute(f"SHOW CREATE {kind} `{name}`")
+                found += [_text(value).replace(self._schema, "") for row in cursor.fetchall() for value in row[:6]]
+                if kind == "TABLE":
+                    cursor.execute(f"SELECT * FROM `{name}`")
+                    found += cursor.fetchall()
+            for kind, name in self._objects(cursor):
+                cursor.execute(f"DROP {kind} IF EXISTS `{name}`")
+            cursor.execute("SET sql_mode = DEFAULT, @a = NULL, @b = NULL, autocommit = 1")
+        return found
+
+    def _objects(self, cursor: Any) -> list[tuple[str, str]]:
+        cursor.execute(
+            "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = DATABASE() "
+            "UNION ALL SELECT 'TRIGGER', trigger_name FROM information_schema.triggers "
+            "WHERE trigger_schema = DATABASE() "
+            "UNION ALL SELECT 'EVENT', event_name FROM information_schema.events WHERE event_schema = DATABASE() "
+            "UNION ALL SELECT table_type, table_name FROM information_schema.tables "
+            "WHERE table_schema = DATABASE() ORDER BY 1, 2"
+        )
+        return [(_text(kind).replace("BASE ", ""), _text(name)) for kind, name in cursor.fetchall()]
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def ours(side: Side, dialect: Callable[[], Dialect], text: bytes) -> tuple[list[Any], int | None, list[str]]:
+    """Run a script as the engine does."""
+    script = Script(BytesIO(text), dialect())
+    rows: list[Any] = []
+    for statement in script.statements():
+        found, code = side.run(statement.text + statement.suffix)
+        rows += found
+        if code is not None:
+            return rows, code, [note.text for note in script.notes]
+        script.dialect = dialect()
+    return rows, None, [note.text for note in script.notes]
+
+
+def differs(one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes) -> str | None:
+    """Return how the two ways of running a script differ, or None."""
+    whole, whole_code = one.run(text)
+    split, split_code, notes = ours(two, dialect, text)
+    left, right = one.stored(), two.stored()
+    if notes and whole_code in _REFUSED:
+        return None
+    if (whole, whole_code) != (split, split_code):
+        return f"whole: {whole_code} {whole!r}\nsplit: {split_code} {split!r}"
+    if left != right:
+        return f"stored whole: {left!r}\nstored split: {right!r}"
+    return None
+
+
+def differs_from_client(one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes) -> str | None:
+    """Return how what we do with a script differs from what the command line client does, or None."""
+    client_code = one.run_with_client(text)
+    _, split_code, _ = ours(two, dialect, text)
+    left, right = (_as_client_sends(side.stored()) for side in (one, two))
+    if (client_code, left[1:]) == (split_code, right[1:]):
+        return None
+    return f"client: {client_code} {left[1:]!r}\nsplit: {split_code} {right[1:]!r}"
+
+
+def _as_client_sends(stored: list[Any]) -> list[Any]:
+    """Take out what the client puts in: a blank behind some comments."""
+    return [re.sub(r"(?<=\*/) +", "", _text(value)) for value in stored]
+
+
+@contextlib.contextmanager
+def servers() -> Iterator[list[DatabaseServer]]:
+    """Start the servers that can be had."""
+    with contextlib.ExitStack() as stack:
+        found: list[DatabaseServer] = []
+        for kind in (MariaDB, MySQL):
+            folder: Path = stack.enter_context(private_folder(kind.__name__.lower()))
+            try:
+                found.append(stack.enter_context(kind(folder)))
+            except NotAvailable as reason:
+                print(f"not run on {kind.__name__}: {reason}", flush=True)
+        yield found
+
+
+def main(scripts: int, seed: int) -> int:
+    """Run that many scripts on every server and return how many differ."""
+    differences = done = 0
+    with servers() as found:
+        for server in found:
+            one, two = Side(server, "fuzz_whole"), Side(server, "fuzz_split")
+            name = two.connection.get_server_info()
+
+            def dialect(side: Side = two, mariadb: bool = isinstance(server, MariaDB)) -> Dialect:
+                [(modes, version)], _ = side.run(b"SELECT @@sql_mode, @@version")
+                numbers = re.findall(r"\d+", _text(version))
+                return Dialect(
+                    mariadb,
+                    int(numbers[0]) * 10000 + int(numbers[1]) * 100 + int(numbers[2]),
+                    backslash_escapes=b"NO_BACKSLASH_ESCAPES" not in modes,
+                    ansi_quotes=b"ANSI_QUOTES" in modes,
+                )
+
+            shown = time.monotonic()
+            for number in range(scripts):
+                dice = random.Random(f"{seed} {number}")
+                if number % 10:
+                    text = script(dice, isinstance(server, MariaDB))
+                    difference = differs(one, two, dialect, text)
+                else:
+                    text = client_script(dice, isinstance(server, MariaDB))
+                    difference = differs_from_client(one, two, dialect, text)
+                done += 1
+                if difference is not None:
+                    differences += 1
+                    print(f"{name} seed {seed} script {number}: {text!r}\n{difference}", flush=True)
+                if time.monotonic() > shown + 10:
+                    shown = time.monotonic()
+                    print(f"{name}: {number + 1} of {scripts}", flush=True)
+    print(f"{done} scripts, {differences} differences")
+    return differences
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1) > 0)
