@@ -45,5 +45,5 @@ notes:
     Time limits and retries are an exception. A request is tried three times and is given up within about 15 seconds,
     whatever E(AWS_MAX_ATTEMPTS) says.
 requirements:
-  - boto3 >= 1.28.0
+  - boto3 >= 1.42.97
 """

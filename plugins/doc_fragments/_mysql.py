@@ -70,5 +70,5 @@ options:
     type: int
     default: 10
 requirements:
-  - PyMySQL[rsa] >= 1.1.1
+  - PyMySQL[rsa] >= 1.2.4
 """

@@ -108,7 +108,7 @@ options:
     type: int
     default: 60
 requirements:
-  - GitPython
+  - GitPython >= 3.2.1
   - git >= 2.29
   - OpenSSH's client, for SSH
 notes:
@@ -247,6 +247,8 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             "directory": (store if store is kept else dest).path(outcome.name),
             "files": store.files(outcome.name),
         }
+        if not result["files"]:
+            module.warn(f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
         if module._diff:
             before = dest.path(outcome.before) if outcome.before else None
             result["diff"] = {"prepared": difference(before, store.path(outcome.name))}

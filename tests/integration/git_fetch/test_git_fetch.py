@@ -171,6 +171,7 @@ def test_a_missing_directory_may_be_empty(fetch: Fetch, repository: Repository) 
     result = fetch(directory="later", missing_directory="empty")
     assert result["changed"]
     assert result["files"] == os.listdir(result["directory"]) == []
+    assert f"There are no files in the directory later at commit {result['commit']}." in str(result["warnings"])
     assert not fetch(directory="later", missing_directory="empty")["changed"]
     assert "does not exist" in fetch(directory="later")["msg"], "what is in dest must not hide it"
     repository.commit({"later/0001_a.up.sql": "SELECT 1;\n"})

@@ -152,7 +152,8 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     assert "missing required arguments: migrate_repository" in failure(nothing, "orders")
     nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
     assert failure(nowhere, "orders") == (
-        "No database is named for orders. Set migrate_login_database, or name the database in the secret."
+        "login_db is empty: name the schema to work on. The role migrate takes it from the secret, "
+        "or from migrate_login_database."
     )
     no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
     assert "missing required arguments: migrate_version" in failure(no_version, "orders")
