@@ -6,12 +6,13 @@
 SHELL := bash
 PYTHON ?= python3
 PYTEST_OPTIONS ?=
+SCRIPTS ?= 2000
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ integration: packages-test .venv/test.stamp ## Run the integration tests, on rea
 
 test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is made for it: a bare Debian 12
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
+
+fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts for each
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
 
 format: .venv/test.stamp ## Format the Python files
 	$(BIN)/ruff check --fix

@@ -48,8 +48,16 @@ options:
     description: Whether migrations may be undone. Down migrations destroy data.
     type: bool
     default: false
+  portability:
+    description:
+      - What to do about files that run here and that golang-migrate could not run, because they use C(DELIMITER), start
+        with a byte order mark, are empty, have an empty statement in the middle, or are larger than 4 MiB.
+      - V(warn) runs them and warns, with file and line. V(require) refuses before anything is run. V(ignore) runs them.
+    type: str
+    default: warn
+    choices: [warn, require, ignore]
 notes:
-  - Warns of a file that looks like a migration but is none, and of what golang-migrate could not run.
+  - Warns of a file that looks like a migration but is none.
 seealso:
   - module: dbops.migrations.git_fetch
   - module: dbops.migrations.migration_info
@@ -170,6 +178,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.execution import Execution
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.ledger import Ledger
@@ -186,6 +195,7 @@ SPEC = MYSQL + ArgumentSpec(
         "target": {"type": "str"},
         "steps": {"type": "int"},
         "allow_down": {"type": "bool", "default": False},
+        "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
     },
     mutually_exclusive=[["target", "steps"]],
 )
@@ -200,19 +210,35 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         plan = make_plan(source, ledger.read(), goal)
         for warning in (*source.warnings, *plan.warnings):
             module.warn(warning)
+        execution = Execution(session, ledger, source.directory, plan)
+        if module.params["portability"] == "require":
+            require_portability(execution.scan())
+        elif module.check_mode:
+            warn_of(module, execution.scan())
         if not module.check_mode:
-            applied = carry_out(module, Execution(session, ledger, source.directory, plan))
-            return {**report(session.database, plan), **applied, "pending": listed(pending(source, plan.to_version))}
-    return {**report(session.database, plan), "applied": [], "pending": listed(plan.steps)}
+            carry_out(module, execution)
+    ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
+    return {**report(session.database, plan), **execution.results(), "pending": listed(ahead)}
 
 
-def carry_out(module: AnsibleModule, execution: Execution) -> dict[str, Any]:
+def carry_out(module: AnsibleModule, execution: Execution) -> None:
     try:
         execution.run()
     finally:
-        for note in execution.notes:
-            module.warn(f"golang-migrate could not run this file: {note}.")
-    return execution.results()
+        warn_of(module, execution.notes)
+
+
+def require_portability(notes: list[str]) -> None:
+    if notes:
+        raise Error(
+            f"golang-migrate could not run {len(notes)} of these files as they are: {'; '.join(notes[:5])}. "
+            "Change them, or set portability to warn. Nothing was run."
+        )
+
+
+def warn_of(module: AnsibleModule, notes: list[str]) -> None:
+    for note in notes if module.params["portability"] != "ignore" else ():
+        module.warn(f"golang-migrate could not run this file: {note}.")
 
 
 def report(database: str, plan: Plan) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import contextlib
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -160,7 +161,7 @@ def differs(one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes) -
 def differs_from_client(one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes) -> str | None:
     """Return how what we do with a script differs from what the command line client does, or None."""
     client_code = one.run_with_client(text)
-    _, split_code, _ = ours(two, dialect, text)
+    _rows, split_code, _notes = ours(two, dialect, text)
     left, right = (_as_client_sends(side.stored()) for side in (one, two))
     if (client_code, left[1:]) == (split_code, right[1:]):
         return None
@@ -186,43 +187,48 @@ def servers() -> Iterator[list[DatabaseServer]]:
         yield found
 
 
-def main(scripts: int, seed: int) -> int:
-    """Run that many scripts on every server and return how many differ."""
-    differences = done = 0
-    with servers() as found:
-        for server in found:
-            one, two = Side(server, "fuzz_whole"), Side(server, "fuzz_split")
-            name = two.connection.get_server_info()
+def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
+    """Run that many scripts on a server, print those that differ, and return how many do."""
+    mariadb = isinstance(server, MariaDB)
+    one, two = Side(server, "fuzz_whole"), Side(server, "fuzz_split")
 
-            def dialect(side: Side = two, mariadb: bool = isinstance(server, MariaDB)) -> Dialect:
-                [(modes, version)], _ = side.run(b"SELECT @@sql_mode, @@version")
-                numbers = re.findall(r"\d+", _text(version))
-                return Dialect(
-                    mariadb,
-                    int(numbers[0]) * 10000 + int(numbers[1]) * 100 + int(numbers[2]),
-                    backslash_escapes=b"NO_BACKSLASH_ESCAPES" not in modes,
-                    ansi_quotes=b"ANSI_QUOTES" in modes,
-                )
+    def dialect() -> Dialect:
+        [(modes, version)], _error = two.run(b"SELECT @@sql_mode, @@version")
+        numbers = [int(number) for number in re.findall(r"\d+", _text(version))]
+        return Dialect(
+            mariadb,
+            numbers[0] * 10000 + numbers[1] * 100 + numbers[2],
+            backslash_escapes=b"NO_BACKSLASH_ESCAPES" not in modes,
+            ansi_quotes=b"ANSI_QUOTES" in modes,
+        )
 
+    differences, shown = 0, time.monotonic()
+    for number in range(scripts):
+        dice = random.Random(f"{seed} {number}")
+        if number % 10:
+            text = script(dice, mariadb)
+            difference = differs(one, two, dialect, text)
+        else:
+            text = client_script(dice, mariadb)
+            difference = differs_from_client(one, two, dialect, text)
+        if difference is not None:
+            differences += 1
+            print(f"{type(server).__name__} seed {seed} script {number}: {text!r}\n{difference}", flush=True)
+        if time.monotonic() > shown + 10:
             shown = time.monotonic()
-            for number in range(scripts):
-                dice = random.Random(f"{seed} {number}")
-                if number % 10:
-                    text = script(dice, isinstance(server, MariaDB))
-                    difference = differs(one, two, dialect, text)
-                else:
-                    text = client_script(dice, isinstance(server, MariaDB))
-                    difference = differs_from_client(one, two, dialect, text)
-                done += 1
-                if difference is not None:
-                    differences += 1
-                    print(f"{name} seed {seed} script {number}: {text!r}\n{difference}", flush=True)
-                if time.monotonic() > shown + 10:
-                    shown = time.monotonic()
-                    print(f"{name}: {number + 1} of {scripts}", flush=True)
-    print(f"{done} scripts, {differences} differences")
+            print(f"{type(server).__name__}: {number + 1} of {scripts}", flush=True)
+    return differences
+
+
+def main(scripts: int, seed: int) -> int:
+    """Run that many scripts on every server that can be had, and return how many differ."""
+    with servers() as found:
+        differences = sum(fuzz(server, scripts, seed) for server in found)
+    print(f"{scripts * len(found)} scripts, {differences} differences")
     return differences
 
 
 if __name__ == "__main__":
+    # So that the servers end, and their folders go, also when it is ended from outside.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1) > 0)

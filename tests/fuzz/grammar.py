@@ -23,7 +23,7 @@ def script(random: Random, mariadb: bool) -> bytes:
     text = random.choice(
         (b"", b"", b"", b"\n", b"-- start ;\n", b"/* ; */", b"\xef\xbb\xbf" if random.random() < 0.1 else b"")
     )
-    for _ in range(random.randint(1, 6)):
+    for _number in range(random.randint(1, 6)):
         text += _statement(random, mariadb) + random.choice(_ENDS)
     if random.random() < 0.15:
         text = _spoil(random, text)
@@ -33,7 +33,7 @@ def script(random: Random, mariadb: bool) -> bytes:
 def client_script(random: Random, mariadb: bool) -> bytes:
     """Return a script for the ``mysql`` client: stored programs between delimiters of all kinds."""
     text = random.choice((b"", b"SELECT 1;\n", b"-- start ;\n"))
-    for _ in range(random.randint(1, 3)):
+    for _number in range(random.randint(1, 3)):
         mark = random.choice((b"//", b"$$", b";;", b"|", b"go", b"#", b"'//'", b"END_OF_IT"))
         text += (
             random.choice((b"DELIMITER ", b"delimiter ", b"  DELIMITER\t"))
@@ -41,7 +41,7 @@ def client_script(random: Random, mariadb: bool) -> bytes:
             + random.choice((b"\n", b" \n", b"\r\n"))
         )
         mark = mark.strip(b"'")
-        for _ in range(random.randint(1, 3)):
+        for _number in range(random.randint(1, 3)):
             statement = random.choice((_program, _program, _table, _plain))(random, mariadb)
             # The client makes every line end a plain one; we keep the bytes.
             text += (
@@ -52,7 +52,7 @@ def client_script(random: Random, mariadb: bool) -> bytes:
             )
         text += b"\n"
     text += b"DELIMITER ;\n"
-    for _ in range(random.randint(0, 2)):
+    for _number in range(random.randint(0, 2)):
         text += random.choice((_table, _plain))(random, mariadb).replace(b"\r", b"") + b";\n"
     return text
 
@@ -86,7 +86,7 @@ def _words(random: Random, text: bytes) -> bytes:
 
 
 def _inner(random: Random) -> bytes:
-    return b"".join(random.choice(_INNER) for _ in range(random.randint(0, 5)))
+    return b"".join(random.choice(_INNER) for _number in range(random.randint(0, 5)))
 
 
 def _literal(random: Random) -> bytes:
@@ -105,7 +105,7 @@ def _expression(random: Random, depth: int = 0) -> bytes:
     kind = random.random()
     if depth > 2 or kind < 0.5:
         return _literal(random)
-    inner = [_expression(random, depth + 1) for _ in range(3)]
+    inner = [_expression(random, depth + 1) for _number in range(3)]
     if kind < 0.6:
         return (
             _words(random, b"CASE WHEN")
@@ -247,7 +247,7 @@ def _inside(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
         )
         action = random.choice((b"SET @a = 1;", b"BEGIN SET @a = 1; END;", b"BEGIN END;"))
         text += _words(random, b"DECLARE CONTINUE HANDLER FOR") + condition + b" " + action
-    for _ in range(random.randint(1, 3)):
+    for _number in range(random.randint(1, 3)):
         text += _blank(random) + _nested(random, mariadb, depth, selects) + b";"
     return text
 
@@ -277,7 +277,7 @@ def _nested(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
 
 
 def _inside_flat(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
-    return b"".join(_nested(random, mariadb, depth, selects) + b";" for _ in range(random.randint(1, 2)))
+    return b"".join(_nested(random, mariadb, depth, selects) + b";" for _number in range(random.randint(1, 2)))
 
 
 def _simple(random: Random, mariadb: bool, selects: bool) -> bytes:

@@ -69,6 +69,17 @@ class Execution:
             self.applied.append(Applied(step.version, step.title, step.direction, count, seconds))
             reached = step.leads_to
 
+    def scan(self) -> list[str]:
+        """Return what golang-migrate could not run in the plan's files, without running them."""
+        found = []
+        for step in self.plan.steps:
+            with self._open(step) as file:
+                script = Script(file, dialect_of(self.session))
+                for _statement in script.statements():
+                    pass
+            found += _noted(step, script)
+        return found
+
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
@@ -109,7 +120,7 @@ class Execution:
             count += 1
             # The statement may have changed sql_mode.
             script.dialect = dialect_of(self.session)
-        self.notes += [f"{step.file}:{note.line} {note.text}" for note in script.notes]
+        self.notes += _noted(step, script)
         return count
 
     def _failure(self, step: Step, statement: Statement, error: ServerError) -> Error:
@@ -136,6 +147,10 @@ class Execution:
             to_version=step.leads_to,
             **self.results(),
         )
+
+
+def _noted(step: Step, script: Script) -> list[str]:
+    return [f"{step.file}:{note.line} {note.text}" for note in script.notes]
 
 
 def dialect_of(session: Session) -> Dialect:

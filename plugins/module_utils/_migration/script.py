@@ -21,6 +21,8 @@ from .lexer import Dialect, Lexer, MoreNeeded, Token
 
 # How much is read at once, in bytes.
 _CHUNK = 1 << 20
+# golang-migrate's driver sends a file as one packet of 4 MiB at most, a byte of which is its own.
+_LARGEST_PORTABLE = (4 << 20) - 1
 _DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
 # At the end of a text the server does not look at semicolons and blanks.
 _MATTERS = re.compile(rb"[^; \t\r\n\f\v]")
@@ -75,6 +77,7 @@ class Script:
         self._counted, self._line, self._column = 0, 1, 1
         self._number = 0
         self._matters = False
+        self._size = 0
 
     def statements(self) -> Iterator[Statement]:
         """Yield the statements in order."""
@@ -91,6 +94,8 @@ class Script:
             yield statement
         if not self._matters:
             self._note("is empty")
+        if self._size > _LARGEST_PORTABLE:
+            self.notes.append(Note(1, "is larger than a packet of golang-migrate's (4 MiB)"))
 
     def _next(self) -> Optional[Statement]:
         """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
@@ -130,6 +135,7 @@ class Script:
         self._place = self._counted = 0
         wanted = max(_CHUNK, len(rest))
         more = self._file.read(wanted)
+        self._size += len(more)
         self._lexer.text = rest + more
         self._lexer.final = len(more) < wanted
 

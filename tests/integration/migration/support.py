@@ -68,9 +68,9 @@ class Database:
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return self.server.query(sql, self.name)
 
-    def state(self) -> list[tuple[int, int]]:
+    def state(self) -> list[tuple[Any, ...]]:
         """Return the rows of the state table."""
-        return [(version, dirty) for version, dirty in self.query("SELECT version, dirty FROM schema_migrations")]
+        return self.query("SELECT version, dirty FROM schema_migrations")
 
     def tables(self) -> set[str]:
         return {row[0] for row in self.query("SHOW TABLES")} - {"schema_migrations"}

@@ -192,3 +192,25 @@ def test_stored_programs_with_and_without_delimiter(database: Database) -> None:
     assert [item["statements"] for item in result["applied"]] == [2, 2]
     texts = [database.query(f"SHOW CREATE PROCEDURE {name}")[0][2].strip() for name in ("a", "b")]
     assert texts[0].replace("`a`", "`b`") == texts[1]
+
+
+def test_portability(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
+    database.write({"2_b.up.sql": "\n\nDELIMITER //\nCREATE TABLE b (i INT)//\n"})
+    note = "2_b.up.sql:3 uses DELIMITER, a command of the mysql client"
+    assert database.apply(check=True)["warnings"] == [f"golang-migrate could not run this file: {note}."]
+    for check in (True, False):
+        refused = database.apply(check=check, portability="require")
+        assert refused["msg"] == (
+            f"golang-migrate could not run 1 of these files as they are: {note}. "
+            "Change them, or set portability to warn. Nothing was run."
+        )
+    assert database.snapshot() == {}
+    assert database.apply(check=True, portability="ignore")["warnings"] == []
+    assert database.apply(portability="ignore")["warnings"] == []
+    assert database.state() == [(2, 0)]
+
+
+def test_portability_of_a_plan_that_is(database: Database) -> None:
+    database.write(FILES)
+    assert database.apply(portability="require")["to_version"] == 3

@@ -58,6 +58,7 @@ SAME = {
     "invalid utf-8": b"CREATE TABLE a (b TEXT); INSERT INTO a VALUES ('\xff');",
     "a result that is no text": b"CREATE TABLE a (b INT); SELECT x'ff', 1.5, NOW(); CREATE TABLE c (b INT);",
     "dashes before the semicolon": b"CREATE TABLE a (b INT) --; CREATE TABLE c (b INT);",
+    "as large as it can be": b"CREATE TABLE a (b INT); -- " + b"x" * (4194303 - 27),
     "invalid utf-8 in a comment": b"CREATE TABLE a (b TEXT); -- \xff\n",
     "command of the client": b"CREATE TABLE a (b INT)\\g",
     "stray end of comment": b"CREATE TABLE a (b INT); */ CREATE TABLE c (b INT);",
@@ -74,6 +75,7 @@ OURS_ONLY = {
     "only a semicolon": (b";", "is empty"),
     "empty statement": (b"CREATE TABLE a (b INT);; CREATE TABLE c (b INT);", "has an empty statement before"),
     "byte order mark": (b"\xef\xbb\xbfCREATE TABLE a (b INT);", "starts with a byte order mark"),
+    "large": (b"CREATE TABLE a (b INT); -- " + b"x" * (4194304 - 27), "is larger than a packet of golang-migrate's"),
     "skipped comment as statement": (b"/*!999999 x */; CREATE TABLE a (b INT);", "has an empty statement"),
 }
 
@@ -103,5 +105,6 @@ def test_what_only_we_accept_is_flagged(twins: tuple[Database, Database], name: 
     assert warning.startswith("golang-migrate could not run this file: 1_x.up.sql:1 ") or name == "blank"
     assert note in warning
     assert ours.state() == [(1, 0)]
-    assert code(theirs.golang("up")) in (1064, 1065)
+    golang = theirs.golang("up")
+    assert code(golang) in (1064, 1065) or "packet for query is too large" in golang
     assert theirs.state() == [(1, 1)]

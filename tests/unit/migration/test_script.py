@@ -154,7 +154,7 @@ def test_what_is_not_closed_goes_to_the_server_as_it_is(text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"", b" \n", b";", b";;\n;"])
 def test_a_file_of_nothing_is_noted(text: bytes) -> None:
     assert split(text) == []
-    assert "is empty" in [note for _, note in notes(text)]
+    assert "is empty" in [note for _line, note in notes(text)]
 
 
 @pytest.mark.parametrize(
