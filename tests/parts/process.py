@@ -165,5 +165,5 @@ class Server:
             time.sleep(0.02)
 
     def _tail(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines()[-20:] if self.log.exists() else []
+        lines = self.log.read_text(errors="replace").splitlines()[-60:] if self.log.exists() else []
         return "\n".join([f"The end of its log {self.log}:", *lines])
