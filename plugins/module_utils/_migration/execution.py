@@ -50,24 +50,28 @@ class Execution:
     plan: Plan
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _ran: Optional[Applied] = None
 
     def run(self) -> None:
         """Carry out every step, in order.
+
+        Between two steps the state goes from one dirty to the next one dirty in one transaction: whoever reads it in
+        the meantime sees no less than golang-migrate shows, and a commit is saved.
 
         :raises Error: a statement failed. The state table then holds the version that the step leads to, dirty.
         """
         if self.plan.steps:
             self.ledger.ensure()
-        reached = self.plan.from_version
+        before: Optional[Step] = None
         for step in self.plan.steps:
             started = time.monotonic()
-            with self._open(step) as file:
-                self._write(step, True, reached)
+            with self._open(step, before) as file:
+                self._write(step.leads_to, before, step)
                 count = self._run_script(step, file)
-            self._write(step, False, step.leads_to)
-            seconds = round(time.monotonic() - started, 3)
-            self.applied.append(Applied(step.version, step.title, step.direction, count, seconds))
-            reached = step.leads_to
+            before = step
+            self._ran = Applied(step.version, step.title, step.direction, count, round(time.monotonic() - started, 3))
+        if before is not None:
+            self._write(before.leads_to, before, None)
 
     def scan(self) -> list[str]:
         """Return what golang-migrate could not run in the plan's files, without running them."""
@@ -84,29 +88,42 @@ class Execution:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
 
-    def _open(self, step: Step) -> BinaryIO:
+    def _open(self, step: Step, before: Optional[Step] = None) -> BinaryIO:
         if step.file is None:
             return io.BytesIO(_NO_FILE)
         path = os.path.join(self.directory, step.file)
         try:
             return open(path, "rb")
         except OSError as error:
+            if before is not None:
+                self._write(before.leads_to, before, None)
             raise Error(f"{path} cannot be read: {error.strerror}.", **self.results()) from error
 
-    def _write(self, step: Step, dirty: bool, reached: Optional[int]) -> None:
+    def _write(self, version: Optional[int], before: Optional[Step], step: Optional[Step]) -> None:
+        """Write the state between two steps: ``before`` has been run, and ``step``, if there is one, comes next."""
         try:
-            self.ledger.write(step.leads_to, dirty)
+            self.ledger.write(version, dirty=step is not None)
         except ServerError as error:
-            raise Error(
-                f"The state table could not be written {'before' if dirty else 'after'} {step.file or step.version}: "
-                f"({error.code}) {error.reason}. "
-                + ("Nothing of this file was run." if dirty else "All of this file was run; the state is dirty."),
-                error_code=error.code,
-                file=step.file,
-                dirty=not dirty,
-                to_version=reached,
-                **self.results(),
-            ) from error
+            raise self._unwritten(before, step, error) from error
+        if self._ran is not None:
+            self.applied.append(self._ran)
+            self._ran = None
+
+    def _unwritten(self, before: Optional[Step], step: Optional[Step], error: ServerError) -> Error:
+        if before is not None:
+            file, where = before.file, f"after {before.file or before.version}"
+            rest = "All of this file was run; the state is dirty."
+        else:
+            file, where = (step.file, f"before {step.file or step.version}") if step else (None, "")
+            rest = "Nothing of this file was run."
+        return Error(
+            f"The state table could not be written {where}: ({error.code}) {error.reason}. {rest}",
+            error_code=error.code,
+            file=file,
+            dirty=before is not None,
+            to_version=before.leads_to if before else self.plan.from_version,
+            **self.results(),
+        )
 
     def _run_script(self, step: Step, file: BinaryIO) -> int:
         """Run a file statement by statement and return how many there were."""

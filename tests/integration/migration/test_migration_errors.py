@@ -243,6 +243,17 @@ def test_an_open_transaction_at_the_end_is_reported(database: Database) -> None:
     assert database.state() == [(1, 1)]
 
 
+def test_an_open_transaction_in_the_middle_is_reported(database: Database) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT);"})
+    database.write({"2_b.up.sql": "SET autocommit = 0; INSERT INTO a VALUES (1);"})
+    database.write({"3_c.up.sql": "CREATE TABLE c (i INT);"})
+    result = database.apply()
+    assert "The state table could not be written after 2_b.up.sql: (1568)" in result["msg"]
+    assert (result["file"], result["to_version"], result["dirty"]) == ("2_b.up.sql", 2, True)
+    assert [item["version"] for item in result["applied"]] == [1]
+    assert (database.state(), database.tables()) == ([(2, 1)], {"a"})
+
+
 def test_another_run_holds_the_lock(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1"})
     with database.server.connect(database.name) as other, other.cursor() as cursor:
