@@ -12,7 +12,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz bench format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is 
 
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts for each
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
+
+bench: packages-test .venv/test.stamp ## Time the engine beside golang-migrate and the command line client
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.engine
 
 format: .venv/test.stamp ## Format the Python files
 	$(BIN)/ruff check --fix
