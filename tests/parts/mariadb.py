@@ -121,6 +121,8 @@ class MariaDB(DatabaseServer):
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--datadir={self.folder / 'data'}",
+                # Each server that starts removes the temporary tables of all others that share its folder for them.
+                f"--tmpdir={self.folder}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 "--skip-name-resolve",
