@@ -44,8 +44,8 @@ class Token(NamedTuple):
 # What may stand between two quotes, a limited stretch of it: the matcher's memory grows with the repetitions.
 _INSIDE_ESCAPED = rb"[^{q}\\]*(?:(?:\\.|{q}{q})[^{q}\\]*){0,400}"
 _INSIDE_DOUBLED = rb"[^{q}]*(?:{q}{q}[^{q}]*){0,400}"
-# A double dash starts a comment only before a blank, a control character or the end.
-_LINE_COMMENT = rb"(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n]*"
+# A double dash starts a comment only before a blank, a control character or the end. NUL ends a comment, too.
+_LINE_COMMENT = rb"(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n\x00]*"
 # MySQL 9 quotes the bodies of JavaScript routines so.
 _DOLLARS = rb"(?<![0-9A-Za-z_$\x80-\xff])\$[0-9A-Za-z_\x80-\xff]*\$"
 _EXECUTABLE = re.compile(rb"/\*(M?)!([0-9]{5,6})?")
@@ -74,6 +74,7 @@ class Lexer:
         self.dialect = dialect
         self.terminator_text = terminator
         self.in_executable = False
+        self._unclosed = False
         string = _INSIDE_ESCAPED if dialect.backslash_escapes else _INSIDE_DOUBLED
         double = _INSIDE_DOUBLED if dialect.ansi_quotes else string
         self._inside = {
@@ -106,10 +107,11 @@ class Lexer:
         match = _PLAIN_START.match(self.text, start)
         if match and match.end() + _LOOKAHEAD <= len(self.text):
             return match.end()
-        for kind, begin, end in self._read(start):
+        self._unclosed = False
+        for kind, begin, _end in self._read(start):
             passed_over = kind in ("blank", "comment") or (kind == "open" and not self.in_executable)
             # An unclosed comment is an error, and the server is to say so.
-            if not passed_over or (kind == "open" and not _is_closed(self.text[begin:end])):
+            if not passed_over or self._unclosed:
                 self.in_executable = False
                 return begin
         return len(self.text)
@@ -203,6 +205,7 @@ class Lexer:
         """Return the place behind the next ``text``; the end if there is none."""
         found = self.text.find(text, place)
         self._check(found if found >= 0 else len(self.text))
+        self._unclosed = found < 0
         return found + len(text) if found >= 0 else len(self.text)
 
     def _executes(self, comment: re.Match[bytes]) -> bool:
@@ -221,7 +224,3 @@ class Lexer:
             place = after
             after = self._after_text(b"*/", place)
         return after
-
-
-def _is_closed(comment: bytes) -> bool:
-    return len(comment) >= 4 and comment.endswith(b"*/")

@@ -111,8 +111,8 @@ class Script:
                 continue
             end, after, stores = self._end(start)
             if end > start:
-                stores = stores and self._is_followed(after)
-                return self._statement(start, end, after, stores)
+                exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
+                return self._statement(start, end, after, exact and self._is_followed(after))
             followed = self._is_followed(after)
             self._move_to(start)
             if followed:
@@ -182,16 +182,16 @@ class Script:
             raise MoreNeeded
         return found
 
-    def _statement(self, start: int, end: int, after: int, stores: bool) -> Statement:
+    def _statement(self, start: int, end: int, after: int, exact: bool) -> Statement:
         self._matters = True
         self._number += 1
         self._move_to(start)
         self._place = after
         text = self._lexer.text[start:end]
         # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
-        # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes at the very end
-        # would be a comment.
-        suffix = b"; #" if stores or text.endswith(b"--") else b""
+        # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes are a comment, and
+        # a NUL is the end, only at the very end.
+        suffix = b"; #" if exact else b""
         return Statement(self._number, self._line, self._column, text, suffix)
 
     def _move_to(self, place: int) -> None:

@@ -95,7 +95,7 @@ def test_another_state_table_is_the_same_one(shared: Database) -> None:
 
 def test_the_lock_is_the_same_one(shared: Database) -> None:
     """golang-migrate gives up after ten seconds while a migration of ours sleeps."""
-    shared.write({"4_slow.up.sql": "SELECT SLEEP(14);"})
+    shared.write({"4_slow.up.sql": "SELECT SLEEP(20);"})
     ours = threading.Thread(target=shared.apply)
     ours.start()
     deadline = time.monotonic() + 60
