@@ -230,8 +230,9 @@ def carry_out(module: AnsibleModule, execution: Execution) -> None:
 
 def require_portability(notes: list[str]) -> None:
     if notes:
+        more = f"; and {len(notes) - 5} more" if len(notes) > 5 else ""
         raise Error(
-            f"golang-migrate could not run {len(notes)} of these files as they are: {'; '.join(notes[:5])}. "
+            f"golang-migrate could not run these files as they are: {'; '.join(notes[:5])}{more}. "
             "Change them, or set portability to warn. Nothing was run."
         )
 

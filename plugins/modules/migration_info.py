@@ -11,7 +11,7 @@ short_description: Tell where a MySQL or MariaDB schema stands
 version_added: 0.1.0
 description:
   - Compares a schema's state table with a directory of migrations, and tells what is pending.
-  - Changes nothing and takes no lock.
+  - Changes nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module defaults.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module

@@ -66,12 +66,12 @@ class Execution:
         for step in self.plan.steps:
             started = time.monotonic()
             with self._open(step, before) as file:
-                self._write(step.leads_to, before, step)
+                self._write(before, step)
                 count = self._run_script(step, file)
             before = step
             self._ran = Applied(step.version, step.title, step.direction, count, round(time.monotonic() - started, 3))
         if before is not None:
-            self._write(before.leads_to, before, None)
+            self._write(before, None)
 
     def scan(self) -> list[str]:
         """Return what golang-migrate could not run in the plan's files, without running them."""
@@ -96,13 +96,14 @@ class Execution:
             return open(path, "rb")
         except OSError as error:
             if before is not None:
-                self._write(before.leads_to, before, None)
+                self._write(before, None)
             raise Error(f"{path} cannot be read: {error.strerror}.", **self.results()) from error
 
-    def _write(self, version: Optional[int], before: Optional[Step], step: Optional[Step]) -> None:
+    def _write(self, before: Optional[Step], step: Optional[Step]) -> None:
         """Write the state between two steps: ``before`` has been run, and ``step``, if there is one, comes next."""
+        leading = step or before
         try:
-            self.ledger.write(version, dirty=step is not None)
+            self.ledger.write(leading.leads_to if leading else None, dirty=step is not None)
         except ServerError as error:
             raise self._unwritten(before, step, error) from error
         if self._ran is not None:

@@ -202,7 +202,7 @@ def test_portability(database: Database) -> None:
     for check in (True, False):
         refused = database.apply(check=check, portability="require")
         assert refused["msg"] == (
-            f"golang-migrate could not run 1 of these files as they are: {note}. "
+            f"golang-migrate could not run these files as they are: {note}. "
             "Change them, or set portability to warn. Nothing was run."
         )
     assert database.snapshot() == {}
@@ -214,3 +214,10 @@ def test_portability(database: Database) -> None:
 def test_portability_of_a_plan_that_is(database: Database) -> None:
     database.write(FILES)
     assert database.apply(portability="require")["to_version"] == 3
+
+
+def test_a_refusal_for_many_files_fits_on_a_screen(database: Database) -> None:
+    database.write({f"{number}_m.up.sql": "" for number in range(1, 9)})
+    message = database.refusal(portability="require")
+    assert "5_m.up.sql:1 is empty; and 3 more. Change them" in message
+    assert "6_m" not in message
