@@ -11,10 +11,11 @@ Statements".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Optional
+import re
+from functools import lru_cache
+from typing import Optional, cast
 
-from .lexer import Token
+from .lexer import LINE_COMMENT, Dialect, Lexer, Token, dull_marks
 
 _ROUTINES = (b"PROCEDURE", b"FUNCTION")
 _PROGRAMS = (*_ROUTINES, b"TRIGGER", b"EVENT", b"PACKAGE")
@@ -29,49 +30,122 @@ _TYPE_ATTRIBUTES = frozenset(
     b"VARBINARY MEDIUMINT LARGE OBJECT".split()
 )
 _ARGUMENT_FOLLOWS = (b"CHARSET", b"SET", b"COLLATE", b"LANGUAGE", b"COMMENT")
+# Words that decide something: anywhere, by what they stand before, and at the start of a statement.
+_INSIDE = (b"CASE", b"BEGIN", b"END")
+_BEFORE_START = (b"THEN", b"DO")
+_AT_START = (*_INSIDE, *_BEFORE_START, *_BLOCKS, b"DECLARE", b"UNTIL", b"ELSE")
+_NOTHING = Token("nothing", b"", 0, 0)
+_TERMINATOR = Token("end", b";", 0, 0)
+_QUOTES = (b"'", b'"', b"`")
+_LETTER = rb"[0-9A-Za-z_$\x80-\xff]"
+_STARTS_WORD = re.compile(_LETTER)
+# What does not matter to where a parenthesis ends.
+_IN_PARENTHESIS = re.compile(rb"[^();'\"`#/*\-$]*")
 # After one of these an END is a column's name; after anything else it closes a CASE expression.
 _OPERAND_EXPECTED = frozenset(
     b"CASE WHEN THEN ELSE AND OR NOT XOR IN IS LIKE BETWEEN REGEXP RLIKE DIV MOD INTERVAL SELECT DISTINCT".split()
 )
 
 
-def may_be_compound(first: Token, second: Token, mariadb: bool) -> bool:
+def may_be_compound(first: Token, second: Optional[Token], mariadb: bool) -> bool:
     """Tell by its first two tokens whether a statement may hold terminators of its own."""
     if first.text in (b"CREATE", b"ALTER"):
         return True
     if not mariadb or first.kind != "word":
         return False
-    return first.text in _TOP_LEVEL or second.text == b":" or (first.text, second.text) == (b"BEGIN", b"NOT")
+    following = second.text if second else b""
+    return first.text in _TOP_LEVEL or following == b":" or (first.text, following) == (b"BEGIN", b"NOT")
 
 
-def find_end(tokens: Iterator[Token]) -> tuple[Optional[Token], bool]:
-    """Return the terminator of the statement whose tokens these are, and whether it stores a program.
+def find_end(lexer: Lexer, start: int) -> tuple[Optional[Token], bool]:
+    """Return the terminator of the statement that starts there, and whether it stores a program.
 
     The terminator is None when the text ends before it.
     Where the text leaves a doubt, the end found is the later one: the server splits again what it is given
     as one, but nothing joins what was split too early.
     """
-    reader = _Reader(tokens)
+    reader = _Reader(lexer, start)
     return reader.statement(), reader.stores
+
+
+@lru_cache(maxsize=32)
+def _dull(dialect: Dialect, at_start: bool) -> re.Pattern[bytes]:
+    """Return a pattern for the tokens in a block that decide nothing, a limited number of them, and the next word.
+
+    ``last`` is the last token of those, ``word`` the word behind them, ``first`` as well if it starts a statement.
+    It takes whole tokens only, and what it is unsure of it leaves.
+    """
+    word = rb"(?!\$)" + _LETTER + rb"+"
+    comment = rb"(?:" + LINE_COMMENT + rb"(?![^\n\x00])|/\*(?!M?!)[^*]*(?:\*(?!/)[^*]*){0,100}\*/)"
+    gap = rb"\s*(?:" + comment + rb"\s*){0,9}"
+    dull_follows = rb"(?=" + gap + rb"(?:(?!" + _any_of(_AT_START) + rb")" + _LETTER + rb"|['\"`(@]))"
+    matters = _any_of(_INSIDE) + rb"|" + _any_of(_BEFORE_START) + rb"(?!" + dull_follows + rb")"
+    tokens = [
+        # Most words can be told by their first letter.
+        rb"[0-9AF-SU-Zaf-su-z_\x80-\xff]" + _LETTER + rb"*",
+        rb"(?!" + matters + rb")" + word,
+        rb"[^\w\s$;:'\"`#/*\-\x80-\xff]|:=",
+        rb";" + dull_follows,
+        *dull_marks(dialect).values(),
+    ]
+    dull = rb"\s*(?:(?:(?P<last>" + b"|".join(tokens) + rb")|" + comment + rb")\s*){0,400}"
+    if at_start:
+        dull = rb"(?:" + dull_follows + dull + rb")?" + gap
+    return re.compile(dull + rb"(?:(?P<word>" + word + rb")|;" + gap + rb"(?P<first>" + word + rb"))?", re.DOTALL)
+
+
+def _any_of(words: tuple[bytes, ...]) -> bytes:
+    """Return a pattern for any of these words; it is quicker than one that ignores case."""
+    spelled = (b"".join(b"[%c%c]" % (capital, capital + 32) for capital in word) for word in words)
+    return rb"(?:" + b"|".join(spelled) + rb")(?!" + _LETTER + rb")"
 
 
 class _Reader:
     """Takes tokens one by one and keeps the open blocks."""
 
-    def __init__(self, tokens: Iterator[Token]) -> None:
-        self._tokens = tokens
+    def __init__(self, lexer: Lexer, start: int) -> None:
+        self._lexer = lexer
+        self._place = start
+        self._dull = _dull(lexer.dialect, at_start=False), _dull(lexer.dialect, at_start=True)
         self._kept: list[Token] = []
         self.stores = False
 
     def _take(self) -> Optional[Token]:
-        return self._kept.pop() if self._kept else next(self._tokens, None)
+        if self._kept:
+            return self._kept.pop()
+        token = self._lexer.token(self._place)
+        if token is not None:
+            self._place = token.end
+        return token
+
+    def _skip(self, at_start: bool, previous: Token) -> tuple[bool, Token, Optional[Token]]:
+        """Pass over tokens in a block that decide nothing, and take the next one.
+
+        Return whether it starts a statement, what stands before it, and the token.
+        """
+        # It matches nothing at all, too.
+        match = cast("re.Match[bytes]", self._dull[at_start].match(self._lexer.text, self._place))
+        self._lexer.check(match.end())
+        self._place = match.end()
+        last = match["last"]
+        if last:
+            at_start = False
+            kind = "quoted" if last[:1] in _QUOTES else "word" if _STARTS_WORD.match(last) else "other"
+            previous = Token(kind, last.upper() if kind != "quoted" else b"", *match.span("last"))
+        if match["first"]:
+            at_start, previous = True, _TERMINATOR
+        word = "first" if match["first"] else "word"
+        if match[word] is None:
+            return at_start, previous, self._take()
+        return at_start, previous, Token("word", match[word].upper(), *match.span(word))
 
     def _peek(self) -> Token:
-        token = self._take()
-        if token is None:
-            return Token("nothing", b"", 0, 0)
-        self._kept.append(token)
-        return token
+        if not self._kept:
+            token = self._take()
+            if token is None:
+                return _NOTHING
+            self._kept.append(token)
+        return self._kept[-1]
 
     def statement(self) -> Optional[Token]:
         first = self._peek()
@@ -84,10 +158,11 @@ class _Reader:
         return self._body()
 
     def _plain(self) -> Optional[Token]:
-        token = self._take()
-        while token is not None and token.kind != "end":
-            token = self._take()
-        return token
+        # What was kept is a token of the statement, or its terminator.
+        if self._kept:
+            self._place = self._kept.pop().start
+        start, end = self._lexer.terminator(self._place)
+        return Token("end", b";", start, end) if end > start else None
 
     def _create(self) -> Optional[Token]:
         kind = self._reach_kind()
@@ -122,6 +197,9 @@ class _Reader:
         """Take everything from an opening parenthesis to the one that closes it; nothing if none is next."""
         depth = 0
         while True:
+            if depth and not self._kept:
+                # It matches nothing at all, too.
+                self._place = cast("re.Match[bytes]", _IN_PARENTHESIS.match(self._lexer.text, self._place)).end()
             token = self._peek()
             if token.kind in ("end", "nothing"):
                 return
@@ -134,8 +212,10 @@ class _Reader:
 
     def _routine(self) -> Optional[Token]:
         """PROCEDURE and FUNCTION: a name, parameters, characteristics, and whatever comes then is the body."""
-        while self._peek().kind not in ("end", "nothing") and self._peek().text not in (b"(", b"RETURNS", b"SONAME"):
+        token = self._peek()
+        while token.kind not in ("end", "nothing") and token.text not in (b"(", b"RETURNS", b"SONAME"):
             self._take()
+            token = self._peek()
         self._parenthesis()
         while True:
             token = self._peek()
@@ -182,9 +262,12 @@ class _Reader:
     def _body(self) -> Optional[Token]:
         """Follow a body's blocks and return the terminator outside all of them."""
         blocks: list[bytes] = []
-        at_start, previous = True, Token("nothing", b"", 0, 0)
+        at_start, previous = True, _NOTHING
         while True:
-            token = self._take()
+            if blocks and not self._kept:
+                at_start, previous, token = self._skip(at_start, previous)
+            else:
+                token = self._take()
             if token is None or (token.kind == "end" and not blocks):
                 return token
             if token.kind == "end":

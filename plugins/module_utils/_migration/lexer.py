@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple, Optional, cast
 
 
 @dataclass(frozen=True)
@@ -44,37 +44,54 @@ class Token(NamedTuple):
 # What may stand between two quotes, a limited stretch of it: the matcher's memory grows with the repetitions.
 _INSIDE_ESCAPED = rb"[^{q}\\]*(?:(?:\\.|{q}{q})[^{q}\\]*){0,400}"
 _INSIDE_DOUBLED = rb"[^{q}]*(?:{q}{q}[^{q}]*){0,400}"
+# A whole text in quotes, if it has few escapes. A doubled quote looks like the end of one text and the start of
+# another, which comes to the same. To look for a quote, and then at what is before it, is much quicker than to look at
+# every byte: no backslash, and the text ends; one, and it goes on. For several there is the last pattern; a text must
+# not match two of them, or the time that a match takes doubles with every text.
+_DOUBLED = rb"{q}[^{q}]*{q}"
+_ESCAPED = _DOUBLED + rb"(?:(?<!\\{q})|(?:(?<=[^\\]\\{q})[^{q}]*{q}){1,20}(?<!\\{q}))"
+_ESCAPED += rb"|(?!" + _ESCAPED + rb"){q}[^{q}\\]*(?:\\.[^{q}\\]*){1,20}{q}"
 # A double dash starts a comment only before a blank, a control character or the end. NUL ends a comment, too.
-_LINE_COMMENT = rb"(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n\x00]*"
+LINE_COMMENT = rb"(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n\x00]*"
 # MySQL 9 quotes the bodies of JavaScript routines so.
 _DOLLARS = rb"(?<![0-9A-Za-z_$\x80-\xff])\$[0-9A-Za-z_\x80-\xff]*\$"
 _EXECUTABLE = re.compile(rb"/\*(M?)!([0-9]{5,6})?")
-# Without one of these, single quotes come in pairs, and a semicolon between two pairs ends the statement.
-_COMPLICATED = (b"\\", b'"', b"`", b"#", b"--", b"/*")
 _PLAIN_START = re.compile(rb"\s*(?=[A-Za-z(])")
 # No rule looks further ahead than this.
-_LOOKAHEAD = 16
+LOOKAHEAD = 16
 
 
 class MoreNeeded(Exception):
     """The text that is at hand ends before what was looked for."""
 
 
+def dull_marks(dialect: Dialect) -> dict[bytes, bytes]:
+    """Return patterns for what looks like a mark and decides nothing, each by the byte that it starts with."""
+    string = _ESCAPED if dialect.backslash_escapes else _DOUBLED
+    texts = {b"'": string, b'"': _DOUBLED if dialect.ansi_quotes else string, b"`": _DOUBLED}
+    patterns = {quote: pattern.replace(b"{q}", quote) for quote, pattern in texts.items()}
+    return {**patterns, b"-": rb"-(?!-)", b"/": rb"/(?!\*)", b"*": rb"\*(?!/)"}
+
+
 class Lexer:
-    """Reads a text from any place on; knows whether that place is inside an executable comment.
+    """Reads a text from any place on.
 
     :param terminator: what ends a statement, ``;`` unless a DELIMITER command changed it.
     :ivar text: what of the script is at hand.
+    :ivar offset: how much of the script came before it.
     :ivar final: whether that is all there is; if not, MoreNeeded is raised where it is not enough.
+    :ivar dull: a pattern for what cannot matter to where a statement ends, a limited stretch of it.
     """
 
     def __init__(self, dialect: Dialect, terminator: bytes = b";") -> None:
         self.text = b""
         self.final = False
+        self.offset = 0
         self.dialect = dialect
         self.terminator_text = terminator
-        self.in_executable = False
+        self._in_executable = False
         self._unclosed = False
+        self._looked_through = -1, 0
         string = _INSIDE_ESCAPED if dialect.backslash_escapes else _INSIDE_DOUBLED
         double = _INSIDE_DOUBLED if dialect.ansi_quotes else string
         self._inside = {
@@ -83,106 +100,102 @@ class Lexer:
         }
         dollars = [rb"(?P<dollars>" + _DOLLARS + rb")"] if not dialect.mariadb and dialect.version >= 90000 else []
         marks = [rb"(?P<end>" + re.escape(terminator) + rb")", rb"(?P<quote>['\"`])", *dollars]
-        marks += [rb"(?P<comment>" + _LINE_COMMENT + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
+        marks += [rb"(?P<comment>" + LINE_COMMENT + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
         self._mark = re.compile(b"|".join(marks), re.DOTALL)
-        # Any mark starts with one of these; looking for a set of bytes is quick.
-        self._hint = re.compile(b"[" + re.escape(terminator[:1]) + b"'\"`$#/*-]")
-        words = [rb"(?P<blank>\s+)", rb"(?P<word>[0-9A-Za-z_$\x80-\xff]+)", rb"(?P<other>:=|.)"]
-        self._token = re.compile(b"|".join(marks + words), re.DOTALL)
-        self._simple = terminator == b";" and not dollars
+        words = [rb"(?P<word>[0-9A-Za-z_$\x80-\xff]+)", rb"(?P<other>:=|\S)"]
+        self._token = re.compile(rb"\s*(?:" + b"|".join(marks + words) + rb")", re.DOTALL)
+        # Any mark starts with one of these; a NUL is looked at because it may be the end of what the server reads.
+        starts = rb"'\"`#/*\-\x00" + re.escape(terminator[:1]) + (b"$" if dollars else b"")
+        dull = b"|".join(pattern for start, pattern in dull_marks(dialect).items() if start != terminator[:1])
+        self.dull = rb"[^{s}]*(?:(?:{d})[^{s}]*){0,100}".replace(b"{d}", dull).replace(b"{s}", starts)
+        self._dull = re.compile(self.dull, re.DOTALL)
+
+    def token(self, place: int) -> Optional[Token]:
+        """Return the first token from a place on, None at the end.
+
+        Comments and blanks are passed over, executable comments are read.
+        """
+        while True:
+            match = self._token.match(self.text, place)
+            if match is None:
+                self.check(len(self.text))
+                return None
+            kind = match.lastgroup or ""
+            begin, end = match.span(kind)
+            self.check(end)
+            if kind == "word":
+                return Token(kind, match[kind].upper(), begin, end)
+            if kind in ("end", "other"):
+                return Token(kind, match[kind], begin, end)
+            place = self._after(kind, match)
+            if kind in ("quote", "dollars"):
+                return Token("quoted", b"", begin, place)
 
     def tokens(self, start: int) -> Iterator[Token]:
-        """Yield every token from ``start`` on; comments and blanks are left out, executable comments are read."""
-        for kind, begin, end in self._read(start):
-            if kind == "word":
-                yield Token(kind, self.text[begin:end].upper(), begin, end)
-            elif kind in ("quote", "dollars"):
-                yield Token("quoted", b"", begin, end)
-            elif kind in ("end", "other"):
-                yield Token(kind, self.text[begin:end], begin, end)
+        """Yield every token from ``start`` on."""
+        token = self.token(start)
+        while token is not None:
+            yield token
+            token = self.token(token.end)
 
     def begin(self, start: int) -> int:
         """Return where the first thing at or after ``start`` stands that the server would not pass over."""
-        self.in_executable = False
         match = _PLAIN_START.match(self.text, start)
-        if match and match.end() + _LOOKAHEAD <= len(self.text):
+        if match and match.end() + LOOKAHEAD <= len(self.text):
             return match.end()
-        self._unclosed = False
-        for kind, begin, _end in self._read(start):
-            passed_over = kind in ("blank", "comment") or (kind == "open" and not self.in_executable)
+        self._in_executable = self._unclosed = False
+        place = start
+        while True:
+            match = self._token.match(self.text, place)
+            if match is None:
+                self.check(len(self.text))
+                return len(self.text)
+            self.check(match.end())
+            kind = match.lastgroup or ""
+            place = self._after(kind, match)
+            passed_over = kind == "comment" or (kind == "open" and not self._in_executable)
             # An unclosed comment is an error, and the server is to say so.
             if not passed_over or self._unclosed:
-                self.in_executable = False
-                return begin
-        return len(self.text)
+                return match.start(kind)
 
     def terminator(self, start: int) -> tuple[int, int]:
         """Return where the next terminator outside quotes and comments starts and ends; the text's end if none."""
-        simple = self._simple_terminator(start) if self._simple else -1
-        if simple >= 0:
-            return simple, simple + 1
-        place = start
+        # Where it was looked for in vain before more was read, it need not be looked for again.
+        looked_from, place = self._looked_through
+        if looked_from != self.offset + start:
+            place = self.offset + start
+        place -= self.offset
         while True:
-            hint = self._hint.search(self.text, place)
-            if hint is None:
-                self._check(len(self.text))
-                return len(self.text), len(self.text)
-            self._check(hint.end())
-            match = self._mark.match(self.text, hint.start())
-            if match is None:
-                place = hint.end()
-                continue
-            if match.lastgroup == "end":
+            self.check(place)
+            self._looked_through = self.offset + start, self.offset + place
+            # It matches nothing at all, too.
+            place = cast("re.Match[bytes]", self._dull.match(self.text, place)).end()
+            self.check(place + 1)
+            match = self._mark.match(self.text, place)
+            if match is not None and match.lastgroup == "end":
                 return match.start(), match.end()
-            place = self._after(match.lastgroup or "", match)
+            if place == len(self.text):
+                return place, place
+            place = self._after(match.lastgroup or "", match) if match is not None else place + 1
 
-    def _simple_terminator(self, start: int) -> int:
-        """Return where the terminator is if nothing but single quotes stands before it; -1 if something does."""
-        text = self.text
-        quotes, place = 0, start
-        while True:
-            end = text.find(b";", place)
-            if end < 0 or end + _LOOKAHEAD > len(text):
-                return -1
-            for mark in _COMPLICATED:
-                if text.find(mark, place, end) >= 0:
-                    return -1
-            quotes += text.count(b"'", place, end)
-            if quotes % 2 == 0:
-                return end
-            place = end + 1
-
-    def _read(self, start: int) -> Iterator[tuple[str, int, int]]:
-        """Yield kind, start and end of everything from ``start`` on."""
-        place = start
-        while place < len(self.text):
-            # Its last alternative takes any byte.
-            match = cast("re.Match[bytes]", self._token.match(self.text, place))
-            self._check(match.end())
-            kind = match.lastgroup or ""
-            after = self._after(kind, match)
-            yield kind, place, after
-            place = after
-        self._check(place)
-
-    def _check(self, place: int) -> None:
+    def check(self, place: int) -> None:
         """Raise MoreNeeded unless everything up to ``place`` is certain."""
-        if not self.final and place + _LOOKAHEAD > len(self.text):
+        if not self.final and place + LOOKAHEAD > len(self.text):
             raise MoreNeeded
 
     def _after(self, kind: str, match: re.Match[bytes]) -> int:
         """Return where reading goes on after a match."""
         if kind == "quote":
-            return self._after_quote(match[0], match.end())
+            return self._after_quote(match[kind], match.end())
         if kind == "dollars":
-            return self._after_text(match[0], match.end())
+            return self._after_text(match[kind], match.end())
         if kind == "close":
-            self.in_executable = False
+            self._in_executable = False
         if kind != "open":
             return match.end()
-        executable = _EXECUTABLE.match(self.text, match.start())
+        executable = _EXECUTABLE.match(self.text, match.start(kind))
         if executable and self._executes(executable):
-            self.in_executable = True
+            self._in_executable = True
             return executable.end()
         # To MySQL, a comment that is meant for MariaDB is like any other.
         nested = executable is not None and (self.dialect.mariadb or not executable[1])
@@ -194,7 +207,7 @@ class Lexer:
         while True:
             # It matches nothing at all, too.
             match = cast("re.Match[bytes]", inside.match(self.text, place))
-            self._check(match.end())
+            self.check(match.end())
             if self.text[match.end() : match.end() + 1] == quote != self.text[match.end() + 1 : match.end() + 2]:
                 return match.end() + 1
             if match.end() == place:
@@ -204,7 +217,7 @@ class Lexer:
     def _after_text(self, text: bytes, place: int) -> int:
         """Return the place behind the next ``text``; the end if there is none."""
         found = self.text.find(text, place)
-        self._check(found if found >= 0 else len(self.text))
+        self.check(found if found >= 0 else len(self.text))
         self._unclosed = found < 0
         return found + len(text) if found >= 0 else len(self.text)
 

@@ -14,10 +14,11 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple, Optional
 
 from .compound import find_end, may_be_compound
-from .lexer import Dialect, Lexer, MoreNeeded, Token
+from .lexer import LOOKAHEAD, Dialect, Lexer, MoreNeeded
 
 # How much is read at once, in bytes.
 _CHUNK = 1 << 20
@@ -27,14 +28,19 @@ _DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORE
 # At the end of a text the server does not look at semicolons and blanks.
 _MATTERS = re.compile(rb"[^; \t\r\n\f\v]")
 # The usual statements that are neither stored programs nor compound; the others are looked at word by word.
-_ORDINARY = re.compile(
-    rb"(?:insert|update|delete|replace|select|set|drop|truncate|grant|revoke|use|rename|call|with"
+_ORDINARY = (
+    rb"(?i:insert|update|delete|replace|select|set|drop|truncate|grant|revoke|use|rename|call|with"
     rb"|create\s+(?:table|temporary|index|unique|fulltext|spatial|view|database|schema|user|role)"
-    rb"|alter\s+(?:table|database|schema|user|view))\s+[^:\s]",
-    re.IGNORECASE,
+    rb"|alter\s+(?:table|database|schema|user|view))\s+(?=[^:\s])"
 )
+_STARTS_ORDINARY = re.compile(_ORDINARY)
 _USES_DELIMITER = "uses DELIMITER, a command of the mysql client"
-_NOTHING = Token("nothing", b"", 0, 0)
+
+
+@lru_cache(maxsize=32)
+def _ordinary_line(dull: bytes) -> re.Pattern[bytes]:
+    """Return a pattern for blanks and an ordinary statement at the start of a line, or for nothing."""
+    return re.compile(rb"(?:(\s*\n[ \t]*)(" + _ORDINARY + dull + rb");)?", re.DOTALL)
 
 
 class Statement(NamedTuple):
@@ -84,6 +90,7 @@ class Script:
         self._load()
         self._skip_byte_order_mark()
         while True:
+            yield from self._quick()
             try:
                 statement = self._next()
             except MoreNeeded:
@@ -97,10 +104,36 @@ class Script:
         if self._size > _LARGEST_PORTABLE:
             self.notes.append(Note(1, "is larger than a packet of golang-migrate's (4 MiB)"))
 
+    def _quick(self) -> Iterator[Statement]:
+        """Yield the statements that come next, as long as each is ordinary, starts a line and is not too long."""
+        self._use_dialect()
+        lexer, dialect = self._lexer, self.dialect
+        if lexer.terminator_text != b";":
+            return
+        self._move_to(self._place)
+        line, column, inside, number, last = self._line, 1, 0, self._number, None
+        for match in _ordinary_line(lexer.dull).finditer(lexer.text, self._place, len(lexer.text) - LOOKAHEAD):
+            text = match[2]
+            if text is None:
+                break
+            blank = match[1]
+            line += inside + (1 if blank == b"\n" else blank.count(b"\n"))
+            column = 1 if blank == b"\n" else len(blank) - blank.rfind(b"\n")
+            inside = text.count(b"\n") if b"\n" in text else 0
+            number += 1
+            last = match
+            # Statement(...) takes twice as long.
+            yield tuple.__new__(Statement, (number, line, column, text, b""))
+            if self.dialect is not dialect:
+                break
+        if last is not None:
+            self._place, self._counted = last.end(), last.start(2)
+            self._number, self._line, self._column = number, line, column
+            self._matters = True
+
     def _next(self) -> Optional[Statement]:
         """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
-        if self._lexer.dialect != self.dialect:
-            self._use(Lexer(self.dialect, self._terminator))
+        self._use_dialect()
         while True:
             lexer = self._lexer
             start = lexer.begin(self._place)
@@ -120,8 +153,12 @@ class Script:
             self._matters = self._matters or _MATTERS.search(lexer.text, self._place, start) is not None
             self._place = after
 
+    def _use_dialect(self) -> None:
+        if self._lexer.dialect != self.dialect:
+            self._use(Lexer(self.dialect, self._terminator))
+
     def _use(self, lexer: Lexer) -> None:
-        lexer.text, lexer.final = self._lexer.text, self._lexer.final
+        lexer.text, lexer.offset, lexer.final = self._lexer.text, self._lexer.offset, self._lexer.final
         self._lexer = lexer
 
     @property
@@ -132,6 +169,7 @@ class Script:
         """Read on: as much again as is at hand, so that a long statement is not looked through too often."""
         self._move_to(self._place)
         rest = self._lexer.text[self._place :]
+        self._lexer.offset += self._place
         self._place = self._counted = 0
         wanted = max(_CHUNK, len(rest))
         more = self._file.read(wanted)
@@ -165,12 +203,11 @@ class Script:
     def _end(self, start: int) -> tuple[int, int, bool]:
         """Return where the statement and where its terminator end, and whether the statement stores a program."""
         lexer = self._lexer
-        if self._terminator == b";" and not _ORDINARY.match(lexer.text, start):
-            tokens = lexer.tokens(start)
-            first, second = next(tokens, _NOTHING), next(tokens, _NOTHING)
-            lexer.in_executable = False
-            if may_be_compound(first, second, self.dialect.mariadb):
-                token, stores = find_end(lexer.tokens(start))
+        if self._terminator == b";" and not _STARTS_ORDINARY.match(lexer.text, start):
+            first = lexer.token(start)
+            second = first and lexer.token(first.end)
+            if first and may_be_compound(first, second, self.dialect.mariadb):
+                token, stores = find_end(lexer, start)
                 length = len(lexer.text)
                 return (token.start, token.end, stores) if token else (length, length, False)
         return (*lexer.terminator(start), False)

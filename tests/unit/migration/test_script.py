@@ -36,6 +36,9 @@ def notes(text: bytes) -> list[tuple[int, str]]:
         rb"SELECT 'it''s;'",
         rb"SELECT 'a\';'",
         rb'SELECT "a\";"',
+        rb"SELECT 'a\\', ';', 'b\\\';', '\'', ';'",
+        b"INSERT INTO t VALUES ('a;')" + b", ('a;')" * 1000,
+        rb"INSERT INTO t VALUES ('" + rb"a;\'" * 1000 + b"')",
         rb'SELECT "a"";"',
         rb"SELECT `a``;`",
         b"SELECT 1 -- ;\n + 1",
@@ -72,6 +75,10 @@ def notes(text: bytes) -> list[tuple[int, str]]:
         b"BEGIN NOT ATOMIC IF 1 THEN SELECT 1; END IF; SELECT 2; END",
         b"IF 1 THEN SELECT 1; END IF",
         b"FOR i IN 1..2 DO SELECT i; END FOR",
+        b"CREATE PROCEDURE p() BEGIN IF 1 THEN /* x */ -- END\n BEGIN END; ELSE # END;\n SELECT 1; END IF; END",
+        b"CREATE PROCEDURE p() BEGIN IF 1 THEN /*!40000 BEGIN */ SELECT 1; END; END IF; END",
+        b"CREATE PROCEDURE p() BEGIN SELECT 1; l1: LOOP SELECT 'END'; LEAVE l1; END LOOP l1; END",
+        b"CREATE PROCEDURE p() BEGIN SELECT 1" + b", a.end, 'x;'" * 1000 + b"; SELECT 2; /* END; */ END",
         b"CREATE PROCEDURE p() BEGIN FOR i IN 1..2 DO SELECT i; END FOR; END",
     ],
 )
@@ -108,6 +115,12 @@ def test_places_are_counted_in_lines_and_characters() -> None:
     text = "\ufeff-- ä\n/* x\n */ SELECT 1;  SELECT 'ä\n'; SELECT 3;\r\n\r\n  CREATE TABLE t (a INT);".encode()
     places = [(item.number, item.line, item.column) for item in Script(BytesIO(text), MARIADB).statements()]
     assert places == [(1, 3, 5), (2, 3, 16), (3, 4, 4), (4, 6, 3)]
+
+
+def test_places_of_statements_that_each_start_a_line() -> None:
+    text = b"SELECT 1;\nSELECT '\n;\n';\r\n\n\nSELECT\n3;\nSELECT 4; SELECT 5;\n SELECT 6;\nSELECT 7;" + b"\n" * 20
+    places = [(item.number, item.line, item.column) for item in Script(BytesIO(text), MARIADB).statements()]
+    assert places == [(1, 1, 1), (2, 2, 1), (3, 7, 1), (4, 9, 1), (5, 9, 11), (6, 10, 2), (7, 11, 1)]
 
 
 def test_executable_comments_depend_on_the_server() -> None:
@@ -213,3 +226,9 @@ def test_it_does_not_matter_how_much_is_read_at_once(text: bytes, chunk: int) ->
 def test_a_string_of_many_escapes() -> None:
     text = b"INSERT INTO t VALUES ('" + rb"\0''" * 100_000 + b"'); SELECT 2;"
     assert [len(part) for part in split(text)] == [len(text) - 11, 8]
+
+
+def test_many_strings_with_escapes() -> None:
+    row = rb"('a;\'b', '\n', 'c\\', 'd\\\';''', '\\\\\'')"
+    whole = b"INSERT INTO t VALUES " + b",".join([row] * 1000)
+    assert split(b"SELECT 1;\n" + whole + b";\nSELECT 2;") == [b"SELECT 1", whole, b"SELECT 2"]
