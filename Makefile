@@ -6,13 +6,16 @@
 SHELL := bash
 PYTHON ?= python3
 PYTEST_OPTIONS ?=
-SCRIPTS ?= 2000
+SCRIPTS ?= 200000
+TRIALS ?= 1000
+RUNS ?= 5
+MIGRATIONS ?= 1000
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz bench format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,11 +50,14 @@ integration: packages-test .venv/test.stamp ## Run the integration tests, on rea
 test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is made for it: a bare Debian 12
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
-fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts for each
+fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
 
-bench: packages-test .venv/test.stamp ## Time the engine beside golang-migrate and the command line client
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.engine
+soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
+
+bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)
 
 format: .venv/test.stamp ## Format the Python files
 	$(BIN)/ruff check --fix

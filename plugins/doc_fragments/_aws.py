@@ -10,7 +10,7 @@ class ModuleDocFragment:
 options:
   region:
     description:
-      - The AWS region that holds the secret.
+      - The AWS region, that of the secret or of the database server.
       - When not set, what E(AWS_DEFAULT_REGION) or the profile's configuration on the host says.
     type: str
   profile:

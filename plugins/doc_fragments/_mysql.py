@@ -21,6 +21,19 @@ options:
       - The user to log in as.
       - Without it, O(config_file) may name one; otherwise it is the account that runs the module.
     type: str
+  login_auth:
+    description:
+      - How the user proves who it is.
+      - V(password) is with O(login_password).
+      - V(iam) is for Amazon RDS and Aurora with IAM database authentication. The password is a token that is made here,
+        with the options for AWS and without a question to RDS. It is made for O(login_host), O(login_port) and
+        O(login_user), so the host must be the server's own endpoint, not an alias.
+      - V(iam) sends the token as it is. So O(tls) must be V(required), V(verify_ca) or V(verify_identity), of which the
+        last is the one that no other server can pretend to.
+      - The options for AWS have no effect with V(password); V(iam) also needs boto3 on the runner.
+    type: str
+    default: password
+    choices: [password, iam]
   login_password:
     description: The user's password. Any character is fine.
     type: str
@@ -65,6 +78,21 @@ options:
     description: golang-migrate's state table; its option C(x-migrations-table).
     type: str
     default: schema_migrations
+  history_table:
+    description:
+      - Where each attempt at a migration is recorded, beside golang-migrate's state table, which stays as it is.
+      - It is what lets a failed migration go on from the statement that failed, and files that were changed or passed
+        over be seen. A table of that name with other columns is refused.
+      - Empty switches the history off.
+    type: str
+    default: schema_migrations_history
+  lock:
+    description:
+      - Whether to take the lock that keeps golang-migrate and other runs off the database.
+      - V(false) is for Galera clusters, whose nodes do not share such locks. You must then see to it yourself that
+        nothing else migrates the database at the same time; a warning says so.
+    type: bool
+    default: true
   lock_timeout:
     description: How many seconds to wait while another run, ours or golang-migrate's, holds the database's lock.
     type: int

@@ -14,9 +14,13 @@ description:
   - Files, state table and lock are those of golang-migrate, which can take over at any time, or be taken over from.
   - A failure names the file, line and statement, and leaves the state table as golang-migrate would, at the version
     that the failed migration leads to, dirty.
+  - The next run goes on from the statement that failed, or at which the run was cut off, whatever it was that ended it.
+    A statement is never run twice. Where nobody can know whether one took effect, the run stops and asks.
+  - C(SIGTERM), C(SIGINT) and C(SIGHUP) end a run after the statement that is running.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._mysql
+  - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
 attributes:
   check_mode:
@@ -48,6 +52,59 @@ options:
     description: Whether migrations may be undone. Down migrations destroy data.
     type: bool
     default: false
+  resume:
+    description:
+      - Whether to go on with a migration that an earlier run left half done, if the history knows how far it got.
+      - What was done must not have been changed since; what comes after it may be. The settings, variables and prepared
+        statements of the session are brought back first.
+      - V(false) refuses a dirty database, as golang-migrate does.
+    type: bool
+    default: true
+  resume_from:
+    description:
+      - The number of the statement to go on with, for a migration that was left half done; the answer when a run has
+        asked whether a statement took effect.
+      - The statements before it are taken for done. Without anything left half done it is refused.
+    type: int
+  out_of_order:
+    description:
+      - What to do about files below the current version that were never applied, which golang-migrate passes over in
+        silence.
+      - V(fail) names them and runs nothing. V(ignore) passes them over. V(apply) runs them first; the state table
+        cannot tell the difference, so golang-migrate then takes them for applied in the order of their versions.
+      - Versions that golang-migrate or M(dbops.migrations.migration_force) reached are taken for applied together with
+        those below them.
+    type: str
+    default: fail
+    choices: [fail, ignore, apply]
+  checksums:
+    description: What to do about files that were changed since they were applied, as far as the history knows.
+    type: str
+    default: warn
+    choices: [fail, warn, ignore]
+  statement_timeout:
+    description:
+      - How many seconds a statement may take. A second connection then ends it, and the run fails.
+    type: int
+  lock_wait_timeout:
+    description:
+      - How many seconds a statement may wait for the application's transactions to let go of a table; the server's
+        C(lock_wait_timeout). While it waits, all that comes after it on that table waits, too.
+      - The server's own setting holds by default, which is a day.
+    type: int
+  lock_wait_retries:
+    description: How often a statement that waited longer than O(lock_wait_timeout) is tried again, a second apart.
+    type: int
+    default: 3
+  commit:
+    description: The Git commit of O(directory), for the history.
+    type: str
+  run_by:
+    description: Who runs this, for the history; the account that runs the module by default.
+    type: str
+  job:
+    description: The job that runs this, for instance AWX's number of it, for the history.
+    type: str
   portability:
     description:
       - What to do about files that run here and that golang-migrate could not run, because they use C(DELIMITER), start
@@ -137,6 +194,30 @@ pending:
       type: str
   sample:
     - {version: 6, title: add_index, direction: up}
+resumed:
+  description: The migration that was left half done, and where it was gone on with; null if none was.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: The migration's version.
+      type: int
+    statement:
+      description: The number of the first statement that an earlier run had not recorded as done.
+      type: int
+  sample: {version: 4, statement: 3}
+out_of_order:
+  description: The versions below the current one that were never applied.
+  returned: when they are the reason for a failure
+  type: list
+  elements: int
+  sample: [3]
+changed_files:
+  description: The files that were changed since they were applied.
+  returned: when they are the reason for a failure
+  type: list
+  elements: str
+  sample: [0002_orders.up.sql]
 dirty:
   description: Whether the state table says that a migration failed part way.
   returned: once the state table has been read
@@ -174,28 +255,40 @@ error_code:
   sample: 1060
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.execution import Execution
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.ledger import Ledger
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import Goal, Plan, make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import difference, listed, summary
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import Standing, look
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import MYSQL, read_settings
 
-SPEC = MYSQL + ArgumentSpec(
+if TYPE_CHECKING:
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.resumption import Resumption
+
+SPEC = LOGIN + ArgumentSpec(
     argument_spec={
         "directory": {"type": "path", "required": True},
         "target": {"type": "str"},
         "steps": {"type": "int"},
         "allow_down": {"type": "bool", "default": False},
+        "resume": {"type": "bool", "default": True},
+        "resume_from": {"type": "int"},
+        "out_of_order": {"type": "str", "default": "fail", "choices": ["fail", "ignore", "apply"]},
+        "checksums": {"type": "str", "default": "warn", "choices": ["fail", "warn", "ignore"]},
         "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
+        "statement_timeout": {"type": "int"},
+        "lock_wait_timeout": {"type": "int"},
+        "lock_wait_retries": {"type": "int", "default": 3},
+        "commit": {"type": "str"},
+        "run_by": {"type": "str"},
+        "job": {"type": "str"},
     },
     mutually_exclusive=[["target", "steps"]],
 )
@@ -204,49 +297,96 @@ SPEC = MYSQL + ArgumentSpec(
 def apply(module: AnsibleModule) -> dict[str, Any]:
     goal = Goal(module.params["target"] or "latest", module.params["steps"], module.params["allow_down"])
     source = read_source(module.params["directory"])
-    table = module.params["migrations_table"]
-    with connect(read_settings(module.params)) as session, locked(session, table, module.params["lock_timeout"]):
-        ledger = Ledger(session, table)
-        plan = make_plan(source, ledger.read(), goal)
+    settings = read_login(module)
+    with connect(settings) as session, locked(session, module.params, module.warn):
+        standing = look(session, module.params)
+        resumption = what_is_left(module, standing)
+        unfinished = resumption.unfinished if resumption else None
+        plan = make_plan(source, standing.state, goal, unfinished)
+        if not any(step.direction == "down" for step in plan.steps):
+            below = check_source(module, source, standing, resumption)
+            plan = make_plan(source, standing.state, goal, unfinished, below) if below else plan
         for warning in (*source.warnings, *plan.warnings):
             module.warn(warning)
-        execution = Execution(session, ledger, source.directory, plan)
-        if module.params["portability"] == "require":
-            require_portability(execution.scan())
-        elif module.check_mode:
-            warn_of(module, execution.scan())
-        if not module.check_mode:
-            carry_out(module, execution)
+        moved = standing.moved(source) if plan.steps or standing.present else None
+        results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
+        if plan.steps or (moved and not module.check_mode):
+            # Most runs have nothing to do, and need not load what does it.
+            from ansible_collections.dbops.migrations.plugins.module_utils._migration.carry_out import (  # noqa: PLC0415
+                Work,
+                carry_out,
+            )
+
+            work = Work(session, settings, standing, source.directory, plan, resumption, moved)
+            results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
-    return {**report(session.database, plan), **execution.results(), "pending": listed(ahead)}
+    return {**report(session.database, plan, resumption), **results, "pending": listed(ahead)}
 
 
-def carry_out(module: AnsibleModule, execution: Execution) -> None:
-    try:
-        execution.run()
-    finally:
-        warn_of(module, execution.notes)
-
-
-def require_portability(notes: list[str]) -> None:
-    if notes:
-        more = f"; and {len(notes) - 5} more" if len(notes) > 5 else ""
-        raise Error(
-            f"golang-migrate could not run these files as they are: {'; '.join(notes[:5])}{more}. "
-            "Change them, or set portability to warn. Nothing was run."
+def what_is_left(module: AnsibleModule, standing: Standing) -> Optional[Resumption]:
+    at = module.params["resume_from"]
+    if standing.state.dirty and standing.history is not None and standing.present and module.params["resume"]:
+        from ansible_collections.dbops.migrations.plugins.module_utils._migration.resumption import (  # noqa: PLC0415
+            find,
         )
 
+        return find(standing.history, standing.ledger, standing.state, at)
+    if at is not None and not standing.state.dirty:
+        raise Error("resume_from is for a migration that was left half done, and there is none. Leave it out.")
+    return None
 
-def warn_of(module: AnsibleModule, notes: list[str]) -> None:
-    for note in notes if module.params["portability"] != "ignore" else ():
-        module.warn(f"golang-migrate could not run this file: {note}.")
+
+def check_source(
+    module: AnsibleModule, source: Source, standing: Standing, resumption: Optional[Resumption]
+) -> list[int]:
+    """Compare the directory with the history; return the versions below the current one that are to be applied."""
+    if standing.compared:
+        return []
+    changed = standing.changed(source)
+    if changed and module.params["checksums"] != "ignore":
+        text = f"{few(changed)} changed since it was applied. What was applied is not what the directory has now."
+        if module.params["checksums"] == "fail":
+            raise Error(
+                f"{text} Bring it back as it was and put the change into a new migration, or set checksums to warn. "
+                "Nothing was run.",
+                changed_files=changed,
+            )
+        module.warn(text)
+    missing = standing.known.missing(source)
+    if missing:
+        module.warn(f"No file has version {few(map(str, missing))}, which the history says was applied.")
+    below = standing.known.below(source, standing.state)
+    if resumption is not None and resumption.row.version in below:
+        below.remove(resumption.row.version)
+    if not below or module.params["out_of_order"] == "ignore":
+        return []
+    if module.params["out_of_order"] == "fail":
+        raise Error(
+            f"Version {few(map(str, below))} was never applied and is below the current version "
+            f"{standing.state.version}, so golang-migrate would pass it over in silence. Give it a version above "
+            "that; or set out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
+            out_of_order=below,
+        )
+    module.warn(
+        f"Version {few(map(str, below))} is applied although it is below the current version {standing.state.version}. "
+        "golang-migrate takes it for applied, too, and will undo it in the order of the versions."
+    )
+    return below
 
 
-def report(database: str, plan: Plan) -> dict[str, Any]:
+def few(names: Any) -> str:
+    listed_names = list(names)
+    more = f" and {len(listed_names) - 5} more" if len(listed_names) > 5 else ""
+    return ", ".join(listed_names[:5]) + more
+
+
+def report(database: str, plan: Plan, resumption: Optional[Resumption]) -> dict[str, Any]:
+    resumed = {"version": resumption.row.version, "statement": resumption.done + 1} if resumption else None
     return {
         "changed": bool(plan.steps),
         "from_version": plan.from_version,
         "to_version": plan.to_version,
+        "resumed": resumed,
         "dirty": False,
         "msg": summary(database, plan),
         "diff": difference(database, plan),

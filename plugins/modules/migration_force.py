@@ -12,10 +12,11 @@ version_added: 0.1.0
 description:
   - Writes a version, clean, into golang-migrate's state table, and looks at nothing else; golang-migrate's C(force).
   - For after a failed migration, once the schema has been put right by hand, and for an existing schema that is to be
-    taken as the result of the migrations up to a version.
+    taken as the result of the migrations up to a version, its baseline.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._mysql
+  - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
 attributes:
   check_mode:
@@ -29,6 +30,12 @@ options:
     description: The version that the schema has, or V(none) if nothing is applied.
     type: str
     required: true
+  run_by:
+    description: Who runs this, for the history; the account that runs the module by default.
+    type: str
+  job:
+    description: The job that runs this, for instance AWX's number of it, for the history.
+    type: str
 seealso:
   - module: dbops.migrations.migration_apply
 """
@@ -41,6 +48,14 @@ EXAMPLES = r"""
     login_password: "{{ shop_password }}"
     login_db: shop
     version: 3
+
+- name: Take an existing schema for what the migrations up to 12 make, so that the next to be applied is 13 (a baseline)
+  dbops.migrations.migration_force:
+    login_host: db.example.com
+    login_user: shop
+    login_password: "{{ shop_password }}"
+    login_db: shop
+    version: 12
 """
 
 RETURN = r"""
@@ -72,25 +87,29 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.ledger import Ledger
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import FORCE
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.journal import Journal
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import MAX_STATE, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import stated
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import about, look
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import MYSQL, read_settings
 
-SPEC = MYSQL + ArgumentSpec(argument_spec={"version": {"type": "str", "required": True}})
+SPEC = LOGIN + ArgumentSpec(
+    argument_spec={"version": {"type": "str", "required": True}, "run_by": {"type": "str"}, "job": {"type": "str"}}
+)
 
 
 def force(module: AnsibleModule) -> dict[str, Any]:
     wanted = State(read_version(module.params["version"]), False)
-    table = module.params["migrations_table"]
-    with connect(read_settings(module.params)) as session, locked(session, table, module.params["lock_timeout"]):
-        ledger = Ledger(session, table)
-        present = ledger.read()
+    with connect(read_login(module)) as session, locked(session, module.params, module.warn):
+        standing = look(session, module.params)
+        present = standing.state
         if present != wanted and not module.check_mode:
-            ledger.ensure()
-            ledger.write(wanted.version, dirty=False)
+            journal = Journal(session, standing.ledger, standing.history, about(module.params))
+            journal.prepare()
+            journal.record(wanted, forced(present, wanted))
     before, after = stated(present), stated(wanted)
     return {
         "changed": present != wanted,
@@ -99,6 +118,16 @@ def force(module: AnsibleModule) -> dict[str, Any]:
         "dirty": present.dirty,
         "msg": f"{session.database}: set to {after}; it was {before}",
         "diff": {"before": f"{before}\n", "after": f"{after}\n"},
+    }
+
+
+def forced(present: State, wanted: State) -> dict[str, Any]:
+    """Return the history's row."""
+    return {
+        "version": wanted.version,
+        "from_version": present.version,
+        "leads_to": wanted.version,
+        "direction": FORCE,
     }
 
 

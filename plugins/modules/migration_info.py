@@ -10,18 +10,26 @@ module: migration_info
 short_description: Tell where a MySQL or MariaDB schema stands
 version_added: 0.1.0
 description:
-  - Compares a schema's state table with a directory of migrations, and tells what is pending.
-  - Changes nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module defaults.
+  - Compares a schema's state table and its history with a directory of migrations. Tells what is pending, how far a
+    migration got that is running or was left half done, what was done before, and whether all is as it should be.
+  - Changes nothing, creates nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module
+    defaults. O(lock=false) says that runs take none, so that one at work cannot be told from one that was cut off.
+  - While a migration runs, the state table says dirty, as it does with golang-migrate.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
   - dbops.migrations._mysql
+  - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
 options:
   directory:
     description: The directory of migrations, on the runner.
     type: path
     required: true
+  history_limit:
+    description: How many of the newest attempts RV(history) has at most.
+    type: int
+    default: 20
 seealso:
   - module: dbops.migrations.migration_apply
 """
@@ -36,9 +44,12 @@ EXAMPLES = r"""
     directory: /opt/dbops-migrations/source/shop/current
   register: shop
 
-- name: Stop the deploy while a migration is pending
+- name: Stop the deploy unless all is well and nothing is pending
   ansible.builtin.assert:
-    that: shop.pending | length == 0
+    that:
+      - shop.healthy
+      - shop.pending | length == 0
+    fail_msg: "{{ shop.msg }}"
 """
 
 RETURN = r"""
@@ -47,8 +58,17 @@ version:
   returned: success
   type: int
   sample: 3
+healthy:
+  description:
+    - Whether all is as it should be, to assert on. RV(dirty) is false and RV(known) is true, and RV(changed_files),
+      RV(missing) and RV(out_of_order) are empty.
+    - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds.
+    - Without a history only RV(dirty) and RV(known) count.
+  returned: success
+  type: bool
+  sample: true
 dirty:
-  description: Whether a migration failed part way.
+  description: Whether a migration is running, or was left half done.
   returned: success
   type: bool
   sample: false
@@ -79,6 +99,159 @@ pending:
       type: str
   sample:
     - {version: 4, title: add_email, direction: up}
+statement:
+  description:
+    - The migration that is running or was left half done, and how far it got.
+    - Null if there is none, or if the history does not know it, for instance because golang-migrate ran it.
+  returned: success
+  type: dict
+  contains:
+    version:
+      description: The migration's version.
+      type: int
+    title:
+      description: The migration's title.
+      type: str
+    direction:
+      description: V(up) or V(down).
+      type: str
+    file:
+      description: Its file in the directory; null if there is none.
+      type: str
+    done:
+      description: How many statements are known to be done. The next one is where it goes on.
+      type: int
+    begun:
+      description:
+        - The number of the last statement that is known to have begun.
+        - If it is above RV(statement.done), that one may have had an effect. A statement that changes rows is committed
+          together with the record that it is done, and is not counted before.
+      type: int
+    outcome:
+      description:
+        - V(running), V(failed), or V(interrupted) after a signal.
+        - V(running) stays if the run was cut off before it could say how it ended. Nobody holds the lock then.
+      type: str
+    error:
+      description: What the server answered, or which signal it was; null while nothing has gone wrong.
+      type: str
+    started_at:
+      description: When the attempt was started, in UTC, as ISO 8601 has it.
+      type: str
+    ran_by:
+      description: Who ran it.
+      type: str
+    ran_on:
+      description: The host on which the module ran.
+      type: str
+    job:
+      description: The job that ran it; null if none was named.
+      type: str
+  sample:
+    version: 4
+    title: add_email
+    direction: up
+    file: 0004_add_email.up.sql
+    done: 1
+    begun: 1
+    outcome: failed
+    error: Duplicate column name 'email'
+    started_at: '2026-11-22T10:15:00Z'
+    ran_by: deploy
+    ran_on: runner.example.com
+    job: '1742'
+history:
+  description:
+    - The newest attempts at migrations, the newest first, with the moves that ran no file.
+    - Empty if there is no history table, or O(history_table) is empty.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: The migration's version, or the one that was moved to; null for a move to V(none).
+      type: int
+    title:
+      description: The migration's title; empty for a move.
+      type: str
+    direction:
+      description:
+        - V(up) or V(down).
+        - V(force) for a move by M(dbops.migrations.migration_force). V(external) for one by something else, which was
+          found afterwards.
+      type: str
+    outcome:
+      description: V(applied), V(running), V(failed) or V(interrupted).
+      type: str
+    checksum:
+      description: The file's SHA-256; null if it was not carried out to its end.
+      type: str
+    statements:
+      description: How many statements the file has; null if it was not carried out to its end.
+      type: int
+    done:
+      description: How many statements were done.
+      type: int
+    started_at:
+      description: When the attempt was started, in UTC, as ISO 8601 has it.
+      type: str
+    seconds:
+      description: How long it took, as far as is recorded; null for a move.
+      type: float
+    error:
+      description: What the server answered, or which signal it was; null if nothing went wrong.
+      type: str
+    commit:
+      description: The Git commit of the files; null if none was named.
+      type: str
+    ran_by:
+      description: Who ran it.
+      type: str
+    ran_on:
+      description: The host on which the module ran.
+      type: str
+    job:
+      description: The job that ran it; null if none was named.
+      type: str
+    tool:
+      description: The collection and its version.
+      type: str
+  sample:
+    - version: 3
+      title: add_index
+      direction: up
+      outcome: applied
+      checksum: 3a6eb0790f39ac87c94f3856b2dd2c5d110e6811602261a9a923d3bb23adc8b7
+      statements: 2
+      done: 2
+      started_at: '2026-11-22T10:14:00Z'
+      seconds: 0.041
+      error: null
+      commit: 8f3c1d0a5b7e4f6c9a2b1d0e3f4a5b6c7d8e9f0a
+      ran_by: deploy
+      ran_on: runner.example.com
+      job: '1741'
+      tool: dbops.migrations 0.1.0
+changed_files:
+  description: The files that were changed since they were applied, as far as the history knows.
+  returned: success
+  type: list
+  elements: str
+  sample: [0002_orders.up.sql]
+missing:
+  description: The versions that the history says are applied and that have no file.
+  returned: success
+  type: list
+  elements: int
+  sample: []
+out_of_order:
+  description:
+    - The versions below the current one that were never applied, as far as the history knows.
+    - Empty while something else has left the state dirty, as nothing says yet which versions it has passed.
+  returned: success
+  type: list
+  elements: int
+  sample: []
 migrations:
   description: Every migration in the directory, in order.
   returned: success
@@ -113,48 +286,83 @@ msg:
   description: Where the schema stands, in one line.
   returned: always
   type: str
-  sample: 'shop: version 3, 2 migration(s) pending'
+  sample: 'shop: version 3, 2 migration(s) pending, 1 file(s) changed'
 """
 
-from dataclasses import asdict
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.ledger import Ledger
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import Row
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import listed, standing
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_holder
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
+    attempts,
+    how_far,
+    listed,
+    standing,
+    unfinished,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.sight import see
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import MYSQL, read_settings
 
-SPEC = MYSQL + ArgumentSpec(argument_spec={"directory": {"type": "path", "required": True}})
+SPEC = LOGIN + ArgumentSpec(
+    argument_spec={
+        "directory": {"type": "path", "required": True},
+        "history_limit": {"type": "int", "default": 20},
+    }
+)
 
 
 def info(module: AnsibleModule) -> dict[str, Any]:
+    limit = module.params["history_limit"]
+    if limit < 0:
+        raise Error(f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
     source = read_source(module.params["directory"])
-    table = module.params["migrations_table"]
-    with connect(read_settings(module.params)) as session:
-        state = Ledger(session, table).read()
-        holder = lock_holder(session, table)
+    with connect(read_login(module)) as session:
+        sight = see(session, module.params, limit)
     for warning in source.warnings:
         module.warn(warning)
+    state, row = sight.standing.state, sight.unfinished
     versions = [migration.version for migration in source.migrations]
     ahead = pending(source, state.version)
+    known = state.version is None or state.version in versions
+    changed, missing, below = sight.standing.changed(source), sight.standing.known.missing(source), sight.below(source)
+    file = file_of(source, row) if row else None
+    # Without a lock, nobody can be seen at work.
+    held = sight.holder is not None if module.params["lock"] else None
+    half_done = how_far(row, file, held) if row else None
+    counts = ((changed, "file(s) changed"), (missing, "file(s) missing"), (below, "version(s) out of order"))
+    troubles = [f"{len(found)} {what}" for found, what in counts if found]
     return {
         "changed": False,
         "version": state.version,
+        "healthy": known and not (state.dirty or changed or missing or below),
         "dirty": state.dirty,
         "latest": versions[-1] if versions else None,
-        "known": state.version is None or state.version in versions,
+        "known": known,
         "pending": listed(ahead),
-        "migrations": [asdict(migration) for migration in source.migrations],
-        "lock_holder": holder,
+        "statement": unfinished(row, file) if row else None,
+        "history": attempts(sight.rows[:limit]),
+        "changed_files": changed,
+        "missing": missing,
+        "out_of_order": below,
+        "migrations": [migration._asdict() for migration in source.migrations],
+        "lock_holder": sight.holder,
         "server": session.server,
-        "msg": standing(session.database, state, versions, len(ahead)),
+        "msg": standing(session.database, state, versions, len(ahead), half_done, troubles),
     }
+
+
+def file_of(source: Source, row: Row) -> Optional[str]:
+    """Return the file that an attempt is about; None if the directory has none any more."""
+    for item in source.migrations:
+        if item.version == row.version:
+            return item.up if row.direction == "up" else item.down
+    return None
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Differential fuzzing of the script splitter: ``python -m fuzz SCRIPTS [SEED]``.
+"""Differential fuzzing of the script splitter: ``python -m fuzz SCRIPTS [SEED]``; the servers share the scripts.
 
 Each generated script is given to a server whole, as golang-migrate gives it, and statement by statement, as we do.
 Result rows, the first error's code and what is stored must be the same: the server has the last word. Every tenth
@@ -12,6 +12,7 @@ script has delimiters; there the command line client has it.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import random
 import re
@@ -104,13 +105,14 @@ class Side:
             cursor.execute("COMMIT")
             cursor.execute("SELECT @@sql_mode, @a, @b")
             found += cursor.fetchall()
-            for kind, name in self._objects(cursor):
+            objects = self._objects(cursor)
+            for kind, name in objects:
                 cursor.execute(f"SHOW CREATE {kind} `{name}`")
                 found += [_text(value).replace(self._schema, "") for row in cursor.fetchall() for value in row[:6]]
                 if kind == "TABLE":
                     cursor.execute(f"SELECT * FROM `{name}`")
                     found += cursor.fetchall()
-            for kind, name in self._objects(cursor):
+            for kind, name in objects:
                 cursor.execute(f"DROP {kind} IF EXISTS `{name}`")
             cursor.execute("SET sql_mode = DEFAULT, @a = NULL, @b = NULL, autocommit = 1")
         return found
@@ -140,7 +142,8 @@ def ours(side: Side, dialect: Callable[[], Dialect], text: bytes) -> tuple[list[
         rows += found
         if code is not None:
             return rows, code, [note.text for note in script.notes]
-        script.dialect = dialect()
+        if b"mode" in statement.text.lower():
+            script.dialect = dialect()
     return rows, None, [note.text for note in script.notes]
 
 
@@ -192,9 +195,11 @@ def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
     mariadb = isinstance(server, MariaDB)
     one, two = Side(server, "fuzz_whole"), Side(server, "fuzz_split")
 
+    [(version,)], _code = two.run(b"SELECT @@version")
+    numbers = [int(number) for number in re.findall(r"\d+", _text(version))]
+
     def dialect() -> Dialect:
-        [(modes, version)], _error = two.run(b"SELECT @@sql_mode, @@version")
-        numbers = [int(number) for number in re.findall(r"\d+", _text(version))]
+        [(modes,)], _error = two.run(b"SELECT @@sql_mode")
         return Dialect(
             mariadb,
             numbers[0] * 10000 + numbers[1] * 100 + numbers[2],
@@ -221,11 +226,27 @@ def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
 
 
 def main(scripts: int, seed: int) -> int:
-    """Run that many scripts on every server that can be had, and return how many differ."""
+    """Run that many scripts in all, on the servers that can be had side by side, and return how many differ."""
+    # A forked process has the servers already, which cannot be handed to another one.
+    context = multiprocessing.get_context("fork")
+    differences = context.Value("i", 0)
+
+    def share(server: DatabaseServer) -> None:
+        found = fuzz(server, each, seed)
+        with differences:
+            differences.value += found
+
     with servers() as found:
-        differences = sum(fuzz(server, scripts, seed) for server in found)
-    print(f"{scripts * len(found)} scripts, {differences} differences")
-    return differences
+        each = -(-scripts // len(found))
+        running = [context.Process(target=share, args=(server,), daemon=True) for server in found]
+        for process in running:
+            process.start()
+        for process in running:
+            process.join()
+    if any(process.exitcode for process in running):
+        raise RuntimeError("Not all scripts were run.")
+    print(f"{each * len(found)} scripts, {differences.value} differences")
+    return int(differences.value)
 
 
 if __name__ == "__main__":

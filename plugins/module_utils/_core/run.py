@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ def run_module(spec: ArgumentSpec, action: Callable[[AnsibleModule], dict[str, A
     :param spec: the module's options.
     :param action: takes the module, returns its return values; raises Error for whatever a user can mend.
     """
+    # What has been imported stays: the collector need not go through it again.
+    gc.freeze()
     module = AnsibleModule(supports_check_mode=True, **spec.kwargs())
     try:
         result = action(module)

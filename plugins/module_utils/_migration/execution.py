@@ -6,23 +6,31 @@
 
 from __future__ import annotations
 
-import io
-import os
-import time
-from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO, Optional
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
-from .ledger import Ledger
-from .lexer import Dialect
-from .plan import Plan, Step
-from .script import Script, Statement
+from .definitions import fingerprint, fingerprints, question
+from .effects import Effect, Kind, depends, effect_of, is_plain_rows
+from .engines import Engines
+from .guard import Guard, Piece, Refused, Unrecorded
+from .history import FAILED, INTERRUPTED
+from .journal import Journal
+from .plan import Plan, State, Step, named
+from .progress import Flight, Progress, Reached, digest
+from .reading import Reading, dialect_of
+from .report import quoted, stated
+from .resume import InFlight, changed, fate, retrace, unknown
+from .resumption import Resumption
+from .script import Statement
 
-# How much of a statement a message quotes, in characters.
-_QUOTED = 200
-# golang-migrate records a version without a file and runs nothing: neither does a comment.
-_NO_FILE = b"-- no file"
+_SQL_MODE = b"sql_mode"
+_IN_TRANSACTION = 1568
+_OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
+# Where a statement says what it is, in bytes.
+_BEGINNING = 200
 
 
 @dataclass(frozen=True)
@@ -41,142 +49,413 @@ class Execution:
     """Carries a plan out, and knows at any time how far it got.
 
     :param directory: where the plan's files are.
+    :param resumption: the attempt that the plan's first step goes on with.
+    :param stopped: returns why to stop after the statement that is running; None to go on.
     :ivar notes: what golang-migrate could not run in the files that were run.
     """
 
     session: Session
-    ledger: Ledger
+    journal: Journal
+    guard: Guard
     directory: str
     plan: Plan
+    resumption: Optional[Resumption] = None
+    stopped: Callable[[], Optional[str]] = lambda: None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _ran: Optional[Applied] = None
+    engines: Engines = field(init=False)
+    _ran: list[Applied] = field(default_factory=list)
+    _before: Optional[State] = None
+    _strayed: bool = False
+    _following: Optional[Step] = None
+    _next: Optional[Reading] = None
+    _ahead: Optional[Piece] = None
+    _known: Optional[tuple[Statement, Flight]] = None
 
-    def run(self) -> None:
+    def __post_init__(self) -> None:
+        self.engines = Engines(self.session)
+
+    def run(self, moved: Optional[Mapping[str, Any]] = None) -> None:
         """Carry out every step, in order.
+
+        :param moved: a move by something else that is to be recorded first.
 
         Between two steps the state goes from one dirty to the next one dirty in one transaction: whoever reads it in
         the meantime sees no less than golang-migrate shows, and a commit is saved.
 
         :raises Error: a statement failed. The state table then holds the version that the step leads to, dirty.
         """
-        if self.plan.steps:
-            self.ledger.ensure()
-        before: Optional[Step] = None
-        for step in self.plan.steps:
-            started = time.monotonic()
-            with self._open(step, before) as file:
-                self._write(before, step)
-                count = self._run_script(step, file)
-            before = step
-            self._ran = Applied(step.version, step.title, step.direction, count, round(time.monotonic() - started, 3))
-        if before is not None:
-            self._write(before, None)
+        if self.plan.steps or moved:
+            self.journal.prepare()
+        if moved:
+            self.journal.record(None, moved)
+        if not self.plan.steps:
+            return
+        reason = self.stopped()
+        if reason is not None:
+            raise Error(f"{reason}: stopped before anything was run. Run again to go on.", **self.results())
+        reading = self._open(self.plan.steps[0])
+        if self.resumption is not None:
+            self._resume(self.resumption, reading)
+        else:
+            self._before = State(self.plan.from_version, False)
+            self._begin(reading, None)
+        for place, step in enumerate(self.plan.steps):
+            self._following = self.plan.steps[place + 1] if place + 1 < len(self.plan.steps) else None
+            self._run_script(reading)
+            if self._strayed:
+                raise self._left(reading)
+            trouble = self._open_following()
+            reason = self.stopped() if self._following else None
+            last = self._next is None or reason is not None
+            count = self.journal.progress.reached.done
+            self._ran.append(Applied(step.version, step.title, step.direction, count, self.journal.seconds))
+            self.notes += reading.notes()
+            self.journal.end(reading.checksum, last)
+            if last or self._next is None:
+                self._flush(f"after {step.file or step.version}", step)
+                if trouble or reason:
+                    raise Error(trouble or self._stopped_between(reason or "", step), **self.results())
+                return
+            reading, self._next = self._next, None
+            self._before = State(step.leads_to, False)
+            self._begin(reading, step)
 
     def scan(self) -> list[str]:
-        """Return what golang-migrate could not run in the plan's files, without running them."""
+        """Return what golang-migrate could not run in the plan's files, without running them.
+
+        :raises Error: a file cannot be read, or cannot be gone on with.
+        """
         found = []
-        for step in self.plan.steps:
-            with self._open(step) as file:
-                script = Script(file, dialect_of(self.session))
-                for _statement in script.statements():
-                    pass
-            found += _noted(step, script)
+        for place, step in enumerate(self.plan.steps):
+            reading = self._open(step)
+            if place == 0 and self.resumption is not None:
+                self.find_place(self.resumption, reading)
+            while reading.take() is not None:
+                pass
+            found += reading.notes()
         return found
 
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
 
-    def _open(self, step: Step, before: Optional[Step] = None) -> BinaryIO:
-        if step.file is None:
-            return io.BytesIO(_NO_FILE)
-        path = os.path.join(self.directory, step.file)
+    def _open(self, step: Step) -> Reading:
+        """Open a step's file.
+
+        :raises Error: it cannot be read, or asks for more than can be had.
+        """
+        reading = Reading(self.session, self.directory, step)
+        if reading.atomic:
+            if self.journal.history is None:
+                raise Error(f"{step.file} asks to be all-or-nothing, which needs the history: set history_table.")
+            check_atomic(Reading(self.session, self.directory, step), self.engines)
+        return reading
+
+    def _left(self, reading: Reading) -> Error:
+        """Return the refusal to go on in another schema, into which golang-migrate would write its state."""
+        step, schema = reading.step, self.session.schema
+        reason = f"it leaves the session in another schema than {schema}"
         try:
-            return open(path, "rb")
-        except OSError as error:
-            if before is not None:
-                self._write(before, None)
-            raise Error(f"{path} cannot be read: {error.strerror}.", **self.results()) from error
-
-    def _write(self, before: Optional[Step], step: Optional[Step]) -> None:
-        """Write the state between two steps: ``before`` has been run, and ``step``, if there is one, comes next."""
-        leading = step or before
-        try:
-            self.ledger.write(leading.leads_to if leading else None, dirty=step is not None)
-        except ServerError as error:
-            raise self._unwritten(before, step, error) from error
-        if self._ran is not None:
-            self.applied.append(self._ran)
-            self._ran = None
-
-    def _unwritten(self, before: Optional[Step], step: Optional[Step], error: ServerError) -> Error:
-        if before is not None:
-            file, where = before.file, f"after {before.file or before.version}"
-            rest = "All of this file was run; the state is dirty."
-        else:
-            file, where = (step.file, f"before {step.file or step.version}") if step else (None, "")
-            rest = "Nothing of this file was run."
+            self.guard.stop()
+        except Unrecorded as failure:
+            return self._unrecorded(f"after {step.file}", step, failure.error)
+        self._settle()
+        self.guard.close(FAILED, reason)
         return Error(
-            f"The state table could not be written {where}: ({error.code}) {error.reason}. {rest}",
-            error_code=error.code,
-            file=file,
-            dirty=before is not None,
-            to_version=before.leads_to if before else self.plan.from_version,
-            **self.results(),
-        )
-
-    def _run_script(self, step: Step, file: BinaryIO) -> int:
-        """Run a file statement by statement and return how many there were."""
-        script = Script(file, dialect_of(self.session))
-        count = 0
-        for statement in script.statements():
-            try:
-                self.session.execute(statement.text + statement.suffix)
-            except ServerError as error:
-                raise self._failure(step, statement, error) from error
-            count += 1
-            # The statement may have changed sql_mode.
-            script.dialect = dialect_of(self.session)
-        self.notes += _noted(step, script)
-        return count
-
-    def _failure(self, step: Step, statement: Statement, error: ServerError) -> Error:
-        quoted = statement.text[: _QUOTED * 4].decode("utf-8", "replace")
-        quoted = quoted[:_QUOTED] + ("…" if len(quoted) > _QUOTED or len(statement.text) > _QUOTED * 4 else "")
-        done = (
-            f"its {statement.number - 1} statement(s) before that are done"
-            if statement.number > 1
-            else "nothing of it is done"
-        )
-        version = "none" if step.leads_to is None else step.leads_to
-        return Error(
-            f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} failed: "
-            f"({error.code}) {error.reason}. {len(self.applied)} migration(s) were applied before this file; "
-            f"{done}. The database is now at version {version}, dirty. Put it right by hand, set the version that "
-            "the schema has then (module migration_force, playbook dbops.migrations.force), and run again. "
-            f"The statement: {quoted}",
+            f"{step.file}: all of it was run, but {reason}, and golang-migrate would write its state there. "
+            f"The database is now at {stated(State(step.leads_to, True))}. End it with USE {schema}, and run again.",
             file=step.file,
-            line=statement.line,
-            column=statement.column,
-            statement=statement.number,
-            error_code=error.code,
             dirty=True,
             to_version=step.leads_to,
             **self.results(),
         )
 
+    def _begin(self, reading: Reading, before: Optional[Step]) -> None:
+        self.journal.begin(reading.step)
+        self.guard.safe = Reached()
+        if self.guard.holds and before is not None:
+            # golang-migrate's own transaction ends what a file has left open, or fails at it.
+            self._flush(f"after {before.file or before.version}", before)
+        self._begin_whole(reading)
 
-def _noted(step: Step, script: Script) -> list[str]:
-    return [f"{step.file}:{note.line} {note.text}" for note in script.notes]
+    def _begin_whole(self, reading: Reading) -> None:
+        if reading.atomic:
+            try:
+                self.guard.open_for_file()
+            except Unrecorded as failure:
+                self.guard.abandon(failure.error)
+                raise self._unrecorded(f"before {reading.step.file}", reading.step, failure.error) from failure
+            self._settle()
+
+    def _open_following(self) -> Optional[str]:
+        """Open the file of the step that follows; return why that cannot be done."""
+        if self._next is None and self._following is not None:
+            try:
+                self._next = self._open(self._following)
+            except Error as error:
+                return str(error)
+        return None
+
+    def _flush(self, where: str, step: Step) -> None:
+        try:
+            self.guard.flush()
+        except Unrecorded as failure:
+            self.guard.abandon(failure.error)
+            raise self._unrecorded(where, step, failure.error) from failure
+        self._settle()
+
+    def _settle(self) -> None:
+        """What was waiting for its record has been committed."""
+        self.applied += self._ran
+        self._ran = []
+
+    def _resume(self, resumption: Resumption, reading: Reading) -> None:
+        """Bring the session and the reading to the statement that is the next one.
+
+        :raises Error: what was done has been changed, or it cannot be known what was done.
+        """
+        reached = self.find_place(resumption, reading)
+        self.journal.begin(reading.step, Progress(reached, None, resumption.progress.log), resumption.row)
+        self.guard.safe = reached
+        if not self.session.autocommit:
+            self._flush(f"before {reading.step.file}", reading.step)
+        self._begin_whole(reading)
+
+    def find_place(self, resumption: Resumption, reading: Reading) -> Reached:
+        """Find the statement that is the next one, and change nothing but the session.
+
+        :raises Error: what was done has been changed, or it cannot be known what was done.
+        """
+        reached = retrace(self.session, resumption, reading)
+        progress = resumption.progress
+        flight = progress.flight if resumption.at is None and resumption.row.begun > resumption.row.done else None
+        statement = reading.peek()
+        if flight is not None and statement is not None:
+            piece = self._piece(statement, progress)
+            became = fate(self.session, piece, flight)
+            if became is InFlight.UNKNOWN:
+                raise unknown(resumption, reading.step, statement)
+            if became is InFlight.DONE:
+                if digest(statement.text) != flight.digest:
+                    raise changed(reading.step, statement)
+                reading.take()
+                reached = reached.after(statement.text)
+                progress.log.note(statement.number, piece.meaning, piece.effect, self.session)
+        return reached
+
+    def _run_script(self, reading: Reading) -> None:
+        """Run a file statement by statement."""
+        while True:
+            statement = reading.take()
+            if statement is None:
+                return
+            reason = self.stopped()
+            if reason is not None and self.journal.progress.reached.done:
+                raise self._interrupted(reason, reading.step, statement)
+            try:
+                self._run_piece(self._piece(statement, self.journal.progress), reading)
+            except Refused as failure:
+                if not failure.error.lost:
+                    self._settle()
+                back = self._before if reading.atomic else None
+                self.guard.close(FAILED, str(failure.error.reason), failure.partly, back)
+                raise self._failure(reading.step, statement, failure, back) from failure
+            except Unrecorded as failure:
+                self.guard.abandon(failure.error)
+                where = f"before {reading.step.file}:{statement.line}:{statement.column} (statement {statement.number})"
+                raise self._unrecorded(where, reading.step, failure.error) from failure
+            self._settle()
+
+    def _run_piece(self, piece: Piece, reading: Reading) -> None:
+        text = piece.statement.text
+        following = None
+        if self.journal.history is not None and not mentions_sql_mode(text):
+            following = self._peek(reading)
+        closable, ask = answers_once(piece), b""
+        piece = replace(self._judged(piece), closable=closable and b":=" not in text)
+        if following is not None and following.asks_back and reading.peek() is following.statement:
+            piece = replace(piece, asked_about=following.effect.kind)
+        elif following is not None and closable and shows_in_one(following.effect) and not self.session.foreign_results:
+            ask = question(following.effect.objects[0])
+        answer = self.guard.run(piece, self._flight(piece), ask)
+        self._known = None
+        if ask and following is not None:
+            objects = following.effect.objects
+            known = Flight(digest(following.statement.text), objects, (fingerprint(objects[0], answer),))
+            self._known = (following.statement, known)
+        try:
+            if piece.meaning is not text and mentions_sql_mode(piece.meaning):
+                self.session.read_sql_mode()
+            if piece.effect.verb == b"USE":
+                self._strayed = self.session.query("SELECT DATABASE()") != [(self.session.schema,)]
+            self.engines.passed(piece.meaning, piece.effect)
+            number = piece.statement.number
+            self.journal.progress.log.note(number, piece.meaning, piece.effect, self.session)
+        except ServerError as error:
+            raise Unrecorded(error) from error
+
+    def _judged(self, piece: Piece) -> Piece:
+        # A question would come between the statement and the one that it asks about.
+        if self.journal.history is None or piece.asks_back:
+            return piece
+        try:
+            return replace(piece, unguarded=self.engines.unguarded(piece.meaning, piece.effect))
+        except ServerError as error:
+            raise Unrecorded(error) from error
+
+    def _peek(self, reading: Reading) -> Optional[Piece]:
+        """Return the statement after the one that is about to be run, also of the next file."""
+        statement = reading.peek()
+        if statement is None:
+            self._open_following()
+            statement = self._next.peek() if self._next is not None else None
+        if statement is None:
+            return None
+        self._ahead = self._piece(statement, self.journal.progress)
+        return self._ahead
+
+    def _piece(self, statement: Statement, progress: Progress) -> Piece:
+        if self._ahead is not None and self._ahead.statement is statement and self._ahead.effect.verb != b"EXECUTE":
+            return self._ahead
+        dialect = dialect_of(self.session)
+        if self.journal.history is None:
+            return Piece(statement, Effect(Kind.SESSION), statement.text, False)
+        effect, meaning = effect_of(statement.text, dialect), statement.text
+        prepared = progress.log.prepared.get(effect.name.decode("utf-8", "surrogateescape"))
+        if effect.verb == b"EXECUTE" and prepared is not None:
+            effect, meaning = effect_of(prepared, dialect), prepared
+        return Piece(statement, effect, meaning, depends(statement.text, dialect))
+
+    def _flight(self, piece: Piece) -> Optional[Flight]:
+        """Return the definitions of what a statement is about to define."""
+        if piece.effect.kind is not Kind.DEFINITION or piece.asks_back:
+            return None
+        if self._known is not None and self._known[0] is piece.statement:
+            return self._known[1]
+        try:
+            before = fingerprints(self.session, piece.effect.objects, piece.effect.replaces)
+        except ServerError as error:
+            raise Unrecorded(error) from error
+        return Flight(digest(piece.statement.text), piece.effect.objects, tuple(before))
+
+    def _interrupted(self, reason: str, step: Step, statement: Statement) -> Error:
+        try:
+            self.guard.stop()
+        except Unrecorded as failure:
+            return self._unrecorded(f"before {step.file}:{statement.line}:{statement.column}", step, failure.error)
+        self._settle()
+        self.guard.close(INTERRUPTED, reason)
+        return Error(
+            f"{reason}: stopped before {step.file}:{statement.line}:{statement.column} (statement {statement.number}). "
+            f"{self._standing(State(step.leads_to, True))} {self._way_on()}",
+            file=step.file,
+            line=statement.line,
+            column=statement.column,
+            statement=statement.number,
+            dirty=True,
+            to_version=step.leads_to,
+            **self.results(),
+        )
+
+    def _stopped_between(self, reason: str, step: Step) -> str:
+        left = len(self.plan.steps) - len(self.applied)
+        return (
+            f"{reason}: stopped after {step.file or step.version}; {len(self.applied)} migration(s) were applied, "
+            f"{left} were not begun. The database is at version {named(step.leads_to)}. Run again to go on."
+        )
+
+    def _unrecorded(self, where: str, step: Step, error: ServerError) -> Error:
+        all_of_it = f"All of {step.file or step.version} was run"
+        run = all_of_it if where.startswith("after") else "Nothing after that was run"
+        state = self.journal.state()
+        stands = f"The database says: {stated(state)}" if state else "The database cannot be asked any more"
+        return Error(
+            f"The state table could not be written {where}: ({error.code}) {error.reason}. {run}. {stands}. "
+            f"{_OPEN if error.code == _IN_TRANSACTION else self._way_on()}",
+            error_code=error.code,
+            file=step.file,
+            dirty=state.dirty if state else True,
+            to_version=state.version if state else step.leads_to,
+            **self.results(),
+        )
+
+    def _failure(self, step: Step, statement: Statement, failure: Refused, back: Optional[State]) -> Error:
+        error = failure.error
+        stands = back if back and not error.lost else State(step.leads_to, True)
+        what = "failed" if not error.lost else "did not come to its end"
+        return Error(
+            f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} {what}: "
+            f"({error.code}) {error.reason}. {self._standing(stands)} {self._way_on(failure)} "
+            f"The statement: {quoted(statement.text)}",
+            file=step.file,
+            line=statement.line,
+            column=statement.column,
+            statement=statement.number,
+            error_code=error.code,
+            dirty=stands.dirty,
+            to_version=stands.version,
+            **self.results(),
+        )
+
+    def _standing(self, state: State) -> str:
+        done = self.guard.safe.done if self.journal.history else self.journal.progress.reached.done
+        before = f"its first {done} statement(s) are done" if done else "nothing of it is done"
+        return (
+            f"{len(self.applied)} migration(s) were applied before this file; {before}. "
+            f"The database is now at {stated(state)}."
+        )
+
+    def _way_on(self, failure: Optional[Refused] = None) -> str:
+        by_hand = "put it right by hand and set the version that the schema has then (module migration_force, playbook "
+        by_hand += "dbops.migrations.force)"
+        if self.journal.history is None:
+            return f"{by_hand[0].upper()}{by_hand[1:]}, and run again."
+        if failure is not None and failure.partly:
+            return "It may have had an effect before it failed: look, and run again with resume_from."
+        if failure is not None and not failure.error.lost:
+            return f"Correct the statement in the file and run again, which goes on from there; or {by_hand}."
+        return "Run again: it finds out how far the server got, and goes on from there."
 
 
-def dialect_of(session: Session) -> Dialect:
-    """Return how the session's server reads a text now."""
-    modes = session.sql_modes
-    return Dialect(
-        mariadb=session.mariadb,
-        version=session.version,
-        backslash_escapes="NO_BACKSLASH_ESCAPES" not in modes,
-        ansi_quotes="ANSI_QUOTES" in modes,
-    )
+def mentions_sql_mode(text: bytes) -> bool:
+    """Tell whether what follows a statement may have to be read in another way."""
+    return _SQL_MODE in text.lower()
+
+
+def check_atomic(reading: Reading, engines: Engines) -> None:
+    """Check that a file can take effect as a whole or not at all.
+
+    :raises Error: one of its statements cannot be undone, or ends the transaction.
+    """
+    while True:
+        statement = reading.take()
+        if statement is None:
+            return
+        effect = effect_of(statement.text, reading.script.dialect)
+        rows = effect.kind in (Kind.DATA, Kind.SESSION) and b"autocommit" not in statement.text.lower()
+        if not rows or engines.unguarded(statement.text, effect):
+            raise Error(
+                f"{reading.step.file}:{statement.line}:{statement.column}: the file asks to be all-or-nothing, and "
+                f"statement {statement.number} cannot be undone: only statements that change rows of transactional "
+                f"tables can. Nothing of the file was run. The statement: {quoted(statement.text)}",
+                file=reading.step.file,
+                line=statement.line,
+                column=statement.column,
+                statement=statement.number,
+            )
+
+
+def shows_in_one(effect: Effect) -> bool:
+    """Tell whether the definition of one object shows whether a statement has been carried out."""
+    return effect.kind is Kind.DEFINITION and len(effect.objects) == 1 and not effect.replaces
+
+
+def answers_once(piece: Piece) -> bool:
+    """Tell whether a statement has just one result, and nothing of what follows it in its packet is kept with it."""
+    effect, text = piece.effect, piece.statement.text
+    if piece.statement.suffix or text.endswith(b"\0"):
+        return False
+    if effect.kind is Kind.DEFINITION:
+        return effect.objects[0].sort == "TABLE" and b"VIEW" not in text[:_BEGINNING].upper()
+    return effect.kind is Kind.DATA and is_plain_rows(text)

@@ -24,12 +24,14 @@ class Dialect:
     :param version: the server's version as in executable comments, 101119 for 10.11.19.
     :param backslash_escapes: False under sql_mode NO_BACKSLASH_ESCAPES.
     :param ansi_quotes: True under sql_mode ANSI_QUOTES.
+    :param oracle: True under MariaDB's sql_mode ORACLE, whose blocks are of another language.
     """
 
     mariadb: bool = True
     version: int = 101100
     backslash_escapes: bool = True
     ansi_quotes: bool = False
+    oracle: bool = False
 
 
 class Token(NamedTuple):

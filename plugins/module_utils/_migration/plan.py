@@ -9,7 +9,8 @@ Pure: nothing here touches a database or a file. The rules are those of golang-m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from .._core.errors import Error
@@ -61,27 +62,51 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-def make_plan(source: Source, state: State, goal: Goal) -> Plan:
+@dataclass(frozen=True)
+class Unfinished:
+    """A migration that an earlier run left half done, and that is to be finished."""
+
+    version: int
+    direction: str
+
+
+def make_plan(
+    source: Source,
+    state: State,
+    goal: Goal,
+    unfinished: Optional[Unfinished] = None,
+    below: Sequence[int] = (),
+) -> Plan:
     """Plan the way from ``state`` to ``goal``.
 
-    :raises Error: the state is dirty, the current version or the target has no file,
-        or the way leads down and that is not allowed.
+    :param unfinished: what has to be finished first when the state is dirty.
+    :param below: versions below the current one that are to be applied, too.
+    :raises Error: the state is dirty and nothing is known of what was left, the current version or the target has no
+        file, or the way leads down and that is not allowed.
     """
-    if state.dirty:
+    if state.dirty and unfinished is None:
         raise Error(
-            f"The database is dirty: an earlier run failed on its way to version {_name(state.version)}. "
+            f"The database is dirty: an earlier run failed on its way to version {named(state.version)}. "
             "Find out what it did and put it right, then set the version that the schema has "
             "(module migration_force, playbook dbops.migrations.force) and run again.",
             dirty=True,
             from_version=state.version,
         )
+    if goal.steps == 0:
+        raise Error("steps is 0. Give a number of migrations, negative for down, or leave it out.")
+    first = _rest_of(source, unfinished, state) if unfinished else ()
+    if first and goal.steps is not None:
+        goal = replace(goal, steps=goal.steps - (1 if goal.steps > 0 else -1))
     here = _position(source, state.version, "The database is at")
     there = _destination(source, here, goal)
     if there >= here:
-        steps = tuple(_up(migration) for migration in source.migrations[here:there])
+        missed = [migration for migration in source.migrations[:here] if migration.version in below]
+        steps = tuple(replace(_up(migration), leads_to=state.version) for migration in missed)
+        steps += tuple(_up(migration) for migration in source.migrations[here:there])
     else:
         steps = tuple(_down(source.migrations, place) for place in range(here - 1, there - 1, -1))
-        _check_down(steps, goal)
+    steps = first + steps
+    _check_directions(steps, goal)
     for step in steps:
         if step.version > MAX_STATE:
             raise Error(f"Version {step.version} ({step.file}) is larger than the state table's BIGINT can hold.")
@@ -96,8 +121,6 @@ def pending(source: Source, version: Optional[int]) -> tuple[Step, ...]:
 
 def _destination(source: Source, here: int, goal: Goal) -> int:
     if goal.steps is not None:
-        if goal.steps == 0:
-            raise Error("steps is 0. Give a number of migrations, negative for down, or leave it out.")
         return min(max(here + goal.steps, 0), len(source.migrations))
     if goal.target == "latest":
         return len(source.migrations)
@@ -139,11 +162,37 @@ def _down(migrations: tuple[Migration, ...], place: int) -> Step:
     )
 
 
-def _check_down(steps: tuple[Step, ...], goal: Goal) -> None:
-    if not goal.allow_down:
-        versions = ", ".join(str(step.version) for step in steps)
+def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step, ...]:
+    """Return the step that finishes what was left.
+
+    :raises Error: its file is not there.
+    """
+    for place, migration in enumerate(source.migrations):
+        if migration.version == unfinished.version:
+            step = _up(migration) if unfinished.direction == "up" else _down(source.migrations, place)
+            if step.file is not None:
+                return (replace(step, leads_to=state.version),)
+    raise Error(
+        f"The {unfinished.direction} migration of version {unfinished.version} was left half done, "
+        f"and {source.directory} has no file for it any more. Bring it back and run again, or put the schema right by "
+        "hand and set its version (module migration_force). Nothing was changed.",
+        dirty=True,
+        from_version=state.version,
+    )
+
+
+def _check_directions(steps: tuple[Step, ...], goal: Goal) -> None:
+    down = [str(step.version) for step in steps if step.direction == "down"]
+    if down and len(down) < len(steps):
         raise Error(
-            f"This would undo {len(steps)} migration(s): {versions}. Down migrations destroy data; "
+            f"The {steps[0].direction} migration of version {steps[0].version} was left half done, and what was asked "
+            "for leads the other way. Finish it first by running without a target, or put the schema right by hand and "
+            "set its version (module migration_force). Nothing was changed.",
+            dirty=True,
+        )
+    if down and not goal.allow_down:
+        raise Error(
+            f"This would undo {len(down)} migration(s): {', '.join(down)}. Down migrations destroy data; "
             "set allow_down: true if that is meant. Nothing was changed."
         )
 
@@ -159,5 +208,6 @@ def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
     return warnings
 
 
-def _name(version: Optional[int]) -> str:
+def named(version: Optional[int]) -> str:
+    """Return a version as a person reads it."""
     return "none" if version is None else str(version)

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
-from .plan import Plan, State, Step
+from .history import FAILED, INTERRUPTED, RUNNING, Row
+from .plan import Plan, State, Step, named
+
+# How much of a statement a message quotes, in characters.
+_QUOTED = 200
 
 
 def listed(steps: Iterable[Step]) -> list[dict[str, Any]]:
     """Return steps as a return value."""
     return [{"version": step.version, "title": step.title, "direction": step.direction} for step in steps]
-
-
-def named(version: Optional[int]) -> str:
-    """Return a version as a person reads it."""
-    return "none" if version is None else str(version)
 
 
 def summary(database: str, plan: Plan) -> str:
@@ -50,16 +49,99 @@ def stated(state: State) -> str:
     return f"version {named(state.version)}, {'dirty' if state.dirty else 'clean'}"
 
 
-def standing(database: str, state: State, versions: Sequence[int], ahead: int) -> str:
+def standing(
+    database: str,
+    state: State,
+    versions: Sequence[int],
+    ahead: int,
+    half_done: Optional[str] = None,
+    troubles: Sequence[str] = (),
+) -> str:
     """Return one line on where a database stands.
 
     :param versions: those that the directory has.
     :param ahead: how many migrations are above the database's version.
+    :param half_done: how far the migration got that has made the state dirty, if that is known.
+    :param troubles: what else is not as it should be.
     """
+    where = f"{database}: version {named(state.version)}"
+    more = "".join(f", {trouble}" for trouble in troubles)
     if state.dirty:
-        return f"{database}: version {named(state.version)}, dirty: a migration failed part way"
+        return f"{where}, dirty: {half_done or 'a migration failed part way'}{more}"
     if state.version is None and not versions:
-        return f"{database}: no migrations yet"
+        return f"{database}: no migrations yet{more}"
     if state.version is not None and state.version not in versions:
-        return f"{database}: version {state.version}, which no file in the directory has"
-    return f"{database}: version {named(state.version)}, {ahead} migration(s) pending"
+        return f"{where}, which no file in the directory has{more}"
+    return f"{where}, {ahead} migration(s) pending{more}"
+
+
+def how_far(row: Row, file: Optional[str], held: Optional[bool]) -> str:
+    """Say how far a migration got that is running or was left half done.
+
+    :param file: its file; None where the directory has none.
+    :param held: whether somebody holds the lock; None if nobody takes it.
+    """
+    who = file or f"the {row.direction} migration of version {named(row.version)}"
+    if row.outcome == RUNNING and held:
+        return f"{who} is running, at statement {row.done + 1}"
+    how = {FAILED: "failed", INTERRUPTED: "was stopped"}.get(row.outcome, "was cut off")
+    if row.outcome == RUNNING and held is None:
+        how = "is running, or was cut off"
+    done = f"its first {row.done} statement(s) are done" if row.done else "nothing of it is known to be done"
+    begun = f", and statement {row.begun} had begun" if row.begun > row.done else ""
+    return f"{who} {how}; {done}{begun}"
+
+
+def unfinished(row: Row, file: Optional[str]) -> dict[str, Any]:
+    """Return a migration that is running or was left half done as a return value."""
+    return {
+        "version": row.version,
+        "title": row.title,
+        "direction": row.direction,
+        "file": file,
+        "done": row.done,
+        "begun": row.begun,
+        "outcome": row.outcome,
+        "error": row.error,
+        "started_at": _moment(row),
+        "ran_by": row.ran_by,
+        "ran_on": row.ran_on,
+        "job": row.job,
+    }
+
+
+def attempts(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Return the history's rows as a return value."""
+    return [
+        {
+            "version": row.version,
+            "title": row.title,
+            "direction": row.direction,
+            "outcome": row.outcome,
+            "checksum": row.checksum,
+            "statements": row.statements,
+            "done": row.done,
+            "started_at": _moment(row),
+            "seconds": row.seconds,
+            "error": row.error,
+            "commit": row.git_commit,
+            "ran_by": row.ran_by,
+            "ran_on": row.ran_on,
+            "job": row.job,
+            "tool": row.tool,
+        }
+        for row in rows
+    ]
+
+
+def _moment(row: Row) -> str:
+    """Return when an attempt was started, as ISO 8601 has it; the history keeps UTC."""
+    return f"{row.started_at.isoformat(timespec='seconds')}Z"
+
+
+def quoted(text: bytes) -> str:
+    """Return a statement's beginning."""
+    # A character has four bytes at most.
+    beginning = text[: _QUOTED * 4].decode("utf-8", "replace")
+    more = len(beginning) > _QUOTED or len(text) > _QUOTED * 4
+    return beginning[:_QUOTED] + ("…" if more else "")

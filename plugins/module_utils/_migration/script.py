@@ -108,7 +108,7 @@ class Script:
         """Yield the statements that come next, as long as each is ordinary, starts a line and is not too long."""
         self._use_dialect()
         lexer, dialect = self._lexer, self.dialect
-        if lexer.terminator_text != b";":
+        if lexer.terminator_text != b";" or dialect.oracle:
             return
         self._move_to(self._place)
         line, column, inside, number, last = self._line, 1, 0, self._number, None
@@ -134,6 +134,8 @@ class Script:
     def _next(self) -> Optional[Statement]:
         """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
         self._use_dialect()
+        if self.dialect.oracle:
+            return self._rest()
         while True:
             lexer = self._lexer
             start = lexer.begin(self._place)
@@ -152,6 +154,13 @@ class Script:
                 self._note("has an empty statement before another one")
             self._matters = self._matters or _MATTERS.search(lexer.text, self._place, start) is not None
             self._place = after
+
+    def _rest(self) -> Optional[Statement]:
+        """Return all that is left as one statement: what cannot be split here goes to the server as it is."""
+        if not self._lexer.final:
+            raise MoreNeeded
+        start, end = self._lexer.begin(self._place), len(self._lexer.text)
+        return self._statement(start, end, end, False) if start < end else None
 
     def _use_dialect(self) -> None:
         if self._lexer.dialect != self.dialect:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._core.errors import Error
 
@@ -22,9 +22,11 @@ _LOOKS_MEANT = re.compile(r"(?i)[vu]?[0-9]+.*\.sql|[0-9]+[_-].*[._-](up|down)(\.
 _MAX_VERSION = 2**64 - 1
 
 
-@dataclass(frozen=True)
-class Migration:
-    """One version of the schema; ``up`` and ``down`` are file names, None where there is no such file."""
+class Migration(NamedTuple):
+    """One version of the schema; ``up`` and ``down`` are file names, None where there is no such file.
+
+    There may be thousands, and a tuple is made in half the time.
+    """
 
     version: int
     title: str
@@ -65,33 +67,33 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
 
     :raises Error: two files share a version and a direction.
     """
-    files: dict[int, dict[str, tuple[str, str]]] = {}
+    ups: dict[int, tuple[str, str]] = {}
+    downs: dict[int, tuple[str, str]] = {}
     warnings = []
     for name in sorted(names):
         match = _NAME.fullmatch(name)
-        if match is None or int(match[1]) > _MAX_VERSION:
+        version = int(match[1]) if match else 0
+        if match is None or version > _MAX_VERSION:
             if _LOOKS_MEANT.fullmatch(name):
                 warnings.append(f"{name} is not a migration and is passed over: {_reason(name)}.")
             continue
-        version, title, direction = int(match[1]), match[2], match[3]
+        known = ups if match[3] == "up" else downs
         if not name.lower().endswith(".sql"):
             warnings.append(
                 f"{name} counts as a migration although it does not end in .sql (golang-migrate runs it too)."
             )
-        known = files.setdefault(version, {})
-        if direction in known:
+        if version in known:
             raise Error(
-                f"Two files are the {direction} migration of version {version}: {known[direction][0]} and {name} "
+                f"Two files are the {match[3]} migration of version {version}: {known[version][0]} and {name} "
                 f"in {directory}. Give one of them another version."
             )
-        known[direction] = (name, title)
-    return Source(directory, tuple(_migration(version, files[version]) for version in sorted(files)), tuple(warnings))
-
-
-def _migration(version: int, files: dict[str, tuple[str, str]]) -> Migration:
-    up, down = files.get("up"), files.get("down")
-    named = up or down
-    return Migration(version, named[1] if named else "", up[0] if up else None, down[0] if down else None)
+        known[version] = (name, match[2])
+    nothing = (None, "")
+    found = []
+    for version in sorted({*ups, *downs}):
+        (up, up_title), (down, down_title) = ups.get(version, nothing), downs.get(version, nothing)
+        found.append(Migration(version, up_title if up else down_title, up, down))
+    return Source(directory, tuple(found), tuple(warnings))
 
 
 def _reason(name: str) -> str:

@@ -7,9 +7,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Optional
+from typing import Any, Optional
 
 from .._core.errors import Error
 from .session import ServerError, Session
@@ -24,12 +24,21 @@ def lock_name(database: str, table: str) -> str:
 
 
 @contextmanager
-def locked(session: Session, table: str, timeout: int) -> Iterator[None]:
+def locked(session: Session, params: Mapping[str, Any], warn: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock for the length of a ``with`` block. The server frees it if the connection dies.
 
-    :param timeout: seconds to wait for another run.
+    :param params: migrations_table, lock and lock_timeout, which is in seconds.
+    :param warn: is told when there is no lock.
     :raises Error: another run holds it.
     """
+    if not params["lock"]:
+        warn(
+            f"Nothing keeps another run off {session.database}, because lock is false: make sure that neither this "
+            "collection nor golang-migrate works on it at the same time."
+        )
+        yield
+        return
+    table, timeout = params["migrations_table"], params["lock_timeout"]
     name = lock_name(session.database, table)
     if session.query("SELECT GET_LOCK(%s, %s)", (name, timeout)) != [(1,)]:
         holder = lock_holder(session, table) or "a run that has just ended"
@@ -51,6 +60,12 @@ def lock_holder(session: Session, table: str) -> Optional[str]:
     [(connection,)] = session.query("SELECT IS_USED_LOCK(%s)", (lock_name(session.database, table),))
     if connection is None:
         return None
-    rows = session.query("SELECT user, host, time FROM information_schema.processlist WHERE id = %s", (connection,))
-    who = f", {rows[0][0]}@{rows[0][1]}, in its present state for {rows[0][2]} s" if rows else ""
-    return f"connection {connection}{who}"
+    rows = session.query(
+        "SELECT user, host, time, command, LEFT(info, 100) FROM information_schema.processlist WHERE id = %s",
+        (connection,),
+    )
+    if not rows:
+        return f"connection {connection}"
+    user, host, seconds, command, text = rows[0]
+    what = f"running {' '.join(str(text).split())}" if text else f"in state {command}"
+    return f"connection {connection}, {user}@{host}, {what} for {seconds} s"

@@ -34,6 +34,8 @@ MYSQL = ArgumentSpec(
         "client_cert": {"type": "path"},
         "client_key": {"type": "path", "no_log": False},
         "migrations_table": {"type": "str", "default": "schema_migrations"},
+        "history_table": {"type": "str", "default": "schema_migrations_history"},
+        "lock": {"type": "bool", "default": True},
         "lock_timeout": {"type": "int", "default": 10},
     },
     required_together=[["client_cert", "client_key"]],
@@ -45,6 +47,7 @@ class Settings:
     """The options of MYSQL that a connection needs, under PyMySQL's names.
 
     :param connect_timeout: seconds.
+    :param hints: what to do about an error of the server, by its code, where that is not the usual.
     """
 
     host: str
@@ -59,6 +62,7 @@ class Settings:
     ca_cert: Optional[str]
     client_cert: Optional[str]
     client_key: Optional[str]
+    hints: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:

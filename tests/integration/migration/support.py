@@ -33,19 +33,22 @@ class Database:
 
     def module(self, module: str, check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
         """Run migration_<module> and return its result; the warnings are plain texts."""
-        arguments = {
+        result: dict[str, Any] = self.run_module(f"migration_{module}", self.arguments(module, options), check, diff)
+        assert "Traceback" not in str(result)
+        result["warnings"] = [_text(warning) for warning in result.get("warnings", [])]
+        return result
+
+    def arguments(self, module: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options of migration_<module>."""
+        return {
             "login_host": self.server.host,
             "login_port": self.server.port,
             "login_user": self.server.user,
             "login_password": self.server.password,
             "login_db": self.name,
-            **({} if module == "force" else {"directory": str(self.directory)}),
+            **({} if module in ("force", "drop") else {"directory": str(self.directory)}),
             **options,
         }
-        result: dict[str, Any] = self.run_module(f"migration_{module}", arguments, check, diff)
-        assert "Traceback" not in str(result)
-        result["warnings"] = [_text(warning) for warning in result.get("warnings", [])]
-        return result
 
     def apply(self, **options: Any) -> dict[str, Any]:
         return self.module("apply", **options)
@@ -73,10 +76,11 @@ class Database:
         return self.query("SELECT version, dirty FROM schema_migrations")
 
     def tables(self) -> set[str]:
-        return {row[0] for row in self.query("SHOW TABLES")} - {"schema_migrations"}
+        return {row[0] for row in self.query("SHOW TABLES")} - {"schema_migrations", "schema_migrations_history"}
 
     def snapshot(self) -> dict[str, Any]:
-        return snapshot(self.server, self.name)
+        """Return everything in the schema but our history, which golang-migrate has not."""
+        return snapshot(self.server, self.name, without="_history")
 
 
 def _text(warning: Any) -> str:

@@ -32,9 +32,9 @@ def test_sql_that_fails(database: Database) -> None:
     assert result["failed"]
     assert result["msg"] == (
         "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration(s) were applied before this "
-        "file; its 1 statement(s) before that are done. The database is now at version 2, dirty. Put it right by hand, "
-        "set the version that the schema has then (module migration_force, playbook dbops.migrations.force), and run "
-        "again. The statement: CREATE TABLE a (i INT)"
+        "file; its first 1 statement(s) are done. The database is now at version 2, dirty. Correct the statement in "
+        "the file and run again, which goes on from there; or put it right by hand and set the version that the schema has "
+        "then (module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
     )
     expected = {"file": "2_b.up.sql", "line": 3, "column": 1, "statement": 2, "error_code": 1050, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -68,7 +68,7 @@ def test_a_dirty_state(database: Database) -> None:
     database.write(TWO)
     database.apply()
     before = database.snapshot()
-    result = database.apply()
+    result = database.apply(resume=False)
     assert "The database is dirty: an earlier run failed on its way to version 2." in result["msg"]
     assert "migration_force, playbook dbops.migrations.force" in result["msg"]
     assert (result["dirty"], result["from_version"]) == (True, 2)
@@ -216,7 +216,11 @@ def test_missing_privileges(database: Database) -> None:
     database.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
     options = restricted_again(database)
     message = database.refusal(**options)
+    assert "The history table schema_migrations_history could not be created: (1142) CREATE command denied" in message
+    assert "or switch the history off with an empty history_table" in message
+    message = database.refusal(**options, history_table="")
     assert "1_a.up.sql:1:1: statement 1 failed: (1142) CREATE command denied" in message
+    assert "Put it right by hand and set the version that the schema has then" in message
     assert database.state() == [(1, 1)]
 
 
@@ -230,8 +234,8 @@ def test_the_state_cannot_be_written(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
     database.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
     result = database.apply(**restricted(database, "SELECT, CREATE"))
-    assert "The state table could not be written before 1_a.up.sql: (1142)" in result["msg"]
-    assert "Nothing of this file was run." in result["msg"]
+    assert "The state table could not be written before 1_a.up.sql:1:1 (statement 1): (1142)" in result["msg"]
+    assert "Nothing after that was run. The database says: version none, clean." in result["msg"]
     assert (database.tables(), database.state()) == (set(), [])
 
 
@@ -239,7 +243,8 @@ def test_an_open_transaction_at_the_end_is_reported(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT); START TRANSACTION; INSERT INTO a VALUES (1);"})
     message = database.refusal()
     assert "The state table could not be written after 1_a.up.sql: (1568)" in message
-    assert "All of this file was run; the state is dirty." in message
+    assert "All of 1_a.up.sql was run. The database says: version 1, dirty." in message
+    assert "end it with COMMIT in the file" in message
     assert database.state() == [(1, 1)]
 
 

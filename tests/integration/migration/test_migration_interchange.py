@@ -8,9 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from integration.migration import scenarios
+from integration.migration.forks import Forks
+from integration.migration.scenarios import KINDS, Scenario, scenario
 from integration.migration.support import Database
+from integration.migration.turns import turns
+from parts.mariadb import DatabaseServer, MariaDB
+
+SEEDS = range(78)
 
 FILES = {
     f"{n}_m{n}.{way}.sql": text
@@ -95,7 +106,7 @@ def test_another_state_table_is_the_same_one(shared: Database) -> None:
 
 def test_the_lock_is_the_same_one(shared: Database) -> None:
     """golang-migrate gives up after ten seconds while a migration of ours sleeps."""
-    shared.write({"4_slow.up.sql": "SELECT SLEEP(20);"})
+    shared.write({"4_slow.up.sql": "SELECT SLEEP(15);"})
     ours = threading.Thread(target=shared.apply)
     ours.start()
     deadline = time.monotonic() + 60
@@ -104,3 +115,59 @@ def test_the_lock_is_the_same_one(shared: Database) -> None:
     assert "can't acquire lock" in shared.golang("up")
     ours.join()
     assert shared.golang("up").strip() == "no change"
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Our modules, each in a process of its own."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.mark.usefixtures("golang_migrate")
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{seed}-{KINDS[seed % len(KINDS)]}")
+def test_a_scenario(server: DatabaseServer, tmp_path: Path, forks: Forks, seed: int) -> None:
+    """After every step of a generated scenario two schemas are the same, whoever did the steps on one of them."""
+    written = scenario(seed, isinstance(server, MariaDB))
+    with turns(server, tmp_path / "migrations", forks, written) as game:
+        game.play()
+        assert bool(game.kills) == (written.kind == "killed")
+
+
+@pytest.mark.parametrize("mariadb", [True, False])
+def test_the_scenarios_hold_everything(mariadb: bool) -> None:
+    """Every part of the grammar, every kind of step by each tool, and each tool after each occur several times."""
+    written = [scenario(seed, mariadb) for seed in SEEDS]
+    assert [item.files for item in written] == [scenario(seed, mariadb).files for seed in SEEDS]
+    assert min(Counter(item.kind for item in written).values()) >= 6
+    assert min(len(tools_of(item)) for item in written) >= 6
+    parts = Counter(part for item in written for part in item.parts)
+    hard = {**scenarios.HARD, **(scenarios.HARD_ON_MARIADB if mariadb else scenarios.HARD_ON_MYSQL)}
+    for names, least in (
+        (("ordinary", "hard", "failing", "missing"), 25),
+        (("killed", "killed: up", "killed: down", "fails: up", "fails: down", "no up", "no down"), 3),
+        (("stray names", "huge versions", "gaps", "mended", "taken as done", "duplicate"), 3),
+        (("lost current version", "lost target", "arrives later", "arrives below"), 1),
+        (scenarios.ORDINARY, 3),
+        (hard, 2),
+        ([f"fails: {name}" for name in scenarios.FAILURES], 1),
+        ([f"killed: {name}" for name in (*scenarios.SLEEPS, *scenarios.NAPS)], 1),
+        (scenarios.LEFT_OPEN, 1),
+    ):
+        assert {name: parts[name] for name in names if parts[name] < least} == {}
+    steps = Counter((step.tool, step.action, step.number is None) for item in written for step in item.steps)
+    some, every = ("up", "down", "goto", "force"), ("up", "down", "version")
+    for tool in ("ours", "golang"):
+        assert min(steps[tool, action, False] for action in some) >= 10
+        assert min(steps[tool, action, True] for action in every) >= 10
+        assert steps[tool, "drop", True] >= 2
+    assert sum(step.dirty for item in written for step in item.steps) >= 5
+    pairs = Counter(pair for item in written for pair in pairwise(tools_of(item)))
+    assert len(pairs) == 4
+    assert min(pairs.values()) >= 50
+
+
+def tools_of(written: Scenario) -> list[str]:
+    """Return who does each step of a scenario on the schema that is shared."""
+    return [step.tool for step in written.steps if step.action != "files"]

@@ -48,6 +48,10 @@ class Team:
         rows = self.mariadb.query("SELECT version, dirty FROM schema_migrations", schema)
         return tuple(rows[0]) if rows else None
 
+    def attempts(self, name: str, table: str = "schema_migrations_history") -> list[tuple[Any, ...]]:
+        """Return a database's history, (direction, version, outcome)."""
+        return self.mariadb.query(f"SELECT direction, version, outcome FROM {table} ORDER BY id", self.databases[name])
+
     def files(self) -> list[str]:
         """Return every file and link in the runner's home."""
         return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,25 +33,35 @@ THIRD = {
 }
 
 
+def steady(line: str) -> str:
+    """Return a line of the status without what differs from run to run."""
+    line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "WHEN", line)
+    return re.sub(r"\d+\.\d{3} s", "TIME s", line)
+
+
 def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
     """Status, migrate, status, again, a new commit in check mode, rollback: what the demo shows."""
     inventory = team.inventory()
 
     before = playbook(STATUS, inventory)
     assert changed(before) == {"orders": 0, "stock": 0}
-    assert said(before, "orders")[1:] == ["pending: 1 people", "pending: 2 email"]
+    assert said(before, "orders")[1:] == ["pending       1 people", "pending       2 email"]
     assert team.version("orders") is None
     assert not [name for name in team.files() if name.startswith("fetched")]
 
-    first = playbook(MIGRATE, inventory)
+    first = playbook(MIGRATE, inventory, extra_vars={"tower_user_name": "alice", "awx_job_id": 17})
     assert said(first, "stock")[0] == f"{team.databases['stock']}: from version none to 2, 2 migration(s)"
     assert [line.split(":")[0] for line in said(first, "orders")[1:]] == ["up 1 people", "up 2 email"]
     assert team.version("orders") == team.version("stock") == (2, 0)
     # One repository and directory: one fetched tree for both databases.
     assert len(list((team.home / "fetched").iterdir())) == 1
 
-    assert said(playbook(STATUS, inventory), "orders") == [
-        f"{team.databases['orders']}: version 2, 0 migration(s) pending"
+    table = said(playbook(STATUS, inventory), "orders")
+    assert table[0] == f"{team.databases['orders']}: version 2, 0 migration(s) pending"
+    commit = team.repository.git("rev-parse", "main").strip()
+    assert [steady(line) for line in table[1:]] == [
+        f"attempts      WHEN  applied         TIME s  up 2 email, by alice, job 17, commit {commit[:8]}",
+        f"              WHEN  applied         TIME s  up 1 people, by alice, job 17, commit {commit[:8]}",
     ]
 
     again = playbook(MIGRATE, inventory)
@@ -112,24 +125,72 @@ def test_rollback_wants_to_know_how_far(team: Team, playbook: RunPlaybook, varia
 
 
 def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
+    inventory = team.inventory(migrate_history_table="attempts", migrate_lock="no", migrate_history_limit=2)
     team.repository.commit({"db/0003_wrong.up.sql": "ALTER TABLE people ADD a INT;\nALTER TABLE nobody ADD b INT;\n"})
-    result = playbook(MIGRATE, team.inventory(), "--limit", "orders")
+    result = playbook(MIGRATE, inventory, "--limit", "orders")
     message = failure(result, "orders", "Apply the migrations")
     assert message.startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1146)")
     # The migrations' own failure is said once, with all its values.
     assert result.stats["orders"]["rescued"] == 0
     assert result.result("orders", "Apply the migrations")["line"] == 2
     assert team.version("orders") == (3, 1)
+    assert "because lock is false" in " ".join((result.stdout + result.stderr).split())
 
-    status = playbook(STATUS, team.inventory(), "--limit", "orders")
-    assert "dirty" in said(status, "orders")[0]
+    status = playbook(STATUS, inventory, "--limit", "orders")
+    commit, schema, account = team.repository.git("rev-parse", "main")[:8], team.databases["orders"], getpass.getuser()
+    assert [steady(line) for line in said(status, "orders")] == [
+        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first 1 statement(s) are done",
+        "half done     up 3 wrong, at statement 2",
+        f"started       WHEN by {account} on {platform.node()}",
+        f"error         Table '{schema}.nobody' doesn't exist",
+        f"attempts      WHEN  failed          TIME s  up 3 wrong, by {account}, commit {commit}",
+        f"              WHEN  applied         TIME s  up 2 email, by {account}, commit {commit}",
+    ]
 
-    planned = playbook(FORCE, team.inventory(), "--limit", "orders", "--check", extra_vars={"migrate_version": 2})
+    planned = playbook(FORCE, inventory, "--limit", "orders", "--check", extra_vars={"migrate_version": 2})
     assert said(planned, "orders")[0].startswith("check mode, nothing was changed")
     assert team.version("orders") == (3, 1)
-    forced = playbook(FORCE, team.inventory(), "--limit", "orders", extra_vars={"migrate_version": 2})
-    assert said(forced, "orders") == [f"{team.databases['orders']}: set to version 2, clean; it was version 3, dirty"]
+    forced = playbook(FORCE, inventory, "--limit", "orders", extra_vars={"migrate_version": 2})
+    assert said(forced, "orders") == [f"{schema}: set to version 2, clean; it was version 3, dirty"]
     assert team.version("orders") == (2, 0)
+    assert team.attempts("orders", "attempts")[-1] == ("force", 2, "applied")
+
+
+def test_failed_migration_then_corrected(team: Team, playbook: RunPlaybook) -> None:
+    """The role's variables for that, and for files that came late or were changed."""
+
+    def run(book: str, **variables: Any) -> PlaybookResult:
+        return playbook(book, team.inventory(), "--limit", "orders", extra_vars=variables)
+
+    slow = "INSERT INTO people SELECT SLEEP(99), '', 1;\n"
+    team.repository.commit({"db/0003_slow.up.sql": f"ALTER TABLE people ADD a INT;\n{slow}"})
+    assert "(statement_timeout: 1 s)" in failure(run(MIGRATE, migrate_statement_timeout=1), "orders")
+    assert "The database is dirty" in failure(run(MIGRATE, migrate_resume="no"), "orders")
+
+    wait = "SELECT @@lock_wait_timeout, 'mail', 1;\n"
+    team.repository.commit({"db/0003_slow.up.sql": f"ALTER TABLE people ADD a INT;\nINSERT INTO people {wait}"})
+    corrected = run(MIGRATE, migrate_resume_from="2", migrate_lock_wait_timeout=7, migrate_lock_wait_retries=1)
+    assert said(corrected, "orders")[1] == "went on with version 3 at statement 2"
+    assert team.mariadb.query("SELECT id FROM people", team.databases["orders"]) == [(7,)]
+
+    people = "CREATE TABLE people (id BIGINT PRIMARY KEY);\n"
+    team.repository.commit({"db/0000_late.up.sql": "SELECT 1;\n", "db/0001_people.up.sql": people})
+    assert "0001_people.up.sql changed since it was applied" in failure(
+        run(ROLLBACK, migrate_steps=1, migrate_checksums="fail"), "orders"
+    )
+    status = said(run(STATUS), "orders")
+    assert status[0].endswith("version 3, 0 migration(s) pending, 1 file(s) changed, 1 version(s) out of order")
+    assert status[1:3] == ["changed       0001_people.up.sql", "out of order  0"]
+    late = run(MIGRATE, migrate_out_of_order="apply", migrate_checksums="ignore")
+    assert said(late, "orders")[1].startswith("up 0 late: ")
+    assert "changed since it was applied" not in late.stdout + late.stderr
+    assert team.attempts("orders") == [
+        ("up", 1, "applied"),
+        ("up", 2, "applied"),
+        ("up", 3, "failed"),
+        ("up", 3, "applied"),
+        ("up", 0, "applied"),
+    ]
 
 
 def test_no_migrations_yet(team: Team, playbook: RunPlaybook) -> None:
@@ -231,8 +292,7 @@ def test_role_stays_small() -> None:
     """Each task on the runner costs the controller 0.2 s of processor for every database."""
 
     def modules(path: Path) -> list[str]:
-        text = path.read_text()
-        return [line.strip() for line in text.splitlines() if line.strip().startswith("dbops.migrations.")]
+        return re.findall(r"^ *(dbops\.migrations\.\w+:)$", path.read_text(), re.MULTILINE)
 
     tasks = ROLE / "tasks"
     on_the_runner = [*modules(tasks / "main.yml"), *modules(tasks / "inputs.yml"), *modules(tasks / "look_up.yml")]

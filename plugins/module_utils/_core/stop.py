@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Signals that ask a run to end. Private to the collection."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Optional
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Stop:
+    """Takes note of the signals that would end the process, from its making on."""
+
+    def __init__(self) -> None:
+        self._reason: Optional[str] = None
+        for number in _SIGNALS:
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: Optional[FrameType]) -> None:
+        self._reason = signal.Signals(number).name
+
+    def __call__(self) -> Optional[str]:
+        """Return the name of the signal that has come; None if none has."""
+        return self._reason

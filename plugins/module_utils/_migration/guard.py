@@ -1,0 +1,378 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs statements so that the ledger always knows how far they got. Private to the collection.
+
+A statement that changes rows is committed together with the record that it is done. One that commits by itself has
+the record that it begins written in a transaction which that very commit ends: the record is there as soon as the
+statement can have had an effect, and costs no commit of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Optional
+
+from .._mysql.limit import Limit
+from .._mysql.session import Answer, ServerError, Session
+from .definitions import fingerprints
+from .effects import Effect, Kind, is_plain_rows
+from .history import Row
+from .journal import Journal
+from .plan import State
+from .progress import Flight, Reached, digest
+from .script import Statement
+
+_START = "START TRANSACTION"
+_COMMIT = "COMMIT"
+_LOCK_WAIT_TIMEOUT = 1205
+_DEADLOCK = 1213
+_ENDED = 1317
+# With these a call has not begun: syntax, no such routine, wrong number of arguments, no privilege.
+_NOT_BEGUN = (1064, 1305, 1318, 1370)
+# Seconds; what has queued up behind the statement goes first.
+_PAUSE = 1.0
+# These commit before they do anything, and fail as a whole.
+_COMMITS = (Kind.DEFINITION, Kind.REPEATABLE)
+
+
+class Transaction(Enum):
+    """Whose transaction is open on the session; a file's holds all of it."""
+
+    NONE = 0
+    OURS = 1
+    USERS = 2
+    FILES = 3
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A statement, and what is known about it.
+
+    :param effect: of the statement, or of the one that it executes.
+    :param meaning: the text that the effect is of.
+    :param asks_back: it asks about the statement before it.
+    :param unguarded: rows that it changes may stay when its transaction is undone.
+    :param asked_about: the kind of the statement behind it, if that one asks about this one.
+    :param closable: it has one result, and what follows it in its packet does not become a part of it.
+    """
+
+    statement: Statement
+    effect: Effect
+    meaning: bytes
+    asks_back: bool
+    unguarded: bool = False
+    asked_about: Optional[Kind] = None
+    closable: bool = False
+
+
+class Unrecorded(Exception):
+    """The state or the history could not be written; the statement that comes next was not run."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Refused(Exception):
+    """The server refused a statement.
+
+    :param partly: it may have had an effect all the same.
+    """
+
+    def __init__(self, error: ServerError, partly: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.partly = partly
+
+
+class Guard:
+    """Runs one statement after the other.
+
+    :param retries: how often a statement is tried again that waited too long for a lock.
+    :param limit: how long a statement may take.
+    :ivar safe: the last place that is known to be committed, of the attempt that is going on.
+    :ivar retried: how often that happened.
+    """
+
+    def __init__(self, session: Session, journal: Journal, retries: int = 0, limit: Optional[Limit] = None) -> None:
+        self._session = session
+        self._journal = journal
+        self._retries = retries
+        self._limit = limit
+        self._transaction = Transaction.NONE
+        self._locked = False
+        # Nothing may come between the last statement and the next one: if that asks back, or in any case.
+        self._bare = self._once = False
+        self._recorded: dict[int, Reached] = {}
+        self._answer: Answer = []
+        self.safe = Reached()
+        self.retried = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether a transaction or a lock of the user's is open."""
+        return self._locked or self._transaction in (Transaction.USERS, Transaction.FILES)
+
+    def run(self, piece: Piece, known: Optional[Flight] = None, ask: bytes = b"") -> Answer:
+        """Run a statement.
+
+        :param known: what is known about it beforehand.
+        :param ask: a question of ours to be answered with it.
+        :returns: the answer to ``ask``.
+        :raises Refused: the server refused the statement.
+        :raises Unrecorded: what came before it, or the statement itself, could not be recorded.
+        """
+        journal, text = self._journal, piece.statement.text
+        before = journal.progress.reached
+        chained = piece.asks_back and (self._bare or self._transaction is not Transaction.NONE)
+        as_it_is = self._locked or self._once or chained
+        commits = piece.effect.verb == b"COMMIT" and self._transaction is Transaction.USERS
+        if commits:
+            # The user's own commit carries the record that it has been reached.
+            journal.passes(text, lasting=True)
+        try:
+            opening = [] if as_it_is else self._opening(piece, known or Flight(digest(text)))
+        except ServerError as error:
+            raise self._undone(error) from error
+        closing: list[str] = []
+        if opening[-1:] == [_START] and piece.closable and piece.asked_about is None:
+            self._written()
+            journal.passes(text, lasting=True)
+            closing = [*journal.pending(), _COMMIT]
+        self._send(piece, opening, closing, ask, before, chained)
+        answer = self._answer
+        if opening:
+            self._written()
+        self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
+        return answer
+
+    def _opening(self, piece: Piece, flight: Flight) -> list[str]:
+        """Return what goes ahead of a statement in its packet."""
+        journal, effect = self._journal, piece.effect
+        journal.progress.log.capture(self._session)
+        if self._transaction in (Transaction.USERS, Transaction.FILES):
+            if effect.kind in (*_COMMITS, Kind.OPAQUE, Kind.LOCK):
+                journal.starts(flight)
+            pending = journal.pending()
+            # Without an open transaction, what we write must not open one.
+            return pending if self._session.in_transaction or not pending else [_START, *pending, _COMMIT]
+        start = [] if self._transaction is Transaction.OURS else [_START]
+        if journal.history is None:
+            pending = journal.pending()
+            return [*start, *pending, _COMMIT] if pending else []
+        if effect.kind in _COMMITS:
+            journal.starts(flight if piece.asked_about is None else Flight(flight.digest))
+            return start + journal.pending()
+        pair = piece.asked_about not in (None, Kind.DATA, Kind.SESSION)
+        if effect.kind in (Kind.LOCK, Kind.OPAQUE, Kind.ONCE) or piece.unguarded or pair:
+            journal.starts(flight)
+        pending = journal.pending()
+        opening = [*start, *pending, _COMMIT] if pending or not start else []
+        guarded = effect.kind is Kind.DATA and not piece.unguarded and not pair
+        return [*opening, _START] if guarded else opening
+
+    def _send(
+        self, piece: Piece, opening: list[str], closing: list[str], ask: bytes, before: Reached, chained: bool
+    ) -> None:
+        sent = piece.statement.text + piece.statement.suffix
+        alone = not (chained or self.holds or self._once) and piece.effect.kind in (Kind.DATA, Kind.DEFINITION)
+        left = self._retries if alone else 0
+        while True:
+            try:
+                self._answer = self._watched(piece, sent, opening, closing, ask)
+                return
+            except ServerError as error:
+                if error.place != len(opening):
+                    raise self._undone(error) from error
+                self._written(not closing)
+                if error.code != _LOCK_WAIT_TIMEOUT or not left:
+                    raise Refused(error, self._give_up(piece, chained, before, error)) from error
+                # Nothing of the statement has happened.
+                left -= 1
+                self.retried += 1
+                time.sleep(_PAUSE)
+                opening = ["ROLLBACK", _START] if opening[-1:] == [_START] else []
+
+    def _watched(self, piece: Piece, sent: bytes, opening: list[str], closing: list[str], ask: bytes) -> Answer:
+        if self._limit is None:
+            return self._session.execute(sent, opening, closing, ask)
+        try:
+            with self._limit.watch():
+                # Whether it was ended is to be known before it is committed.
+                answer = self._session.execute(sent, opening, (), b"" if closing else ask)
+            if self._limit.exceeded and piece.effect.kind is not Kind.DEFINITION:
+                # There are statements that the server lets succeed when they are ended.
+                failure = ServerError(_ENDED, "the statement was ended", "The server")
+                failure.place = len(opening)
+                raise failure
+        except ServerError as error:
+            if self._limit.exceeded:
+                error.reason += f" (statement_timeout: {self._limit.seconds} s)"
+            raise
+        if closing:
+            try:
+                answer = self._session.execute(_COMMIT.encode(), closing[:-1], (), ask)
+            except ServerError as error:
+                error.place = len(opening) + 1
+                raise
+        return answer
+
+    def _settle(self, piece: Piece, before: Reached, passed: bool, committed: bool) -> None:
+        """Take in that a statement has been run."""
+        effect, session, journal = piece.effect, self._session, self._journal
+        if committed:
+            self._is_safe(before)
+        if not session.autocommit and not is_plain_rows(piece.statement.text) and piece.asked_about is None:
+            # Rows come without word of whether a transaction is open.
+            try:
+                session.query("DO 0")
+            except ServerError as error:
+                raise self._undone(error) from error
+        self._transaction = self._after(effect)
+        self._locked = effect.kind is Kind.LOCK or (self._locked and effect.kind not in (Kind.UNLOCK, Kind.BEGIN))
+        self._once = effect.kind is Kind.ONCE
+        self._bare = piece.asked_about is not None
+        lasting = effect.kind not in (Kind.SESSION, Kind.ONCE)
+        if not passed:
+            journal.passes(piece.statement.text, lasting)
+        if (lasting and not session.in_transaction) or (passed and effect.kind is Kind.COMMIT):
+            self._is_safe(journal.progress.reached)
+
+    def _is_safe(self, reached: Reached) -> None:
+        self.safe = reached
+        self._recorded.clear()
+        self._journal.progress.log.settle(reached.done)
+
+    def _written(self, remember: bool = True) -> None:
+        self._journal.written()
+        reached = self._journal.progress.reached
+        if remember:
+            self._recorded[reached.done] = reached
+
+    def _after(self, effect: Effect) -> Transaction:
+        """Return whose transaction is open after a statement."""
+        session = self._session
+        if not session.autocommit:
+            return Transaction.USERS
+        if not session.in_transaction:
+            return Transaction.NONE
+        if self._transaction is Transaction.FILES:
+            return Transaction.FILES
+        if effect.kind is Kind.BEGIN or self._transaction is Transaction.USERS:
+            return Transaction.USERS
+        return Transaction.OURS
+
+    def _give_up(self, piece: Piece, chained: bool, before: Reached, error: ServerError) -> bool:
+        """Leave a transaction after an error; return whether the statement may have had an effect all the same."""
+        kind, ours = piece.effect.kind, self._transaction in (Transaction.NONE, Transaction.OURS)
+        if error.lost:
+            return False
+        with suppress(ServerError):
+            if chained and ours and error.code not in (_LOCK_WAIT_TIMEOUT, _DEADLOCK):
+                # The statements before this one in its transaction have succeeded.
+                self._journal.progress.reached = before
+                self._session.execute(_COMMIT.encode(), self._journal.pending())
+                self._is_safe(before)
+            elif kind in _COMMITS and ours:
+                self._session.query(_COMMIT)
+                self._is_safe(before)
+            row = self._roll_back()
+            flight = self._journal.progress.flight
+            if kind is Kind.OPAQUE and ours:
+                return error.code not in _NOT_BEGUN
+            if kind is Kind.OPAQUE and row is not None:
+                return row.begun > before.done
+            if kind is Kind.DEFINITION and flight is not None and flight.before:
+                count = len(flight.objects)
+                return tuple(fingerprints(self._session, flight.objects, False)) != flight.before[:count]
+        return piece.unguarded and kind is Kind.DATA
+
+    def _roll_back(self) -> Optional[Row]:
+        """Undo what is open; how far the history then says it got is safe."""
+        self._session.query("ROLLBACK")
+        self._transaction = Transaction.NONE
+        row = self._journal.stored()
+        if row is not None and row.done > self.safe.done and row.done in self._recorded:
+            self._is_safe(self._recorded[row.done])
+        return row
+
+    def _undone(self, error: ServerError) -> Unrecorded:
+        if not error.lost:
+            with suppress(ServerError):
+                self._session.query("ROLLBACK")
+        return Unrecorded(error)
+
+    def flush(self) -> None:
+        """Write what is pending and commit it.
+
+        :raises Unrecorded: that failed, or a transaction of the user's is open, at which golang-migrate fails, too.
+        """
+        pending = self._journal.pending()
+        try:
+            self._journal.progress.log.capture(self._session)
+            start = [_START] if self._transaction is Transaction.NONE else []
+            if self._locked or self._transaction is Transaction.USERS:
+                # golang-migrate's first words, which the server refuses while a transaction is open.
+                start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", _START]
+            if pending or self._transaction is not Transaction.NONE:
+                self._session.execute(_COMMIT.encode(), [*start, *pending])
+        except ServerError as error:
+            raise self._undone(error) from error
+        self._written()
+        self._locked = self._once = self._bare = False
+        self._transaction = Transaction.NONE if self._session.autocommit else Transaction.USERS
+
+    def open_for_file(self) -> None:
+        """Open a transaction that holds all of a file; what is pending is committed first.
+
+        :raises Unrecorded: that failed.
+        """
+        self.flush()
+        try:
+            self._session.execute(_START.encode())
+        except ServerError as error:
+            raise Unrecorded(error) from error
+        self._transaction = Transaction.FILES
+
+    def stop(self) -> None:
+        """Leave whatever transaction is open: what is done is committed, a transaction of the user's is undone.
+
+        :raises Unrecorded: the server did not take it.
+        """
+        if self._transaction is Transaction.OURS:
+            self.flush()
+            self._is_safe(self._journal.progress.reached)
+        elif self.holds:
+            try:
+                self._roll_back()
+            except ServerError as error:
+                raise Unrecorded(error) from error
+
+    def close(self, outcome: str, error: str, partly: bool = False, state: Optional[State] = None) -> None:
+        """Record how an attempt ended that has not succeeded; without a connection the next run will.
+
+        :param partly: the statement that failed may have had an effect.
+        :param state: what the state table is to hold again, if the attempt has left nothing behind.
+        """
+        progress = self._journal.progress
+        progress.reached = self.safe
+        if not partly:
+            progress.flight = None
+        self._write_last(lambda: self._journal.closing(outcome, error, state))
+
+    def abandon(self, error: ServerError) -> None:
+        """Record that a run ended because something could not be recorded."""
+        self._write_last(lambda: self._journal.abandoning(error.reason))
+
+    def _write_last(self, statements: Callable[[], list[str]]) -> None:
+        with suppress(ServerError):
+            self._journal.wait_for_next_second()
+            last = statements()
+            if last:
+                self._session.execute(_COMMIT.encode(), [_START, *last])

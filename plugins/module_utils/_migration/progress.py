@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far an attempt at a file got, as one JSON text of bounded size. Private to the collection."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .effects import Object
+from .replay import Entry, SessionLog
+
+# For so many statements it is known which of them has changed; for more, only that one has.
+_EACH = 250
+_SHORT = 8
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A place between two statements.
+
+    :param chain: a digest of all statements up to there.
+    """
+
+    done: int = 0
+    chain: str = ""
+    digests: tuple[str, ...] = ()
+
+    def after(self, text: bytes) -> Reached:
+        """Return the place behind one more statement."""
+        own = digest(text)
+        chain = hashlib.sha256((self.chain + own).encode()).hexdigest()
+        digests = self.digests if self.done >= _EACH else (*self.digests, own[:_SHORT])
+        return Reached(self.done + 1, chain, digests)
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A statement that is being carried out: its digest, and its objects' definitions before.
+
+    :param definitions: sort, name and fingerprint; then, for a statement that replaces rows, further fingerprints.
+    """
+
+    digest: str
+    objects: tuple[Object, ...] = ()
+    before: tuple[Optional[str], ...] = ()
+
+
+@dataclass
+class Progress:
+    """What another run needs to go on.
+
+    :param written_at: when the state table was last written, see Ledger.written_at.
+    """
+
+    reached: Reached = field(default_factory=Reached)
+    flight: Optional[Flight] = None
+    log: SessionLog = field(default_factory=SessionLog)
+    written_at: Optional[int] = None
+
+    def dump(self) -> str:
+        """Return the JSON text."""
+        values: dict[str, Any] = {"chain": self.reached.chain, "digests": "".join(self.reached.digests)}
+        if self.written_at is not None:
+            values["written_at"] = self.written_at
+        if self.flight is not None:
+            values["flight"] = self.flight.digest
+            values["objects"] = [(thing.sort, _text(thing.name)) for thing in self.flight.objects]
+            values["before"] = self.flight.before
+        session = self.log.as_json(self.reached.done)
+        if session:
+            values["session"] = session
+        return json.dumps(values, separators=(",", ":"))
+
+
+def load(done: int, text: Optional[str]) -> Progress:
+    """Read what ``dump`` wrote for an attempt with so many statements done."""
+    values = json.loads(text or "{}")
+    digests = values.get("digests", "")
+    each = tuple(digests[place : place + _SHORT] for place in range(0, len(digests), _SHORT))
+    flight = None
+    if "flight" in values:
+        objects = tuple(Object(sort, name.encode("utf-8", "surrogateescape")) for sort, name in values["objects"])
+        flight = Flight(values["flight"], objects, tuple(values["before"]))
+    log = SessionLog(Entry(**entry) for entry in values.get("session", ()))
+    return Progress(Reached(done, values.get("chain", ""), each), flight, log, values.get("written_at"))
+
+
+def digest(text: bytes) -> str:
+    """Return a statement's digest."""
+    return hashlib.sha256(text).hexdigest()
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

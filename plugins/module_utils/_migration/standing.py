@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a database stands: its state, and what its history knows about a directory. Private to the collection."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .._core.errors import Error
+from .._mysql.session import ServerError, Session
+from .history import History
+from .ledger import Ledger
+from .plan import State
+from .policy import Known, known
+from .source import Source
+
+VERSION = "0.1.0"
+# The widths of the history's columns.
+_WIDTH = 255
+_HASH = 64
+_DENIED = (1142, 1143)
+_NO_SUCH_TABLE = 1146
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a database says about itself.
+
+    :param history: None if none is kept.
+    :param present: whether there is a history table.
+    :param compared: the last migration was applied from this very commit, so that its files need no second look.
+    """
+
+    ledger: Ledger
+    history: Optional[History]
+    present: bool
+    state: State
+    known: Known
+    compared: bool = False
+
+    def changed(self, source: Source) -> list[str]:
+        """Return the files that are not what they were when they were applied.
+
+        :raises Error: one cannot be read.
+        """
+        found = []
+        for item in source.migrations:
+            checksum = self.known.checksums.get(item.version)
+            if checksum and item.up and _sum(os.path.join(source.directory, item.up)) != checksum:
+                found.append(item.up)
+        return found
+
+    def moved(self, source: Source) -> Optional[dict[str, Any]]:
+        """Return the row about a move that the history does not know; None if there is none, or nowhere to write it."""
+        return self.known.moved(source, self.state) if self.history is not None and not self.compared else None
+
+
+def look(session: Session, params: Mapping[str, Any]) -> Standing:
+    """Read the state and the history.
+
+    :param params: migrations_table and history_table; commit, if it is known of which one the directory is.
+    :raises Error: one of the tables is something else's.
+    """
+    ledger = Ledger(session, params["migrations_table"])
+    history = History(session, params["history_table"]) if params["history_table"] else None
+    present = history is not None and history.exists()
+    state = ledger.read()
+    if history is not None and not present:
+        check_readable(session, params["history_table"])
+    if history is None or not present:
+        return Standing(ledger, history, present, state, known(()))
+    if params.get("commit") and history.stands_at(params["commit"], state):
+        return Standing(ledger, history, present, state, known(()), compared=True)
+    return Standing(ledger, history, present, state, known(history.moves()))
+
+
+def check_readable(session: Session, table: str) -> None:
+    """Ask the table itself: from a user who may not read a table the server hides that it is there.
+
+    :raises Error: the user may not.
+    """
+    quoted = "`" + table.replace("`", "``") + "`"
+    try:
+        session.query(f"SELECT 1 FROM {quoted} LIMIT 0")
+    except ServerError as error:
+        if error.code == _NO_SUCH_TABLE:
+            return
+        if error.code not in _DENIED:
+            raise
+        raise Error(
+            f"The user may not read the table {table} in {session.database}, if there is one: ({error.code}) "
+            f"{error.reason}. Grant the user SELECT on it. A history that is not wanted is switched off with an empty "
+            "history_table.",
+            error_code=error.code,
+        ) from error
+
+
+def about(params: Mapping[str, Any]) -> dict[str, Optional[str]]:
+    """Return what the history says about a run, from the options commit, run_by and job."""
+    return {
+        "git_commit": params["commit"][:_HASH] if params.get("commit") else None,
+        "ran_by": (params.get("run_by") or getpass.getuser())[:_WIDTH],
+        "ran_on": platform.node()[:_WIDTH],
+        "job": params["job"][:_WIDTH] if params.get("job") else None,
+        "tool": f"dbops.migrations {VERSION}",
+    }
+
+
+def _sum(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            sums = hashlib.sha256()
+            for chunk in iter(lambda: file.read(1 << 20), b""):
+                sums.update(chunk)
+            return sums.hexdigest()
+    except OSError as error:
+        raise Error(f"{path} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_drop
+short_description: Drop every table of a MySQL or MariaDB schema
+version_added: 0.1.0
+description:
+  - Drops every table of a schema, with all its rows, foreign keys or not; golang-migrate's C(drop).
+  - The state table goes too, so the schema has no version afterwards. Views, routines and events stay.
+  - Each table is dropped by a statement of its own. What is dropped cannot be brought back.
+extends_documentation_fragment:
+  - dbops.migrations._attributes
+  - dbops.migrations._mysql
+  - dbops.migrations._aws
+author: The dbops.migrations contributors (@dbops)
+attributes:
+  check_mode:
+    support: full
+    details: Takes the lock for a moment, counts, and returns the tables that would be dropped.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  confirm_database:
+    description: The schema's name once more, exactly as O(login_db), so that nobody drops another one by mistake.
+    type: str
+    required: true
+notes:
+  - Every row is counted first, which takes a while on large tables.
+  - It also drops a table whose name holds a backtick, at which golang-migrate stops half way.
+seealso:
+  - module: dbops.migrations.migration_apply
+  - module: dbops.migrations.migration_force
+"""
+
+EXAMPLES = r"""
+- name: Empty the schema of a test environment
+  dbops.migrations.migration_drop:
+    login_host: db.example.com
+    login_user: shop
+    login_password: "{{ shop_password }}"
+    login_db: shop
+    confirm_database: shop
+"""
+
+RETURN = r"""
+tables:
+  description: The tables that were dropped, or in check mode would be.
+  returned: success, and when the server refused to drop a table
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The table's name.
+      type: str
+    rows:
+      description: How many rows it had, counted. Null if the server refused to count them, which is warned of.
+      type: int
+  sample:
+    - {name: users, rows: 1204}
+msg:
+  description: What was done, in one line.
+  returned: always
+  type: str
+  sample: 'shop: dropped 1 table(s) with 1204 row(s)'
+error_code:
+  description: The server's error code; 0 when the connection failed.
+  returned: when the server refused something
+  type: int
+  sample: 1142
+"""
+
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session, connect
+
+SPEC = LOGIN + ArgumentSpec(argument_spec={"confirm_database": {"type": "str", "required": True}})
+
+
+def drop(module: AnsibleModule) -> dict[str, Any]:
+    check_confirmation(module.params["login_db"], module.params["confirm_database"])
+    with connect(read_login(module)) as session, locked(session, module.params, module.warn):
+        # Sequences and tables with system versioning are tables of their own kind on MariaDB, and go as well.
+        names = [name for name, kind in session.query("SHOW FULL TABLES") if kind != "VIEW"]
+        tables = [{"name": name, "rows": count(module, session, name)} for name in names]
+        if not module.check_mode:
+            drop_tables(session, tables)
+    return {
+        "changed": bool(tables),
+        "tables": tables,
+        "msg": f"{session.database}: {summary(tables)}",
+        "diff": {
+            "before_header": session.database,
+            "after_header": session.database,
+            "before": "".join(f"{found['name']}, rows: {found['rows']}\n" for found in tables),
+            "after": "",
+        },
+    }
+
+
+def check_confirmation(database: str, confirmed: str) -> None:
+    if confirmed != database:
+        raise Error(
+            f"confirm_database is {confirmed!r}, and login_db is {database!r}. Repeat the name of the schema exactly "
+            "to have all its tables dropped. Nothing was changed."
+        )
+
+
+def count(module: AnsibleModule, session: Session, name: str) -> Optional[int]:
+    try:
+        [(rows,)] = session.query(f"SELECT COUNT(*) FROM {quoted(name)}")
+    except ServerError as error:
+        if error.lost:
+            raise
+        # A table that is damaged must not keep the others.
+        module.warn(f"The rows of {name} could not be counted: ({error.code}) {error.reason}")
+        return None
+    return int(rows)
+
+
+def drop_tables(session: Session, tables: list[dict[str, Any]]) -> None:
+    session.query("SET foreign_key_checks = 0")
+    for done, found in enumerate(tables):
+        try:
+            session.query(f"DROP TABLE IF EXISTS {quoted(found['name'])}")
+        except ServerError as error:
+            raise Error(
+                f"The table {found['name']} of {session.database} could not be dropped: ({error.code}) {error.reason}. "
+                f"{done} table(s) were dropped before it, {len(tables) - done} are left. Mend the cause and run again.",
+                error_code=error.code,
+                tables=tables[:done],
+            ) from error
+
+
+def summary(tables: list[dict[str, Any]]) -> str:
+    if not tables:
+        return "nothing to drop, it has no tables"
+    counted = [found["rows"] for found in tables if found["rows"] is not None]
+    least = "at least " if len(counted) < len(tables) else ""
+    return f"dropped {len(tables)} table(s) with {least}{sum(counted)} row(s)"
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def main() -> None:
+    run_module(SPEC, drop)
+
+
+if __name__ == "__main__":
+    main()

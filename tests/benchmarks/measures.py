@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is measured, on one server."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from parts.mariadb import DatabaseServer
+from parts.proxy import Proxy
+from parts.sshd import GitServer
+
+from .contestants import Contestant, contestants, engine_peak, forget
+from .work import Work, write_data, write_work
+
+DELAY = 0.001
+MEMORY = 100.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured; all of it follows from two numbers."""
+
+    runs: int
+    migrations: int
+
+    @property
+    def far(self) -> int:
+        """Migrations over the slow network: all of them would take more than ten minutes."""
+        return max(1, self.migrations // 5)
+
+    @property
+    def idle(self) -> int:
+        """Files of which none is pending."""
+        return self.migrations * 5
+
+    @property
+    def megabytes(self) -> int:
+        """The size of the data file."""
+        return max(1, self.migrations // 5)
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measure on one server.
+
+    :param values: each contestant's median; the first is ours.
+    :param bars: the most that ours may be of another's.
+    """
+
+    title: str
+    server: str
+    values: Mapping[str, float]
+    bars: Mapping[str, float] = field(default_factory=dict)
+    unit: str = "s"
+
+
+class Bench:
+    """Everything that is measured, on one server."""
+
+    def __init__(self, server: DatabaseServer, git: GitServer, folder: Path, sizes: Sizes) -> None:
+        self._server, self._git, self._folder, self._sizes = server, git, folder, sizes
+        self._name = type(server).__name__
+        self._home = folder / "home"
+        self._contestants = list(contestants(git, self._home))
+
+    def rounds(self) -> Iterator[Round]:
+        """Measure, one after the other."""
+        yield self._apply()
+        with Proxy(self._server.host, self._server.port, DELAY) as proxy:
+            far = copy.copy(self._server)
+            far.port = proxy.port
+            yield self._round_trip(far)
+            yield self._apply_far(far)
+        yield self._nothing_to_do()
+        yield self._data_file()
+
+    def _work(self, name: str, count: int) -> Work:
+        return write_work(self._folder / f"{self._name}-{name}", count, self._git)
+
+    def _apply(self) -> Round:
+        bars = {"golang-migrate": 0.85 if self._name == "MySQL" else 0.80, "client": 1.35}
+        work = self._work("near", self._sizes.migrations)
+        medians = self._contest(self._contestants, self._server, work, self._empty)
+        return Round(f"{self._sizes.migrations:,} migrations", self._name, medians, bars)
+
+    def _apply_far(self, far: DatabaseServer) -> Round:
+        medians = self._contest(self._contestants, far, self._work("far", self._sizes.far), self._empty)
+        title = f"{self._sizes.far:,} migrations, 1 ms each way"
+        return Round(title, self._name, medians, {"golang-migrate": 0.50})
+
+    def _nothing_to_do(self) -> Round:
+        work = self._work("idle", self._sizes.idle)
+        self._empty()
+        able = [contestant for contestant in self._contestants if contestant.repeats]
+        for contestant in able:
+            if contestant.name != "golang-migrate":
+                contestant.run(self._server, work)
+        medians = self._contest(able, self._server, work, lambda: None)
+        return Round(f"nothing to do in {self._sizes.idle:,} files", self._name, medians, {"golang-migrate": 0.10})
+
+    def _round_trip(self, far: DatabaseServer) -> Round:
+        """Tell how good the proxy is: what it adds beyond the 2 ms would count against those who ask more often."""
+        values = {"proxy": _round_trip(far) * 1000, "direct plus 2 ms": (_round_trip(self._server) + 2 * DELAY) * 1000}
+        return Round("SELECT 1, 1 ms each way", self._name, values, unit="ms")
+
+    def _data_file(self) -> Round:
+        directory = write_data(self._folder / "data", self._sizes.megabytes)
+        self._empty()
+        peak = engine_peak(self._server, directory)
+        shutil.rmtree(directory)
+        title = f"peak memory, a data file of {self._sizes.megabytes} MB"
+        return Round(title, self._name, {"engine": peak, "limit": MEMORY}, {"limit": 1.0}, "MB")
+
+    def _empty(self) -> None:
+        """Have empty schemas, and a runner on which nothing has run."""
+        for schema in {contestant.schema for contestant in self._contestants}:
+            self._server.query(f"DROP DATABASE IF EXISTS {schema}")
+            self._server.create_schema(schema)
+        forget(self._home)
+
+    def _contest(
+        self, able: Sequence[Contestant], server: DatabaseServer, work: Work, prepare: Callable[[], None]
+    ) -> dict[str, float]:
+        """Return each contestant's median, in seconds. They take turns, and another one begins in each run."""
+        seconds: dict[str, list[float]] = {contestant.name: [] for contestant in able}
+        for run in range(self._sizes.runs):
+            first = run % len(able)
+            for contestant in [*able[first:], *able[:first]]:
+                prepare()
+                started = time.perf_counter()
+                contestant.run(server, work)
+                seconds[contestant.name].append(time.perf_counter() - started)
+        return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _round_trip(server: DatabaseServer) -> float:
+    """Return the median of a thousand round trips, in seconds."""
+    seconds = []
+    with server.connect() as connection, connection.cursor() as cursor:
+        for _trip in range(1000):
+            started = time.perf_counter()
+            cursor.execute("SELECT 1")
+            seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

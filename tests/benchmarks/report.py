@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was measured, as ratios, a page, a plot and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Optional
+
+from .measures import Round
+
+PLAYBOOK, PEER = "ansible-playbook", "golang-migrate"
+_COLUMNS = ("engine", PLAYBOOK, PEER, "dbmate", "client")
+_COLOURS = {"met": "#3a7d44", "missed": "#c0392b", "": "#8a8f98"}
+# The largest ratio that the plot has room for.
+_DRAWN = 2.0
+
+_PAGE = """\
+# The engine beside its peers
+
+Written by `{command}` on {date}. Seconds differ from machine to machine; compare the ratios.
+
+![Ratios and bars](benchmarks.svg)
+
+## Ratios
+
+The bar is the most that the ratio may be: the black line in the plot. Red is what misses it. Nothing
+is drawn beyond {drawn:.0f}.
+
+{ratios}
+
+## Medians
+
+{medians}
+
+- **engine**: the module `migration_apply` in a process of its own, as Ansible starts it, with its defaults.
+- **ansible-playbook**: the whole run of `dbops.migrations.migrate`, with its fetch from Git over SSH, for one database.
+- **golang-migrate** and **dbmate**: their own programs, on the same SQL.
+- **client**: the `mysql` client, fed all files as one. It keeps no state, so nothing that does can be expected to be
+  quicker.
+
+Medians of {runs} runs, in which the contestants take turns on fresh schemas. A commit reaches the disk before it is
+answered. The migrations are tables, columns, indexes and inserts of 50 rows, in equal parts. A proxy adds 1 ms each
+way; there the number of migrations is a fifth, for the sake of time. The memory is the largest resident size of the
+module's process (`ru_maxrss`).
+
+## Versions
+
+{versions}
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One ratio."""
+
+    measure: str
+    server: str
+    ours: float
+    peer: float
+    bar: Optional[float]
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """Our share of the peer's."""
+        return self.ours / self.peer
+
+    @property
+    def verdict(self) -> str:
+        """Say whether the bar is met; nothing where there is none."""
+        return "" if self.bar is None else "met" if self.ratio <= self.bar else "missed"
+
+    def __str__(self) -> str:
+        outcome = f" (bar {self.bar:.2f}: {self.verdict})" if self.bar is not None else ""
+        values = f"{_number(self.ours, self.unit)} / {_number(self.peer, self.unit)}"
+        return f"{self.server}: {self.measure}: {values} = {self.ratio:.2f}{outcome}"
+
+
+def figures(measured: Round) -> list[Figure]:
+    """Return the ratio of ours to each peer, and that of the whole Ansible run to golang-migrate."""
+    values = measured.values
+    ours = next(iter(values))
+    pairs = [(ours, peer) for peer in values if peer not in (ours, PLAYBOOK)]
+    if PLAYBOOK in values and PEER in values:
+        pairs.append((PLAYBOOK, PEER))
+    return [
+        Figure(
+            f"{measured.title}: {one}/{other}",
+            measured.server,
+            values[one],
+            values[other],
+            measured.bars.get(other) if one == ours else None,
+            measured.unit,
+        )
+        for one, other in pairs
+    ]
+
+
+def write_json(path: Path, found: Iterable[Figure]) -> None:
+    """Write the ratios."""
+    rows = [
+        {
+            "measure": figure.measure,
+            "server": figure.server,
+            "ours": round(figure.ours, 4),
+            "peer": round(figure.peer, 4),
+            "ratio": round(figure.ratio, 3),
+        }
+        for figure in found
+    ]
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def write_page(
+    path: Path, rounds: Sequence[Round], command: str, date: str, runs: int, versions: Mapping[str, str]
+) -> None:
+    """Write the tables."""
+    ratios = _table(
+        ("measure", "server", "ours", "peer", "ratio", "bar", ""),
+        [
+            (
+                figure.measure,
+                figure.server,
+                _number(figure.ours, figure.unit),
+                _number(figure.peer, figure.unit),
+                f"{figure.ratio:.2f}",
+                "" if figure.bar is None else f"{figure.bar:.2f}",
+                f"**{figure.verdict}**" if figure.verdict == "missed" else figure.verdict,
+            )
+            for measured in rounds
+            for figure in figures(measured)
+        ],
+    )
+    medians = _table(
+        ("measure", "server", *_COLUMNS),
+        [
+            (
+                measured.title,
+                measured.server,
+                *(_number(measured.values[name], "s") if name in measured.values else "" for name in _COLUMNS),
+            )
+            for measured in rounds
+            if PLAYBOOK in measured.values
+        ],
+    )
+    text = _PAGE.format(
+        command=command,
+        date=date,
+        drawn=_DRAWN,
+        runs=runs,
+        ratios=ratios,
+        medians=medians,
+        versions=_table(("what", "version"), list(versions.items())),
+    )
+    path.write_text(text)
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.0f} {unit}" if unit == "MB" else f"{value:.2f} {unit}"
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def write_plot(path: Path, found: Iterable[Figure]) -> None:
+    """Draw a bar for each ratio, and a line where it may end at most."""
+    drawn = [figure for figure in found if PLAYBOOK not in figure.measure]
+    left, height, scale = 430, 22, 260 / _DRAWN
+    parts = []
+    for place, figure in enumerate(drawn):
+        top = 12 + place * height
+        end = left + min(figure.ratio, _DRAWN) * scale
+        middle = top + 12
+        name = escape(f"{figure.measure}, {figure.server}")
+        parts += [
+            f'<text x="{left - 8}" y="{middle}" text-anchor="end">{name}</text>',
+            f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="16" fill="{_COLOURS[figure.verdict]}"/>',
+        ]
+        if figure.bar is not None:
+            line = left + figure.bar * scale
+            parts.append(f'<path d="M{line:.1f} {top - 2}v20" stroke="#111" stroke-width="2"/>')
+            end = max(end, line)
+        parts.append(f'<text x="{end + 6:.1f}" y="{middle}">{figure.ratio:.2f}</text>')
+    bottom = 24 + len(drawn) * height
+    path.write_text(
+        "<!-- SPDX-FileCopyrightText: 2026, the dbops.migrations contributors\n"
+        "     SPDX-License-Identifier: GPL-3.0-or-later -->\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {bottom}" font-family="sans-serif" font-size="12">\n'
+        '<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )

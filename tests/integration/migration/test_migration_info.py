@@ -1,0 +1,388 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""migration_info on every state that a schema can be in, and its promise to change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
+from integration.migration.forks import Forks
+from integration.migration.support import Database, make
+from parts.mariadb import DatabaseServer
+
+FILES = {
+    "1_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\nINSERT INTO users VALUES (1);\n",
+    "1_users.down.sql": "DROP TABLE users;\n",
+    "3_email.up.sql": "ALTER TABLE users ADD email VARCHAR(9);\n",
+    "3_email.down.sql": "ALTER TABLE users DROP email;\n",
+}
+WRONG = {"4_wrong.up.sql": "CREATE TABLE a (i INT);\nINSERT INTO a VALUES (1);\nALTER TABLE nobody ADD i INT;\n"}
+HISTORY = "schema_migrations_history"
+NOTHING_WRONG: dict[str, Any] = {"changed_files": [], "missing": [], "out_of_order": [], "statement": None}
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Modules that start quickly and can be killed."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.fixture
+def either(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+    """An empty schema on each of the servers in turn, and an empty directory."""
+    database = make(server, tmp_path / "migrations", forks)
+    yield database
+    server.query(f"DROP DATABASE IF EXISTS `{database.name}`")
+
+
+def info(database: Database, **options: Any) -> dict[str, Any]:
+    """Return what the module says, having made sure that it leaves everything as it is."""
+    before = database.snapshot(), history(database)
+    result = database.module("info", **options)
+    assert not result["failed"], result
+    assert not result["changed"]
+    assert (database.snapshot(), history(database)) == before
+    return result
+
+
+def history(database: Database) -> list[tuple[Any, ...]] | None:
+    """Return all rows; None if there is no table."""
+    if not database.query(f"SHOW TABLES LIKE '{HISTORY}'"):
+        return None
+    return database.query(f"SELECT * FROM {HISTORY} ORDER BY id")
+
+
+def part(result: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    return {key: result[key] for key in like}
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def test_a_schema_that_was_never_migrated(either: Database) -> None:
+    either.write(FILES)
+    result = info(either)
+    assert part(result, NOTHING_WRONG) == NOTHING_WRONG
+    assert (result["healthy"], result["history"], result["version"]) == (True, [], None)
+    assert result["msg"] == f"{either.name}: version none, 2 migration(s) pending"
+    assert either.query("SHOW TABLES") == []
+
+
+def test_the_history_of_what_was_done(either: Database) -> None:
+    either.write(FILES)
+    either.apply(target="1", commit="abc123", run_by="alice", job="17")
+    either.apply()
+    either.module("force", version="1")
+    result = info(either)
+    assert (result["healthy"], result["version"]) == (True, 1)
+    assert [(row["direction"], row["version"], row["title"], row["outcome"]) for row in result["history"]] == [
+        ("force", 1, "", "applied"),
+        ("up", 3, "email", "applied"),
+        ("up", 1, "users", "applied"),
+    ]
+    first = result["history"][-1]
+    assert 0 < first.pop("seconds") < 60
+    started = first.pop("started_at")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", started)
+    [(now,)] = either.query("SELECT UTC_TIMESTAMP()")
+    assert started[:10] in (now.strftime("%Y-%m-%d"), time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60)))
+    assert first.pop("tool").startswith("dbops.migrations ")
+    assert first == {
+        "version": 1,
+        "title": "users",
+        "direction": "up",
+        "outcome": "applied",
+        "checksum": hashlib.sha256(FILES["1_users.up.sql"].encode()).hexdigest(),
+        "statements": 2,
+        "done": 2,
+        "error": None,
+        "commit": "abc123",
+        "ran_by": "alice",
+        "ran_on": platform.node(),
+        "job": "17",
+    }
+    assert result["history"][1]["commit"] is result["history"][1]["job"] is None
+    assert result["history"][0]["seconds"] is result["history"][0]["checksum"] is None
+
+    assert [row["direction"] for row in info(either, history_limit=1)["history"]] == ["force"]
+    assert info(either, history_limit=0)["history"] == []
+    refused = either.module("info", history_limit=-1)
+    assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more."
+
+
+def test_a_move_to_none_has_no_version(database: Database) -> None:
+    database.write(FILES)
+    database.apply()
+    database.module("force", version="none")
+    assert info(database)["history"][0]["version"] is None
+
+
+def test_a_migration_that_failed(either: Database) -> None:
+    either.write({**FILES, **WRONG, "5_later.up.sql": "SELECT 1"})
+    assert either.apply(run_by="bob", job="18")["failed"]
+    for limit in (20, 0):
+        result = info(either, history_limit=limit)
+        expected = {**NOTHING_WRONG, "healthy": False, "dirty": True, "known": True, "version": 4, "lock_holder": None}
+        statement = expected["statement"] = result["statement"]
+        assert part(result, expected) == expected
+        assert statement["started_at"].endswith("Z")
+        assert "nobody" in statement["error"]
+        assert {**statement, "started_at": "", "error": ""} == {
+            "version": 4,
+            "title": "wrong",
+            "direction": "up",
+            "file": "4_wrong.up.sql",
+            "done": 2,
+            "begun": 2,
+            "outcome": "failed",
+            "error": "",
+            "started_at": "",
+            "ran_by": "bob",
+            "ran_on": platform.node(),
+            "job": "18",
+        }
+        assert result["msg"] == (
+            f"{either.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statement(s) are done"
+        )
+        assert [step["version"] for step in result["pending"]] == [5]
+
+    (either.directory / "4_wrong.up.sql").unlink()
+    result = info(either)
+    assert (result["statement"]["file"], result["known"]) == (None, False)
+    assert "dirty: the up migration of version 4 failed;" in result["msg"]
+
+    either.write({"4_wrong.up.sql": WRONG["4_wrong.up.sql"].replace("nobody", "a").replace("i INT;", "j INT;")})
+    assert not either.apply(resume_from=3)["failed"]
+    result = info(either)
+    assert (result["healthy"], result["statement"], result["version"]) == (True, None, 5)
+    assert [(row["version"], row["outcome"]) for row in result["history"][:3]] == [
+        (5, "applied"),
+        (4, "applied"),
+        (4, "failed"),
+    ]
+
+
+def test_a_way_down_that_failed(database: Database) -> None:
+    database.write({**FILES, "3_email.down.sql": "SELECT nothing"})
+    database.apply()
+    assert database.apply(steps=-1, allow_down=True)["failed"]
+    result = info(database)
+    assert (result["version"], result["healthy"], result["missing"]) == (1, False, [])
+    assert part(result["statement"], {"version": 3, "direction": 0, "file": 0}) == {
+        "version": 3,
+        "direction": "down",
+        "file": "3_email.down.sql",
+    }
+    assert "dirty: 3_email.down.sql failed; nothing of it is known to be done" in result["msg"]
+
+
+def test_a_migration_that_is_running_then_is_cut_off(either: Database, forks: Forks, run_module: Any) -> None:
+    slow = "CREATE TABLE a (i INT);\nINSERT INTO a SELECT SLEEP(60);\n"
+    either.write({**FILES, "4_slow.up.sql": slow})
+    # forks runs one module at a time.
+    other = Database(either.server, either.name, either.directory, run_module)
+    number = forks.begin("migration_apply", either.arguments("apply", {"job": "19"}))
+    asleep = f"SELECT id FROM information_schema.processlist WHERE db = '{either.name}' AND info LIKE '%SLEEP(60)%'"
+    try:
+        wait_for(lambda: either.server.query(f"{asleep} AND state = 'User sleep'"))
+        result = info(other)
+        assert result["msg"] == f"{either.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2"
+        expected = {"version": 4, "done": 1, "outcome": "running", "error": None, "job": "19"}
+        assert part(result["statement"], expected) == expected
+        assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
+        assert result["lock_holder"].startswith("connection ")
+        unlocked = info(other, lock=False)
+        assert "4_slow.up.sql is running, or was cut off; its first 1 statement(s) are done" in unlocked["msg"]
+    finally:
+        os.kill(number, signal.SIGKILL)
+        assert forks.status() == -signal.SIGKILL
+        for (connection,) in either.server.query(f"{asleep} AND id <> CONNECTION_ID()"):
+            either.server.query(f"KILL {connection}")
+    wait_for(lambda: info(either)["lock_holder"] is None)
+    result = info(either)
+    assert result["msg"] == (
+        f"{either.name}: version 4, dirty: 4_slow.up.sql was cut off; its first 1 statement(s) are done"
+    )
+    assert (result["statement"]["outcome"], result["healthy"]) == ("running", False)
+
+
+def test_a_statement_that_had_begun_when_it_was_cut_off(database: Database) -> None:
+    body = "BEGIN CREATE TABLE b (i INT); KILL CONNECTION_ID(); END"
+    database.write({"1_a.up.sql": f"CREATE PROCEDURE a() {body};\nCALL a();\n"})
+    assert database.apply()["failed"]
+    statement = info(database)["statement"]
+    assert (statement["done"], statement["begun"]) == (1, 2)
+    assert "its first 1 statement(s) are done, and statement 2 had begun" in info(database)["msg"]
+
+
+def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_module: Any) -> None:
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT);\nINSERT INTO a SELECT SLEEP(1);\nDROP TABLE a;\n"})
+    number = forks.begin("migration_apply", database.arguments("apply", {}))
+    asleep = f"SELECT id FROM information_schema.processlist WHERE db = '{database.name}' AND state = 'User sleep'"
+    wait_for(lambda: database.server.query(asleep))
+    os.kill(number, signal.SIGTERM)
+    assert forks.result()["failed"]
+    result = info(database)
+    assert result["statement"]["outcome"] == "interrupted"
+    assert "1_a.up.sql was stopped; its first 2 statement(s) are done" in result["msg"]
+
+
+def test_files_that_were_changed_are_gone_or_came_late(either: Database) -> None:
+    either.write(FILES)
+    either.apply()
+    either.write({"1_users.up.sql": "CREATE TABLE users (id BIGINT PRIMARY KEY);\n"})
+    changed = info(either)
+    expected = {**NOTHING_WRONG, "healthy": False, "known": True, "changed_files": ["1_users.up.sql"]}
+    assert part(changed, expected) == expected
+    assert changed["msg"] == f"{either.name}: version 3, 0 migration(s) pending, 1 file(s) changed"
+
+    for name in ("1_users.up.sql", "1_users.down.sql"):
+        (either.directory / name).unlink()
+    missing = info(either)
+    expected = {**NOTHING_WRONG, "healthy": False, "known": True, "missing": [1]}
+    assert part(missing, expected) == expected
+    assert missing["msg"].endswith(", 1 file(s) missing")
+
+    either.write({"1_users.up.sql": FILES["1_users.up.sql"], "2_late.up.sql": "SELECT 1", "4_next.up.sql": "SELECT 1"})
+    late = info(either)
+    expected = {**NOTHING_WRONG, "healthy": False, "known": True, "out_of_order": [2]}
+    assert part(late, expected) == expected
+    assert late["msg"] == f"{either.name}: version 3, 1 migration(s) pending, 1 version(s) out of order"
+    assert [step["version"] for step in late["pending"]] == [4]
+
+    assert not either.apply(out_of_order="apply")["failed"]
+    assert info(either)["healthy"]
+
+
+def test_one_that_came_late_and_failed_is_no_longer_out_of_order(database: Database) -> None:
+    database.write(FILES)
+    database.apply()
+    database.write({"2_late.up.sql": "CREATE TABLE b (i INT);\nSELECT nothing;\n"})
+    assert database.apply(out_of_order="apply")["failed"]
+    result = info(database)
+    assert (result["version"], result["statement"]["version"], result["out_of_order"]) == (3, 2, [])
+
+
+def test_what_golang_migrate_did_is_no_fault(twins: tuple[Database, Database]) -> None:
+    database, _other = twins
+    database.write(FILES)
+    database.apply(target="1")
+    database.golang("up")
+    assert info(database)["healthy"]
+    database.write({"4_more.up.sql": "SELECT 1", "5_wrong.up.sql": "SELECT nothing"})
+    database.golang("up")
+    result = info(database)
+    expected = {**NOTHING_WRONG, "healthy": False, "dirty": True, "version": 5}
+    assert part(result, expected) == expected
+    assert result["msg"] == f"{database.name}: version 5, dirty: a migration failed part way"
+
+
+def test_a_version_without_a_file_is_not_healthy(database: Database) -> None:
+    database.write(FILES)
+    database.module("force", version="9")
+    result = info(database)
+    assert (result["known"], result["healthy"]) == (False, False)
+
+
+def test_a_lock_that_somebody_holds_is_no_fault(either: Database) -> None:
+    either.write(FILES)
+    either.apply()
+    with either.server.connect(either.name) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(either.name, "schema_migrations"),))
+        result = info(either)
+        assert (result["healthy"], bool(result["lock_holder"])) == (True, True)
+
+
+def test_the_history_is_switched_off(database: Database) -> None:
+    database.write({**FILES, **WRONG})
+    assert database.apply()["failed"]
+    database.write({"1_users.up.sql": "SELECT 1"})
+    result = info(database, history_table="")
+    expected = {**NOTHING_WRONG, "history": [], "dirty": True, "healthy": False}
+    assert part(result, expected) == expected
+    assert result["msg"].endswith("dirty: a migration failed part way")
+    assert info(database, history_table="another_name")["history"] == []
+
+
+def test_a_history_table_of_something_else(database: Database) -> None:
+    database.query(f"CREATE TABLE {HISTORY} (i INT)")
+    assert "is not a history table of ours" in database.module("info")["msg"]
+
+
+def test_a_table_that_may_not_be_read(either: Database) -> None:
+    """The server hides a table from whom it gives no right to it; that must not look as if there were none."""
+    either.write(FILES)
+    either.apply()
+    user = f"u{either.name[-8:]}"
+    login: dict[str, Any] = {"login_user": user, "login_password": "pw-Passw0rd"}
+    either.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw-Passw0rd'")
+    try:
+        either.query(f"GRANT SELECT ON schema_migrations TO '{user}'@'%'")
+        for grant in (None, f"GRANT INSERT ON {HISTORY} TO '{user}'@'%'"):
+            if grant:
+                either.query(grant)
+            refused = either.module("info", **login)
+            assert (refused["failed"], refused["error_code"]) == (True, 1142)
+            assert refused["msg"].startswith(
+                f"The user may not read the table {HISTORY} in {either.name}, if there is one: (1142) SELECT command"
+            )
+            assert "Grant the user SELECT on it." in refused["msg"]
+        off = info(either, **login, history_table="")
+        assert (off["version"], off["history"], off["healthy"]) == (3, [], True)
+
+        either.query(f"GRANT SELECT ON {HISTORY} TO '{user}'@'%'")
+        assert len(info(either, **login)["history"]) == 2
+        either.query(f"REVOKE SELECT ON schema_migrations FROM '{user}'@'%'")
+        refused = either.module("info", **login)
+        assert refused["msg"].startswith(
+            f"The user may not read the table schema_migrations in {either.name}, if there"
+        )
+    finally:
+        either.query(f"DROP USER '{user}'@'%'")
+
+
+def test_many_looks_while_migrations_run(either: Database, forks: Forks, run_module: Any) -> None:
+    """Whatever the moment: what is said of the state, the history and the lock belongs together."""
+    either.write({f"{number}_t.up.sql": f"CREATE TABLE t{number} (i INT);" for number in range(1, 201)})
+    looks = Forks()
+    try:
+        other = Database(either.server, either.name, either.directory, looks)
+        forks.begin("migration_apply", either.arguments("apply", {}))
+        seen = []
+        while not forks.ended():
+            seen.append(other.module("info"))
+        assert not forks.result()["failed"]
+    finally:
+        looks.close()
+    for result in seen:
+        assert not result["failed"], result
+        assert part(result, {"missing": [], "changed_files": [], "out_of_order": []}) == {
+            "missing": [],
+            "changed_files": [],
+            "out_of_order": [],
+        }
+        if result["dirty"]:
+            assert re.search(r"dirty: \d+_t.up.sql is running, at statement [12]$", result["msg"])
+            assert result["statement"]["version"] == result["version"] == result["history"][0]["version"]
+        else:
+            assert (result["statement"], result["healthy"]) == (None, True)
+    assert any(result["dirty"] for result in seen)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A MariaDB server that asks for a token as Amazon RDS does: over TLS, with the plugin mysql_clear_password.
+
+RDS looks at the token itself; here MariaDB hands it to PAM, and PAM to a script, which keeps it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from . import NotAvailable
+from .mariadb import MariaDB
+
+PLUGINS = ("/usr/lib/mysql/plugin", "/usr/lib/mariadb/plugin", "/usr/lib64/mariadb/plugin")
+# pam_exec gives no more of a token to its script.
+LONGEST = 511
+
+
+class Rds(MariaDB):
+    """MariaDB with the account ``iam``; NotAvailable is raised where it cannot be had.
+
+    :ivar authority: the certificate to trust, which is for the server's address.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.authority = folder / "certificate.pem"
+        self._kept = folder / "kept"
+        super().__init__(
+            folder,
+            options=[
+                # The plugin that asks PAM in the server's own process; the newer one starts a program for it.
+                "--plugin-load-add=auth_pam_v1",
+                "--pam-use-cleartext-plugin=ON",
+                f"--ssl-cert={self.authority}",
+                f"--ssl-key={folder / 'key.pem'}",
+            ],
+        )
+
+    def prepare(self) -> None:
+        if not any(Path(folder, "auth_pam_v1.so").exists() for folder in PLUGINS):
+            raise NotAvailable("MariaDB has no plugin auth_pam_v1 here; on Debian the package mariadb-server has it.")
+        if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+            raise NotAvailable("A server can have a PAM service of its own only where root may make a mount namespace.")
+        super().prepare()
+        subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+        files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.authority)]
+        self.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files])
+        script = self.folder / "keep"
+        script.write_text(f"#!/bin/sh\ncat >{self._kept} && test ! -e {self._kept}.refuse\n")
+        script.chmod(0o755)
+        (self.folder / "pam.d").mkdir()
+        (self.folder / "pam.d" / "iam").write_text(
+            f"auth required pam_exec.so expose_authtok quiet {script}\naccount required pam_permit.so\n"
+        )
+
+    def start(self) -> None:
+        super().start()
+        self.query("CREATE USER IF NOT EXISTS iam@'%' IDENTIFIED VIA pam USING 'iam' REQUIRE SSL")
+        self.query("GRANT ALL ON *.* TO iam@'%'")
+
+    def token(self) -> str | None:
+        """Return the last token that came, up to LONGEST characters of it, and forget it."""
+        if not self._kept.exists():
+            return None
+        text = self._kept.read_bytes().rstrip(b"\0").decode()
+        self._kept.unlink()
+        return text
+
+    def refuse(self, refuse: bool = True) -> None:
+        """Refuse whoever comes from now on, or let them in."""
+        switch = self._kept.with_suffix(".refuse")
+        if refuse:
+            switch.touch()
+        else:
+            switch.unlink()
+
+    def _launcher(self) -> list[str]:
+        if not (self.folder / "pam.d").exists():
+            return super()._launcher()
+        # Nobody else on this machine sees this PAM service.
+        mount = 'mount --bind "$0" /etc/pam.d && exec "$@"'
+        namespace = ["unshare", "--mount", "sh", "-c", mount, str(self.folder / "pam.d")]
+        return [*namespace, *super()._launcher()]
