@@ -303,6 +303,8 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         resumption = what_is_left(module, standing)
         unfinished = resumption.unfinished if resumption else None
         plan = make_plan(source, standing.state, goal, unfinished)
+        if plan.steps and standing.compared:
+            standing = look(session, {**module.params, "commit": None})
         if not any(step.direction == "down" for step in plan.steps):
             below = check_source(module, source, standing, resumption)
             plan = make_plan(source, standing.state, goal, unfinished, below) if below else plan

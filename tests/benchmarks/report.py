@@ -64,7 +64,7 @@ class Figure:
     server: str
     ours: float
     peer: float
-    bar: Optional[float]
+    limit: Optional[float]
     unit: str
 
     @property
@@ -75,10 +75,10 @@ class Figure:
     @property
     def verdict(self) -> str:
         """Say whether the bar is met; nothing where there is none."""
-        return "" if self.bar is None else "met" if self.ratio <= self.bar else "missed"
+        return "" if self.limit is None else "met" if self.ratio <= self.limit else "missed"
 
     def __str__(self) -> str:
-        outcome = f" (bar {self.bar:.2f}: {self.verdict})" if self.bar is not None else ""
+        outcome = f" (bar {self.limit:.2f}: {self.verdict})" if self.limit is not None else ""
         values = f"{_number(self.ours, self.unit)} / {_number(self.peer, self.unit)}"
         return f"{self.server}: {self.measure}: {values} = {self.ratio:.2f}{outcome}"
 
@@ -131,7 +131,7 @@ def write_page(
                 _number(figure.ours, figure.unit),
                 _number(figure.peer, figure.unit),
                 f"{figure.ratio:.2f}",
-                "" if figure.bar is None else f"{figure.bar:.2f}",
+                "" if figure.limit is None else f"{figure.limit:.2f}",
                 f"**{figure.verdict}**" if figure.verdict == "missed" else figure.verdict,
             )
             for measured in rounds
@@ -185,15 +185,18 @@ def write_plot(path: Path, found: Iterable[Figure]) -> None:
             f'<text x="{left - 8}" y="{middle}" text-anchor="end">{name}</text>',
             f'<rect x="{left}" y="{top}" width="{end - left:.1f}" height="16" fill="{_COLOURS[figure.verdict]}"/>',
         ]
-        if figure.bar is not None:
-            line = left + figure.bar * scale
+        if figure.limit is not None:
+            line = left + figure.limit * scale
             parts.append(f'<path d="M{line:.1f} {top - 2}v20" stroke="#111" stroke-width="2"/>')
             end = max(end, line)
         parts.append(f'<text x="{end + 6:.1f}" y="{middle}">{figure.ratio:.2f}</text>')
     bottom = 24 + len(drawn) * height
     path.write_text(
-        "<!-- SPDX-FileCopyrightText: 2026, the dbops.migrations contributors\n"
-        "     SPDX-License-Identifier: GPL-3.0-or-later -->\n"
+        # In two parts, or it would be taken for this file's own.
+        "<!-- SPDX-"
+        "FileCopyrightText: 2026, the dbops.migrations contributors\n"
+        "     SPDX-"
+        "License-Identifier: GPL-3.0-or-later -->\n"
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 {bottom}" font-family="sans-serif" font-size="12">\n'
         '<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(parts) + "\n</svg>\n"
     )

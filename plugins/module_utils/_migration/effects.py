@@ -83,7 +83,7 @@ _SORTS = {
     b"USER": "USER",
 }
 # Sorts for which nothing shows whether such a statement has been carried out.
-_HIDDEN = frozenset(b"ROLE SERVER TABLESPACE UNDO LOGFILE RESOURCE INSTANCE PREPARE SPATIAL_REFERENCE LIBRARY".split())
+_HIDDEN = frozenset(b"ROLE SERVER TABLESPACE UNDO LOGFILE RESOURCE INSTANCE PREPARE LIBRARY".split())
 # Parts of ALTER TABLE that move rows and leave the definition as it was.
 _MOVES_ROWS = frozenset(b"EXCHANGE DISCARD IMPORT TRUNCATE".split())
 _RENAMES_PART = frozenset(b"COLUMN INDEX KEY CONSTRAINT".split())
@@ -186,6 +186,8 @@ class _Reader:
 
     def effect(self) -> Effect:
         first = self._take().text
+        if first == b"LOAD" and self._peek().text == b"INDEX":
+            return Effect(Kind.REPEATABLE)
         if first in _ROWS:
             return Effect(Kind.OPAQUE if _WRITES_FILE.search(self._text) else Kind.DATA)
         handler = {
@@ -227,6 +229,8 @@ class _Reader:
             # MariaDB: settings for the statement that follows.
             return self.effect() if self._reach(b"FOR") else Effect(Kind.OPAQUE)
         if self._peek().text == b"PASSWORD":
+            return Effect(Kind.REPEATABLE)
+        if self._skip(b"DEFAULT") and self._peek().text == b"ROLE":
             return Effect(Kind.REPEATABLE)
         if self._peek().text == b"TRANSACTION":
             return Effect(Kind.ONCE)
@@ -359,7 +363,12 @@ class _Reader:
             return Effect(Kind.OPAQUE)
         self._if_exists()
         objects = [Object("TABLE", self._name())]
-        while self._skip(b"TO", b",", b"WAIT", b"NOWAIT"):
+        while True:
+            if self._skip(b"WAIT"):
+                self._take()
+            self._skip(b"NOWAIT")
+            if not self._skip(b"TO", b","):
+                break
             objects.append(Object("TABLE", self._name()))
         different = tuple(dict.fromkeys(objects))
         # Tables that change places may have the same definition.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Optional
@@ -28,6 +29,8 @@ from .script import Statement
 
 _SQL_MODE = b"sql_mode"
 _IN_TRANSACTION = 1568
+# Its variables are to be asked for before it is recorded.
+_CALL = re.compile(rb"call\b[^@]+$", re.IGNORECASE)
 _OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
 # Where a statement says what it is, in bytes.
 _BEGINNING = 200
@@ -88,7 +91,7 @@ class Execution:
         if self.plan.steps or moved:
             self.journal.prepare()
         if moved:
-            self.journal.record(None, moved)
+            self._record(moved)
         if not self.plan.steps:
             return
         reason = self.stopped()
@@ -120,6 +123,14 @@ class Execution:
             reading, self._next = self._next, None
             self._before = State(step.leads_to, False)
             self._begin(reading, step)
+
+    def _record(self, moved: Mapping[str, Any]) -> None:
+        try:
+            self.journal.record(None, moved)
+        except ServerError as error:
+            # A user who may only read can have nothing to do all the same.
+            if error.lost or self.plan.steps:
+                raise
 
     def scan(self) -> list[str]:
         """Return what golang-migrate could not run in the plan's files, without running them.
@@ -276,8 +287,10 @@ class Execution:
         piece = replace(self._judged(piece), closable=closable and b":=" not in text)
         if following is not None and following.asks_back and reading.peek() is following.statement:
             piece = replace(piece, asked_about=following.effect.kind)
-        elif following is not None and closable and shows_in_one(following.effect) and not self.session.foreign_results:
-            ask = question(following.effect.objects[0])
+        elif following is not None and closable and shows_in_one(following.effect):
+            # A call has nobody knows how many answers.
+            once = piece.effect.kind is not Kind.OPAQUE and not self.session.foreign_results
+            ask = question(following.effect.objects[0]) if once else b""
         answer = self.guard.run(piece, self._flight(piece), ask)
         self._known = None
         if ask and following is not None:
@@ -312,19 +325,23 @@ class Execution:
             statement = self._next.peek() if self._next is not None else None
         if statement is None:
             return None
-        self._ahead = self._piece(statement, self.journal.progress)
+        self._ahead = self._piece(statement, None)
         return self._ahead
 
-    def _piece(self, statement: Statement, progress: Progress) -> Piece:
+    def _piece(self, statement: Statement, progress: Optional[Progress]) -> Piece:
+        """Return what is known of a statement; what it executes is known only when it is about to be run.
+
+        :param progress: None for one that is looked at ahead of time.
+        """
         if self._ahead is not None and self._ahead.statement is statement and self._ahead.effect.verb != b"EXECUTE":
             return self._ahead
         dialect = dialect_of(self.session)
         if self.journal.history is None:
             return Piece(statement, Effect(Kind.SESSION), statement.text, False)
         effect, meaning = effect_of(statement.text, dialect), statement.text
-        prepared = progress.log.prepared.get(effect.name.decode("utf-8", "surrogateescape"))
-        if effect.verb == b"EXECUTE" and prepared is not None:
-            effect, meaning = effect_of(prepared, dialect), prepared
+        if effect.verb == b"EXECUTE" and progress is not None:
+            meaning = progress.log.prepared.get(effect.name.decode("utf-8", "surrogateescape"), meaning)
+            effect = effect if meaning is statement.text else effect_of(meaning, dialect)
         return Piece(statement, effect, meaning, depends(statement.text, dialect))
 
     def _flight(self, piece: Piece) -> Optional[Flight]:
@@ -452,10 +469,13 @@ def shows_in_one(effect: Effect) -> bool:
 
 
 def answers_once(piece: Piece) -> bool:
-    """Tell whether a statement has just one result, and nothing of what follows it in its packet is kept with it."""
+    """Tell whether statements may follow in the same packet: nothing of them is kept with it, or swallowed by it.
+
+    It has one result then, unless it is a call.
+    """
     effect, text = piece.effect, piece.statement.text
     if piece.statement.suffix or text.endswith(b"\0"):
         return False
     if effect.kind is Kind.DEFINITION:
         return effect.objects[0].sort == "TABLE" and b"VIEW" not in text[:_BEGINNING].upper()
-    return effect.kind is Kind.DATA and is_plain_rows(text)
+    return is_plain_rows(text) if effect.kind is Kind.DATA else _CALL.match(text) is not None

@@ -141,16 +141,23 @@ class Guard:
         except ServerError as error:
             raise self._undone(error) from error
         closing: list[str] = []
-        if opening[-1:] == [_START] and piece.closable and piece.asked_about is None:
+        if not as_it_is and self._closes(piece, opening):
+            # Sent along, so that the server records it even if nobody is there any more when it is done.
             self._written()
             journal.passes(text, lasting=True)
-            closing = [*journal.pending(), _COMMIT]
+            closing = [*journal.pending(), _COMMIT if piece.effect.kind is Kind.DATA else "DO 0"]
         self._send(piece, opening, closing, ask, before, chained)
         answer = self._answer
         if opening:
             self._written()
         self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
         return answer
+
+    def _closes(self, piece: Piece, opening: list[str]) -> bool:
+        """Tell whether the record that a statement is done can go with it in its packet."""
+        if not piece.closable or piece.asked_about is not None or self.holds or self._journal.history is None:
+            return False
+        return piece.effect.kind is Kind.OPAQUE or opening[-1:] == [_START]
 
     def _opening(self, piece: Piece, flight: Flight) -> list[str]:
         """Return what goes ahead of a statement in its packet."""
@@ -188,7 +195,9 @@ class Guard:
                 self._answer = self._watched(piece, sent, opening, closing, ask)
                 return
             except ServerError as error:
-                if error.place != len(opening):
+                # What a call answers, and how often, nobody knows beforehand.
+                behind = error.place > len(opening) and piece.effect.kind is not Kind.OPAQUE
+                if error.place < len(opening) or behind:
                     raise self._undone(error) from error
                 self._written(not closing)
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
@@ -217,7 +226,7 @@ class Guard:
             raise
         if closing:
             try:
-                answer = self._session.execute(_COMMIT.encode(), closing[:-1], (), ask)
+                answer = self._session.execute(closing[-1].encode(), closing[:-1], (), ask)
             except ServerError as error:
                 error.place = len(opening) + 1
                 raise
@@ -264,7 +273,7 @@ class Guard:
             return Transaction.NONE
         if self._transaction is Transaction.FILES:
             return Transaction.FILES
-        if effect.kind is Kind.BEGIN or self._transaction is Transaction.USERS:
+        if effect.kind in (Kind.BEGIN, Kind.OPAQUE) or self._transaction is Transaction.USERS:
             return Transaction.USERS
         return Transaction.OURS
 
@@ -285,6 +294,7 @@ class Guard:
             row = self._roll_back()
             flight = self._journal.progress.flight
             if kind is Kind.OPAQUE and ours:
+                self._journal.progress.flight = Flight(digest(piece.statement.text))
                 return error.code not in _NOT_BEGUN
             if kind is Kind.OPAQUE and row is not None:
                 return row.begun > before.done

@@ -151,10 +151,7 @@ class History:
 
     def stands_at(self, commit: str, state: State) -> bool:
         """Tell whether the newest attempt applied a migration of a commit and led to a state."""
-        rows = self._session.query(
-            f"SELECT git_commit, outcome, leads_to FROM {self.table} WHERE direction IN ('up', 'down') "
-            "ORDER BY id DESC LIMIT 1"
-        )
+        rows = self._session.query(f"SELECT git_commit, outcome, leads_to FROM {self.table} ORDER BY id DESC LIMIT 1")
         return rows == [(commit, APPLIED, state.version)] and not state.dirty
 
     def moves(self) -> list[Move]:

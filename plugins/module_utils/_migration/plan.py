@@ -99,8 +99,11 @@ def make_plan(
         goal = replace(goal, steps=goal.steps - (1 if goal.steps > 0 else -1))
     here = _position(source, state.version, "The database is at")
     there = _destination(source, here, goal)
+    missed = [migration for migration in source.migrations[:here] if migration.version in below]
+    if goal.steps is not None and goal.steps > 0:
+        missed = missed[: goal.steps]
+        there = min(here + goal.steps - len(missed), len(source.migrations))
     if there >= here:
-        missed = [migration for migration in source.migrations[:here] if migration.version in below]
         steps = tuple(replace(_up(migration), leads_to=state.version) for migration in missed)
         steps += tuple(_up(migration) for migration in source.migrations[here:there])
     else:

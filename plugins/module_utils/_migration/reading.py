@@ -21,7 +21,8 @@ from .script import Script, Statement
 # golang-migrate records a version without a file and runs nothing: neither does a comment.
 _NO_FILE = b"-- no file"
 # A file that is to take effect as a whole or not at all says so in a comment before its first statement.
-_ATOMIC = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:--|#)[^\n]*\n\s*)*?--\s*dbops:\s*all-or-nothing\b")
+_COMMENT = rb"(?:(?:--|#)[^\n]*\n|/\*(?!!|M!).*?\*/)"
+_ATOMIC = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:" + _COMMENT + rb"\s*)*?--\s*dbops:\s*all-or-nothing\b", re.DOTALL)
 _HEAD = 1 << 12
 
 

@@ -37,12 +37,14 @@ class Entry:
     :param sql: what does it again; None for something that is lost with its session.
     :param what: the name of what is lost, or of the statement that is prepared.
     :param key: what it sets, if it does so with a constant.
+    :param prepares: ``sql`` is the text of a prepared statement.
     """
 
     number: int
     sql: Optional[str]
     what: str = ""
     key: str = ""
+    prepares: bool = False
 
 
 class SessionLog:
@@ -63,8 +65,11 @@ class SessionLog:
         """
         if effect.verb == b"SET":
             self._note_set(number, text, effect)
-        elif effect.verb in (b"USE", b"DEALLOCATE"):
-            self._add_text(number, text)
+        elif effect.verb == b"USE":
+            self.entries.append(Entry(number, _text(text), key="USE"))
+        elif effect.verb == b"DEALLOCATE":
+            name = _text(text.split()[-1])
+            self.entries.append(Entry(number, _text(text), name, _prepared(name)))
         elif effect.verb == b"PREPARE":
             self._note_prepare(number, text, session)
         elif effect.verb == b"CREATE TEMPORARY":
@@ -83,9 +88,9 @@ class SessionLog:
     def _note_set(self, number: int, text: bytes, effect: Effect) -> None:
         variables = [name for name in effect.sets if name.startswith(b"@")]
         settings = [name for name in effect.sets if not name.startswith(b"@")]
-        if effect.kind is Kind.DATA:
+        if effect.kind is Kind.DATA or b"GLOBAL" in settings:
             self._changed += [(number, b"@@SESSION." + name) for name in settings if name != b"GLOBAL"]
-        elif settings and b"GLOBAL" not in settings:
+        elif settings:
             self._add_text(number, text)
         self._changed += [(number, name) for name in variables]
 
@@ -97,10 +102,8 @@ class SessionLog:
         if isinstance(answer, ServerError) or answer[0][0] is None:
             return
         name, digits = _text(found[1]), _text(answer[0][0])
-        self.prepared[name.strip("`").lower()] = bytes.fromhex(digits)
-        variable = _text(_PREPARED)
-        self.entries.append(Entry(number, f"SET {variable} = _utf8mb4 X'{digits}'"))
-        self.entries.append(Entry(number, f"PREPARE {name} FROM {variable}", name))
+        known = self.prepared[_plain(name)] = bytes.fromhex(digits)
+        self.entries.append(Entry(number, _text(known), name, _prepared(name), prepares=True))
 
     def capture(self, session: Session) -> None:
         """Ask for the values of what has been changed.
@@ -135,6 +138,7 @@ class SessionLog:
     def carry_over(self) -> None:
         """Take everything along to the next file."""
         self.entries = _compact(replace(entry, number=0) for entry in self.entries)
+        self._changed = [(0, changed[1]) for changed in self._changed]
 
     def restore(self, session: Session, number: int) -> None:
         """Do again what the statement of that number did to its session; 0 for all of earlier files.
@@ -144,18 +148,19 @@ class SessionLog:
         for entry in self.entries:
             if entry.number == number and entry.sql is not None:
                 try:
-                    session.execute(_bytes(entry.sql))
+                    if entry.prepares:
+                        self._prepare_again(entry.what, _bytes(entry.sql), session)
+                    else:
+                        session.execute(_bytes(entry.sql))
                 except ServerError as error:
                     # What a prepared statement is about may be gone; then it cannot be executed either.
                     if error.lost or not entry.what:
                         raise
-                if entry.what:
-                    self._know_again(entry.what, session)
 
-    def _know_again(self, name: str, session: Session) -> None:
-        answer = session.rows(b"SELECT HEX(%b)" % _PREPARED)
-        if not isinstance(answer, ServerError):
-            self.prepared[name.strip("`").lower()] = bytes.fromhex(_text(answer[0][0]))
+    def _prepare_again(self, name: str, text: bytes, session: Session) -> None:
+        self.prepared[_plain(name)] = text
+        session.execute(b"SET %b = _utf8mb4 X'%b'" % (_PREPARED, text.hex().encode()))
+        session.execute(b"PREPARE %b FROM %b" % (_bytes(name), _PREPARED))
 
     def lost(self) -> list[Entry]:
         """Return what cannot be restored."""
@@ -179,6 +184,14 @@ def _compact(entries: Iterable[Entry]) -> list[Entry]:
         if entry.key:
             places[entry.key] = place
     return list(found.values())
+
+
+def _plain(name: str) -> str:
+    return name.strip("`").lower()
+
+
+def _prepared(name: str) -> str:
+    return f"PREPARE {_plain(name)}"
 
 
 def _temporary(name: bytes) -> str:

@@ -14,7 +14,7 @@ from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
 from .history import Row
 from .source import Source
-from .standing import Standing, check_readable, look
+from .standing import Standing, check_readable, history_name, look
 
 # A table was made after the moment that is looked at.
 _MADE_SINCE = 1412
@@ -55,7 +55,7 @@ def see(session: Session, params: Mapping[str, Any], limit: int) -> Sight:
     :param limit: how many of the history's rows are wanted; there is one at least.
     :raises Error: one of the tables is something else's, or the user may not read it.
     """
-    for table in (params["migrations_table"], params["history_table"]):
+    for table in (params["migrations_table"], history_name(params)):
         if table:
             check_readable(session, table)
     try:

@@ -70,16 +70,28 @@ def look(session: Session, params: Mapping[str, Any]) -> Standing:
     :raises Error: one of the tables is something else's.
     """
     ledger = Ledger(session, params["migrations_table"])
-    history = History(session, params["history_table"]) if params["history_table"] else None
+    name = history_name(params)
+    history = History(session, name) if name else None
     present = history is not None and history.exists()
     state = ledger.read()
     if history is not None and not present:
-        check_readable(session, params["history_table"])
+        check_readable(session, name)
     if history is None or not present:
         return Standing(ledger, history, present, state, known(()))
-    if params.get("commit") and history.stands_at(params["commit"], state):
+    if _may_be_known(params) and history.stands_at(params["commit"], state):
         return Standing(ledger, history, present, state, known(()), compared=True)
     return Standing(ledger, history, present, state, known(history.moves()))
+
+
+def history_name(params: Mapping[str, Any]) -> str:
+    """Return the name of the history table; an empty one for none."""
+    name: Optional[str] = params["history_table"]
+    return f"{params['migrations_table']}_history" if name is None else name
+
+
+def _may_be_known(params: Mapping[str, Any]) -> bool:
+    # What another policy let pass is to be looked at again.
+    return bool(params.get("commit")) and (params["out_of_order"], params["checksums"]) == ("fail", "warn")
 
 
 def check_readable(session: Session, table: str) -> None:

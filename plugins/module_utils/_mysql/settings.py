@@ -34,7 +34,7 @@ MYSQL = ArgumentSpec(
         "client_cert": {"type": "path"},
         "client_key": {"type": "path", "no_log": False},
         "migrations_table": {"type": "str", "default": "schema_migrations"},
-        "history_table": {"type": "str", "default": "schema_migrations_history"},
+        "history_table": {"type": "str"},
         "lock": {"type": "bool", "default": True},
         "lock_timeout": {"type": "int", "default": 10},
     },

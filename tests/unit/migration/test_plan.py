@@ -205,7 +205,6 @@ def test_what_lies_below_comes_after_what_was_left_half_done() -> None:
     assert ways(result) == [(3, "up", 7), (1, "up", 7)]
 
 
-@pytest.mark.xfail(strict=True, reason="what lies below is not counted: three are run")
 def test_what_lies_below_counts_as_a_step() -> None:
     result = make_plan(SOURCE, State(3, False), Goal(steps=1), below=[1])
     assert len(result.steps) == 1
