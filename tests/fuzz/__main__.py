@@ -107,14 +107,21 @@ class Side:
             found += cursor.fetchall()
             objects = self._objects(cursor)
             for kind, name in objects:
-                cursor.execute(f"SHOW CREATE {kind} `{name}`")
+                try:
+                    cursor.execute(f"SHOW CREATE {kind} `{name}`")
+                except pymysql.err.Error as error:
+                    # A view need not be valid.
+                    found.append((kind, name, error.args[0]))
+                    continue
                 found += [_text(value).replace(self._schema, "") for row in cursor.fetchall() for value in row[:6]]
                 if kind == "TABLE":
                     cursor.execute(f"SELECT * FROM `{name}`")
                     found += cursor.fetchall()
             for kind, name in objects:
                 cursor.execute(f"DROP {kind} IF EXISTS `{name}`")
-            cursor.execute("SET sql_mode = DEFAULT, @a = NULL, @b = NULL, autocommit = 1")
+            # A variable that is set to NULL keeps the character set that it had, and MySQL minds.
+            cursor.execute("SET sql_mode = DEFAULT, @a = _utf8mb4'', @b = _utf8mb4'', autocommit = 1")
+            cursor.execute("SET @a = NULL, @b = NULL")
         return found
 
     def _objects(self, cursor: Any) -> list[tuple[str, str]]:
