@@ -70,6 +70,10 @@ def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
     yield Contestant("client", _client, repeats=False)
 
 
+# As the role has it from git_fetch.
+_COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
 def _module(server: DatabaseServer, directory: Path, *launcher: str) -> subprocess.CompletedProcess[bytes]:
     arguments = {
         "login_host": server.host,
@@ -78,6 +82,7 @@ def _module(server: DatabaseServer, directory: Path, *launcher: str) -> subproce
         "login_password": server.password,
         "login_db": SCHEMA,
         "directory": str(directory),
+        "commit": _COMMIT,
     }
     done = subprocess.run(
         [*launcher, sys.executable, "-m", MODULE],

@@ -39,7 +39,9 @@ is drawn beyond {drawn:.0f}.
 
 {medians}
 
-- **engine**: the module `migration_apply` in a process of its own, as Ansible starts it, with its defaults.
+- **engine**: the module `migration_apply` in a process of its own, as Ansible starts it, with its defaults and the
+  commit, which the role gives it: with nothing to do, the files of the commit that was applied last are not compared
+  with the history again.
 - **ansible-playbook**: the whole run of `dbops.migrations.migrate`, with its fetch from Git over SSH, for one database.
 - **golang-migrate** and **dbmate**: their own programs, on the same SQL.
 - **client**: the `mysql` client, fed all files as one. It keeps no state, so nothing that does can be expected to be
