@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts.mariadb import DatabaseServer
 
@@ -40,3 +41,29 @@ def twins(
     yield ours, theirs
     for database in (ours, theirs):
         server.query(f"DROP DATABASE IF EXISTS `{database.name}`")
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Our modules, each in a process of its own that starts at once and can be killed."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.fixture
+def here(mariadb: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+    """An empty schema on MariaDB, for what does not depend on the server, and an empty directory."""
+    yield from _schema(mariadb, tmp_path, forks)
+
+
+@pytest.fixture
+def there(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+    """The same on each server in turn."""
+    yield from _schema(server, tmp_path, forks)
+
+
+def _schema(server: DatabaseServer, folder: Path, forks: Forks) -> Iterator[Database]:
+    found = make(server, folder / "migrations", forks)
+    yield found
+    server.query(f"DROP DATABASE IF EXISTS `{found.name}`")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import platform
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,30 +29,18 @@ FILES = {
 }
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Our modules, each in a process of its own."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
 @pytest.fixture
-def here(mariadb: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+def here(here: Database) -> Database:
     """An empty schema on MariaDB."""
-    found = make(mariadb, tmp_path / "migrations", forks)
-    found.write(FILES)
-    yield found
-    mariadb.query(f"DROP DATABASE IF EXISTS `{found.name}`")
+    here.write(FILES)
+    return here
 
 
 @pytest.fixture
-def there(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+def there(there: Database) -> Database:
     """An empty schema on each server."""
-    found = make(server, tmp_path / "migrations", forks)
-    found.write(FILES)
-    yield found
-    server.query(f"DROP DATABASE IF EXISTS `{found.name}`")
+    there.write(FILES)
+    return there
 
 
 def rows(database: Database, columns: str, table: str = HISTORY) -> list[tuple[Any, ...]]:

@@ -12,15 +12,12 @@ import platform
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
 from integration.migration.forks import Forks
-from integration.migration.support import Database, make
-from parts.mariadb import DatabaseServer
+from integration.migration.support import Database
 
 FILES = {
     "1_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\nINSERT INTO users VALUES (1);\n",
@@ -31,22 +28,6 @@ FILES = {
 WRONG = {"4_wrong.up.sql": "CREATE TABLE a (i INT);\nINSERT INTO a VALUES (1);\nALTER TABLE nobody ADD i INT;\n"}
 HISTORY = "schema_migrations_history"
 NOTHING_WRONG: dict[str, Any] = {"changed_files": [], "missing": [], "out_of_order": [], "statement": None}
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Modules that start quickly and can be killed."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
-@pytest.fixture
-def either(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
-    """An empty schema on each of the servers in turn, and an empty directory."""
-    database = make(server, tmp_path / "migrations", forks)
-    yield database
-    server.query(f"DROP DATABASE IF EXISTS `{database.name}`")
 
 
 def info(database: Database, **options: Any) -> dict[str, Any]:
@@ -78,21 +59,21 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     return found
 
 
-def test_a_schema_that_was_never_migrated(either: Database) -> None:
-    either.write(FILES)
-    result = info(either)
+def test_a_schema_that_was_never_migrated(there: Database) -> None:
+    there.write(FILES)
+    result = info(there)
     assert part(result, NOTHING_WRONG) == NOTHING_WRONG
     assert (result["healthy"], result["history"], result["version"]) == (True, [], None)
-    assert result["msg"] == f"{either.name}: version none, 2 migration(s) pending"
-    assert either.query("SHOW TABLES") == []
+    assert result["msg"] == f"{there.name}: version none, 2 migration(s) pending"
+    assert there.query("SHOW TABLES") == []
 
 
-def test_the_history_of_what_was_done(either: Database) -> None:
-    either.write(FILES)
-    either.apply(target="1", commit="abc123", run_by="alice", job="17")
-    either.apply()
-    either.module("force", version="1")
-    result = info(either)
+def test_the_history_of_what_was_done(there: Database) -> None:
+    there.write(FILES)
+    there.apply(target="1", commit="abc123", run_by="alice", job="17")
+    there.apply()
+    there.module("force", version="1")
+    result = info(there)
     assert (result["healthy"], result["version"]) == (True, 1)
     assert [(row["direction"], row["version"], row["title"], row["outcome"]) for row in result["history"]] == [
         ("force", 1, "", "applied"),
@@ -103,7 +84,7 @@ def test_the_history_of_what_was_done(either: Database) -> None:
     assert 0 < first.pop("seconds") < 60
     started = first.pop("started_at")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", started)
-    [(now,)] = either.query("SELECT UTC_TIMESTAMP()")
+    [(now,)] = there.query("SELECT UTC_TIMESTAMP()")
     assert started[:10] in (now.strftime("%Y-%m-%d"), time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60)))
     assert first.pop("tool").startswith("dbops.migrations ")
     assert first == {
@@ -123,9 +104,9 @@ def test_the_history_of_what_was_done(either: Database) -> None:
     assert result["history"][1]["commit"] is result["history"][1]["job"] is None
     assert result["history"][0]["seconds"] is result["history"][0]["checksum"] is None
 
-    assert [row["direction"] for row in info(either, history_limit=1)["history"]] == ["force"]
-    assert info(either, history_limit=0)["history"] == []
-    refused = either.module("info", history_limit=-1)
+    assert [row["direction"] for row in info(there, history_limit=1)["history"]] == ["force"]
+    assert info(there, history_limit=0)["history"] == []
+    refused = there.module("info", history_limit=-1)
     assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more."
 
 
@@ -136,11 +117,11 @@ def test_a_move_to_none_has_no_version(database: Database) -> None:
     assert info(database)["history"][0]["version"] is None
 
 
-def test_a_migration_that_failed(either: Database) -> None:
-    either.write({**FILES, **WRONG, "5_later.up.sql": "SELECT 1"})
-    assert either.apply(run_by="bob", job="18")["failed"]
+def test_a_migration_that_failed(there: Database) -> None:
+    there.write({**FILES, **WRONG, "5_later.up.sql": "SELECT 1"})
+    assert there.apply(run_by="bob", job="18")["failed"]
     for limit in (20, 0):
-        result = info(either, history_limit=limit)
+        result = info(there, history_limit=limit)
         expected = {**NOTHING_WRONG, "healthy": False, "dirty": True, "known": True, "version": 4, "lock_holder": None}
         statement = expected["statement"] = result["statement"]
         assert part(result, expected) == expected
@@ -161,18 +142,18 @@ def test_a_migration_that_failed(either: Database) -> None:
             "job": "18",
         }
         assert result["msg"] == (
-            f"{either.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statement(s) are done"
+            f"{there.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statement(s) are done"
         )
         assert [step["version"] for step in result["pending"]] == [5]
 
-    (either.directory / "4_wrong.up.sql").unlink()
-    result = info(either)
+    (there.directory / "4_wrong.up.sql").unlink()
+    result = info(there)
     assert (result["statement"]["file"], result["known"]) == (None, False)
     assert "dirty: the up migration of version 4 failed;" in result["msg"]
 
-    either.write({"4_wrong.up.sql": WRONG["4_wrong.up.sql"].replace("nobody", "a").replace("i INT;", "j INT;")})
-    assert not either.apply(resume_from=3)["failed"]
-    result = info(either)
+    there.write({"4_wrong.up.sql": WRONG["4_wrong.up.sql"].replace("nobody", "a").replace("i INT;", "j INT;")})
+    assert not there.apply(resume_from=3)["failed"]
+    result = info(there)
     assert (result["healthy"], result["statement"], result["version"]) == (True, None, 5)
     assert [(row["version"], row["outcome"]) for row in result["history"][:3]] == [
         (5, "applied"),
@@ -195,17 +176,17 @@ def test_a_way_down_that_failed(database: Database) -> None:
     assert "dirty: 3_email.down.sql failed; nothing of it is known to be done" in result["msg"]
 
 
-def test_a_migration_that_is_running_then_is_cut_off(either: Database, forks: Forks, run_module: Any) -> None:
+def test_a_migration_that_is_running_then_is_cut_off(there: Database, forks: Forks, run_module: Any) -> None:
     slow = "CREATE TABLE a (i INT);\nINSERT INTO a SELECT SLEEP(60);\n"
-    either.write({**FILES, "4_slow.up.sql": slow})
+    there.write({**FILES, "4_slow.up.sql": slow})
     # forks runs one module at a time.
-    other = Database(either.server, either.name, either.directory, run_module)
-    number = forks.begin("migration_apply", either.arguments("apply", {"job": "19"}))
-    asleep = f"SELECT id FROM information_schema.processlist WHERE db = '{either.name}' AND info LIKE '%SLEEP(60)%'"
+    other = Database(there.server, there.name, there.directory, run_module)
+    number = forks.begin("migration_apply", there.arguments("apply", {"job": "19"}))
+    asleep = f"SELECT id FROM information_schema.processlist WHERE db = '{there.name}' AND info LIKE '%SLEEP(60)%'"
     try:
-        wait_for(lambda: either.server.query(f"{asleep} AND state = 'User sleep'"))
+        wait_for(lambda: there.server.query(f"{asleep} AND state = 'User sleep'"))
         result = info(other)
-        assert result["msg"] == f"{either.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2"
+        assert result["msg"] == f"{there.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2"
         expected = {"version": 4, "done": 1, "outcome": "running", "error": None, "job": "19"}
         assert part(result["statement"], expected) == expected
         assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
@@ -215,12 +196,12 @@ def test_a_migration_that_is_running_then_is_cut_off(either: Database, forks: Fo
     finally:
         os.kill(number, signal.SIGKILL)
         assert forks.status() == -signal.SIGKILL
-        for (connection,) in either.server.query(f"{asleep} AND id <> CONNECTION_ID()"):
-            either.server.query(f"KILL {connection}")
-    wait_for(lambda: info(either)["lock_holder"] is None)
-    result = info(either)
+        for (connection,) in there.server.query(f"{asleep} AND id <> CONNECTION_ID()"):
+            there.server.query(f"KILL {connection}")
+    wait_for(lambda: info(there)["lock_holder"] is None)
+    result = info(there)
     assert result["msg"] == (
-        f"{either.name}: version 4, dirty: 4_slow.up.sql was cut off; its first 1 statement(s) are done"
+        f"{there.name}: version 4, dirty: 4_slow.up.sql was cut off; its first 1 statement(s) are done"
     )
     assert (result["statement"]["outcome"], result["healthy"]) == ("running", False)
 
@@ -246,31 +227,31 @@ def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_modul
     assert "1_a.up.sql was stopped; its first 2 statement(s) are done" in result["msg"]
 
 
-def test_files_that_were_changed_are_gone_or_came_late(either: Database) -> None:
-    either.write(FILES)
-    either.apply()
-    either.write({"1_users.up.sql": "CREATE TABLE users (id BIGINT PRIMARY KEY);\n"})
-    changed = info(either)
+def test_files_that_were_changed_are_gone_or_came_late(there: Database) -> None:
+    there.write(FILES)
+    there.apply()
+    there.write({"1_users.up.sql": "CREATE TABLE users (id BIGINT PRIMARY KEY);\n"})
+    changed = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "changed_files": ["1_users.up.sql"]}
     assert part(changed, expected) == expected
-    assert changed["msg"] == f"{either.name}: version 3, 0 migration(s) pending, 1 file(s) changed"
+    assert changed["msg"] == f"{there.name}: version 3, 0 migration(s) pending, 1 file(s) changed"
 
     for name in ("1_users.up.sql", "1_users.down.sql"):
-        (either.directory / name).unlink()
-    missing = info(either)
+        (there.directory / name).unlink()
+    missing = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "missing": [1]}
     assert part(missing, expected) == expected
     assert missing["msg"].endswith(", 1 file(s) missing")
 
-    either.write({"1_users.up.sql": FILES["1_users.up.sql"], "2_late.up.sql": "SELECT 1", "4_next.up.sql": "SELECT 1"})
-    late = info(either)
+    there.write({"1_users.up.sql": FILES["1_users.up.sql"], "2_late.up.sql": "SELECT 1", "4_next.up.sql": "SELECT 1"})
+    late = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "out_of_order": [2]}
     assert part(late, expected) == expected
-    assert late["msg"] == f"{either.name}: version 3, 1 migration(s) pending, 1 version(s) out of order"
+    assert late["msg"] == f"{there.name}: version 3, 1 migration(s) pending, 1 version(s) out of order"
     assert [step["version"] for step in late["pending"]] == [4]
 
-    assert not either.apply(out_of_order="apply")["failed"]
-    assert info(either)["healthy"]
+    assert not there.apply(out_of_order="apply")["failed"]
+    assert info(there)["healthy"]
 
 
 def test_one_that_came_late_and_failed_is_no_longer_out_of_order(database: Database) -> None:
@@ -303,12 +284,12 @@ def test_a_version_without_a_file_is_not_healthy(database: Database) -> None:
     assert (result["known"], result["healthy"]) == (False, False)
 
 
-def test_a_lock_that_somebody_holds_is_no_fault(either: Database) -> None:
-    either.write(FILES)
-    either.apply()
-    with either.server.connect(either.name) as other, other.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(either.name, "schema_migrations"),))
-        result = info(either)
+def test_a_lock_that_somebody_holds_is_no_fault(there: Database) -> None:
+    there.write(FILES)
+    there.apply()
+    with there.server.connect(there.name) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(there.name, "schema_migrations"),))
+        result = info(there)
         assert (result["healthy"], bool(result["lock_holder"])) == (True, True)
 
 
@@ -328,45 +309,43 @@ def test_a_history_table_of_something_else(database: Database) -> None:
     assert "is not a history table of ours" in database.module("info")["msg"]
 
 
-def test_a_table_that_may_not_be_read(either: Database) -> None:
+def test_a_table_that_may_not_be_read(there: Database) -> None:
     """The server hides a table from whom it gives no right to it; that must not look as if there were none."""
-    either.write(FILES)
-    either.apply()
-    user = f"u{either.name[-8:]}"
+    there.write(FILES)
+    there.apply()
+    user = f"u{there.name[-8:]}"
     login: dict[str, Any] = {"login_user": user, "login_password": "pw-Passw0rd"}
-    either.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw-Passw0rd'")
+    there.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw-Passw0rd'")
     try:
-        either.query(f"GRANT SELECT ON schema_migrations TO '{user}'@'%'")
+        there.query(f"GRANT SELECT ON schema_migrations TO '{user}'@'%'")
         for grant in (None, f"GRANT INSERT ON {HISTORY} TO '{user}'@'%'"):
             if grant:
-                either.query(grant)
-            refused = either.module("info", **login)
+                there.query(grant)
+            refused = there.module("info", **login)
             assert (refused["failed"], refused["error_code"]) == (True, 1142)
             assert refused["msg"].startswith(
-                f"The user may not read the table {HISTORY} in {either.name}, if there is one: (1142) SELECT command"
+                f"The user may not read the table {HISTORY} in {there.name}, if there is one: (1142) SELECT command"
             )
             assert "Grant the user SELECT on it." in refused["msg"]
-        off = info(either, **login, history_table="")
+        off = info(there, **login, history_table="")
         assert (off["version"], off["history"], off["healthy"]) == (3, [], True)
 
-        either.query(f"GRANT SELECT ON {HISTORY} TO '{user}'@'%'")
-        assert len(info(either, **login)["history"]) == 2
-        either.query(f"REVOKE SELECT ON schema_migrations FROM '{user}'@'%'")
-        refused = either.module("info", **login)
-        assert refused["msg"].startswith(
-            f"The user may not read the table schema_migrations in {either.name}, if there"
-        )
+        there.query(f"GRANT SELECT ON {HISTORY} TO '{user}'@'%'")
+        assert len(info(there, **login)["history"]) == 2
+        there.query(f"REVOKE SELECT ON schema_migrations FROM '{user}'@'%'")
+        refused = there.module("info", **login)
+        assert refused["msg"].startswith(f"The user may not read the table schema_migrations in {there.name}, if there")
     finally:
-        either.query(f"DROP USER '{user}'@'%'")
+        there.query(f"DROP USER '{user}'@'%'")
 
 
-def test_many_looks_while_migrations_run(either: Database, forks: Forks, run_module: Any) -> None:
+def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_module: Any) -> None:
     """Whatever the moment: what is said of the state, the history and the lock belongs together."""
-    either.write({f"{number}_t.up.sql": f"CREATE TABLE t{number} (i INT);" for number in range(1, 201)})
+    there.write({f"{number}_t.up.sql": f"CREATE TABLE t{number} (i INT);" for number in range(1, 201)})
     looks = Forks()
     try:
-        other = Database(either.server, either.name, either.directory, looks)
-        forks.begin("migration_apply", either.arguments("apply", {}))
+        other = Database(there.server, there.name, there.directory, looks)
+        forks.begin("migration_apply", there.arguments("apply", {}))
         seen = []
         while not forks.ended():
             seen.append(other.module("info"))

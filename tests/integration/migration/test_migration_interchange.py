@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -115,14 +114,6 @@ def test_the_lock_is_the_same_one(shared: Database) -> None:
     assert "can't acquire lock" in shared.golang("up")
     ours.join()
     assert shared.golang("up").strip() == "no change"
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Our modules, each in a process of its own."""
-    forks = Forks()
-    yield forks
-    forks.close()
 
 
 @pytest.mark.usefixtures("golang_migrate")

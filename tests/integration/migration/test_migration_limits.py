@@ -11,33 +11,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
 from integration.migration.forks import Forks
-from integration.migration.support import Database, make
-from parts.mariadb import DatabaseServer
+from integration.migration.support import Database
 
 FILE = "1_a.up.sql"
 A = "CREATE TABLE a (i INT)"
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Our modules, each in a process of its own."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
-@pytest.fixture
-def there(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
-    """An empty schema on each server."""
-    found = make(server, tmp_path / "migrations", forks)
-    yield found
-    server.query(f"DROP DATABASE IF EXISTS `{found.name}`")
 
 
 def text(*statements: str) -> str:

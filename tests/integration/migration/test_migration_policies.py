@@ -7,14 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
-from integration.migration.support import Database, make
-from parts.mariadb import DatabaseServer
+from integration.migration.support import Database
 
 HISTORY = "schema_migrations_history"
 BAD = "SELECT no_such_column;"
@@ -28,32 +25,20 @@ def table(number: int) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Our modules, each in a process of its own."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
 @pytest.fixture
-def here(mariadb: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+def here(here: Database) -> Database:
     """A schema at version 3, to which nobody has applied a version 2 that is there now."""
-    found = make(mariadb, tmp_path / "migrations", forks)
-    found.write({**table(1), **table(3)})
-    assert found.apply()["to_version"] == 3
-    found.write(table(2))
-    yield found
-    mariadb.query(f"DROP DATABASE IF EXISTS `{found.name}`")
+    here.write({**table(1), **table(3)})
+    assert here.apply()["to_version"] == 3
+    here.write(table(2))
+    return here
 
 
 @pytest.fixture
-def empty(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
+def empty(there: Database) -> Database:
     """An empty schema on each server, and two migrations."""
-    found = make(server, tmp_path / "migrations", forks)
-    found.write({**table(1), **table(2)})
-    yield found
-    server.query(f"DROP DATABASE IF EXISTS `{found.name}`")
+    there.write({**table(1), **table(2)})
+    return there
 
 
 def rows(database: Database, columns: str = "version, direction, leads_to, outcome") -> list[tuple[Any, ...]]:

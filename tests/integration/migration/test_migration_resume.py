@@ -25,14 +25,6 @@ BAD = "SELECT no_such_column"
 SEEN = "CREATE TABLE seen (v TEXT)"
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Our modules, each in a process of its own."""
-    forks = Forks()
-    yield forks
-    forks.close()
-
-
 @pytest.fixture
 def pair(
     server: DatabaseServer, tmp_path: Path, forks: Forks, golang_migrate: Path
@@ -401,22 +393,6 @@ def play(ours: Database, theirs: Database, statements: list[str]) -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_as_if_nothing_had_happened(pair: tuple[Database, Database], name: str) -> None:
     play(*pair, SCRIPTS[name])
-
-
-@pytest.fixture
-def there(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
-    """An empty schema on each server."""
-    found = make(server, tmp_path / "migrations", forks)
-    yield found
-    server.query(f"DROP DATABASE IF EXISTS `{found.name}`")
-
-
-@pytest.fixture
-def here(mariadb: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
-    """An empty schema on MariaDB, for what does not depend on the server."""
-    found = make(mariadb, tmp_path / "migrations", forks)
-    yield found
-    mariadb.query(f"DROP DATABASE IF EXISTS `{found.name}`")
 
 
 def history(database: Database, columns: str = "version, direction, outcome, done, begun") -> list[tuple[Any, ...]]:

@@ -36,7 +36,7 @@ def reading(folder: Path, text: bytes | None) -> Reading:
         b"--   dbops:   all-or-nothing\nSELECT 1",
         b"\n\n  \t" + DIRECTIVE + b"\nSELECT 1",
         b"\xef\xbb\xbf" + DIRECTIVE + b"\nSELECT 1",
-        b"-- SPDX-License-Identifier: MIT\n\n# x\n--\n" + DIRECTIVE + b"\nSELECT 1",
+        b"-- Licence: MIT\n\n# x\n--\n" + DIRECTIVE + b"\nSELECT 1",
         b"-- " + b"x" * 3000 + b"\n" + DIRECTIVE,
         DIRECTIVE + b"\n" + DIRECTIVE,
     ],
@@ -85,7 +85,8 @@ def test_a_step_without_a_file(tmp_path: Path) -> None:
 def test_what_was_looked_at_ahead_is_taken(tmp_path: Path) -> None:
     found = reading(tmp_path, b"SELECT 1; SELECT 2")
     assert [found.peek(), found.peek()] == [found.take()] * 2
-    assert found.take() != found.peek() is None
+    assert found.take() is not None
+    assert found.peek() is None
     assert found.take() is None
 
 
