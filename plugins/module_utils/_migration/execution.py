@@ -22,7 +22,7 @@ from .journal import Journal
 from .plan import Plan, State, Step, named
 from .progress import Flight, Progress, Reached, digest
 from .reading import Reading, dialect_of
-from .report import quoted, stated
+from .report import place_of, quoted, stated
 from .resume import InFlight, changed, fate, retrace, unknown
 from .resumption import Resumption
 from .script import Statement
@@ -366,10 +366,7 @@ class Execution:
         return Error(
             f"{reason}: stopped before {step.file}:{statement.line}:{statement.column} (statement {statement.number}). "
             f"{self._standing(State(step.leads_to, True))} {self._way_on()}",
-            file=step.file,
-            line=statement.line,
-            column=statement.column,
-            statement=statement.number,
+            **place_of(step, statement),
             dirty=True,
             to_version=step.leads_to,
             **self.results(),
@@ -405,10 +402,7 @@ class Execution:
             f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} {what}: "
             f"({error.code}) {error.reason}. {self._standing(stands)} {self._way_on(failure)} "
             f"The statement: {quoted(statement.text)}",
-            file=step.file,
-            line=statement.line,
-            column=statement.column,
-            statement=statement.number,
+            **place_of(step, statement),
             error_code=error.code,
             dirty=stands.dirty,
             to_version=stands.version,
@@ -456,10 +450,7 @@ def check_atomic(reading: Reading, engines: Engines) -> None:
                 f"{reading.step.file}:{statement.line}:{statement.column}: the file asks to be all-or-nothing, and "
                 f"statement {statement.number} cannot be undone: only statements that change rows of transactional "
                 f"tables can. Nothing of the file was run. The statement: {quoted(statement.text)}",
-                file=reading.step.file,
-                line=statement.line,
-                column=statement.column,
-                statement=statement.number,
+                **place_of(reading.step, statement),
             )
 
 

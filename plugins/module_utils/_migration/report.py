@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .history import FAILED, INTERRUPTED, RUNNING, Row
 from .plan import Plan, State, Step, named
+
+if TYPE_CHECKING:
+    from .script import Statement
 
 # How much of a statement a message quotes, in characters.
 _QUOTED = 200
@@ -145,3 +148,8 @@ def quoted(text: bytes) -> str:
     beginning = text[: _QUOTED * 4].decode("utf-8", "replace")
     more = len(beginning) > _QUOTED or len(text) > _QUOTED * 4
     return beginning[:_QUOTED] + ("…" if more else "")
+
+
+def place_of(step: Step, statement: Statement) -> dict[str, Any]:
+    """Return where a statement stands, as return values."""
+    return {"file": step.file, "line": statement.line, "column": statement.column, "statement": statement.number}

@@ -20,7 +20,7 @@ from .plan import Step
 from .progress import Flight, Reached, digest
 from .reading import Reading
 from .replay import Entry
-from .report import quoted
+from .report import place_of, quoted
 from .resumption import Resumption
 from .script import Statement
 
@@ -135,10 +135,7 @@ def changed(step: Step, statement: Statement) -> Error:
     return Error(
         f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} was done by an earlier run, "
         f"and has been changed since. {_RESTORE} It is now: {quoted(statement.text)}",
-        file=step.file,
-        line=statement.line,
-        column=statement.column,
-        statement=statement.number,
+        **place_of(step, statement),
         dirty=True,
     )
 
@@ -172,9 +169,6 @@ def unknown(resumption: Resumption, step: Step, statement: Statement) -> Error:
         "took effect. Look at what it changes, then run again with "
         f"resume_from: {number} if it did not, or resume_from: {number + 1} if it did. Nothing was changed. "
         f"The statement: {quoted(statement.text)}",
-        file=step.file,
-        line=statement.line,
-        column=statement.column,
-        statement=number,
+        **place_of(step, statement),
         dirty=True,
     )
