@@ -67,7 +67,6 @@ SAME = {
     "stray end of comment": b"CREATE TABLE a (b INT); */ CREATE TABLE c (b INT);",
     "open transaction": b"CREATE TABLE a (b INT); START TRANSACTION; INSERT INTO a VALUES (1);",
     "autocommit off": b"CREATE TABLE a (b INT); SET autocommit = 0; INSERT INTO a VALUES (1);",
-    "another schema": b"CREATE TABLE a (b INT); USE mysql;",
     "killed connection": b"CREATE TABLE a (b INT); KILL CONNECTION_ID(); CREATE TABLE c (b INT);",
 }
 # golang-migrate fails on these; we run them, and say so with these words.
@@ -97,6 +96,19 @@ def test_both_end_up_the_same(twins: tuple[Database, Database], name: str) -> No
     assert ours.snapshot() == theirs.snapshot()
     assert result.get("error_code") == code(golang), (result["msg"], golang)
     assert [warning for warning in result["warnings"] if "golang-migrate could not run" in warning] == []
+
+
+def test_another_schema_at_the_end_fails_alike(twins: tuple[Database, Database]) -> None:
+    """golang-migrate writes its state there; we say so, and leave that schema alone."""
+    ours, theirs = twins
+    ours.write({"1_x.up.sql": "CREATE TABLE a (b INT); USE mysql;"})
+    message = ours.refusal()
+    assert "1_x.up.sql: all of it was run, but it leaves the session in another schema than" in message
+    assert f"End it with USE {ours.name}, and run again." in message
+    assert code(theirs.golang("up")) == 1146
+    assert ours.snapshot() == theirs.snapshot()
+    ours.write({"1_x.up.sql": f"CREATE TABLE a (b INT); USE mysql; USE {ours.name}"})
+    assert ours.apply()["resumed"] == {"version": 1, "statement": 2}
 
 
 @pytest.mark.parametrize("name", OURS_ONLY)
