@@ -114,7 +114,8 @@ options:
     default: warn
     choices: [warn, require, ignore]
 notes:
-  - A file with the comment C(-- dbops: all-or-nothing) before its first statement, within its first 4 KiB, is one
+  - >-
+    A file with the comment C(-- dbops: all-or-nothing) before its first statement, within its first 4 KiB, is one
     transaction. After a failure the schema is as before, at the version before, clean. It may only hold statements that
     change rows of transactional tables.
   - Warns of a file that looks like a migration but is none.
