@@ -69,7 +69,6 @@ class Execution:
     engines: Engines = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
-    _strayed: bool = False
     _following: Optional[Step] = None
     _next: Optional[Reading] = None
     _ahead: Optional[Piece] = None
@@ -106,7 +105,7 @@ class Execution:
         for place, step in enumerate(self.plan.steps):
             self._following = self.plan.steps[place + 1] if place + 1 < len(self.plan.steps) else None
             self._run_script(reading)
-            if self._strayed:
+            if self._has_strayed(reading.step):
                 raise self._left(reading)
             trouble = self._open_following()
             reason = self.stopped() if self._following else None
@@ -162,6 +161,16 @@ class Execution:
                 raise Error(f"{step.file} asks to be all-or-nothing, which needs the history: set history_table.")
             check_atomic(Reading(self.session, self.directory, step), self.engines)
         return reading
+
+    def _has_strayed(self, step: Step) -> bool:
+        """Tell whether the session has been left in another schema, by this run or by the one that it resumes."""
+        if not self.journal.progress.log.has_used():
+            return False
+        try:
+            return self.session.query("SELECT DATABASE()") != [(self.session.schema,)]
+        except ServerError as error:
+            self.guard.abandon(error)
+            raise self._unrecorded(f"after {step.file or step.version}", step, error) from error
 
     def _left(self, reading: Reading) -> Error:
         """Return the refusal to go on in another schema, into which golang-migrate would write its state."""
@@ -300,8 +309,6 @@ class Execution:
         try:
             if piece.meaning is not text and mentions_sql_mode(piece.meaning):
                 self.session.read_sql_mode()
-            if piece.effect.verb == b"USE":
-                self._strayed = self.session.query("SELECT DATABASE()") != [(self.session.schema,)]
             self.engines.passed(piece.meaning, piece.effect)
             number = piece.statement.number
             self.journal.progress.log.note(number, piece.meaning, piece.effect, self.session)

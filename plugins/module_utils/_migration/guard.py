@@ -110,7 +110,6 @@ class Guard:
         # Nothing may come between the last statement and the next one: if that asks back, or in any case.
         self._bare = self._once = False
         self._recorded: dict[int, Reached] = {}
-        self._answer: Answer = []
         self.safe = Reached()
         self.retried = 0
 
@@ -146,8 +145,7 @@ class Guard:
             self._written()
             journal.passes(text, lasting=True)
             closing = [*journal.pending(), _COMMIT if piece.effect.kind is Kind.DATA else "DO 0"]
-        self._send(piece, opening, closing, ask, before, chained)
-        answer = self._answer
+        answer = self._send(piece, opening, closing, ask, before, chained)
         if opening:
             self._written()
         self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
@@ -186,14 +184,14 @@ class Guard:
 
     def _send(
         self, piece: Piece, opening: list[str], closing: list[str], ask: bytes, before: Reached, chained: bool
-    ) -> None:
+    ) -> Answer:
+        """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         sent = piece.statement.text + piece.statement.suffix
         alone = not (chained or self.holds or self._once) and piece.effect.kind in (Kind.DATA, Kind.DEFINITION)
         left = self._retries if alone else 0
         while True:
             try:
-                self._answer = self._watched(piece, sent, opening, closing, ask)
-                return
+                return self._watched(piece, sent, opening, closing, ask)
             except ServerError as error:
                 # What a call answers, and how often, nobody knows beforehand.
                 behind = error.place > len(opening) and piece.effect.kind is not Kind.OPAQUE

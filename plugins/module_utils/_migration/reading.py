@@ -62,9 +62,7 @@ class Reading:
         """Return the next statement; None at the end, where the file is closed."""
         statement, self._ahead = self._ahead, None
         if statement is None:
-            # The last statement may have changed sql_mode.
-            self.script.dialect = dialect_of(self._session)
-            statement = next(self._statements, None)
+            statement = self._split()
         if statement is None:
             self._file.close()
         return statement
@@ -72,8 +70,13 @@ class Reading:
     def peek(self) -> Optional[Statement]:
         """Return the statement after the one that was taken last; None at the end."""
         if self._ahead is None:
-            self._ahead = next(self._statements, None)
+            self._ahead = self._split()
         return self._ahead
+
+    def _split(self) -> Optional[Statement]:
+        # What was run last, or brought back, may have changed sql_mode.
+        self.script.dialect = dialect_of(self._session)
+        return next(self._statements, None)
 
     @property
     def checksum(self) -> str:

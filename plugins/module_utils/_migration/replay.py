@@ -27,6 +27,7 @@ _ASSIGNED = re.compile(
 _PREPARE = re.compile(rb"\bprepare\s+(`[^`]+`|\w+)\s+from\s+(.+)", re.IGNORECASE | re.DOTALL)
 _PREPARED = b"@dbops_migrations_text"
 _LOCKS = "the locks"
+_USE = "USE"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class SessionLog:
         if effect.verb == b"SET":
             self._note_set(number, text, effect)
         elif effect.verb == b"USE":
-            self.entries.append(Entry(number, _text(text), key="USE"))
+            self.entries.append(Entry(number, _text(text), key=_USE))
         elif effect.verb == b"DEALLOCATE":
             name = _text(text.split()[-1])
             self.entries.append(Entry(number, _text(text), name, _prepared(name)))
@@ -161,6 +162,10 @@ class SessionLog:
         self.prepared[_plain(name)] = text
         session.execute(b"SET %b = _utf8mb4 X'%b'" % (_PREPARED, text.hex().encode()))
         session.execute(b"PREPARE %b FROM %b" % (_bytes(name), _PREPARED))
+
+    def has_used(self) -> bool:
+        """Tell whether the session may have gone to another schema."""
+        return any(entry.key == _USE for entry in self.entries)
 
     def lost(self) -> list[Entry]:
         """Return what cannot be restored."""

@@ -24,7 +24,6 @@ _SLACK = 2
 class Resumption:
     """An attempt that is to be gone on with.
 
-    :param begun: the number of the statement that may have begun.
     :param at: the statement that the user says is the next one.
     """
 

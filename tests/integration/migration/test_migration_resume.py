@@ -635,6 +635,32 @@ def test_another_schema_is_used(pair: tuple[Database, Database]) -> None:
     assert (ours.state(), other.state()) == ([(1, 0)], [(77, 0)])
 
 
+def test_another_schema_is_left_alone_when_a_corrected_file_ends_there(pair: tuple[Database, Database]) -> None:
+    """The USE was run by the attempt that failed; the one that goes on has only brought it back."""
+    ours, other = pair
+    other.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
+    other.query("INSERT INTO schema_migrations VALUES (77, 0)")
+    whole = [A, f"USE {other.name}", "CREATE TABLE b (i INT)"]
+    half_done(ours, *whole, BAD)
+    ours.write({FILE: text(whole)})
+    assert f"it leaves the session in another schema than {ours.name}" in ours.refusal()
+    assert (ours.state(), other.state()) == ([(1, 1)], [(77, 0)])
+    ours.write({FILE: text([*whole, f"USE {ours.name}"])})
+    assert not ours.apply()["failed"]
+    assert (ours.state(), other.state()) == ([(1, 0)], [(77, 0)])
+
+
+def test_what_comes_first_is_split_as_the_session_that_was_brought_back_reads_it(there: Database) -> None:
+    done = [SEEN, "SET sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')", "INSERT INTO seen VALUES ('a')"]
+    last = ["INSERT INTO seen VALUES ('\\')", "INSERT INTO seen VALUES (';')"]
+    for place in (2, 3):
+        there.query("DROP TABLE IF EXISTS seen, schema_migrations, schema_migrations_history")
+        half_done(there, *done[:place], BAD, *done[place:], *last)
+        there.write({FILE: text([*done[:place], *last, *done[place:]])})
+        assert not there.apply()["failed"]
+        assert sorted(there.query("SELECT v FROM seen")) == sorted([("\\",), (";",), ("a",)])
+
+
 def test_another_schema_without_a_state_table_is_used(pair: tuple[Database, Database]) -> None:
     ours, other = pair
     half_done(ours, A, f"USE {other.name}", "CREATE TABLE b (i INT)", BAD)
