@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Optional
 
 from .._core.errors import Error
-from .._mysql.session import ServerError, Session
+from .._mysql.session import LARGE, ServerError, Session
 from .definitions import fingerprint, fingerprints, question
 from .effects import Effect, Kind, depends, effect_of, is_plain_rows
 from .engines import Engines
@@ -472,7 +472,8 @@ def answers_once(piece: Piece) -> bool:
     It has one result then, unless it is a call.
     """
     effect, text = piece.effect, piece.statement.text
-    if piece.statement.suffix or text.endswith(b"\0"):
+    # The server limits a packet, and the user's statement may need all of it.
+    if piece.statement.suffix or text.endswith(b"\0") or len(text) > LARGE:
         return False
     if effect.kind is Kind.DEFINITION:
         return effect.objects[0].sort == "TABLE" and b"VIEW" not in text[:_BEGINNING].upper()

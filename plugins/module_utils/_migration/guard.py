@@ -321,9 +321,9 @@ class Guard:
 
         :raises Unrecorded: that failed, or a transaction of the user's is open, at which golang-migrate fails, too.
         """
-        pending = self._journal.pending()
         try:
             self._journal.progress.log.capture(self._session)
+            pending = self._journal.pending()
             start = [_START] if self._transaction is Transaction.NONE else []
             if self._locked or self._transaction is Transaction.USERS:
                 # golang-migrate's first words, which the server refuses while a transaction is open.

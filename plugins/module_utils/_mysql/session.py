@@ -33,7 +33,7 @@ _LOST = (0, 1053, 1927, 2006, 2013, 3169, 4031)
 _EXACT = (0, 1, 2, 3, 8, 9, 246)
 _FLOATING = (4, 5)
 # Bytes; a larger statement has a packet of its own, since there is a limit to a packet's size.
-_LARGE = 1 << 16
+LARGE = 1 << 16
 _PLUGIN_FAILED = 2059
 _HINTS = {
     1040: "The server has too many connections; try again, or raise max_connections.",
@@ -157,7 +157,7 @@ class Session:
         behind = b"".join(b"\n;" + text for text in (*(text.encode() for text in after), *([ask] if ask else ())))
         ahead = b"".join(text.encode() + b";" for text in before)
         kept = len(before) + 1 + len(after) if ask else None
-        if len(statement) > _LARGE and before:
+        if len(statement) > LARGE and before:
             self._send(ahead[:-1], None)
             answer = self._send(statement + behind, kept - len(before) if kept else None, len(before))
         else:

@@ -98,6 +98,24 @@ def test_both_end_up_the_same(twins: tuple[Database, Database], name: str) -> No
     assert [warning for warning in result["warnings"] if "golang-migrate could not run" in warning] == []
 
 
+def test_a_statement_may_take_the_whole_packet(twins: tuple[Database, Database]) -> None:
+    ours, theirs = twins
+    [(usual,)] = ours.query("SELECT @@GLOBAL.max_allowed_packet")
+    largest = 1 << 20
+    start, end = "INSERT INTO a VALUES ('", "')"
+    # Some bytes of the packet are the protocol's.
+    row = start + "x" * (largest - 64 - len(start) - len(end)) + end
+    ours.write({"1_a.up.sql": "CREATE TABLE a (b LONGTEXT);", "2_b.up.sql": row, "3_c.up.sql": "DROP TABLE a"})
+    try:
+        ours.query(f"SET GLOBAL max_allowed_packet = {largest}")
+        result = ours.apply(target="2")
+        assert not result["failed"], result["msg"][:300]
+    finally:
+        ours.query(f"SET GLOBAL max_allowed_packet = {usual}")
+    assert ours.query("SELECT LENGTH(b) FROM a") == [(len(row) - len(start) - len(end),)]
+    assert not theirs.apply()["failed"]
+
+
 def test_another_schema_at_the_end_fails_alike(twins: tuple[Database, Database]) -> None:
     """golang-migrate writes its state there; we say so, and leave that schema alone."""
     ours, theirs = twins
