@@ -254,32 +254,45 @@ class Remote:
     def _talk(self, *arguments: str, stdin: int | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
         started = time.monotonic()
-        process = self._git.execute(
-            [self._git.GIT_PYTHON_GIT_EXECUTABLE, *_SETTINGS, *arguments],
-            istream=stdin,
-            as_process=True,
-            env={"GIT_ALLOW_PROTOCOL": self._address.transport},
-            start_new_session=True,
-        )
         late = threading.Event()
+        with contextlib.ExitStack() as at_the_end:
+            with _signals_wait():
+                process = self._git.execute(
+                    [self._git.GIT_PYTHON_GIT_EXECUTABLE, *_SETTINGS, *arguments],
+                    istream=stdin,
+                    as_process=True,
+                    env={"GIT_ALLOW_PROTOCOL": self._address.transport},
+                    start_new_session=True,
+                )
 
-        def end() -> None:
-            late.set()
-            _kill_group(process.pid)
+                def end() -> None:
+                    late.set()
+                    _kill_group(process.pid)
 
-        watchdog = threading.Timer(max(self._left, 0.0), end)
-        watchdog.start()
-        try:
+                at_the_end.push(lambda kind, _error, _traceback: kind is not None and _kill_group(process.pid))
+                watchdog = threading.Timer(max(self._left, 0.0), end)
+                at_the_end.callback(watchdog.cancel)
+                watchdog.start()
             output, errors = process.communicate()
-        except BaseException:
-            _kill_group(process.pid)
-            raise
-        finally:
-            watchdog.cancel()
-            self._left -= time.monotonic() - started
+        self._left -= time.monotonic() - started
         if process.returncode != 0:
             raise _Failed("timed out" if late.is_set() else errors.decode("utf-8", "replace"))
         return str(output.decode("utf-8", "surrogateescape"))
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Have signals wait until what is begun in the block can be ended."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    handlers = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        signal.raise_signal(number)
 
 
 def _kill_group(pid: int) -> None:

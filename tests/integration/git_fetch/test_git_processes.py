@@ -24,13 +24,24 @@ from parts import CHECKOUT
 from parts.sshd import GitServer, Repository
 
 KEY_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
+MODULE = "ansible_collections.dbops.migrations.plugins.modules.git_fetch"
+# A signal at the worst instant, which cannot be hit from outside: git has just been started.
+SIGNALLED = f"""
+import runpy, signal, threading
+real = threading.Timer.start
+def start(self):
+    real(self)
+    signal.raise_signal(signal.SIGTERM)
+threading.Timer.start = start
+runpy.run_module("{MODULE}", run_name="__main__")
+"""
 
 
-def start(options: dict[str, Any], temporary: Path) -> subprocess.Popen[str]:
+def start(options: dict[str, Any], temporary: Path, *launcher: str) -> subprocess.Popen[str]:
     """Start the module and return its process; its private directory is made below ``temporary``."""
     temporary.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "ansible_collections.dbops.migrations.plugins.modules.git_fetch"],
+        [sys.executable, *(launcher or ("-m", MODULE))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -136,6 +147,16 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
         assert json.loads(output)["msg"] == f"Ended by {number.name} before it was done."
         assert errors == ""
         wait_for(lambda: not any(alive(child) for child in children))
+    assert list((tmp_path / "tmp").rglob("*")) == []
+
+
+def test_ended_when_git_has_just_been_started(ssh: dict[str, Any], dest: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        options = {**ssh, "repo": f"ssh://git@127.0.0.1:{hanging.getsockname()[1]}/x", "dest": str(dest)}
+        process = start(options, tmp_path / "tmp", "-c", SIGNALLED)
+        output, errors = process.communicate(timeout=20)
+    assert json.loads(output)["msg"] == "Ended by SIGTERM before it was done."
+    assert errors == ""
     assert list((tmp_path / "tmp").rglob("*")) == []
 
 
