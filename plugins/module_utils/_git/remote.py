@@ -269,7 +269,11 @@ class Remote:
                     late.set()
                     _kill_group(process.pid)
 
-                at_the_end.push(lambda kind, _error, _traceback: kind is not None and _kill_group(process.pid))
+                @at_the_end.push
+                def at_an_error(kind: object, _error: object, _traceback: object) -> None:
+                    if kind is not None:
+                        _kill_group(process.pid)
+
                 watchdog = threading.Timer(max(self._left, 0.0), end)
                 at_the_end.callback(watchdog.cancel)
                 watchdog.start()
@@ -284,15 +288,17 @@ class Remote:
 def _signals_wait() -> Iterator[None]:
     """Have signals wait until what is begun in the block can be ended."""
     came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
-    handlers = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in numbers}
+    handlers = {
+        number: signal.signal(number, lambda which, _frame: came.append(which))
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+    }
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in came[:1]:
-        signal.raise_signal(number)
+    if came:
+        signal.raise_signal(came[0])
 
 
 def _kill_group(pid: int) -> None:
