@@ -6,34 +6,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
 from .._core.errors import Error
-from .._mysql.session import LARGE, ServerError, Session
+from .._mysql.session import ServerError, Session
+from .ahead import Ahead, mentions_sql_mode
 from .definitions import fingerprint, fingerprints, question
-from .effects import Effect, Kind, depends, effect_of, is_plain_rows
+from .effects import Effect, Kind, effect_of
 from .engines import Engines
 from .guard import Guard, Piece, Refused, Unrecorded
 from .history import FAILED, INTERRUPTED
 from .journal import Journal
 from .plan import Plan, State, Step, named
-from .progress import Flight, Progress, Reached, digest
-from .reading import Reading, dialect_of
+from .progress import Flight, Progress, Reached
+from .reading import Reading
 from .report import place_of, quoted, stated
 from .resume import InFlight, changed, fate, retrace, unknown
 from .resumption import Resumption
 from .script import Statement
 
-_SQL_MODE = b"sql_mode"
 _IN_TRANSACTION = 1568
-# Its variables are to be asked for before it is recorded.
-_CALL = re.compile(rb"call\b[^@]+$", re.IGNORECASE)
 _OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
-# Where a statement says what it is, in bytes.
-_BEGINNING = 200
 
 
 @dataclass(frozen=True)
@@ -67,15 +62,17 @@ class Execution:
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     engines: Engines = field(init=False)
+    _ahead: Ahead = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
-    _following: Optional[Step] = None
-    _next: Optional[Reading] = None
-    _ahead: Optional[Piece] = None
     _known: Optional[tuple[Statement, Flight]] = None
 
     def __post_init__(self) -> None:
         self.engines = Engines(self.session)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self._ahead = Ahead(self.session, self.directory, self.plan.steps, self.journal.history is not None)
 
     def run(self, moved: Optional[Mapping[str, Any]] = None) -> None:
         """Carry out every step, in order.
@@ -91,35 +88,34 @@ class Execution:
             self.journal.prepare()
         if moved:
             self._record(moved)
-        if not self.plan.steps:
-            return
-        reason = self.stopped()
+        reason = self.stopped() if self.plan.steps else None
         if reason is not None:
             raise Error(f"{reason}: stopped before anything was run. Run again to go on.", **self.results())
-        reading = self._open(self.plan.steps[0])
+        reading = self._open()
+        if reading is None:
+            return
         if self.resumption is not None:
             self._resume(self.resumption, reading)
         else:
             self._before = State(self.plan.from_version, False)
             self._begin(reading, None)
-        for place, step in enumerate(self.plan.steps):
-            self._following = self.plan.steps[place + 1] if place + 1 < len(self.plan.steps) else None
+        while True:
+            step = reading.step
             self._run_script(reading)
-            if self._has_strayed(reading.step):
+            if self._has_strayed(step):
                 raise self._left(reading)
-            trouble = self._open_following()
-            reason = self.stopped() if self._following else None
-            last = self._next is None or reason is not None
+            following, trouble = self._follow()
+            reason = self.stopped() if following or trouble else None
             count = self.journal.progress.reached.done
             self._ran.append(Applied(step.version, step.title, step.direction, count, self.journal.seconds))
             self.notes += reading.notes()
-            self.journal.end(reading.checksum, last)
-            if last or self._next is None:
+            self.journal.end(reading.checksum, last=following is None or reason is not None)
+            if following is None or reason is not None:
                 self._flush(f"after {step.file or step.version}", step)
                 if trouble or reason:
                     raise Error(trouble or self._stopped_between(reason or "", step), **self.results())
                 return
-            reading, self._next = self._next, None
+            reading = following
             self._before = State(step.leads_to, False)
             self._begin(reading, step)
 
@@ -136,31 +132,43 @@ class Execution:
 
         :raises Error: a file cannot be read, or cannot be gone on with.
         """
-        found = []
-        for place, step in enumerate(self.plan.steps):
-            reading = self._open(step)
-            if place == 0 and self.resumption is not None:
-                self.find_place(self.resumption, reading)
+        found: list[str] = []
+        resumption = self.resumption
+        while True:
+            reading = self._open()
+            if reading is None:
+                self._look_ahead()
+                return found
+            if resumption is not None:
+                self.find_place(resumption, reading)
+                resumption = None
             while reading.take() is not None:
                 pass
             found += reading.notes()
-        return found
 
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
 
-    def _open(self, step: Step) -> Reading:
-        """Open a step's file.
+    def _open(self) -> Optional[Reading]:
+        """Return the next step's file; None if there is none.
 
         :raises Error: it cannot be read, or asks for more than can be had.
         """
-        reading = Reading(self.session, self.directory, step)
-        if reading.atomic:
+        reading = self._ahead.open()
+        if reading is not None and reading.atomic:
+            step = reading.step
             if self.journal.history is None:
                 raise Error(f"{step.file} asks to be all-or-nothing, which needs the history: set history_table.")
             check_atomic(Reading(self.session, self.directory, step), self.engines)
         return reading
+
+    def _follow(self) -> tuple[Optional[Reading], Optional[str]]:
+        """Open the file of the step that follows; return it, or why that cannot be done."""
+        try:
+            return self._open(), None
+        except Error as error:
+            return None, str(error)
 
     def _has_strayed(self, step: Step) -> bool:
         """Tell whether the session has been left in another schema, by this run or by the one that it resumes."""
@@ -208,15 +216,6 @@ class Execution:
                 raise self._unrecorded(f"before {reading.step.file}", reading.step, failure.error) from failure
             self._settle()
 
-    def _open_following(self) -> Optional[str]:
-        """Open the file of the step that follows; return why that cannot be done."""
-        if self._next is None and self._following is not None:
-            try:
-                self._next = self._open(self._following)
-            except Error as error:
-                return str(error)
-        return None
-
     def _flush(self, where: str, step: Step) -> None:
         try:
             self.guard.flush()
@@ -252,15 +251,15 @@ class Execution:
         flight = progress.flight if resumption.at is None and resumption.row.begun > resumption.row.done else None
         statement = reading.peek()
         if flight is not None and statement is not None:
-            piece = self._piece(statement, progress)
+            piece = self._ahead.piece(statement, progress.log)
             became = fate(self.session, piece, flight)
             if became is InFlight.UNKNOWN:
                 raise unknown(resumption, reading.step, statement)
             if became is InFlight.DONE:
-                if digest(statement.text) != flight.digest:
+                if piece.digest != flight.digest:
                     raise changed(reading.step, statement)
                 reading.take()
-                reached = reached.after(statement.text)
+                reached = reached.after(piece.digest)
                 progress.log.note(statement.number, piece.meaning, piece.effect, self.session)
         return reached
 
@@ -274,7 +273,7 @@ class Execution:
             if reason is not None and self.journal.progress.reached.done:
                 raise self._interrupted(reason, reading.step, statement)
             try:
-                self._run_piece(self._piece(statement, self.journal.progress), reading)
+                self._run_piece(self._ahead.piece(statement, self.journal.progress.log), reading)
             except Refused as failure:
                 if not failure.error.lost:
                     self._settle()
@@ -288,26 +287,23 @@ class Execution:
             self._settle()
 
     def _run_piece(self, piece: Piece, reading: Reading) -> None:
-        text = piece.statement.text
-        following = None
-        if self.journal.history is not None and not mentions_sql_mode(text):
-            following = self._peek(reading)
-        closable, ask = answers_once(piece), b""
-        piece = replace(self._judged(piece), closable=closable and b":=" not in text)
+        following = self._ahead.following(reading, piece)
+        ask = b""
+        piece = self._judged(piece)
         if following is not None and following.asks_back and reading.peek() is following.statement:
-            piece = replace(piece, asked_about=following.effect.kind)
-        elif following is not None and closable and shows_in_one(following.effect):
+            piece = piece._replace(asked_about=following.effect.kind)
+        elif following is not None and piece.closable and shows_in_one(following.effect):
             # A call has nobody knows how many answers.
             once = piece.effect.kind is not Kind.OPAQUE and not self.session.foreign_results
             ask = question(following.effect.objects[0]) if once else b""
-        answer = self.guard.run(piece, self._flight(piece), ask)
+        answer = self.guard.run(piece, self._flight(piece), ask, lambda: self._ahead.look_further(reading, following))
         self._known = None
         if ask and following is not None:
             objects = following.effect.objects
-            known = Flight(digest(following.statement.text), objects, (fingerprint(objects[0], answer),))
+            known = Flight(following.digest, objects, (fingerprint(objects[0], answer),))
             self._known = (following.statement, known)
         try:
-            if piece.meaning is not text and mentions_sql_mode(piece.meaning):
+            if piece.meaning is not piece.statement.text and mentions_sql_mode(piece.meaning):
                 self.session.read_sql_mode()
             self.engines.passed(piece.meaning, piece.effect)
             number = piece.statement.number
@@ -320,36 +316,9 @@ class Execution:
         if self.journal.history is None or piece.asks_back:
             return piece
         try:
-            return replace(piece, unguarded=self.engines.unguarded(piece.meaning, piece.effect))
+            return piece._replace(unguarded=self.engines.unguarded(piece.meaning, piece.effect))
         except ServerError as error:
             raise Unrecorded(error) from error
-
-    def _peek(self, reading: Reading) -> Optional[Piece]:
-        """Return the statement after the one that is about to be run, also of the next file."""
-        statement = reading.peek()
-        if statement is None:
-            self._open_following()
-            statement = self._next.peek() if self._next is not None else None
-        if statement is None:
-            return None
-        self._ahead = self._piece(statement, None)
-        return self._ahead
-
-    def _piece(self, statement: Statement, progress: Optional[Progress]) -> Piece:
-        """Return what is known of a statement; what it executes is known only when it is about to be run.
-
-        :param progress: None for one that is looked at ahead of time.
-        """
-        if self._ahead is not None and self._ahead.statement is statement and self._ahead.effect.verb != b"EXECUTE":
-            return self._ahead
-        dialect = dialect_of(self.session)
-        if self.journal.history is None:
-            return Piece(statement, Effect(Kind.SESSION), statement.text, False)
-        effect, meaning = effect_of(statement.text, dialect), statement.text
-        if effect.verb == b"EXECUTE" and progress is not None:
-            meaning = progress.log.prepared.get(effect.name.decode("utf-8", "surrogateescape"), meaning)
-            effect = effect if meaning is statement.text else effect_of(meaning, dialect)
-        return Piece(statement, effect, meaning, depends(statement.text, dialect))
 
     def _flight(self, piece: Piece) -> Optional[Flight]:
         """Return the definitions of what a statement is about to define."""
@@ -361,7 +330,7 @@ class Execution:
             before = fingerprints(self.session, piece.effect.objects, piece.effect.replaces)
         except ServerError as error:
             raise Unrecorded(error) from error
-        return Flight(digest(piece.statement.text), piece.effect.objects, tuple(before))
+        return Flight(piece.digest, piece.effect.objects, tuple(before))
 
     def _interrupted(self, reason: str, step: Step, statement: Statement) -> Error:
         try:
@@ -436,11 +405,6 @@ class Execution:
         return "Run again: it finds out how far the server got, and goes on from there."
 
 
-def mentions_sql_mode(text: bytes) -> bool:
-    """Tell whether what follows a statement may have to be read in another way."""
-    return _SQL_MODE in text.lower()
-
-
 def check_atomic(reading: Reading, engines: Engines) -> None:
     """Check that a file can take effect as a whole or not at all.
 
@@ -464,17 +428,3 @@ def check_atomic(reading: Reading, engines: Engines) -> None:
 def shows_in_one(effect: Effect) -> bool:
     """Tell whether the definition of one object shows whether a statement has been carried out."""
     return effect.kind is Kind.DEFINITION and len(effect.objects) == 1 and not effect.replaces
-
-
-def answers_once(piece: Piece) -> bool:
-    """Tell whether statements may follow in the same packet: nothing of them is kept with it, or swallowed by it.
-
-    It has one result then, unless it is a call.
-    """
-    effect, text = piece.effect, piece.statement.text
-    # The server limits a packet, and the user's statement may need all of it.
-    if piece.statement.suffix or text.endswith(b"\0") or len(text) > LARGE:
-        return False
-    if effect.kind is Kind.DEFINITION:
-        return effect.objects[0].sort == "TABLE" and b"VIEW" not in text[:_BEGINNING].upper()
-    return is_plain_rows(text) if effect.kind is Kind.DATA else _CALL.match(text) is not None

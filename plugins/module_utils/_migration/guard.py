@@ -14,18 +14,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._mysql.limit import Limit
-from .._mysql.session import Answer, ServerError, Session
+from .._mysql.session import Answer, Packet, ServerError, Session
 from .definitions import fingerprints
 from .effects import Effect, Kind, is_plain_rows
 from .history import Row
 from .journal import Journal
 from .plan import State
-from .progress import Flight, Reached, digest
+from .progress import Flight, Reached
 from .script import Statement
 
 _START = "START TRANSACTION"
@@ -50,25 +49,26 @@ class Transaction(Enum):
     FILES = 3
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A statement, and what is known about it.
 
+    :param digest: of its text.
     :param effect: of the statement, or of the one that it executes.
     :param meaning: the text that the effect is of.
     :param asks_back: it asks about the statement before it.
+    :param closable: it has one result, and what follows it in its packet does not become a part of it.
     :param unguarded: rows that it changes may stay when its transaction is undone.
     :param asked_about: the kind of the statement behind it, if that one asks about this one.
-    :param closable: it has one result, and what follows it in its packet does not become a part of it.
     """
 
     statement: Statement
+    digest: str
     effect: Effect
     meaning: bytes
-    asks_back: bool
+    asks_back: bool = False
+    closable: bool = False
     unguarded: bool = False
     asked_about: Optional[Kind] = None
-    closable: bool = False
 
 
 class Unrecorded(Exception):
@@ -118,34 +118,42 @@ class Guard:
         """Whether a transaction or a lock of the user's is open."""
         return self._locked or self._transaction in (Transaction.USERS, Transaction.FILES)
 
-    def run(self, piece: Piece, known: Optional[Flight] = None, ask: bytes = b"") -> Answer:
+    def run(
+        self,
+        piece: Piece,
+        known: Optional[Flight] = None,
+        ask: bytes = b"",
+        meanwhile: Optional[Callable[[], None]] = None,
+    ) -> Answer:
         """Run a statement.
 
         :param known: what is known about it beforehand.
         :param ask: a question of ours to be answered with it.
+        :param meanwhile: what to do while the server is at work.
         :returns: the answer to ``ask``.
         :raises Refused: the server refused the statement.
         :raises Unrecorded: what came before it, or the statement itself, could not be recorded.
         """
-        journal, text = self._journal, piece.statement.text
+        journal = self._journal
         before = journal.progress.reached
         chained = piece.asks_back and (self._bare or self._transaction is not Transaction.NONE)
         as_it_is = self._locked or self._once or chained
         commits = piece.effect.verb == b"COMMIT" and self._transaction is Transaction.USERS
         if commits:
             # The user's own commit carries the record that it has been reached.
-            journal.passes(text, lasting=True)
+            journal.passes(piece.digest, lasting=True)
         try:
-            opening = [] if as_it_is else self._opening(piece, known or Flight(digest(text)))
+            opening = [] if as_it_is else self._opening(piece, known or Flight(piece.digest))
         except ServerError as error:
             raise self._undone(error) from error
         closing: list[str] = []
         if not as_it_is and self._closes(piece, opening):
             # Sent along, so that the server records it even if nobody is there any more when it is done.
             self._written()
-            journal.passes(text, lasting=True)
+            journal.passes(piece.digest, lasting=True)
             closing = [*journal.pending(), _COMMIT if piece.effect.kind is Kind.DATA else "DO 0"]
-        answer = self._send(piece, opening, closing, ask, before, chained)
+        packet = Packet(piece.statement.text + piece.statement.suffix, opening, closing, ask, meanwhile)
+        answer = self._send(piece, packet, before, chained)
         if opening:
             self._written()
         self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
@@ -182,37 +190,36 @@ class Guard:
         guarded = effect.kind is Kind.DATA and not piece.unguarded and not pair
         return [*opening, _START] if guarded else opening
 
-    def _send(
-        self, piece: Piece, opening: list[str], closing: list[str], ask: bytes, before: Reached, chained: bool
-    ) -> Answer:
+    def _send(self, piece: Piece, packet: Packet, before: Reached, chained: bool) -> Answer:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
-        sent = piece.statement.text + piece.statement.suffix
         alone = not (chained or self.holds or self._once) and piece.effect.kind in (Kind.DATA, Kind.DEFINITION)
         left = self._retries if alone else 0
         while True:
             try:
-                return self._watched(piece, sent, opening, closing, ask)
+                return self._watched(piece, packet)
             except ServerError as error:
+                place = len(packet.before)
                 # What a call answers, and how often, nobody knows beforehand.
-                behind = error.place > len(opening) and piece.effect.kind is not Kind.OPAQUE
-                if error.place < len(opening) or behind:
+                behind = error.place > place and piece.effect.kind is not Kind.OPAQUE
+                if error.place < place or behind:
                     raise self._undone(error) from error
-                self._written(not closing)
+                self._written(not packet.after)
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
                     raise Refused(error, self._give_up(piece, chained, before, error)) from error
                 # Nothing of the statement has happened.
                 left -= 1
                 self.retried += 1
                 time.sleep(_PAUSE)
-                opening = ["ROLLBACK", _START] if opening[-1:] == [_START] else []
+                packet = packet._replace(before=["ROLLBACK", _START] if packet.before[-1:] == [_START] else [])
 
-    def _watched(self, piece: Piece, sent: bytes, opening: list[str], closing: list[str], ask: bytes) -> Answer:
+    def _watched(self, piece: Piece, packet: Packet) -> Answer:
         if self._limit is None:
-            return self._session.execute(sent, opening, closing, ask)
+            return self._session.execute(*packet)
+        opening, closing = packet.before, packet.after
         try:
             with self._limit.watch():
                 # Whether it was ended is to be known before it is committed.
-                answer = self._session.execute(sent, opening, (), b"" if closing else ask)
+                answer = self._session.execute(*packet._replace(after=[], ask=b"" if closing else packet.ask))
             if self._limit.exceeded and piece.effect.kind is not Kind.DEFINITION:
                 # There are statements that the server lets succeed when they are ended.
                 failure = ServerError(_ENDED, "the statement was ended", "The server")
@@ -224,7 +231,7 @@ class Guard:
             raise
         if closing:
             try:
-                answer = self._session.execute(closing[-1].encode(), closing[:-1], (), ask)
+                answer = self._session.execute(closing[-1].encode(), closing[:-1], [], packet.ask)
             except ServerError as error:
                 error.place = len(opening) + 1
                 raise
@@ -247,7 +254,7 @@ class Guard:
         self._bare = piece.asked_about is not None
         lasting = effect.kind not in (Kind.SESSION, Kind.ONCE)
         if not passed:
-            journal.passes(piece.statement.text, lasting)
+            journal.passes(piece.digest, lasting)
         if (lasting and not session.in_transaction) or (passed and effect.kind is Kind.COMMIT):
             self._is_safe(journal.progress.reached)
 
@@ -292,7 +299,7 @@ class Guard:
             row = self._roll_back()
             flight = self._journal.progress.flight
             if kind is Kind.OPAQUE and ours:
-                self._journal.progress.flight = Flight(digest(piece.statement.text))
+                self._journal.progress.flight = Flight(piece.digest)
                 return error.code not in _NOT_BEGUN
             if kind is Kind.OPAQUE and row is not None:
                 return row.begun > before.done

@@ -9,6 +9,7 @@ Private to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -29,6 +30,8 @@ FORCE = "force"
 EXTERNAL = "external"
 
 _NOW = "LAST_INSERT_ID()"
+# In ASCII, without quotes, backslashes and percent signs.
+_PLAIN = re.compile(r"[\x00-$&(-\[\]-\x7f]*")
 _COLUMNS = {
     "id": "BIGINT NOT NULL PRIMARY KEY",
     "version": "BIGINT NULL",
@@ -185,9 +188,9 @@ def literal(value: Any) -> str:
         return "NULL"
     if isinstance(value, (int, float)):
         return repr(value)
-    if value and value.isascii() and not set(value) & set("'\\%"):
+    if _PLAIN.fullmatch(value):
         return f"'{value}'"
-    return f"_utf8mb4 X'{value.encode('utf-8', 'replace').hex()}'" if value else "''"
+    return f"_utf8mb4 X'{value.encode('utf-8', 'replace').hex()}'"
 
 
 def _quoted(name: str) -> str:

@@ -91,12 +91,12 @@ class Journal:
         self.progress.flight = flight
         self._changed = True
 
-    def passes(self, text: bytes, lasting: bool) -> None:
-        """A statement has been run.
+    def passes(self, digest: str, lasting: bool) -> None:
+        """The statement of that digest has been run.
 
         :param lasting: whether it did more than change its session.
         """
-        self.progress.reached = self.progress.reached.after(text)
+        self.progress.reached = self.progress.reached.after(digest)
         if lasting:
             self.progress.flight = None
             self._changed = True
@@ -170,7 +170,8 @@ class Journal:
         return rows[0] if rows else None
 
     def _time(self, moment: float) -> str:
-        return datetime.fromtimestamp(self._clock + moment, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+        time_of_day = datetime.fromtimestamp(self._clock + moment, timezone.utc).replace(tzinfo=None)
+        return time_of_day.isoformat(" ", "microseconds")
 
     def _row(self, **values: Any) -> list[str]:
         if self.history is None or self._step is None:
@@ -179,10 +180,11 @@ class Journal:
         values = {
             "done": done,
             "begun": done + 1 if self.progress.flight else done,
-            "progress": self.progress.dump(),
             "seconds": self.seconds,
             **values,
         }
+        if "progress" not in values:
+            values["progress"] = self.progress.dump()
         if self._stored:
             return [self.history.update(self._number, values)]
         first = {

@@ -17,6 +17,7 @@ from .replay import Entry, SessionLog
 # For so many statements it is known which of them has changed; for more, only that one has.
 _EACH = 250
 _SHORT = 8
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,8 @@ class Reached:
     chain: str = ""
     digests: tuple[str, ...] = ()
 
-    def after(self, text: bytes) -> Reached:
-        """Return the place behind one more statement."""
-        own = digest(text)
+    def after(self, own: str) -> Reached:
+        """Return the place behind one more statement, of that digest."""
         chain = hashlib.sha256((self.chain + own).encode()).hexdigest()
         digests = self.digests if self.done >= _EACH else (*self.digests, own[:_SHORT])
         return Reached(self.done + 1, chain, digests)
@@ -74,7 +74,7 @@ class Progress:
         session = self.log.as_json(self.reached.done)
         if session:
             values["session"] = session
-        return json.dumps(values, separators=(",", ":"))
+        return _JSON.encode(values)
 
 
 def load(done: int, text: Optional[str]) -> Progress:

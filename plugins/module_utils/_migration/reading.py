@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import re
+from collections import deque
 from typing import BinaryIO, Optional
 
 from .._core.errors import Error
@@ -40,7 +41,7 @@ class _Hashing(io.RawIOBase):
 
 
 class Reading:
-    """A step's statements, one of which may be looked at ahead of time.
+    """A step's statements, which may be looked at ahead of time.
 
     :ivar atomic: whether the file asks to take effect as a whole or not at all.
 
@@ -56,27 +57,28 @@ class Reading:
         self._hashing = _Hashing(self._file)
         self.script = Script(self._hashing, dialect_of(session))  # type: ignore[arg-type]
         self._statements = self.script.statements()
-        self._ahead: Optional[Statement] = None
+        self._ahead: deque[Statement] = deque()
 
     def take(self) -> Optional[Statement]:
-        """Return the next statement; None at the end, where the file is closed."""
-        statement, self._ahead = self._ahead, None
-        if statement is None:
-            statement = self._split()
-        if statement is None:
-            self._file.close()
-        return statement
+        """Return the next statement; None at the end."""
+        return self._ahead.popleft() if self._ahead else self._split()
 
-    def peek(self) -> Optional[Statement]:
-        """Return the statement after the one that was taken last; None at the end."""
-        if self._ahead is None:
-            self._ahead = self._split()
-        return self._ahead
+    def peek(self, distance: int = 0) -> Optional[Statement]:
+        """Return a statement after the one that was taken last, 0 for the next one; None behind the end."""
+        while len(self._ahead) <= distance:
+            statement = self._split()
+            if statement is None:
+                return None
+            self._ahead.append(statement)
+        return self._ahead[distance]
 
     def _split(self) -> Optional[Statement]:
         # What was run last, or brought back, may have changed sql_mode.
         self.script.dialect = dialect_of(self._session)
-        return next(self._statements, None)
+        statement = next(self._statements, None)
+        if statement is None:
+            self._file.close()
+        return statement
 
     @property
     def checksum(self) -> str:

@@ -132,6 +132,8 @@ class SessionLog:
 
     def settle(self, done: int) -> None:
         """Nobody will go back behind so many statements: leave out what has been overtaken by them."""
+        if not self.entries:
+            return
         self.entries = _compact(entry for entry in self.entries if entry.number <= done) + [
             entry for entry in self.entries if entry.number > done
         ]

@@ -90,7 +90,7 @@ def retrace(session: Session, resumption: Resumption, reading: Reading) -> Reach
             statement = reading.take()
             if statement is None:
                 raise _gone(step, reached.done, resumption.done)
-            reached = reached.after(statement.text)
+            reached = reached.after(digest(statement.text))
             if reached.done <= row.done:
                 _compare(step, statement, reached, progress.reached)
                 progress.log.restore(session, statement.number)

@@ -7,11 +7,10 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, Optional, Union
+from typing import Any, NamedTuple, NoReturn, Optional, Union
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
@@ -23,9 +22,21 @@ with _PYMYSQL:
     from pymysql.constants import CLIENT, SERVER_STATUS
     from pymysql.cursors import SSCursor
 
-_MENTIONS_CHARACTER_SET = re.compile(rb"character_set|character\s+set|names", re.IGNORECASE)
+    class _Connection(pymysql.connections.Connection):
+        """Can do something else between a question and its answer, for which PyMySQL has no way of its own."""
+
+        meanwhile: Optional[Callable[[], None]] = None
+
+        def _execute_command(self, command: int, sql: Any) -> None:
+            super()._execute_command(command, sql)  # type: ignore[misc]
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile is not None:
+                meanwhile()
+
+
+# A statement without one of these leaves the character set of the answers as it is.
+_MAY_CHANGE_CHARACTER_SET = (b"character", b"charset", b"names", b"execute", b"call")
 _NO_LIMIT = " LIMIT 9223372036854775807"
-_MENTIONS_SQL_MODE = re.compile(rb"sql_mode", re.IGNORECASE)
 _NO_TLS_ON_SERVER = 2026
 # The connection failed; the server ended it (1053, 1927, 3169: shutdown and KILL, 4031: idle for too long).
 _LOST = (0, 1053, 1927, 2006, 2013, 3169, 4031)
@@ -75,6 +86,16 @@ Rows = list[tuple[Any, ...]]
 Answer = Union[Rows, ServerError]
 
 
+class Packet(NamedTuple):
+    """What Session.execute takes."""
+
+    statement: bytes
+    before: list[str]
+    after: list[str]
+    ask: bytes
+    meanwhile: Optional[Callable[[], None]]
+
+
 class Session:
     """One open connection, with autocommit on, on which everything of a run happens.
 
@@ -122,7 +143,12 @@ class Session:
         with self._bytes(), self._connection.cursor() as cursor:
             cursor.execute(b"SELECT @@character_set_results" + _NO_LIMIT.encode())
             [(name,)] = cursor.fetchall()
-            cursor.execute(b"SET character_set_results = utf8mb4")
+            self.foreign_results = name != b"utf8mb4"
+            if self.foreign_results:
+                cursor.execute(b"SET character_set_results = utf8mb4")
+        if not self.foreign_results:
+            yield
+            return
         try:
             yield
         finally:
@@ -143,13 +169,19 @@ class Session:
             connection.use_unicode, connection.decoders, connection.encoding = settings
 
     def execute(
-        self, statement: bytes, before: Sequence[str] = (), after: Sequence[str] = (), ask: bytes = b""
+        self,
+        statement: bytes,
+        before: Sequence[str] = (),
+        after: Sequence[str] = (),
+        ask: bytes = b"",
+        meanwhile: Optional[Callable[[], None]] = None,
     ) -> Answer:
         """Run a statement of the user's as it stands, and read all that comes back without keeping it.
 
         :param before: statements of ours, each with one result, that go ahead of it in the same packet.
         :param after: the same behind it, for which the user's statement must have one result.
         :param ask: a question of ours, the last of the packet.
+        :param meanwhile: what to do while the server is at work; it may not use the session, nor fail.
         :returns: the rows that answer ``ask``, as bytes, or the error that the server answered.
         :raises ServerError: the server refused a statement, or the connection was lost; its ``place`` tells which one
             of the packet's, ``len(before)`` for the user's.
@@ -159,12 +191,14 @@ class Session:
         kept = len(before) + 1 + len(after) if ask else None
         if len(statement) > LARGE and before:
             self._send(ahead[:-1], None)
-            answer = self._send(statement + behind, kept - len(before) if kept else None, len(before))
+            kept = kept - len(before) if kept else None
+            answer = self._send(statement + behind, kept, len(before), meanwhile)
         else:
-            answer = self._send(ahead + statement + behind, kept)
-        if _MENTIONS_CHARACTER_SET.search(statement):
+            answer = self._send(ahead + statement + behind, kept, 0, meanwhile)
+        lowered = statement.lower()
+        if any(word in lowered for word in _MAY_CHANGE_CHARACTER_SET):
             self.foreign_results = True
-        if _MENTIONS_SQL_MODE.search(statement):
+        if b"sql_mode" in lowered:
             self.read_sql_mode()
         return answer
 
@@ -197,12 +231,15 @@ class Session:
             return b"''"
         return b"X'%b'" % digits if charset == b"binary" else b"_%b X'%b' COLLATE %b" % (charset, digits, collation)
 
-    def _send(self, text: bytes, kept: Optional[int], place: int = 0) -> Answer:
+    def _send(
+        self, text: bytes, kept: Optional[int], place: int = 0, meanwhile: Optional[Callable[[], None]] = None
+    ) -> Answer:
         """Send one packet, read every result, and return the rows of the one whose rows are to be kept."""
         result = 0
         rows: Rows = []
         try:
             with self._bytes(), self._connection.cursor(SSCursor) as cursor:
+                self._connection.meanwhile = meanwhile
                 cursor.execute(text)
                 while True:
                     if result == kept:
@@ -278,7 +315,7 @@ def _attempt(settings: Settings, context: Any) -> Any:
     if settings.user is not None:
         options["user"] = settings.user
     try:
-        connection: Any = pymysql.connect(
+        connection: Any = _Connection(
             host=settings.host,
             port=settings.port,
             password=settings.password or "",

@@ -369,10 +369,20 @@ SCRIPTS = {
         CUT,
         "DROP TABLE made",
     ],
+    "results in another character set, by other words": [
+        SEEN,
+        "PREPARE p FROM 'SET character_set_results = utf16'",
+        "CREATE TABLE made (i INT COMMENT 'ä')",
+        "EXECUTE p",
+        "ALTER TABLE made ADD j INT COMMENT 'ö'",
+        CUT,
+        "ALTER TABLE made ADD k INT COMMENT 'ü'",
+        "SET CHARSET latin1",
+        "ALTER TABLE made ADD l INT COMMENT 'ß'",
+        CUT,
+        "DROP TABLE made",
+    ],
 }
-
-
-# What is wrong with the engine, and why; the servers differ in FOUND_ROWS().
 
 
 def play(ours: Database, theirs: Database, statements: list[str]) -> None:
