@@ -9,8 +9,7 @@ A file of its own because a run that has nothing to do, the usual one, need not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -27,8 +26,7 @@ from .resumption import Resumption
 from .standing import Standing, about
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """All that a run needs.
 
     :param moved: a move by something else that is to be recorded first.

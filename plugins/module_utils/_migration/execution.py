@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Optional
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
@@ -31,8 +31,7 @@ _IN_TRANSACTION = 1568
 _OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """One migration that was carried out."""
 
     version: int
@@ -148,7 +147,7 @@ class Execution:
 
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
-        return {"from_version": self.plan.from_version, "applied": [asdict(item) for item in self.applied]}
+        return {"from_version": self.plan.from_version, "applied": [item._asdict() for item in self.applied]}
 
     def _open(self) -> Optional[Reading]:
         """Return the next step's file; None if there is none.

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
@@ -57,8 +56,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One attempt, as the table has it; times are in UTC.
 
     :param direction: up, down, force or external.

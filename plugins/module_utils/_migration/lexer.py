@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Optional, cast
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """What the text means depends on the server that reads it.
 
     :param mariadb: MariaDB rather than MySQL.

@@ -10,8 +10,7 @@ Pure: nothing here touches a database or a file. The rules are those of golang-m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._core.errors import Error
 from .source import Migration, Source
@@ -20,16 +19,14 @@ from .source import Migration, Source
 MAX_STATE = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """What golang-migrate's state table says; a version of None means that nothing is applied."""
 
     version: Optional[int]
     dirty: bool
 
 
-@dataclass(frozen=True)
-class Goal:
+class Goal(NamedTuple):
     """Where to go: ``latest``, ``none`` or a version; or a number of steps, negative for down."""
 
     target: str = "latest"
@@ -37,8 +34,7 @@ class Goal:
     allow_down: bool = False
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One migration in one direction.
 
     :param file: the script's name; None where the source has none: then only the state is written.
@@ -52,8 +48,7 @@ class Step:
     leads_to: Optional[int]
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The steps, where they start and end, and what a person should know about them."""
 
     from_version: Optional[int]
@@ -62,8 +57,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Unfinished:
+class Unfinished(NamedTuple):
     """A migration that an earlier run left half done, and that is to be finished."""
 
     version: int
@@ -96,7 +90,7 @@ def make_plan(
         raise Error("steps is 0. Give a number of migrations, negative for down, or leave it out.")
     first = _rest_of(source, unfinished, state) if unfinished else ()
     if first and goal.steps is not None:
-        goal = replace(goal, steps=goal.steps - (1 if goal.steps > 0 else -1))
+        goal = goal._replace(steps=goal.steps - (1 if goal.steps > 0 else -1))
     here = _position(source, state.version, "The database is at")
     there = _destination(source, here, goal)
     missed = [migration for migration in source.migrations[:here] if migration.version in below]
@@ -104,7 +98,7 @@ def make_plan(
         missed = missed[: goal.steps]
         there = min(here + goal.steps - len(missed), len(source.migrations))
     if there >= here:
-        steps = tuple(replace(_up(migration), leads_to=state.version) for migration in missed)
+        steps = tuple(_up(migration)._replace(leads_to=state.version) for migration in missed)
         steps += tuple(_up(migration) for migration in source.migrations[here:there])
     else:
         steps = tuple(_down(source.migrations, place) for place in range(here - 1, there - 1, -1))
@@ -174,7 +168,7 @@ def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step
         if migration.version == unfinished.version:
             step = _up(migration) if unfinished.direction == "up" else _down(source.migrations, place)
             if step.file is not None:
-                return (replace(step, leads_to=state.version),)
+                return (step._replace(leads_to=state.version),)
     raise Error(
         f"The {unfinished.direction} migration of version {unfinished.version} was left half done, "
         f"and {source.directory} has no file for it any more. Bring it back and run again, or put the schema right by "

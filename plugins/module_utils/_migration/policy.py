@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from .plan import State
@@ -28,8 +27,7 @@ class Move(NamedTuple):
     progress: Optional[str]
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What the history says is applied.
 
     :param checksums: by version; None for a version whose file nobody of ours has run.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .effects import Object
 from .replay import Entry, SessionLog
@@ -20,8 +20,7 @@ _SHORT = 8
 _JSON = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(frozen=True)
-class Reached:
+class Reached(NamedTuple):
     """A place between two statements.
 
     :param chain: a digest of all statements up to there.
@@ -38,8 +37,7 @@ class Reached:
         return Reached(self.done + 1, chain, digests)
 
 
-@dataclass(frozen=True)
-class Flight:
+class Flight(NamedTuple):
     """A statement that is being carried out: its digest, and its objects' definitions before.
 
     :param definitions: sort, name and fingerprint; then, for a statement that replaces rows, further fingerprints.

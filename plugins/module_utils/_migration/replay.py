@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._mysql.session import ServerError, Session
 from .effects import Effect, Kind
@@ -30,8 +29,7 @@ _LOCKS = "the locks"
 _USE = "USE"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that a session needs.
 
     :param number: the statement that did it, in its file; 0 for one of an earlier file.
@@ -140,7 +138,7 @@ class SessionLog:
 
     def carry_over(self) -> None:
         """Take everything along to the next file."""
-        self.entries = _compact(replace(entry, number=0) for entry in self.entries)
+        self.entries = _compact(entry._replace(number=0) for entry in self.entries)
         self._changed = [(0, changed[1]) for changed in self._changed]
 
     def restore(self, session: Session, number: int) -> None:
@@ -175,7 +173,7 @@ class SessionLog:
 
     def as_json(self, done: int) -> list[dict[str, Any]]:
         """Return what the first ``done`` statements need, as plain values."""
-        return [asdict(entry) for entry in _compact(entry for entry in self.entries if entry.number <= done)]
+        return [entry._asdict() for entry in _compact(entry for entry in self.entries if entry.number <= done)]
 
 
 def _compact(entries: Iterable[Entry]) -> list[Entry]:

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timezone
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from .._core.errors import Error
 from .history import History, Row
@@ -20,8 +19,7 @@ from .progress import Progress, load
 _SLACK = 2
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(NamedTuple):
     """An attempt that is to be gone on with.
 
     :param at: the statement that the user says is the next one.

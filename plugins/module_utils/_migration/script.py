@@ -13,7 +13,6 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple, Optional
 
@@ -60,8 +59,7 @@ class Statement(NamedTuple):
     suffix: bytes = b""
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """Something in a file that golang-migrate would refuse and we accept."""
 
     line: int

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
@@ -20,8 +19,7 @@ from .standing import Standing, check_readable, history_name, look
 _MADE_SINCE = 1412
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """What somebody sees who holds no lock.
 
     :param rows: the history's newest rows, the newest first.

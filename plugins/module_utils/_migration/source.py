@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from .._core.errors import Error
@@ -34,8 +33,7 @@ class Migration(NamedTuple):
     down: Optional[str]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A directory of migrations in the order of their versions.
 
     ``warnings`` names the files that are probably not what their author meant.

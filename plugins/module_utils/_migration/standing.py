@@ -11,8 +11,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
@@ -30,8 +29,7 @@ _DENIED = (1142, 1143)
 _NO_SUCH_TABLE = 1146
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """What a database says about itself.
 
     :param history: None if none is kept.
