@@ -350,7 +350,7 @@ def check_source(
         return []
     changed = standing.changed(source)
     if changed and module.params["checksums"] != "ignore":
-        text = f"{few(changed)} changed since it was applied. What was applied is not what the directory has now."
+        text = f"Changed since applied: {few(changed)}. What was applied is not what the directory has now."
         if module.params["checksums"] == "fail":
             raise Error(
                 f"{text} Bring it back as it was and put the change into a new migration, or set checksums to warn. "
@@ -368,14 +368,14 @@ def check_source(
         return []
     if module.params["out_of_order"] == "fail":
         raise Error(
-            f"Version {few(map(str, below))} was never applied and is below the current version "
-            f"{standing.state.version}, so golang-migrate would pass it over in silence. Give it a version above "
-            "that; or set out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
+            f"Never applied, and below the current version {standing.state.version}: version {few(map(str, below))}. "
+            "golang-migrate would pass over that in silence. Give what is new a version above the current one; or set "
+            "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
             out_of_order=below,
         )
     module.warn(
-        f"Version {few(map(str, below))} is applied although it is below the current version {standing.state.version}. "
-        "golang-migrate takes it for applied, too, and will undo it in the order of the versions."
+        f"Applied although below the current version {standing.state.version}: version {few(map(str, below))}. "
+        "golang-migrate takes that for applied, too, and will undo it in the order of the versions."
     )
     return below
 

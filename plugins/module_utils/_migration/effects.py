@@ -344,6 +344,8 @@ class _Reader:
                 objects.append(Object(objects[0].sort, self._name()))
 
     def _drop(self) -> Effect:
+        if self._peek().text == b"PREPARE":
+            return Effect(Kind.SESSION, verb=b"DEALLOCATE")
         word, _replaces = self._sort()
         if word == b"TEMPORARY":
             self._take()

@@ -65,9 +65,9 @@ def test_out_of_order_fails(here: Database) -> None:
     here.write(table(4))
     result = here.apply()
     assert result["msg"] == (
-        "Version 2 was never applied and is below the current version 3, so golang-migrate would pass it over in "
-        "silence. Give it a version above that; or set out_of_order to apply, which runs it now, or to ignore. Nothing "
-        "was run."
+        "Never applied, and below the current version 3: version 2. golang-migrate would pass over that in silence. "
+        "Give what is new a version above the current one; or set out_of_order to apply, which runs it now, or to "
+        "ignore. Nothing was run."
     )
     assert (result["failed"], result["out_of_order"]) == (True, [2])
     assert here.refusal(check=True) == here.refusal(target="4") == here.refusal(steps=1) == result["msg"]
@@ -80,7 +80,9 @@ def test_many_out_of_order(here: Database) -> None:
     for number in range(10, 17):
         here.write(table(number))
     result = here.apply()
-    assert result["msg"].startswith("Version 2, 10, 11, 12, 13 and 3 more was never applied and is below")
+    assert result["msg"].startswith(
+        "Never applied, and below the current version 20: version 2, 10, 11, 12, 13 and 3 more. "
+    )
     assert result["out_of_order"] == [2, *range(10, 17)]
 
 
@@ -103,7 +105,7 @@ def test_out_of_order_is_applied(here: Database) -> None:
     assert (result["from_version"], result["to_version"], result["pending"]) == (3, 4, [])
     [warning] = result["warnings"]
     assert warning == (
-        "Version 2 is applied although it is below the current version 3. golang-migrate takes it for applied, too, "
+        "Applied although below the current version 3: version 2. golang-migrate takes that for applied, too, "
         "and will undo it in the order of the versions."
     )
     assert plan["warnings"] == [warning]
@@ -255,7 +257,7 @@ def test_a_file_that_was_changed(here: Database) -> None:
     # What the server sees is the same.
     here.write({"1_m.up.sql": "CREATE TABLE t1 (i INT); -- changed"})
     before = everything(here)
-    text = "1_m.up.sql changed since it was applied. What was applied is not what the directory has now."
+    text = "Changed since applied: 1_m.up.sql. What was applied is not what the directory has now."
     result = here.apply(checksums="fail")
     assert result["msg"] == (
         f"{text} Bring it back as it was and put the change into a new migration, or set checksums to warn. Nothing "

@@ -128,6 +128,7 @@ SCRIPTS = {
         CUT,
         "EXECUTE `b B` USING @t",
         "DEALLOCATE PREPARE a",
+        "DROP PREPARE `B b`",
         "PREPARE c FROM 'CREATE TABLE made (i INT)'",
         "EXECUTE c",
         CUT,

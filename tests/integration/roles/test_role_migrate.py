@@ -175,15 +175,13 @@ def test_failed_migration_then_corrected(team: Team, playbook: RunPlaybook) -> N
 
     people = "CREATE TABLE people (id BIGINT PRIMARY KEY);\n"
     team.repository.commit({"db/0000_late.up.sql": "SELECT 1;\n", "db/0001_people.up.sql": people})
-    assert "0001_people.up.sql changed since it was applied" in failure(
-        run(MIGRATE, migrate_checksums="fail"), "orders"
-    )
+    assert "Changed since applied: 0001_people.up.sql." in failure(run(MIGRATE, migrate_checksums="fail"), "orders")
     status = said(run(STATUS), "orders")
     assert status[0].endswith("version 3, 0 migration(s) pending, 1 file(s) changed, 1 version(s) out of order")
     assert status[1:3] == ["changed       0001_people.up.sql", "out of order  0"]
     late = run(MIGRATE, migrate_out_of_order="apply", migrate_checksums="ignore")
     assert said(late, "orders")[1].startswith("up 0 late: ")
-    assert "changed since it was applied" not in late.stdout + late.stderr
+    assert "Changed since applied" not in late.stdout + late.stderr
     assert team.attempts("orders") == [
         ("up", 1, "applied"),
         ("up", 2, "applied"),

@@ -260,6 +260,7 @@ def test_temporary_tables(text: str, verb: bytes, names: list[bytes]) -> None:
         ("USE a", b"USE"),
         ("PREPARE p FROM @a", b"PREPARE"),
         ("DEALLOCATE PREPARE p", b"DEALLOCATE"),
+        ("DROP PREPARE p", b"DEALLOCATE"),
         ("DROP TABLE a", b"DROP"),
         ("SET @a = 1", b"SET"),
         ("INSERT INTO a VALUES (1)", b""),
