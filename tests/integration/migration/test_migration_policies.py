@@ -277,7 +277,7 @@ def test_files_that_were_changed_do_not_keep_others_back(here: Database) -> None
     here.write({"1_m.up.sql": "SELECT 1", "3_m.up.sql": "SELECT 3", **table(4)})
     result = here.apply(out_of_order="ignore")
     assert (versions(result), len(result["warnings"])) == ([4], 1)
-    assert result["warnings"][0].startswith("1_m.up.sql, 3_m.up.sql changed since")
+    assert result["warnings"][0].startswith("Changed since applied: 1_m.up.sql, 3_m.up.sql.")
 
 
 def test_a_file_that_undoes_may_be_changed(here: Database) -> None:
