@@ -11,6 +11,7 @@ must be what a run that nobody disturbed makes of the same files. The servers wr
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -90,7 +91,8 @@ class Bench:
         if cut == "process":
             # While its end has not been asked for, the number is still its own, or free.
             if not ended:
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
             return self.forks.status() == -signal.SIGKILL
         if cut == "server":
             self.server.stop(kill=True)
