@@ -247,6 +247,11 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             "directory": (store if store is kept else dest).path(outcome.name),
             "files": store.files(outcome.name),
         }
+        if remote.unfiltered:
+            module.warn(
+                f"The server of {address.repo} does not send the migrations alone, so more was fetched. If it is "
+                "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
+            )
         if not result["files"]:
             module.warn(f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
         if module._diff:

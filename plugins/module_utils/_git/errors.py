@@ -16,6 +16,8 @@ _REFUSED = re.compile(
     r"unadvertised object|not our ref|remote error:|does not support (shallow|filter)|shallow capabilities"
 )
 
+_REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max depth")
+
 # The first pattern that is found counts: what is certain stands before what is vague.
 _MESSAGES: Sequence[tuple[str, str]] = (
     (
@@ -90,6 +92,11 @@ _MESSAGES: Sequence[tuple[str, str]] = (
 def refused(stderr: str) -> bool:
     """Tell whether asking the same server in a simpler way may help."""
     return bool(_REFUSED.search(stderr))
+
+
+def refused_filter(stderr: str) -> bool:
+    """Tell whether the server would serve it without leaving that out."""
+    return bool(_REFUSED_FILTER.search(stderr))
 
 
 def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] = ()) -> str:

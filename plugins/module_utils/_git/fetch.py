@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from .reference import Resolved
@@ -78,13 +79,21 @@ def place(remote: Remote, wish: Wish, store: Store, outcome: Outcome) -> None:
     """Have the release in a store, whose lock is held, and make it current there."""
     if not _has(store, wish, outcome.name):
         try:
-            store.add(outcome.name, remote.contents(outcome.found, wish.directory))
+            store.add(outcome.name, remote.contents(outcome.found, wish.directory, _known(store)))
         except DirectoryMissing:
             if not wish.may_be_missing:
                 raise
             store.add(outcome.name, ())
     if store.current() != outcome.name:
         store.switch(outcome.name)
+
+
+def _known(store: Store) -> list[str]:
+    """Return the paths of the current release's files."""
+    name = store.current()
+    paths = [] if name is None else [os.path.join(store.path(name), file) for file in store.files(name) or ()]
+    # Each is given to git on a line of its own.
+    return [path for path in paths if "\n" not in path]
 
 
 def _has(store: Store, wish: Wish, name: str) -> bool:

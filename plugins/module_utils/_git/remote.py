@@ -19,7 +19,7 @@ from typing import Any
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
-from .errors import explain, refused
+from .errors import explain, refused, refused_filter
 from .private import PrivateFolder
 from .reference import Address, Resolved, candidates, choose, not_found, shown
 
@@ -36,6 +36,10 @@ _SETTINGS = (
     "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "fetch.unpackLimit=1", "-c", "credential.helper=",
     "-c", "fetch.negotiationAlgorithm=noop",
 )  # fmt: skip
+# What the server is asked to leave out of a commit, from the most on: all directories below the root, all contents,
+# nothing. Of objects that are asked for by name: all below them, or only what is in directories below.
+_LEFT_OUT = ("--filter=tree:1", "--filter=blob:none", None)
+_ONE_LEVEL, _WITH_FILES = "--filter=tree:0", "--filter=tree:2"
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
 
 
@@ -45,6 +49,10 @@ class DirectoryMissing(Error):
 
 class _Failed(Exception):
     """git, talking to the server, ended with an error; the text is what it wrote to its standard error."""
+
+
+class _Refused(Exception):
+    """The server does not send single objects, or does not leave out what it is asked to."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Remote:
 
     :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
     :param timeout: seconds for all that is asked of the server.
+    :ivar unfiltered: the server has sent more than it was asked for, or did not send what it was asked for alone.
     """
 
     def __init__(
@@ -86,7 +95,8 @@ class Remote:
         self._timeout = timeout
         self._left = float(timeout)
         self._secrets = secrets
-        self._repositories = 0
+        self._repositories = self._requests = 0
+        self.unfiltered = False
         self._git = git.Git(private.path)
         self._git.update_environment(
             HOME=private.path,
@@ -115,14 +125,12 @@ class Remote:
             raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
         return found
 
-    def contents(self, found: Resolved, directory: str) -> Iterator[tuple[str, bytes]]:
-        """Fetch, and give name and content of each file directly in the directory."""
-        for filtered in (True, False):
-            self._fetch(found, filtered)
-            tree = self._tree(found.commit, directory)
-            files = list(self._files(tree, directory))
-            if not filtered or self._complete(tree, files):
-                break
+    def contents(self, found: Resolved, directory: str, known: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
+        """Fetch, and give name and content of each file directly in the directory.
+
+        :param known: paths of files whose contents need not be sent again.
+        """
+        files = self._bring(found, directory, known)
         for file in files:
             try:
                 _id, _kind, _size, content = self._git.get_object_data(file.id)
@@ -131,19 +139,46 @@ class Remote:
             yield file.name, content
         self._git.clear_cache()
 
-    def _fetch(self, found: Resolved, filtered: bool) -> None:
-        """Fetch the commit in the cheapest way that the server allows."""
+    def _bring(self, found: Resolved, directory: str, known: Sequence[str]) -> list[Entry]:
+        """Fetch the directory's files in the cheapest way that the server allows, and return them."""
+        for left_out in _LEFT_OUT:
+            try:
+                self._fetch(found, left_out)
+                self._take_in(known)
+                tree = self._tree(found.commit, directory, _ONE_LEVEL if known else _WITH_FILES)
+                files = list(self._files(tree, directory))
+                self._complete(tree, files)
+            except _Refused:
+                self.unfiltered = True
+                continue
+            return files
+        raise Error(f"{self._address.repo}: the server did not send all of {shown(directory or '.')}.")
+
+    def _take_in(self, paths: Sequence[str]) -> None:
+        """Put files into the repository; those that cannot be read any more are fetched."""
+        if paths:
+            listing = self._private.file(f"known-{self._repositories}", "".join(f"{path}\n" for path in paths))
+            with open(listing, "rb") as file, contextlib.suppress(git.GitCommandError):
+                self._git.hash_object("-w", "--no-filters", "--stdin-paths", istream=file)
+
+    def _fetch(self, found: Resolved, left_out: str | None) -> None:
+        """Fetch the commit in the cheapest way that the server allows.
+
+        :raises _Refused: the server does not leave that out.
+        """
         shallow = ["--depth=1"]
         ways: list[tuple[list[str], list[str]]] = [(shallow, [found.commit])]
         if found.name is not None:
             ways.append((shallow, [found.name]))
         ways.append(([], ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]))
-        options = ["--filter=blob:none"] if filtered else []
+        options = [left_out] if left_out else []
         for depth, refs in ways:
             self._new_repository()
             try:
                 self._talk("fetch", "--no-tags", "--no-write-fetch-head", *depth, *options, "--", "origin", *refs)
             except _Failed as error:
+                if left_out and refused_filter(str(error)):
+                    raise _Refused from None
                 if not refused(str(error)):
                     raise self._explained(error) from None
             else:
@@ -163,8 +198,11 @@ class Remote:
             raise Error(f"{commit} in {self._address.repo} is a {kind}. Give the commit's own name.")
         return True
 
-    def _tree(self, commit: str, directory: str) -> str:
-        """Return the tree of a directory, found step by step so that the message can say how far it goes."""
+    def _tree(self, commit: str, directory: str, wanted: str) -> str:
+        """Return the tree of a directory, found step by step so that the message can say how far it goes.
+
+        :param wanted: what to leave out when its own tree has to be fetched.
+        """
         tree = f"{commit}^{{tree}}"
         parts = directory.split("/") if directory else []
         for number, part in enumerate(parts):
@@ -183,7 +221,16 @@ class Remote:
             if entry.kind != "tree":
                 raise Error(f"directory {shown(directory)}: {shown(path)} is {_what(entry)}, not a directory, {where}.")
             tree = entry.id
+            if not self._is_here(tree):
+                self._fetch_objects([tree], wanted if number + 1 == len(parts) else _ONE_LEVEL)
         return tree
+
+    def _is_here(self, name: str) -> bool:
+        try:
+            self._git.cat_file("-e", name)
+        except git.GitCommandError:
+            return False
+        return True
 
     def _list(self, tree: str) -> list[Entry]:
         listing = self._local("ls_tree", "-z", tree, stdout_as_string=False, strip_newline_in_stdout=False)
@@ -209,22 +256,28 @@ class Remote:
                 )
             yield entry
 
-    def _complete(self, tree: str, files: Sequence[Entry]) -> bool:
-        """Fetch those files' contents that are not here yet, in one go; False when the server refuses."""
+    def _complete(self, tree: str, files: Sequence[Entry]) -> None:
+        """Fetch those files' contents that are not here yet, in one go."""
         listing = self._local("rev_list", "--objects", "--missing=print", "--no-object-names", tree)
         missing = {line[1:] for line in listing.splitlines() if line.startswith("?")} & {entry.id for entry in files}
-        if not missing:
-            return True
-        request = self._private.file(f"request-{self._repositories}", "".join(f"{name}\n" for name in sorted(missing)))
-        arguments = ("--no-tags", "--no-write-fetch-head", "--filter=blob:none", "--stdin", "--", "origin")
+        if missing:
+            self._fetch_objects(sorted(missing), _ONE_LEVEL)
+
+    def _fetch_objects(self, names: Sequence[str], left_out: str) -> None:
+        """Fetch objects by their names.
+
+        :raises _Refused: the server does not send them like that.
+        """
+        self._requests += 1
+        request = self._private.file(f"request-{self._requests}", "".join(f"{name}\n" for name in names))
         try:
             with open(request, "rb") as file:
-                self._talk("fetch", *arguments, stdin=file.fileno())
+                options = ("--no-tags", "--no-write-fetch-head", left_out, "--stdin")
+                self._talk("fetch", *options, "--", "origin", stdin=file.fileno())
         except _Failed as error:
             if refused(str(error)):
-                return False
+                raise _Refused from None
             raise self._explained(error) from None
-        return True
 
     def _new_repository(self) -> None:
         """Start over with an empty repository: nothing of an attempt that failed may shape the next one."""
@@ -279,6 +332,7 @@ class Remote:
                 watchdog.start()
             output, errors = process.communicate()
         self._left -= time.monotonic() - started
+        self.unfiltered = self.unfiltered or b"filtering not recognized" in errors
         if process.returncode != 0:
             raise _Failed("timed out" if late.is_set() else errors.decode("utf-8", "replace"))
         return str(output.decode("utf-8", "surrogateescape"))

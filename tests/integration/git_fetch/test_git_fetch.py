@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,27 +115,93 @@ def test_servers_that_allow_more_or_less(
     assert by_commit["commit"] == old
 
 
-def test_filters_without_single_objects(fetch: Fetch, ssh: dict[str, Any], repository: Repository) -> None:
-    """The server leaves contents out when asked to, and then refuses to send them one by one."""
-    repository.git("config", "uploadpack.allowAnySHA1InWant", "false")
-    assert fetch(**ssh)["files"] == NAMES
+@pytest.fixture
+def relay(git_server: GitServer) -> Iterator[Relay]:
+    with Relay(git_server.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def relayed(ssh: dict[str, Any], git_server: GitServer, relay: Relay) -> dict[str, Any]:
+    """The options by which the repository is reached through the relay."""
+
+    def through_relay(text: str) -> str:
+        return text.replace(f":{git_server.port}", f":{relay.port}")
+
+    return {**ssh, "repo": through_relay(ssh["repo"]), "known_hosts": through_relay(ssh["known_hosts"])}
 
 
 def test_only_what_is_wanted_is_transferred(
-    fetch: Fetch, ssh: dict[str, Any], repository: Repository, git_server: GitServer
+    fetch: Fetch, relayed: dict[str, Any], relay: Relay, repository: Repository
 ) -> None:
     repository.commit({f"big/{number}.bin": os.urandom(100_000) for number in range(20)})
-    with Relay(git_server.port) as relay:
+    result = fetch(**relayed)
+    assert (result["files"], result.get("warnings", [])) == (NAMES, [])
+    assert relay.received < 50_000
+    assert relay.connections == 4, "the name, the commit with its root, db, db/migrations with its files"
+    fetch(**relayed)
+    assert relay.connections == 5, "nothing new: one question"
 
-        def through_relay(text: str) -> str:
-            return text.replace(f":{git_server.port}", f":{relay.port}")
 
-        options = {**ssh, "repo": through_relay(repository.url), "known_hosts": through_relay(ssh["known_hosts"])}
-        assert fetch(**options)["files"] == NAMES
-        assert relay.received < 50_000
-        assert relay.connections == 3
-        fetch(**options)
-        assert relay.connections == 4, "nothing new: one question"
+def test_other_files_cost_nothing(
+    fetch: Fetch, relayed: dict[str, Any], relay: Relay, repository: Repository, dest: Path
+) -> None:
+    fetch(**relayed)
+    few = relay.received
+    repository.commit({f"source/{number % 50}/{os.urandom(20).hex()}": "x" for number in range(5000)})
+    fetch(**{**relayed, "dest": f"{dest}2"})
+    assert relay.received - few < few * 1.1
+
+
+def test_an_update_transfers_what_is_new(
+    fetch: Fetch, relayed: dict[str, Any], relay: Relay, repository: Repository
+) -> None:
+    old = {f"db/migrations/{number:04}_m.up.sql": os.urandom(50_000).hex() for number in range(10, 20)}
+    repository.commit(old)
+    first = fetch(**relayed)
+    before = relay.received
+    assert before > 500_000
+    repository.commit({"db/migrations/0020_m.up.sql": "SELECT 1;\n", "db/migrations/0010_m.up.sql": None})
+    second = fetch(**relayed)
+    assert second["files"] == [*NAMES, *(f"{number:04}_m.up.sql" for number in range(11, 21))]
+    assert relay.received - before < 50_000
+    for name in NAMES + second["files"][2:-1]:
+        assert (Path(second["directory"]) / name).read_text() == (Path(first["directory"]) / name).read_text()
+
+
+def test_what_was_changed_on_the_runner_is_fetched_again(fetch: Fetch, repository: Repository) -> None:
+    first = Path(fetch()["directory"])
+    (first / NAMES[0]).write_text("DROP DATABASE shop;\n")
+    (first / NAMES[1]).unlink()
+    (first / "more.sql").mkdir()
+    repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+    second = Path(fetch()["directory"])
+    assert sorted(os.listdir(second)) == [*NAMES, "0002_b.up.sql"]
+    for name in NAMES:
+        assert (second / name).read_text() == MIGRATIONS[f"db/migrations/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("uploadpack.allowFilter", "false"),
+        ("uploadpack.allowAnySHA1InWant", "false"),
+        ("uploadpackfilter.tree.allow", "false"),
+        ("uploadpackfilter.allow", "false"),
+    ],
+)
+def test_a_server_that_sends_more_is_named(
+    fetch: Fetch, ssh: dict[str, Any], repository: Repository, setting: str, value: str
+) -> None:
+    repository.git("config", setting, value)
+    result = fetch(**ssh)
+    assert not result.get("failed"), result["msg"]
+    assert result["files"] == NAMES
+    assert (
+        f"The server of {repository.url} does not send the migrations alone, so more was fetched. If it is yours: "
+        "git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
+    ) in str(result["warnings"])
+    assert "warnings" not in fetch(**ssh), "when nothing is fetched, there is nothing to say"
 
 
 def test_a_file_address_and_a_path(fetch: Fetch, repository: Repository) -> None:
