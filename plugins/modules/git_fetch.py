@@ -50,6 +50,12 @@ options:
       - If a branch and a tag have the same name, give the full name.
     type: str
     default: HEAD
+  expected_commit:
+    description:
+      - The commit that O(ref) must stand for, with all of its 40 digits. If it stands for another one, nothing is
+        changed and the module fails.
+      - So what is deployed is what was reviewed, and the branch is still where it was then.
+    type: str
   directory:
     description: The directory inside the repository, relative to its root.
     type: str
@@ -60,6 +66,13 @@ options:
       - It should be used for nothing else.
     type: path
     required: true
+  keep:
+    description:
+      - How many commits' files stay in O(dest), the current one's included. To go back to one of them by its full
+        commit, the server is not needed.
+      - Files that were current during the last day stay in any case, as another run may still be reading them.
+    type: int
+    default: 3
   private_key:
     description:
       - The text of the private key for SSH, without a passphrase. It is kept in memory.
@@ -190,6 +203,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     clean_directory,
     embedded_secret,
     parse_repo,
+    shown,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
 from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, commit_of, difference
@@ -198,6 +212,8 @@ SPEC = ArgumentSpec(
     argument_spec={
         "repo": {"type": "str", "required": True},
         "ref": {"type": "str", "default": "HEAD"},
+        "expected_commit": {"type": "str"},
+        "keep": {"type": "int", "default": 3},
         "directory": {"type": "str", "default": "."},
         "dest": {"type": "path", "required": True},
         "private_key": {"type": "str", "no_log": True},
@@ -225,11 +241,17 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         signal.signal(number, _end)
     address = parse_repo(params["repo"])
     candidates(params["ref"])
-    wish = Wish(params["ref"], clean_directory(params["directory"]), params["missing_directory"] == "empty")
+    expected = params["expected_commit"]
+    if expected is not None and candidates(expected):
+        raise Error(f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
+    directory = clean_directory(params["directory"])
+    wish = Wish(params["ref"], directory, params["missing_directory"] == "empty", expected and expected.lower())
     timeout = params["timeout"]
     if timeout < 1:
         raise Error(f"timeout must be at least 1 second: {timeout}.")
-    dest = Store("dest", params["dest"])
+    if params["keep"] < 1:
+        raise Error(f"keep must be at least 1, the current commit: {params['keep']}.")
+    dest = Store("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
     with PrivateFolder(module.tmpdir) as private:

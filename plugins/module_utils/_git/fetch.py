@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from .reference import Resolved
+from .._core.errors import Error
+from .reference import Resolved, shown
 from .remote import DirectoryMissing, Remote
 from .tree import Store, release_name
 
@@ -19,11 +20,13 @@ class Wish:
     """What is wanted of a repository.
 
     :param may_be_missing: take a directory that the commit lacks for an empty one.
+    :param expected: the commit that the ref must stand for; None for any.
     """
 
     ref: str
     directory: str
     may_be_missing: bool
+    expected: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,17 @@ def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
 
 
 def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
-    """Find out what would be current, without fetching."""
+    """Find out what would be current, without fetching.
+
+    :raises Error: the ref does not stand for the commit that is expected.
+    """
     before = dest.current()
     found = remote.resolve(wish.ref)
+    if wish.expected not in (None, found.commit):
+        raise Error(
+            f"ref {shown(wish.ref)} stands for commit {found.commit}, and expected_commit is {wish.expected}. "
+            "Nothing was changed. Review the new commit and expect it, or give the expected one as ref."
+        )
     name = release_name(found.commit, wish.directory)
     return Outcome(found, before, name, before != name or not _has(dest, wish, name))
 

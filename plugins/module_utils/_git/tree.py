@@ -30,7 +30,6 @@ from .._core.errors import Error
 _NAME = re.compile(r"[0-9a-f]{40}-[0-9a-f]{12}\Z")
 _TEMPORARY = ".tmp-"
 # A release is handed on only while it is the current one. A run that got it then may still be reading it later.
-_KEEP = 3
 _KEEP_SECONDS = 24 * 60 * 60
 
 
@@ -45,12 +44,17 @@ def commit_of(name: str | None) -> str | None:
 
 
 class Store:
-    """A destination directory. Reading needs no lock."""
+    """A destination directory. Reading needs no lock.
 
-    def __init__(self, option: str, path: str) -> None:
+    :param option: its name, for messages.
+    :param keep: how many releases stay, the current one included.
+    """
+
+    def __init__(self, option: str, path: str, keep: int = 1) -> None:
         if not os.path.isabs(path) or "\0" in path:
             raise Error(f"{option} must be an absolute path: {path!r}.")
         self.option = option
+        self._keep = keep
         self.root = os.path.normpath(path)
         self._releases = os.path.join(self.root, "releases")
         self._link = os.path.join(self.root, "current")
@@ -129,9 +133,9 @@ class Store:
             self._prune(name)
 
     def _prune(self, current: str) -> None:
-        """Remove what is neither among the last few releases nor was current during the last day."""
+        """Remove what is neither among the releases to keep nor was current during the last day."""
         found = [(os.stat(self.path(name)).st_mtime, name) for name in os.listdir(self._releases) if _NAME.match(name)]
-        for used, name in sorted(found, reverse=True)[_KEEP:]:
+        for used, name in sorted(found, reverse=True)[self._keep :]:
             if name != current and used < time.time() - _KEEP_SECONDS:
                 # Not under its own name: a run that dies here must not leave half a release.
                 os.rename(self.path(name), self.path(f"{_TEMPORARY}{name}"))

@@ -75,6 +75,30 @@ def test_an_older_commit_is_there_already(fetch: Fetch, repository: Repository) 
     assert back["ref"] == first["commit"]
 
 
+def test_what_is_expected(fetch: Fetch, repository: Repository, dest: Path) -> None:
+    reviewed = repository.git("rev-parse", "main")
+    first = fetch(ref="main", expected_commit=reviewed.upper())
+    assert first["commit"] == reviewed
+    moved = repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
+    before = listing(dest)
+    for check in (False, True):
+        assert fetch(ref="main", expected_commit=reviewed, check=check)["msg"] == (
+            f"ref 'main' stands for commit {moved}, and expected_commit is {reviewed}. Nothing was changed. Review the "
+            "new commit and expect it, or give the expected one as ref."
+        )
+    assert listing(dest) == before
+    assert fetch(ref=moved, expected_commit=moved)["changed"]
+
+
+@pytest.mark.parametrize("commit", ["main", "0123abc", "", "0" * 41])
+def test_what_is_expected_is_a_commit(fetch: Fetch, commit: str) -> None:
+    assert fetch(expected_commit=commit)["failed"]
+
+
+def test_nothing_is_kept(fetch: Fetch) -> None:
+    assert fetch(keep=0)["msg"] == "keep must be at least 1, the current commit: 0."
+
+
 @pytest.mark.parametrize(
     "ref", ["main", "refs/heads/main", "release/1", "v1", "refs/tags/v1", "light", "HEAD", "COMMIT"]
 )

@@ -209,6 +209,8 @@ def test_no_migrations_yet(team: Team, playbook: RunPlaybook) -> None:
 def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     nothing = playbook(MIGRATE, team.inventory(migrate_repository=None), "--limit", "orders")
     assert "missing required arguments: migrate_repository" in failure(nothing, "orders")
+    other = playbook(MIGRATE, team.inventory(migrate_expected_commit="0" * 40, migrate_keep=1), "--limit", "orders")
+    assert f"and expected_commit is {'0' * 40}. Nothing was changed." in failure(other, "orders")
     nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
     assert failure(nowhere, "orders") == (
         "login_db is empty: name the schema to work on. The role migrate takes it from the secret, "

@@ -87,6 +87,21 @@ def test_the_last_ones_are_kept(store: Store) -> None:
     assert left == [1, 2, 6, 7]
 
 
+@pytest.mark.parametrize("keep", [1, 2, 5])
+def test_as_many_are_kept_as_wanted(tmp_path: Path, keep: int) -> None:
+    store = Store("dest", str(tmp_path / "dest"), keep)
+    with store.locked(1):
+        for number in range(1, 9):
+            store.add(name(number), [("a", b"1")])
+            store.switch(name(number))
+        for number in range(1, 9):
+            used = time.time() - (10 - number) * DAY
+            os.utime(store.path(name(number)), (used, used))
+        store.switch(name(8))
+    left = [number for number in range(1, 9) if store.files(name(number)) is not None]
+    assert left == list(range(9 - keep, 9))
+
+
 def test_nothing_else_is_removed(store: Store) -> None:
     old = time.time() - 100 * DAY
     for other in ("backup", "0" * 40):
