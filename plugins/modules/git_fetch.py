@@ -75,12 +75,15 @@ options:
     default: 3
   private_key:
     description:
-      - The text of the private key for SSH, without a passphrase. It is kept in memory.
+      - The text of the private key for SSH. It is kept in memory.
       - If neither this nor O(private_key_file) is given, the account's own keys are used. An SSH agent never is.
     type: str
   private_key_file:
     description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.
     type: path
+  private_key_passphrase:
+    description: The passphrase that protects O(private_key) or O(private_key_file).
+    type: str
   known_hosts:
     description:
       - The host keys that are accepted, in the format of a C(known_hosts) file. No others are.
@@ -125,9 +128,9 @@ requirements:
   - git >= 2.29
   - OpenSSH's client, for SSH
 notes:
-  - O(private_key) and O(token) reach Git and SSH through the memory of this module's process, not through a file on a
-    disk, an argument or the environment. Where the system cannot do that, they are files in a private directory that is
-    removed at the end.
+  - O(private_key), O(private_key_passphrase) and O(token) reach Git and SSH through the memory of this module's
+    process, not through a file on a disk, an argument or the environment. Where the system cannot do that, they are
+    files in a private directory that is removed at the end.
 """
 
 EXAMPLES = r"""
@@ -218,6 +221,7 @@ SPEC = ArgumentSpec(
         "dest": {"type": "path", "required": True},
         "private_key": {"type": "str", "no_log": True},
         "private_key_file": {"type": "path"},
+        "private_key_passphrase": {"type": "str", "no_log": True},
         "known_hosts": {"type": "str"},
         "known_hosts_file": {"type": "path"},
         "username": {"type": "str", "default": "x-access-token"},
@@ -233,7 +237,8 @@ SPEC = ArgumentSpec(
 def action(module: AnsibleModule) -> dict[str, Any]:
     """Fetch as the module's options say."""
     params = module.params
-    secrets = [text for text in (params["private_key"], params["token"], embedded_secret(params["repo"])) if text]
+    given = (params[name] for name in ("private_key", "private_key_passphrase", "token"))
+    secrets = [text for text in (*given, embedded_secret(params["repo"])) if text]
     for secret in secrets:
         register_secret(secret)
         module.no_log_values.add(secret)
@@ -303,15 +308,19 @@ def _access(params: dict[str, Any], address: Address, private: PrivateFolder) ->
         path, origin = params["private_key_file"], "private_key"
         if path is not None:
             key, origin = ssh.read_key_file(path), f"private_key_file {path}"
+        passphrase = params["private_key_passphrase"]
         if key is not None:
-            key = private.secret("private_key", ssh.clean_key(key, origin))
+            key = private.secret("private_key", ssh.clean_key(key, origin, passphrase is not None))
+        elif passphrase is not None:
+            raise Error("private_key_passphrase needs the key that it protects: private_key or private_key_file.")
         known_hosts = params["known_hosts_file"]
         if known_hosts is not None and not os.access(known_hosts, os.R_OK):
             raise Error(f"Cannot read known_hosts_file {known_hosts} on the runner. Check the path and its mode.")
         if params["known_hosts"] is not None:
             known_hosts = private.file("known_hosts", params["known_hosts"] + "\n")
-        command = ssh.command(key, known_hosts, params["timeout"])
-        return {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
+        command = ssh.command(key, known_hosts, params["timeout"], asks=passphrase is not None)
+        environment = {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
+        return environment if passphrase is None else {**environment, **ssh.answers(passphrase, private)}
     if params["token"] is not None:
         return https.credentials(address, params["username"], params["token"], private)
     return {}

@@ -18,6 +18,10 @@ _REFUSED = re.compile(
 
 _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max depth")
 
+# What ssh says only between the lines when a key of its own format stays shut.
+_LOCKED = "wrong passphrase"
+_STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
+
 # The first pattern that is found counts: what is certain stands before what is vague.
 _MESSAGES: Sequence[tuple[str, str]] = (
     (
@@ -29,6 +33,10 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         r"No \S+ host key is known for|Host key verification failed",
         "The host key of {server} is unknown{offer}. Compare it with what the server's operator publishes, then add "
         "its line to known_hosts; ssh-keyscan {scan} prints it.",
+    ),
+    (
+        _LOCKED,
+        "private_key_passphrase does not open the private key.",
     ),
     (
         r"Load key \S+ (?P<why>[^\n]*)",
@@ -102,6 +110,8 @@ def refused_filter(stderr: str) -> bool:
 def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] = ()) -> str:
     """Return one clear message for what git and ssh wrote to their standard error."""
     text = _useful(stderr)
+    if _STAYED_SHUT.search(stderr):
+        text = f"{_LOCKED}\n{text}"
     server = address.host if address.port is None else f"[{address.host}]:{address.port}"
     offer = re.search(r"^debug1: Server host key: (\S+ \S+)", stderr, re.MULTILINE)
     key = re.search(r"^debug1: Offering public key: .*?(\S+ SHA256:\S+)", stderr, re.MULTILINE)

@@ -14,16 +14,18 @@ import shlex
 import stat
 
 from .._core.errors import Error
+from .private import PrivateFolder
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
 _PUBLIC = re.compile(r"\s*(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) |-+ ?BEGIN (SSH2|RSA )? ?PUBLIC KEY")
 _MAGIC = b"openssh-key-v1\0"
 
 
-def clean_key(text: str, origin: str) -> str:
+def clean_key(text: str, origin: str, protected: bool = False) -> str:
     """Return a private key as ssh wants it; raise Error when it cannot be one.
 
     :param origin: where the text comes from, for the message.
+    :param protected: its passphrase is known.
     """
     text = text.replace("\r\n", "\n").strip() + "\n"
     if text.startswith("PuTTY-User-Key-File"):
@@ -36,11 +38,8 @@ def clean_key(text: str, origin: str) -> str:
     kind, body = found[1], found[2]
     if not body.startswith("\n") or "\\n" in body:
         raise Error(f"{origin} has lost its line breaks. Pass the key on with them, exactly as it is in its file.")
-    if _encrypted(kind, body):
-        raise Error(
-            f"{origin} is protected by a passphrase, which nobody can enter here. Use a deploy key without one "
-            "(ssh-keygen -p -f COPY -N '' removes it from a copy)."
-        )
+    if _encrypted(kind, body) and not protected:
+        raise Error(f"{origin} is protected by a passphrase, which nobody can enter here: give private_key_passphrase.")
     return text
 
 
@@ -74,14 +73,27 @@ def read_key_file(path: str) -> str:
     return text
 
 
-def command(key: str | None, known_hosts: str | None, timeout: int) -> str:
+def answers(passphrase: str, private: PrivateFolder) -> dict[str, str]:
+    """Return the environment by which ssh gets the private key's passphrase, and an answer to nothing else."""
+    script = f"""#!/bin/sh
+case $1 in
+  'Enter passphrase for key '*) cat {shlex.quote(private.secret("passphrase", passphrase))} ;;
+  *) exit 1 ;;
+esac
+"""
+    # OpenSSH before 8.4 wants a display, and no terminal, which git's process has not.
+    return {"SSH_ASKPASS": private.file("passphrase", script, 0o700), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":"}
+
+
+def command(key: str | None, known_hosts: str | None, timeout: int, asks: bool = False) -> str:
     """Return the value of GIT_SSH_COMMAND: nothing but these settings counts.
 
     :param key: path of the private key; None for the account's own ones.
     :param known_hosts: path of the only file to find host keys in; None for the account's and the system's own ones.
+    :param asks: the key's passphrase may be asked for, see ``answers``.
     """
     options = {
-        "BatchMode": "yes",
+        "BatchMode": "no" if asks else "yes",
         "CheckHostIP": "no",
         "ClearAllForwardings": "yes",
         "ConnectTimeout": str(timeout),
@@ -90,6 +102,7 @@ def command(key: str | None, known_hosts: str | None, timeout: int) -> str:
         "IdentityAgent": "none",
         # For the host key's fingerprint in the message about an unknown host.
         "LogLevel": "DEBUG1",
+        "NumberOfPasswordPrompts": "1",
         "PreferredAuthentications": "publickey",
         "ServerAliveInterval": "15",
         "StrictHostKeyChecking": "yes",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -80,6 +81,43 @@ class TestKeys:
         )
         msg = message(private_key=None, private_key_file=str(tmp_path / "locked"))
         assert f"private_key_file {tmp_path}/locked is protected by a passphrase" in msg
+
+    @pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
+    def test_a_passphrase_in_every_form(self, message: Any, tmp_path: Path, form: str) -> None:
+        """A stranger's key, so that the right passphrase leads to the server's answer."""
+        key = tmp_path / "locked"
+        subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-m", form, "-N", "open sesame", "-f", key], check=True)
+        right = message(private_key=key.read_text(), private_key_passphrase="open sesame")
+        assert "the server does not accept the private key" in right
+        wrong = message(private_key=key.read_text(), private_key_passphrase="open barley")
+        assert wrong == ("private_key_passphrase does not open the private key." if form != "RFC4716" else right)
+
+    def test_a_passphrase_that_is_given(
+        self, fetch: Fetch, message: Any, ssh: dict[str, Any], git_server: GitServer, tmp_path: Path
+    ) -> None:
+        shutil.copy(git_server.private_key_file, tmp_path / "locked")
+        new, change = (
+            "open 'sesame' $HOME",
+            ["ssh-keygen", "-q", "-p", "-P", "", "-f", f"{tmp_path}/locked", "-N"],
+        )
+        subprocess.run([*change, new], check=True)
+        options = {**ssh, "private_key": (tmp_path / "locked").read_text(), "dest": f"{tmp_path}/1"}
+        result = fetch(**options, private_key_passphrase=new)
+        assert result["files"] == NAMES
+        assert "sesame" not in str(result)
+        by_file = {
+            **options,
+            "private_key": None,
+            "private_key_file": str(tmp_path / "locked"),
+            "dest": f"{tmp_path}/2",
+        }
+        assert fetch(**by_file, private_key_passphrase=new)["files"] == NAMES
+        wrong = message(private_key=options["private_key"], private_key_passphrase="open barley")
+        assert wrong == "private_key_passphrase does not open the private key."
+        alone = message(private_key=None, private_key_passphrase=new)
+        assert alone == "private_key_passphrase needs the key that it protects: private_key or private_key_file."
+        # What needs none can have one.
+        assert fetch(**ssh, private_key_passphrase=new, dest=f"{tmp_path}/3")["files"] == NAMES
 
     def test_a_public_key(self, message: Any, git_server: GitServer) -> None:
         public = (git_server.folder / "deploy_key.pub").read_text()
