@@ -188,6 +188,7 @@ files:
     - 0001_customers.up.sql
 """
 
+import contextlib
 import os
 import signal
 from typing import Any
@@ -259,7 +260,8 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     dest = Store("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
-    with PrivateFolder(module.tmpdir) as private:
+    with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(ssh.hang_up, private)
         remote = Remote(address, private, timeout, _access(params, address, private), secrets)
         if module.check_mode:
             elsewhere = kept or Store("dest", private.join("preview"))

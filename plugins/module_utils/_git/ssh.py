@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import re
 import shlex
 import stat
+import subprocess
 
 from .._core.errors import Error
 from .private import PrivateFolder
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
 _PUBLIC = re.compile(r"\s*(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) |-+ ?BEGIN (SSH2|RSA )? ?PUBLIC KEY")
+# All questions of a run share one connection. Its socket is in git's working directory, the private one; by a relative
+# path, as the whole one may be too long for a socket.
+_CONTROL = "connection"
+# Seconds after which it ends by itself, should this process not live to end it.
+_IDLE = 5
 _MAGIC = b"openssh-key-v1\0"
 
 
@@ -97,6 +104,9 @@ def command(key: str | None, known_hosts: str | None, timeout: int, asks: bool =
         "CheckHostIP": "no",
         "ClearAllForwardings": "yes",
         "ConnectTimeout": str(timeout),
+        "ControlMaster": "auto",
+        "ControlPath": _CONTROL,
+        "ControlPersist": str(_IDLE),
         "ForwardAgent": "no",
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
@@ -116,6 +126,15 @@ def command(key: str | None, known_hosts: str | None, timeout: int, asks: bool =
     if key is not None:
         words += ["-i", key]
     return shlex.join(words)
+
+
+def hang_up(private: PrivateFolder) -> None:
+    """End the connection, if there is one."""
+    if os.path.exists(private.join(_CONTROL)):
+        words = ["ssh", "-F", "none", "-o", f"ControlPath={_CONTROL}", "-O", "exit", "connection"]
+        # It ends by itself, too.
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(words, cwd=private.path, capture_output=True, check=False, timeout=_IDLE)
 
 
 def _quoted(path: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 import ssl
 import subprocess
 import threading
@@ -44,45 +43,6 @@ def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
         content = os.readlink(path) if path.is_symlink() else path.read_text() if path.is_file() else ""
         found[str(path)] = (status.st_mode, status.st_mtime_ns, content)
     return found
-
-
-class Relay:
-    """A port that passes everything on to another one, and counts what comes back."""
-
-    def __init__(self, port: int) -> None:
-        self.target = port
-        self.received = self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-
-    def __enter__(self) -> Relay:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _address = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            server = socket.create_connection(("127.0.0.1", self.target))
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=(source, sink, sink is client), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, count: bool) -> None:
-        try:
-            while data := source.recv(65536):
-                if count:
-                    self.received += len(data)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            source.close()
-            sink.close()
 
 
 class HttpGit:

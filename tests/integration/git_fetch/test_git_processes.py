@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -33,6 +34,13 @@ def start(self):
     real(self)
     signal.raise_signal(signal.SIGTERM)
 threading.Timer.start = start
+runpy.run_module("{MODULE}", run_name="__main__")
+"""
+# Killed when all has been fetched.
+KILLED = f"""
+import os, runpy, signal
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store
+Store.switch = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
 runpy.run_module("{MODULE}", run_name="__main__")
 """
 
@@ -158,6 +166,33 @@ def test_ended_when_git_has_just_been_started(ssh: dict[str, Any], dest: Path, t
     assert json.loads(output)["msg"] == "Ended by SIGTERM before it was done."
     assert errors == ""
     assert list((tmp_path / "tmp").rglob("*")) == []
+
+
+def residents(folder: Path) -> list[int]:
+    """Return the processes that have their working directory below a folder, be it gone or not."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(link).startswith(str(folder)):
+                found.append(int(link.parent.name))
+    return found
+
+
+def test_the_connection_ends_with_the_module(ssh: dict[str, Any], dest: Path, tmp_path: Path) -> None:
+    """ssh keeps it open in the background, for the next question."""
+    options = {**ssh, "directory": "db/migrations", "dest": str(dest)}
+    output, _errors = start(options, tmp_path / "tmp").communicate(timeout=20)
+    assert json.loads(output)["files"] == NAMES
+    assert residents(tmp_path) == []
+
+
+def test_the_connection_ends_soon_after_a_killed_module(ssh: dict[str, Any], dest: Path, tmp_path: Path) -> None:
+    options = {**ssh, "directory": "db/migrations", "dest": str(dest)}
+    process = start(options, tmp_path / "tmp", "-c", KILLED)
+    process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGKILL
+    assert len(residents(tmp_path)) == 1
+    wait_for(lambda: residents(tmp_path) == [])
 
 
 def test_git_and_ssh_end_at_the_time_limit(ssh: dict[str, Any], dest: Path, tmp_path: Path) -> None:
