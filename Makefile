@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench bench-fetch format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is 
 
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
+
+bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside its peers
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fetching
 
 soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
