@@ -18,8 +18,8 @@ _REFUSED = re.compile(
 
 _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max depth")
 
-# What ssh says only between the lines when a key of its own format stays shut.
-_LOCKED = "wrong passphrase"
+# What ssh says only between the lines when a key stays shut. No server can say it: control characters are taken out.
+_LOCKED = "\0locked"
 _STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
 
 # The first pattern that is found counts: what is certain stands before what is vague.

@@ -26,7 +26,7 @@ class Wish:
     ref: str
     directory: str
     may_be_missing: bool
-    expected: str | None = None
+    expected: str | None
 
 
 @dataclass(frozen=True)

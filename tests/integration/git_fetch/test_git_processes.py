@@ -215,15 +215,18 @@ def test_git_and_ssh_end_at_the_time_limit(ssh: dict[str, Any], dest: Path, tmp_
 def test_the_key_is_in_no_file_and_no_argument(
     ssh: dict[str, Any], git_server: GitServer, repository: Repository, dest: Path, tmp_path: Path
 ) -> None:
-    """While it runs and after it was killed: the key is only in its memory."""
-    secret = ssh["private_key"].splitlines()[2]
+    """While it runs and after it was killed: the key and its passphrase are only in its memory."""
+    passphrase = "open sesame to nobody else"
+    secrets = (ssh["private_key"].splitlines()[2], passphrase)
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         repo = f"ssh://git@127.0.0.1:{hanging.getsockname()[1]}/x"
-        process = start({**ssh, "repo": repo, "directory": "db/migrations", "dest": str(dest)}, tmp_path / "tmp")
+        options = {**ssh, "private_key_passphrase": passphrase, "repo": repo, "directory": "db/migrations"}
+        process = start({**options, "dest": str(dest)}, tmp_path / "tmp")
         children = wait_for(lambda: (found := descendants(process.pid)) and len(found) > 1 and found)
         for pid in [process.pid, *children]:
             for kind in ("cmdline", "environ"):
-                assert secret.encode() not in Path(f"/proc/{pid}/{kind}").read_bytes()
+                shown = Path(f"/proc/{pid}/{kind}").read_bytes()
+                assert not any(secret.encode() in shown for secret in secrets)
         process.kill()
         process.communicate()
         for child in children:
@@ -231,7 +234,7 @@ def test_the_key_is_in_no_file_and_no_argument(
                 os.kill(child, signal.SIGKILL)
     left = [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
     assert left, "the private directory of a killed run stays, so there is something to look at"
-    assert not any(secret in path.read_text(errors="replace") for path in left)
+    assert not any(secret in path.read_text(errors="replace") for path in left for secret in secrets)
 
 
 def test_a_killed_run_does_no_harm(
