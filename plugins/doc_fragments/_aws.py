@@ -34,14 +34,28 @@ options:
       - The session token, if O(access_key) and O(secret_key) are temporary.
       - A session token in the host's environment is not combined with an O(access_key) that is set here.
     type: str
+  assume_role_arn:
+    description:
+      - The ARN of a role to take before AWS is asked, for instance of another account. The credentials above, or the
+        host's own, must be allowed to take it.
+      - A VPC endpoint for this question is set with E(AWS_ENDPOINT_URL_STS) on the host.
+    type: str
+  external_id:
+    description: The external ID that the role's trust policy asks for. Only used with O(assume_role_arn).
+    type: str
   endpoint_url:
     description:
       - The URL of another endpoint than AWS's public one, for instance of a VPC endpoint.
       - When not set, E(AWS_ENDPOINT_URL) and its siblings on the host apply.
     type: str
+  ca_bundle:
+    description:
+      - The path, on the host, of the certificates in PEM format that AWS's are checked with.
+      - When not set, E(AWS_CA_BUNDLE) on the host or boto3's own bundle.
+    type: path
 notes:
   - Options that are not set, or are set to an empty text, are left to boto3, so the AWS environment variables,
-    C(~/.aws), the proxy variables and E(AWS_CA_BUNDLE) keep their meaning.
+    C(~/.aws), and E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY) keep their meaning.
     Time limits and retries are an exception. A request is tried three times and is given up within about 15 seconds,
     whatever E(AWS_MAX_ATTEMPTS) says.
 requirements:

@@ -9,13 +9,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   login_host:
-    description: The database server's name or address, as the runner reaches it.
+    description: The database server's name or address, as the runner reaches it; C(localhost) by default.
     type: str
-    default: localhost
   login_port:
-    description: The database server's port.
+    description: The database server's port; 3306 by default.
     type: int
-    default: 3306
   login_user:
     description:
       - The user to log in as.
@@ -30,23 +28,56 @@ options:
         O(login_user), so the host must be the server's own endpoint, not an alias.
       - V(iam) sends the token as it is. So O(tls) must be V(required), V(verify_ca) or V(verify_identity), of which the
         last is the one that no other server can pretend to.
-      - The options for AWS have no effect with V(password); V(iam) also needs boto3 on the runner.
+      - V(iam) also needs boto3 on the runner, and gets its credentials with the options for AWS.
     type: str
     default: password
     choices: [password, iam]
   login_password:
     description: The user's password. Any character is fine.
     type: str
+  login_secret:
+    description:
+      - Where the credentials are. The module reads them itself, on the host on which it runs; they are in no result and
+        never come to the controller.
+      - The secret says host, port, user, password and database; what O(login_host), O(login_port), O(login_user),
+        O(login_password) or O(login_db) say counts before it. For its shapes see
+        M(dbops.migrations.secret_lookup).
+      - If the server refuses the password, the secret is read once more, with the version that a rotation has staged
+        if there is one. So a rotation in the middle of a deploy does no harm.
+    type: dict
+    suboptions:
+      id:
+        description: The secret's name or ARN, or the path of the file.
+        type: str
+        required: true
+      store:
+        description:
+          - Where the secret is. V(aws_secrets_manager) and V(aws_parameter_store) are reached with the options for AWS.
+          - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a
+            credential of systemd.
+        type: str
+        default: aws_secrets_manager
+        choices: [aws_secrets_manager, aws_parameter_store, file]
+      version_stage:
+        description: The staging label of the version to read, V(AWSCURRENT) by default; a label in the Parameter Store.
+        type: str
+      version_id:
+        description: The ID of the version to read, instead of a label; its number in the Parameter Store.
+        type: str
+      fields:
+        description:
+          - Where the secret's keys have other names than the usual ones, their names, as for
+            M(dbops.migrations.secret_lookup).
+        type: dict
   login_unix_socket:
     description: The path of the server's socket; then O(login_host) and O(login_port) do not matter.
     type: path
   login_db:
     description:
-      - The schema to work on. It must exist.
+      - The schema to work on. It must exist. Required unless O(login_secret) says it.
       - Write it as golang-migrate's connection string does, upper and lower case included, as the lock that both share
         is named after it.
     type: str
-    required: true
   connect_timeout:
     description: How many seconds to wait for the server when connecting.
     type: int

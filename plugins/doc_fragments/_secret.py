@@ -8,15 +8,25 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
+  store:
+    description:
+      - Where the secret is.
+      - V(aws_secrets_manager) is AWS Secrets Manager.
+      - V(aws_parameter_store) is AWS Systems Manager Parameter Store; the secret is a parameter of any type.
+      - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a credential
+        of systemd.
+    type: str
+    default: aws_secrets_manager
+    choices: [aws_secrets_manager, aws_parameter_store, file]
   version_stage:
     description:
-      - The staging label of the version to read.
-      - When neither this nor O(version_id) is set, V(AWSCURRENT) is read.
+      - The staging label of the version to read; in the Parameter Store its label.
+      - When neither this nor O(version_id) is set, V(AWSCURRENT) is read; in the Parameter Store the latest version.
       - Excludes O(version_id).
     type: str
   version_id:
     description:
-      - The ID of the version to read. Excludes O(version_stage).
+      - The ID of the version to read; in the Parameter Store its number. Excludes O(version_stage).
     type: str
   fields:
     description:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: secret
-short_description: Look up databases' credentials in AWS Secrets Manager
+short_description: Look up databases' credentials in a secrets manager
 version_added: 0.1.0
 description:
-  - Reads secrets from AWS Secrets Manager on the controller, and returns the credentials in them.
+  - Reads secrets from AWS Secrets Manager, from AWS Systems Manager Parameter Store or from files, on the controller,
+    and returns the credentials in them.
   - The password is part of the result. Give C(no_log=true) to tasks that register, set or print what this returns.
     Only ansible-core 2.22 and later mask the password by themselves.
 extends_documentation_fragment:
@@ -20,7 +21,7 @@ author:
 options:
   _terms:
     description:
-      - The names or ARNs of the secrets.
+      - The names or ARNs of the secrets, or the paths of the files.
     type: list
     elements: str
     required: true
@@ -78,9 +79,10 @@ from typing import Any
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import clean
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, SECRET
-from ansible_collections.dbops.migrations.plugins.module_utils._secret.aws_secrets_manager import AwsSecretsManager
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import resolve
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.store import open_store
 
 SPEC = SECRET + AWS
 
@@ -94,7 +96,7 @@ class LookupModule(LookupBase):
         if not terms or not all(isinstance(term, str) for term in terms):
             raise AnsibleLookupError("Give the names or ARNs of the secrets to look up, each as a text.")
         try:
-            store = AwsSecretsManager(options)
+            store = open_store(options["store"], options)
             return [resolve(store, term, options).results() for term in terms]
         except Error as error:
-            raise AnsibleLookupError(str(error)) from None
+            raise AnsibleLookupError(clean(str(error))) from None

@@ -2,62 +2,152 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a module logs in to a database: with a password, or with a token of AWS's. Private to the collection.
+"""How a module logs in to a database: with a password of its own, with a secret's, or with a token of AWS's.
 
-The one place that knows both _mysql and _secret.
+The one place that knows both _mysql and _secret. Private to the collection.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ._core.arguments import ArgumentSpec
 from ._core.errors import Error
+from ._mysql.session import ServerError, Session, connect
 from ._mysql.settings import MYSQL, Settings, read_settings
-from ._secret.arguments import AWS
+from ._secret.arguments import AWS, address
 
 # Documented in the doc fragments dbops.migrations._mysql and dbops.migrations._aws.
 LOGIN = (
     MYSQL
     + AWS
-    + ArgumentSpec(argument_spec={"login_auth": {"type": "str", "default": "password", "choices": ["password", "iam"]}})
+    + ArgumentSpec(
+        argument_spec={
+            "login_auth": {"type": "str", "default": "password", "choices": ["password", "iam"]},
+            "login_secret": address(fields={"type": "dict"}),
+        }
+    )
 )
+# The server knows no such account, or not with this password.
+_DENIED = (1045, 1698)
 _ENCRYPTED = ("required", "verify_ca", "verify_identity")
-_DENIED = (
+_NO_TOKEN = (
     "Check login_user, region and login_host, which must be the server's own endpoint. The account must be made for "
     "IAM, and the AWS identity be allowed rds-db:connect for it."
 )
 
 
-def read_login(module: AnsibleModule) -> Settings:
-    """Make settings of a module's parameters, which are those of LOGIN.
+class Login:
+    """Opens sessions for a module whose options are those of LOGIN.
 
-    :raises Error: they do not go together, or there is no token to be had.
+    The second one is for what has to end a statement of the first.
     """
-    settings = read_settings(module.params)
-    if module.params["login_auth"] == "password":
-        return settings
-    user = _user_for_iam(settings)
-    # It takes a quarter of a second to load boto3, which only this needs.
-    from ._secret.rds import rds_token  # noqa: PLC0415
 
-    token = rds_token(module.params, settings.host, settings.port, user)
-    module.no_log_values.add(token)
-    return replace(settings, password=token, hints={1045: _DENIED, 1698: _DENIED})
+    def __init__(self, module: AnsibleModule) -> None:
+        """Read the options, and the secret if they name one.
 
+        :raises Error: they do not go together, or the secret cannot be read.
+        """
+        self._module = module
+        self._params: dict[str, Any] = module.params
+        self._secret = self._params["login_secret"]
+        if self._secret:
+            # It takes a quarter of a second to load boto3, which only this and the token need.
+            from ._secret.store import open_store  # noqa: PLC0415
 
-def _user_for_iam(settings: Settings) -> str:
-    if settings.tls not in _ENCRYPTED:
-        raise Error(
-            f"tls is {settings.tls}, but login_auth iam sends its token as it is, so the connection must be encrypted. "
-            f"Set tls to {', '.join(_ENCRYPTED[:-1])} or {_ENCRYPTED[-1]}."
+            self._store = open_store(self._secret["store"], self._params)
+        self._settings = self._read(self._secret)
+
+    @property
+    def database(self) -> str:
+        """The schema's name as it was given."""
+        return self._settings.database
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session for the length of a ``with`` block.
+
+        :raises Error: there is no token or no library.
+        :raises ServerError: the server cannot be reached, or refuses the user.
+        """
+        with ExitStack() as stack:
+            yield self._open(stack)
+
+    def _open(self, stack: ExitStack) -> Session:
+        try:
+            return stack.enter_context(connect(self._with_token(self._settings)))
+        except ServerError as error:
+            if error.code not in _DENIED or not self._secret:
+                raise
+            refused = error
+        tried = [self._settings]
+        for settings in self._other_versions(refused):
+            if settings not in tried:
+                tried.append(settings)
+                try:
+                    session = stack.enter_context(connect(self._with_token(settings)))
+                except ServerError as error:
+                    if error.code not in _DENIED:
+                        raise
+                else:
+                    self._settings = settings
+                    return session
+        raise refused
+
+    def _other_versions(self, refused: ServerError) -> Iterator[Settings]:
+        """Read the secret again, which is perhaps being rotated.
+
+        The staged version comes first: a rotation that ends in between makes it the current one, so none is missed.
+        """
+        asked, staged = self._secret, self._store.staged
+        if staged and not asked["version_id"] and asked["version_stage"] in (None, "", "AWSCURRENT"):
+            # There may be none, or the identity may only read the current one.
+            with suppress(Error):
+                yield self._read({**asked, "version_stage": staged})
+        try:
+            settings = self._read(asked)
+        except Error as error:
+            raise Error(f"{refused} Reading the secret again failed: {error}", **refused.results) from None
+        yield settings
+
+    def _read(self, secret: Optional[dict[str, Any]]) -> Settings:
+        if not secret:
+            return read_settings(self._params)
+        from ._secret.resolve import resolve  # noqa: PLC0415
+
+        found = resolve(self._store, secret["id"], secret).credentials
+        settings = read_settings(self._params, asdict(found))
+        hint = (
+            f"The secret {secret['id']} was read again, in case it is being rotated. See that it holds the account's "
+            "present password, and from which hosts the account may log in."
         )
-    if settings.unix_socket:
-        raise Error("login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead.")
-    if settings.password:
-        raise Error("login_password and login_auth iam exclude each other. Leave one of them out.")
-    if not settings.user:
-        raise Error("login_user is not set, and login_auth iam makes its token for one. Name the account.")
-    return settings.user
+        return replace(settings, hints=dict.fromkeys(_DENIED, hint))
+
+    def _with_token(self, settings: Settings) -> Settings:
+        """Put a token in the password's place where one is asked for; it is made anew for each session."""
+        if self._params["login_auth"] == "password":
+            return settings
+        user = self._user_for_iam(settings)
+        from ._secret.rds import rds_token  # noqa: PLC0415
+
+        token = rds_token(self._params, settings.host, settings.port, user)
+        return replace(settings, password=token, hints=dict.fromkeys(_DENIED, _NO_TOKEN))
+
+    def _user_for_iam(self, settings: Settings) -> str:
+        if settings.tls not in _ENCRYPTED:
+            raise Error(
+                f"tls is {settings.tls}, but login_auth iam sends its token as it is, so the connection must be "
+                f"encrypted. Set tls to {', '.join(_ENCRYPTED[:-1])} or {_ENCRYPTED[-1]}."
+            )
+        if settings.unix_socket:
+            raise Error("login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead.")
+        if self._params["login_password"]:
+            raise Error("login_password and login_auth iam exclude each other. Leave one of them out.")
+        if not settings.user:
+            raise Error("login_user is not set, and login_auth iam makes its token for one. Name the account.")
+        return settings.user

@@ -24,6 +24,7 @@ description:
     be reading them.
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._aws
 attributes:
   check_mode:
     support: full
@@ -76,14 +77,46 @@ options:
   private_key:
     description:
       - The text of the private key for SSH. It is kept in memory.
-      - If neither this nor O(private_key_file) is given, the account's own keys are used. An SSH agent never is.
+      - If neither this nor O(private_key_file) nor O(private_key_secret) is given, the account's own keys are used. An
+        SSH agent never is.
     type: str
   private_key_file:
     description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.
     type: path
+  private_key_secret:
+    description:
+      - Where the text of the private key for SSH is. The module reads it itself, on the host on which it runs; it never
+        comes to the controller.
+    type: dict
+    suboptions: &address
+      id:
+        description: The secret's name or ARN, or the path of the file.
+        type: str
+        required: true
+      store:
+        description:
+          - Where the secret is. V(aws_secrets_manager) and V(aws_parameter_store) are reached with the options for AWS.
+          - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a
+            credential of systemd.
+        type: str
+        default: aws_secrets_manager
+        choices: [aws_secrets_manager, aws_parameter_store, file]
+      version_stage:
+        description: The staging label of the version to read, V(AWSCURRENT) by default; a label in the Parameter Store.
+        type: str
+      version_id:
+        description: The ID of the version to read, instead of a label; its number in the Parameter Store.
+        type: str
+      field:
+        description: The key under which it stands, if the secret is a JSON object. Otherwise it is the whole text.
+        type: str
   private_key_passphrase:
-    description: The passphrase that protects O(private_key) or O(private_key_file).
+    description: The passphrase that protects the private key.
     type: str
+  private_key_passphrase_secret:
+    description: Where the passphrase is, in the way of O(private_key_secret).
+    type: dict
+    suboptions: *address
   known_hosts:
     description:
       - The host keys that are accepted, in the format of a C(known_hosts) file. No others are.
@@ -102,6 +135,10 @@ options:
   token:
     description: Token or password for HTTPS. Git gets it through C(GIT_ASKPASS), and only for the host in O(repo).
     type: str
+  token_secret:
+    description: Where the token is, in the way of O(private_key_secret).
+    type: dict
+    suboptions: *address
   missing_directory:
     description:
       - What to do if the commit has no such directory. Git holds no empty directories, so it may be a slip or the
@@ -142,6 +179,16 @@ EXAMPLES = r"""
     dest: /var/lib/dbops-migrations/shop
     private_key: "{{ shop_deploy_key }}"
     known_hosts: "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+  register: source
+
+- name: Fetch with a deploy key that AWS Secrets Manager holds, and that the runner may read
+  dbops.migrations.git_fetch:
+    repo: git@github.com:example/shop.git
+    directory: db/migrations
+    dest: /var/lib/dbops-migrations/shop
+    private_key_secret:
+      id: production/shop-deploy-key
+    region: eu-central-1
   register: source
 
 - name: Show the files
@@ -211,8 +258,13 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
 from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, commit_of, difference
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, address
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import Texts
 
-SPEC = ArgumentSpec(
+# Each may be given itself, or by the address of a secret.
+_SECRETS = ("private_key", "private_key_passphrase", "token")
+_FIELD = {"type": "str"}
+SPEC = AWS + ArgumentSpec(
     argument_spec={
         "repo": {"type": "str", "required": True},
         "ref": {"type": "str", "default": "HEAD"},
@@ -222,30 +274,35 @@ SPEC = ArgumentSpec(
         "dest": {"type": "path", "required": True},
         "private_key": {"type": "str", "no_log": True},
         "private_key_file": {"type": "path"},
+        "private_key_secret": address(field=_FIELD),
         "private_key_passphrase": {"type": "str", "no_log": True},
+        "private_key_passphrase_secret": address(field=_FIELD),
         "known_hosts": {"type": "str"},
         "known_hosts_file": {"type": "path"},
         "username": {"type": "str", "default": "x-access-token"},
         "token": {"type": "str", "no_log": True},
+        "token_secret": address(field=_FIELD),
         "missing_directory": {"type": "str", "choices": ["fail", "empty"], "default": "fail"},
         "preview_dest": {"type": "path"},
         "timeout": {"type": "int", "default": 60},
     },
-    mutually_exclusive=[["private_key", "private_key_file"], ["known_hosts", "known_hosts_file"]],
+    mutually_exclusive=[
+        ["private_key", "private_key_file", "private_key_secret"],
+        ["private_key_passphrase", "private_key_passphrase_secret"],
+        ["token", "token_secret"],
+        ["known_hosts", "known_hosts_file"],
+    ],
 )
 
 
 def action(module: AnsibleModule) -> dict[str, Any]:
     """Fetch as the module's options say."""
     params = module.params
-    given = (params[name] for name in ("private_key", "private_key_passphrase", "token"))
-    secrets = [text for text in (*given, embedded_secret(params["repo"])) if text]
-    for secret in secrets:
+    for secret in (*(params[name] for name in _SECRETS), embedded_secret(params["repo"])):
         register_secret(secret)
-        module.no_log_values.add(secret)
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, _end)
-    address = parse_repo(params["repo"])
+    repo = parse_repo(params["repo"])
     candidates(params["ref"])
     expected = params["expected_commit"]
     if expected is not None and candidates(expected):
@@ -260,9 +317,12 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     dest = Store("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
+    texts = Texts(params)
+    addresses = {name: params[f"{name}_secret"] for name in _SECRETS}
+    params = {**params, **{name: texts.read(where) for name, where in addresses.items() if where}}
     with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
         at_the_end.callback(ssh.hang_up, private)
-        remote = Remote(address, private, timeout, _access(params, address, private), secrets)
+        remote = Remote(repo, private, timeout, _access(params, repo, private))
         if module.check_mode:
             elsewhere = kept or Store("dest", private.join("preview"))
             outcome, store = preview(remote, wish, dest, elsewhere, timeout)
@@ -278,7 +338,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         }
         if remote.unfiltered:
             module.warn(
-                f"The server of {address.repo} does not send the migrations alone, so more was fetched. If it is "
+                f"The server of {repo.repo} does not send the migrations alone, so more was fetched. If it is "
                 "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
             )
         if not result["files"]:
@@ -303,9 +363,9 @@ def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
     return store
 
 
-def _access(params: dict[str, Any], address: Address, private: PrivateFolder) -> dict[str, str]:
+def _access(params: dict[str, Any], repo: Address, private: PrivateFolder) -> dict[str, str]:
     """Return the environment by which git proves who it is, and knows whom it talks to."""
-    if address.transport == "ssh":
+    if repo.transport == "ssh":
         key = params["private_key"]
         path, origin = params["private_key_file"], "private_key"
         if path is not None:
@@ -314,7 +374,7 @@ def _access(params: dict[str, Any], address: Address, private: PrivateFolder) ->
         if key is not None:
             key = private.secret("private_key", ssh.clean_key(key, origin, passphrase is not None))
         elif passphrase is not None:
-            raise Error("private_key_passphrase needs the key that it protects: private_key or private_key_file.")
+            raise Error("private_key_passphrase needs the key that it protects, in one of the options private_key….")
         known_hosts = params["known_hosts_file"]
         if known_hosts is not None and not os.access(known_hosts, os.R_OK):
             raise Error(f"Cannot read known_hosts_file {known_hosts} on the runner. Check the path and its mode.")
@@ -324,7 +384,7 @@ def _access(params: dict[str, Any], address: Address, private: PrivateFolder) ->
         environment = {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
         return environment if passphrase is None else {**environment, **ssh.answers(passphrase, private)}
     if params["token"] is not None:
-        return https.credentials(address, params["username"], params["token"], private)
+        return https.credentials(repo, params["username"], params["token"], private)
     return {}
 
 

@@ -265,13 +265,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import Goal, Plan, make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import difference, listed, summary
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import Standing, look
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
 
 if TYPE_CHECKING:
     from ansible_collections.dbops.migrations.plugins.module_utils._migration.resumption import Resumption
@@ -301,8 +300,8 @@ SPEC = LOGIN + ArgumentSpec(
 def apply(module: AnsibleModule) -> dict[str, Any]:
     goal = Goal(module.params["target"] or "latest", module.params["steps"], module.params["allow_down"])
     source = read_source(module.params["directory"])
-    settings = read_login(module)
-    with connect(settings) as session, locked(session, module.params, module.warn):
+    login = Login(module)
+    with login.session() as session, locked(session, module.params, module.warn):
         standing = look(session, module.params)
         resumption = what_is_left(module, standing)
         unfinished = resumption.unfinished if resumption else None
@@ -323,7 +322,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
                 carry_out,
             )
 
-            work = Work(session, settings, standing, source.directory, plan, resumption, moved)
+            work = Work(session, login.session, standing, source.directory, plan, resumption, moved)
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
     return {**report(session.database, plan, resumption), **results, "pending": listed(ahead)}

@@ -82,16 +82,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session, connect
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
 
 SPEC = LOGIN + ArgumentSpec(argument_spec={"confirm_database": {"type": "str", "required": True}})
 
 
 def drop(module: AnsibleModule) -> dict[str, Any]:
-    check_confirmation(module.params["login_db"], module.params["confirm_database"])
-    with connect(read_login(module)) as session, locked(session, module.params, module.warn):
+    login = Login(module)
+    check_confirmation(login.database, module.params["confirm_database"])
+    with login.session() as session, locked(session, module.params, module.warn):
         # Sequences and tables with system versioning are tables of their own kind on MariaDB, and go as well.
         names = [name for name, kind in session.query("SHOW FULL TABLES") if kind != "VIEW"]
         tables = [{"name": name, "rows": count(module, session, name)} for name in names]

@@ -87,14 +87,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import FORCE
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.journal import Journal
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import MAX_STATE, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import stated
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import about, look
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={"version": {"type": "str", "required": True}, "run_by": {"type": "str"}, "job": {"type": "str"}}
@@ -103,7 +102,7 @@ SPEC = LOGIN + ArgumentSpec(
 
 def force(module: AnsibleModule) -> dict[str, Any]:
     wanted = State(read_version(module.params["version"]), False)
-    with connect(read_login(module)) as session, locked(session, module.params, module.warn):
+    with Login(module).session() as session, locked(session, module.params, module.warn):
         standing = look(session, module.params)
         present = standing.state
         if present != wanted and not module.check_mode:

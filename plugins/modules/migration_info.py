@@ -295,7 +295,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, read_login
+from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import Row
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
@@ -307,7 +307,6 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.report
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.sight import see
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={
@@ -322,7 +321,7 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     if limit < 0:
         raise Error(f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
     source = read_source(module.params["directory"])
-    with connect(read_login(module)) as session:
+    with Login(module).session() as session:
         sight = see(session, module.params, limit)
     for warning in source.warnings:
         module.warn(warning)

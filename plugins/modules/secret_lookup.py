@@ -7,10 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: secret_lookup
-short_description: Look up a database's credentials in AWS Secrets Manager
+short_description: Look up a database's credentials in a secrets manager
 version_added: 0.1.0
 description:
-  - Reads a secret from AWS Secrets Manager on the host on which the module runs, and returns the credentials in it.
+  - Reads a secret from AWS Secrets Manager, from AWS Systems Manager Parameter Store or from a file, on the host on
+    which the module runs, and returns the credentials in it.
+  - The modules that work on a database can do that themselves, with their option O(ignore:login_secret); the
+    credentials then stay on the host.
   - The password is part of the result. Run the task with C(no_log=true).
     Only ansible-core 2.22 and later mask a returned password by themselves.
 extends_documentation_fragment:
@@ -23,7 +26,7 @@ author:
 options:
   secret_id:
     description:
-      - The name or the ARN of the secret.
+      - The name or the ARN of the secret, or the path of the file.
     type: str
     required: true
 seealso:
@@ -96,12 +99,12 @@ credentials:
       returned: success
       sample: shop
 arn:
-  description: The secret's ARN.
+  description: The secret's ARN, or the path of the file.
   returned: success
   type: str
   sample: arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/shop-AbCdEf
 version_id:
-  description: The ID of the version that was read.
+  description: The ID of the version that was read; the version's number in the Parameter Store, empty for a file.
   returned: success
   type: str
   sample: 3fd3e4ef-8c5a-4f3a-9f0e-0f5d5b6c7a81
@@ -113,19 +116,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, SECRET
-from ansible_collections.dbops.migrations.plugins.module_utils._secret.aws_secrets_manager import AwsSecretsManager
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import resolve
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.store import open_store
 
 SPEC = ArgumentSpec({"secret_id": {"type": "str", "required": True, "no_log": False}}) + SECRET + AWS
 
 
 def look_up(module: AnsibleModule) -> dict[str, Any]:
     options = module.params
-    return {**resolve(AwsSecretsManager(options), options["secret_id"], options).results(), "changed": False}
+    store = open_store(options["store"], options)
+    return {**resolve(store, options["secret_id"], options).results(), "changed": False}
 
 
 def main() -> None:
-    run_module(SPEC, look_up)
+    run_module(SPEC, look_up, returns_secrets=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gc
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -14,23 +15,34 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import ArgumentSpec
 from .errors import Error
+from .secrets import clean, share_secrets
 
 # Objects beyond those given back; Python's own figure is 700.
 _ALLOCATIONS = 10_000
 
 
-def run_module(spec: ArgumentSpec, action: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+def run_module(
+    spec: ArgumentSpec, action: Callable[[AnsibleModule], dict[str, Any]], returns_secrets: bool = False
+) -> None:
     """Run ``action`` as an Ansible module that supports check mode.
 
     :param spec: the module's options.
     :param action: takes the module, returns its return values; raises Error for whatever a user can mend.
+    :param returns_secrets: what it finds is for the user to have. Otherwise no secret is in any result.
     """
     # What has been imported stays: the collector need not go through it again, nor as often as it would.
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
     module = AnsibleModule(supports_check_mode=True, **spec.kwargs())
+    if not returns_secrets:
+        share_secrets(module.no_log_values)
     try:
         result = action(module)
     except Error as error:
-        module.fail_json(msg=str(error), **error.results)
+        module.fail_json(msg=clean(str(error)), **error.results)
+    except Exception as error:
+        module.fail_json(
+            msg=f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
+            exception=clean(traceback.format_exc()),
+        )
     module.exit_json(**result)

@@ -2,9 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Masking of secrets where ansible-core can do it. Private to the collection."""
+"""What nobody may see, and how it is kept out of everything that a user does see. Private to the collection."""
 
 from __future__ import annotations
+
+import re
+from urllib.parse import quote
 
 try:
     # Since ansible-core 2.22 a registered text is masked in everything that Ansible prints,
@@ -13,8 +16,36 @@ try:
 except ImportError:
     _register = None
 
+_registered: set[str] = set()
+# Lines shorter than this tell nothing of a key, and may be ordinary words.
+_LINE = 16
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def register_secret(text: str | None) -> None:
-    """Have Ansible mask ``text`` from now on; before ansible-core 2.22, ``no_log`` has to do it."""
-    if text and _register is not None:
-        _register(text)
+    """Keep a text, and the forms in which others quote it, out of messages and results from now on."""
+    for form in _forms(text) if text else ():
+        if form not in _registered:
+            _registered.add(form)
+            if _register is not None:
+                _register(form)
+
+
+def share_secrets(masked: set[str]) -> None:
+    """Register secrets in a set that somebody else looks at, too: AnsibleModule masks what is in its no_log_values."""
+    global _registered  # noqa: PLW0603
+    masked |= _registered
+    _registered = masked
+
+
+def clean(text: str) -> str:
+    """Return a message without secrets, and without what could steer a terminal; tabs and line ends stay."""
+    for secret in sorted(_registered, key=len, reverse=True):
+        text = text.replace(secret, "********")
+    return _CONTROL.sub("?", text)
+
+
+def _forms(text: str) -> set[str]:
+    lines = [line for line in text.splitlines() if len(line) >= _LINE and not line.startswith("-----")]
+    quoted = quote(text, safe="", errors="replace")
+    return {text, text.strip() or text, quoted, repr(text)[1:-1], *(lines if "\n" in text else ())}

@@ -107,7 +107,7 @@ def refused_filter(stderr: str) -> bool:
     return bool(_REFUSED_FILTER.search(stderr))
 
 
-def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] = ()) -> str:
+def explain(stderr: str, address: Address, timeout: int) -> str:
     """Return one clear message for what git and ssh wrote to their standard error."""
     text = _useful(stderr)
     if _STAYED_SHUT.search(stderr):
@@ -132,10 +132,7 @@ def explain(stderr: str, address: Address, timeout: int, secrets: Sequence[str] 
             message = template
             values.update(found.groupdict())
             break
-    message = message.format(**values)
-    for secret in secrets:
-        message = message.replace(secret, "********")
-    return message
+    return message.format(**values)
 
 
 def _useful(stderr: str) -> str:

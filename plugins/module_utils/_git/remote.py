@@ -79,7 +79,6 @@ class Remote:
         private: PrivateFolder,
         timeout: int,
         environment: dict[str, str],
-        secrets: Sequence[str] = (),
     ) -> None:
         GITPYTHON.check()
         for program in ("git", "ssh") if address.transport == "ssh" else ("git",):
@@ -94,7 +93,6 @@ class Remote:
         self._private = private
         self._timeout = timeout
         self._left = float(timeout)
-        self._secrets = secrets
         self._repositories = self._requests = 0
         self.unfiltered = False
         self._git = git.Git(private.path)
@@ -302,7 +300,7 @@ class Remote:
             raise self._explained(error) from None
 
     def _explained(self, error: Exception) -> Error:
-        return Error(explain(str(getattr(error, "stderr", error)), self._address, self._timeout, self._secrets))
+        return Error(explain(str(getattr(error, "stderr", error)), self._address, self._timeout))
 
     def _talk(self, *arguments: str, stdin: int | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""

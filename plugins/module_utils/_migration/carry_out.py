@@ -15,9 +15,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import Error
 from .._core.stop import Stop
-from .._mysql.limit import Limit
+from .._mysql.limit import Connect, Limit
 from .._mysql.session import Session
-from .._mysql.settings import Settings
 from .execution import Execution
 from .guard import Guard
 from .journal import Journal
@@ -29,11 +28,12 @@ from .standing import Standing, about
 class Work(NamedTuple):
     """All that a run needs.
 
+    :param connect: opens another session.
     :param moved: a move by something else that is to be recorded first.
     """
 
     session: Session
-    settings: Settings
+    connect: Connect
     standing: Standing
     directory: str
     plan: Plan
@@ -71,7 +71,7 @@ def _guard(params: dict[str, Any], work: Work, journal: Journal) -> Guard:
     seconds, wait = params["statement_timeout"], params["lock_wait_timeout"]
     if wait is not None:
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
-    limit = Limit(work.session, work.settings, seconds) if seconds else None
+    limit = Limit(work.session, work.connect, seconds) if seconds else None
     return Guard(work.session, journal, params["lock_wait_retries"] if wait is not None else 0, limit)
 
 

@@ -10,23 +10,26 @@ MySQL's own limit holds for SELECT only; so a second connection ends the stateme
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
-from .session import ServerError, Session, connect
-from .settings import Settings
+from .._core.errors import Error
+from .session import ServerError, Session
+
+Connect = Callable[[], AbstractContextManager[Session]]
 
 
 class Limit:
     """Ends statements of a session that take too long; the server then answers with error 1317, or 1028 or 3024.
 
+    :param connect: opens another session.
     :param seconds: how long one may take.
     :ivar exceeded: whether the last statement was ended.
     """
 
-    def __init__(self, session: Session, settings: Settings, seconds: int) -> None:
+    def __init__(self, session: Session, connect: Connect, seconds: int) -> None:
         self._session = session
-        self._settings = settings
+        self._connect = connect
         self.seconds = seconds
         [(self._connection,)] = session.query("SELECT CONNECTION_ID()")
         self.exceeded = False
@@ -49,5 +52,5 @@ class Limit:
 
     def _end(self) -> None:
         self.exceeded = True
-        with suppress(ServerError), connect(self._settings) as other:
+        with suppress(Error), self._connect() as other:
             other.query("KILL QUERY %s", (self._connection,))

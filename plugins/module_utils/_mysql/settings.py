@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Optional
 
 from .._core.arguments import ArgumentSpec
@@ -17,12 +18,12 @@ from .._core.errors import Error
 # Documented in the doc fragment dbops.migrations._mysql.
 MYSQL = ArgumentSpec(
     argument_spec={
-        "login_host": {"type": "str", "default": "localhost"},
-        "login_port": {"type": "int", "default": 3306},
+        "login_host": {"type": "str"},
+        "login_port": {"type": "int"},
         "login_user": {"type": "str"},
         "login_password": {"type": "str", "no_log": True},
         "login_unix_socket": {"type": "path"},
-        "login_db": {"type": "str", "required": True},
+        "login_db": {"type": "str"},
         "connect_timeout": {"type": "int", "default": 10},
         "config_file": {"type": "path"},
         "tls": {
@@ -95,23 +96,26 @@ class Settings:
         return context
 
 
-def read_settings(params: Mapping[str, Any]) -> Settings:
+def read_settings(params: Mapping[str, Any], found: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """Make settings of a module's parameters.
 
-    :raises Error: no schema is named; roles and templates pass an empty text then.
+    :param found: host, port, user, password and database, as far as a secret says, for what the parameters leave open;
+        None and an empty text say nothing.
+    :raises Error: no schema is named.
     """
-    if not params["login_db"]:
+    database = params["login_db"] or found.get("database")
+    if not database:
         raise Error(
-            "login_db is empty: name the schema to work on. The role migrate takes it from the secret, "
-            "or from migrate_login_database."
+            "login_db is empty: name the schema to work on, here or in the secret of login_secret. For the role "
+            "migrate it is migrate_login_database."
         )
     return Settings(
-        host=params["login_host"],
-        port=params["login_port"],
-        user=params["login_user"],
-        password=params["login_password"],
+        host=params["login_host"] or found.get("host") or "localhost",
+        port=params["login_port"] or found.get("port") or 3306,
+        user=params["login_user"] or found.get("user"),
+        password=params["login_password"] or found.get("password"),
         unix_socket=params["login_unix_socket"],
-        database=params["login_db"],
+        database=database,
         connect_timeout=params["connect_timeout"],
         config_file=params["config_file"],
         tls=params["tls"],

@@ -10,6 +10,9 @@ are used, because a lookup has no such rules in its declaration and a role passe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .._core.arguments import ArgumentSpec
 
 AWS = ArgumentSpec(
@@ -19,14 +22,29 @@ AWS = ArgumentSpec(
         "access_key": {"type": "str", "no_log": True},
         "secret_key": {"type": "str", "no_log": True},
         "session_token": {"type": "str", "no_log": True},
+        "assume_role_arn": {"type": "str"},
+        "external_id": {"type": "str"},
         "endpoint_url": {"type": "str"},
+        "ca_bundle": {"type": "path"},
     }
 )
 
-SECRET = ArgumentSpec(
-    argument_spec={
-        "version_stage": {"type": "str"},
-        "version_id": {"type": "str"},
-        "fields": {"type": "dict"},
-    }
-)
+_VERSION: Mapping[str, Mapping[str, Any]] = {
+    "store": {
+        "type": "str",
+        "default": "aws_secrets_manager",
+        "choices": ["aws_secrets_manager", "aws_parameter_store", "file"],
+    },
+    "version_stage": {"type": "str"},
+    "version_id": {"type": "str"},
+}
+
+SECRET = ArgumentSpec(argument_spec={**_VERSION, "fields": {"type": "dict"}})
+
+
+def address(**more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an option that says where a secret is, in place of the secret itself.
+
+    :param more: what it says beside that.
+    """
+    return {"type": "dict", "no_log": False, "options": {"id": {"type": "str", "required": True}, **_VERSION, **more}}

@@ -10,6 +10,7 @@ a signature error, for instance, repeats the session token. A message holds our 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -32,6 +33,8 @@ with Dependency("boto3") as BOTO3:
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 4
 ATTEMPTS = 3
+# What AWS's log calls whoever acts in a role.
+_SESSION_NAME = "dbops-migrations"
 
 
 class AwsClient:
@@ -47,7 +50,7 @@ class AwsClient:
     def call(
         self,
         operation: str,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, Any],
         expected: str,
         own_reason: Callable[[str, str], str | None],
     ) -> dict[str, Any]:
@@ -73,16 +76,15 @@ class AwsClient:
     def _run(self, operation: str, parameters: Mapping[str, Any], own_reason: Callable[[str, str], str | None]) -> Any:
         try:
             client = self._client
+        except ClientError as error:
+            raise self._refused(error, None) from None
         except Exception as error:
             raise self._error(library_reason(error), type(error).__name__, operation) from None
         try:
             return getattr(client, xform_name(operation))(**parameters)
         except ClientError as error:
-            code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             # For a profile that names a role, botocore calls an operation of another service first.
-            reason = own_reason(code, text) if error.operation_name == operation else None
-            raise self._error(reason or service_reason(code, status), code, error.operation_name) from None
+            raise self._refused(error, own_reason if error.operation_name == operation else None) from None
         except (BotoCoreError, OSError) as error:
             raise self._error(library_reason(error), type(error).__name__, operation) from None
         except Exception as error:
@@ -101,17 +103,41 @@ class AwsClient:
             )
         )
         given = self._given
-        return boto3.Session(
+        if "ca_bundle" in given:
+            # As the session's setting it holds for those requests, too, as AWS_CA_BUNDLE does.
+            session.set_config_variable("ca_bundle", given["ca_bundle"])
+        identity = boto3.Session(
             aws_access_key_id=given.get("access_key"),
             aws_secret_access_key=given.get("secret_key"),
             aws_session_token=given.get("session_token"),
             region_name=given.get("region"),
             profile_name=given.get("profile"),
             botocore_session=session,
-        ).client(self._service, endpoint_url=given.get("endpoint_url"))  # type: ignore[call-overload]
+        )
+        keys = self._role_keys(identity) if "assume_role_arn" in given else {}
+        client: Any = identity.client(self._service, endpoint_url=given.get("endpoint_url"), **keys)  # type: ignore[call-overload]
+        return client
+
+    def _role_keys(self, identity: Any) -> dict[str, str]:
+        role = {"RoleArn": self._given["assume_role_arn"], "RoleSessionName": _SESSION_NAME}
+        if "external_id" in self._given:
+            role["ExternalId"] = self._given["external_id"]
+        keys = identity.client("sts").assume_role(**role)["Credentials"]
+        return {
+            "aws_access_key_id": keys["AccessKeyId"],
+            "aws_secret_access_key": keys["SecretAccessKey"],
+            "aws_session_token": keys["SessionToken"],
+        }
+
+    def _refused(self, error: ClientError, own_reason: Callable[[str, str], str | None] | None) -> Error:
+        code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        reason = own_reason(code, text) if own_reason else None
+        operation = error.operation_name
+        return self._error(reason or service_reason(code, status, operation), code, operation)
 
     def _error(self, reason: str, code: str, operation: str) -> Error:
-        known = {name: self._given.get(name) for name in ("profile", "region", "endpoint_url")}
+        known = {name: self._given.get(name) for name in ("profile", "region", "assume_role_arn", "endpoint_url")}
         client = self.__dict__.get("_client")
         if client:
             # Else it is the making of the client that failed.
@@ -130,6 +156,10 @@ def _check(given: Mapping[str, str]) -> None:
         raise Error("session_token belongs to access_key and secret_key, and these are not set.")
     if "profile" in given and "access_key" in given:
         raise Error("profile and access_key exclude each other. Leave one of them out.")
+    if "external_id" in given and "assume_role_arn" not in given:
+        raise Error("external_id belongs to assume_role_arn, which is not set.")
+    if not os.access(given.get("ca_bundle", "/"), os.R_OK):
+        raise Error(f"Cannot read ca_bundle {given['ca_bundle']}. Check the path and its mode.")
     for name in ("access_key", "secret_key", "session_token"):
         if not re.fullmatch("[!-~]*", given.get(name, "")):
             raise Error(f"{name} holds a space, a line end or another sign that no AWS key has.")

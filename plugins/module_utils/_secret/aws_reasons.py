@@ -9,6 +9,8 @@ Only the names of codes and classes are looked at, never their texts.
 
 from __future__ import annotations
 
+import re
+
 _CREDENTIALS = "Check access_key, secret_key and session_token, or the credentials that the host itself has"
 _REFUSED = f"AWS does not accept the credentials. {_CREDENTIALS}"
 _EXPIRED = "the credentials have expired. Get new ones"
@@ -35,6 +37,10 @@ _CODES = {
     "UnrecognizedClientException": f"{_REFUSED}; a region that is not enabled for the account refuses them, too",
 }
 
+_NO_ROLE = (
+    "the identity may not take the role. Check assume_role_arn or the profile, the role's trust policy with its "
+    "external_id, and that the identity is allowed sts:AssumeRole"
+)
 NOT_AWS = "the answer is not one of AWS. Check endpoint_url and proxies"
 _OWN = "the credentials that the host has of its own cannot be used. Check the profile, role or sign-on behind them"
 # Names of exception classes: the nearest in an exception's line of ancestors counts.
@@ -57,18 +63,32 @@ _CLASSES = {
     "of the user who runs this",
     "ProxyConnectionError": "the proxy cannot be reached. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on the host",
     "ReadTimeoutError": "the endpoint accepts connections, but does not answer. Check endpoint_url and proxies",
-    "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set AWS_CA_BUNDLE on the host "
-    "where a CA of your own signs",
+    "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or "
+    "AWS_CA_BUNDLE on the host, where a CA of your own signs",
     "SSOError": _OWN,
     "ValueError": "boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL and ~/.aws on the host",
 }
 
 
-def service_reason(code: str, status: int) -> str:
+def denied(text: str, action: str) -> str:
+    """Say what it means that AWS refuses a secret to an identity.
+
+    :param text: AWS's own; an identity is a name, not a secret, and the one thing that is needed to mend this.
+    """
+    who = re.search(r"User: (arn:[\w+=,.@:/-]+)", text)
+    return (
+        f"access is denied. Allow {who[1] if who else 'the identity'} {action} on it, "
+        "and kms:Decrypt on its key if that is a key of your own"
+    )
+
+
+def service_reason(code: str, status: int, operation: str) -> str:
     """Say what an error means that AWS answered with.
 
     :param status: the HTTP status of the answer.
     """
+    if operation == "AssumeRole" and code == "AccessDenied":
+        return _NO_ROLE
     if status == 429:
         return _THROTTLED
     return _CODES.get(code) or (_FAILED if status >= 500 else "AWS refuses the request")

@@ -6,28 +6,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from .._core.errors import Error
 from .aws import AwsClient
-from .store import StoredSecret
+from .aws_reasons import denied
+from .store import StoredSecret, chosen_version
 
 
 class AwsSecretsManager:
     """A store, for the options of the spec AWS."""
+
+    staged = "AWSPENDING"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._client = AwsClient("secretsmanager", options)
 
     def read(self, secret_id: str, options: Mapping[str, Any]) -> StoredSecret:
         """Read the version that version_stage or version_id names, by default the current one."""
-        stage, version_id = options.get("version_stage"), options.get("version_id")
+        stage, version_id = chosen_version(options)
         if not secret_id:
             raise Error("the name is empty. Give the secret's name or ARN.")
-        if stage and version_id:
-            raise Error("version_stage and version_id exclude each other. Leave one of them out.")
         version = {"VersionId": version_id} if version_id else {"VersionStage": stage or "AWSCURRENT"}
         answer = self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, "ARN", _reason)
         return StoredSecret(text=_text(answer), arn=answer["ARN"], version_id=answer.get("VersionId", ""))
@@ -50,12 +50,7 @@ def _reason(code: str, text: str) -> str | None:
             return "it has no such version. Check version_stage or version_id"
         return "there is no secret of this name, or none with this version. Check the name, region and account"
     if code == "AccessDeniedException":
-        # An identity is a name, not a secret, and the one thing that is needed to mend this.
-        who = re.search(r"User: (arn:[\w+=,.@:/-]+)", text)
-        return (
-            f"access is denied. Allow {who[1] if who else 'the identity'} secretsmanager:GetSecretValue on it, "
-            "and kms:Decrypt on its key if that is a key of your own"
-        )
+        return denied(text, "secretsmanager:GetSecretValue")
     if code == "DecryptionFailure":
         return "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
     if code == "InvalidRequestException" and "delet" in text:

@@ -69,6 +69,26 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
     )
 
 
+def pick(text: str, field: str | None) -> str:
+    """Return a field of a secret's text, or the whole text.
+
+    :param field: the key, where the text is a JSON object.
+    """
+    if not field:
+        if text.lstrip().startswith("{"):
+            raise Error(f"it is a JSON object, whose keys are: {_shown(_load(text))}. Name the one to use: field: KEY.")
+        # A file ends with a line end.
+        found: Any = text.rstrip("\r\n")
+    else:
+        secret = _load(text)
+        if field not in secret:
+            raise Error(f"it has no key {field}. Its keys are: {_shown(secret)}.")
+        found = secret[field]
+    if found in (None, "") or not str(found).strip():
+        raise Error(f"its key {field} is empty." if field else "it is empty.")
+    return _text(found, f"the value of {_shown([field])}" if field else "its text")
+
+
 def _load(text: str) -> dict[str, Any]:
     try:
         secret = json.loads(text, object_pairs_hook=_once)

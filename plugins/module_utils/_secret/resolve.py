@@ -12,8 +12,8 @@ from typing import Any
 
 from .._core.errors import Error
 from .._core.secrets import register_secret
-from .credentials import Credentials, parse
-from .store import Store
+from .credentials import Credentials, parse, pick
+from .store import Store, StoredSecret, open_store
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,33 @@ def resolve(store: Store, secret_id: str, options: Mapping[str, Any]) -> Resolve
         raise Error(f"Secret {secret_id}: {error}", **error.results) from None
     register_secret(credentials.password)
     return Resolved(credentials, secret.arn, secret.version_id)
+
+
+class Texts:
+    """Reads texts out of secrets, each secret once.
+
+    :param options: the options of the spec AWS by name.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._stores: dict[str, Store] = {}
+        self._secrets: dict[tuple[Any, ...], StoredSecret] = {}
+
+    def read(self, address: Mapping[str, Any]) -> str:
+        """Return what stands at an address, which may name a field of the secret.
+
+        :raises Error: it cannot be read, or has no such field.
+        """
+        secret_id, store = address["id"], address["store"]
+        key = (store, secret_id, address["version_stage"], address["version_id"])
+        try:
+            if key not in self._secrets:
+                if store not in self._stores:
+                    self._stores[store] = open_store(store, self._options)
+                self._secrets[key] = self._stores[store].read(secret_id, address)
+            text = pick(self._secrets[key].text, address["field"])
+        except Error as error:
+            raise Error(f"Secret {secret_id}: {error}", **error.results) from None
+        register_secret(text)
+        return text

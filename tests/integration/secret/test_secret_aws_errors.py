@@ -259,8 +259,8 @@ def test_silence_is_given_up_within_seconds() -> None:
 def test_no_tls_where_tls_is_asked_for(faulty: FaultyEndpoint) -> None:
     url = faulty.url.replace("http://", "https://")
     assert failure(faulty.options(endpoint_url=url)) == (
-        "Secret prod/shop: the endpoint's TLS certificate is not trusted. Check endpoint_url, and set AWS_CA_BUNDLE "
-        "on the host where a CA of your own signs. "
+        "Secret prod/shop: the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or "
+        "AWS_CA_BUNDLE on the host, where a CA of your own signs. "
         f"(SSLError from GetSecretValue, region eu-central-1, endpoint_url {url})"
     )
 
@@ -414,7 +414,8 @@ def test_a_role_that_may_not_be_taken(
     )
     options = profile(no_aws_settings, "role_arn = arn:aws:iam::1:role/x\ncredential_source = Environment")
     assert failure(options).startswith(
-        "Secret prod/shop: access is denied. Check what the identity may do. (AccessDenied from AssumeRole, "
+        "Secret prod/shop: the identity may not take the role. Check assume_role_arn or the profile, the role's trust "
+        "policy with its external_id, and that the identity is allowed sts:AssumeRole. (AccessDenied from AssumeRole, "
     )
 
 
