@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -30,6 +31,8 @@ def run_module(
     :param action: takes the module, returns its return values; raises Error for whatever a user can mend.
     :param returns_secrets: what it finds is for the user to have. Otherwise no secret is in any result.
     """
+    # A dump of this process, or of its git and ssh, would hold secrets.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # What has been imported stays: the collector need not go through it again, nor as often as it would.
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
