@@ -140,7 +140,7 @@ def test_a_rotation_with_the_real_stages(rotation: Rotation, secrets_manager: Se
     """From a staged version to the end, with moto."""
     client, name = secrets_manager.client, f"prod/{rotation.user}"
     secrets_manager.put(name, json.dumps(rotation.secret(OLD)))
-    aws = {"endpoint_url": secrets_manager.endpoint_url, "login_secret": {"id": name}}
+    aws: dict[str, Any] = {"endpoint_url": secrets_manager.endpoint_url, "login_secret": {"id": name}}
     assert "1045" in rotation.run(**aws)["msg"]
     old = client.get_secret_value(SecretId=name)["VersionId"]
     new = client.put_secret_value(
