@@ -374,7 +374,10 @@ def _access(params: dict[str, Any], repo: Address, private: PrivateFolder) -> di
         if key is not None:
             key = private.secret("private_key", ssh.clean_key(key, origin, passphrase is not None))
         elif passphrase is not None:
-            raise Error("private_key_passphrase needs the key that it protects, in one of the options private_key….")
+            raise Error(
+                "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
+                "private_key_secret."
+            )
         known_hosts = params["known_hosts_file"]
         if known_hosts is not None and not os.access(known_hosts, os.R_OK):
             raise Error(f"Cannot read known_hosts_file {known_hosts} on the runner. Check the path and its mode.")

@@ -102,9 +102,7 @@ def place(remote: Remote, wish: Wish, store: Store, outcome: Outcome) -> None:
 def _known(store: Store) -> list[str]:
     """Return the paths of the current release's files."""
     name = store.current()
-    paths = [] if name is None else [os.path.join(store.path(name), file) for file in store.files(name) or ()]
-    # Each is given to git on a line of its own.
-    return [path for path in paths if "\n" not in path]
+    return [] if name is None else [os.path.join(store.path(name), file) for file in store.files(name) or ()]
 
 
 def _has(store: Store, wish: Wish, name: str) -> bool:

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,36 +130,32 @@ class Remote:
 
         :param known: paths of files whose contents need not be sent again.
         """
-        files = self._bring(found, directory, known)
+        here = _named(known)
+        files = self._bring(found, directory, here)
         for file in files:
-            try:
-                _id, _kind, _size, content = self._git.get_object_data(file.id)
-            except ValueError:
-                raise Error(f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
-            yield file.name, content
+            yield file.name, _read_again(here[file.id], file.id) if file.id in here else self._content(file)
         self._git.clear_cache()
 
-    def _bring(self, found: Resolved, directory: str, known: Sequence[str]) -> list[Entry]:
+    def _content(self, file: Entry) -> bytes:
+        try:
+            _id, _kind, _size, content = self._git.get_object_data(file.id)
+        except ValueError:
+            raise Error(f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
+        return bytes(content)
+
+    def _bring(self, found: Resolved, directory: str, here: Mapping[str, str]) -> list[Entry]:
         """Fetch the directory's files in the cheapest way that the server allows, and return them."""
         for left_out in _LEFT_OUT:
             try:
                 self._fetch(found, left_out)
-                self._take_in(known)
-                tree = self._tree(found.commit, directory, _ONE_LEVEL if known else _WITH_FILES)
+                tree = self._tree(found.commit, directory, _ONE_LEVEL if here else _WITH_FILES)
                 files = list(self._files(tree, directory))
-                self._complete(tree, files)
+                self._complete(tree, {file.id for file in files} - here.keys())
             except _Refused:
                 self.unfiltered = True
                 continue
             return files
         raise Error(f"{self._address.repo}: the server did not send all of {shown(directory or '.')}.")
-
-    def _take_in(self, paths: Sequence[str]) -> None:
-        """Put files into the repository; those that cannot be read any more are fetched."""
-        if paths:
-            listing = self._private.file(f"known-{self._repositories}", "".join(f"{path}\n" for path in paths))
-            with open(listing, "rb") as file, contextlib.suppress(git.GitCommandError):
-                self._git.hash_object("-w", "--no-filters", "--stdin-paths", istream=file)
 
     def _fetch(self, found: Resolved, left_out: str | None) -> None:
         """Fetch the commit in the cheapest way that the server allows.
@@ -254,10 +252,10 @@ class Remote:
                 )
             yield entry
 
-    def _complete(self, tree: str, files: Sequence[Entry]) -> None:
-        """Fetch those files' contents that are not here yet, in one go."""
+    def _complete(self, tree: str, wanted: AbstractSet[str]) -> None:
+        """Fetch those of the tree's contents that are wanted and did not come with it, in one go."""
         listing = self._local("rev_list", "--objects", "--missing=print", "--no-object-names", tree)
-        missing = {line[1:] for line in listing.splitlines() if line.startswith("?")} & {entry.id for entry in files}
+        missing = {line[1:] for line in listing.splitlines() if line.startswith("?")} & wanted
         if missing:
             self._fetch_objects(sorted(missing), _ONE_LEVEL)
 
@@ -334,6 +332,31 @@ class Remote:
         if process.returncode != 0:
             raise _Failed("timed out" if late.is_set() else errors.decode("utf-8", "replace"))
         return str(output.decode("utf-8", "surrogateescape"))
+
+
+def _named(paths: Sequence[str]) -> dict[str, str]:
+    """Return files' paths by git's names for their contents; those that cannot be read are fetched."""
+    here = {}
+    for path in paths:
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            here[_blob_name(file.read())] = path
+    return here
+
+
+def _blob_name(content: bytes) -> str:
+    # Git's, see git-hash-object(1). A host in FIPS mode has SHA-1 for such uses only.
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
+
+
+def _read_again(path: str, name: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise Error(f"{path} cannot be read any more: {error.strerror}. Try again.") from None
+    if _blob_name(content) != name:
+        raise Error(f"{path} was changed while it was read. Try again.")
+    return content
 
 
 @contextlib.contextmanager

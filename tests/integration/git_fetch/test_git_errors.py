@@ -115,7 +115,10 @@ class TestKeys:
         wrong = message(private_key=options["private_key"], private_key_passphrase="open barley")
         assert wrong == "private_key_passphrase does not open the private key."
         alone = message(private_key=None, private_key_passphrase=new)
-        assert alone == "private_key_passphrase needs the key that it protects: private_key or private_key_file."
+        assert alone == (
+            "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
+            "private_key_secret."
+        )
         # What needs none can have one.
         assert fetch(**ssh, private_key_passphrase=new, dest=f"{tmp_path}/3")["files"] == NAMES
 

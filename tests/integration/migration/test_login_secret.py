@@ -94,7 +94,7 @@ def test_all_of_it_comes_from_the_secret(here: Database, secrets_manager: Secret
         "access_key": secrets_manager.access_key,
         "secret_key": secrets_manager.secret_key,
     }
-    own = {"drop": {"confirm_database": here.name}, "force": {"version": "3"}}.get(module, {})
+    own: dict[str, Any] = {"drop": {"confirm_database": here.name}, "force": {"version": "3"}}.get(module, {})
     where = {"id": here.name, "fields": {"password": "db_pw"}}
     result = here.module(module, **{**LEFT_OUT, **aws, **own, "login_secret": where})
     assert not result["failed"], result
@@ -107,7 +107,7 @@ def test_what_is_given_counts_before_the_secret(rotation: Rotation) -> None:
     server = rotation.database.server
     wrong = {"host": "127.0.0.9", "port": 1, "dbname": "nowhere", "username": "nobody", "password": OLD}
     rotation.endpoint.secret(json.dumps(wrong))
-    given = {"login_host": server.host, "login_port": server.port, "login_db": rotation.database.name}
+    given: dict[str, Any] = {"login_host": server.host, "login_port": server.port, "login_db": rotation.database.name}
     result = rotation.run(**given, login_user=rotation.user, login_password=NEW)
     assert result["version"] is None
     assert rotation.asked() == ["AWSCURRENT"]
