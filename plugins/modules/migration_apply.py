@@ -146,6 +146,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+database:
+  description: The schema's name.
+  returned: success
+  type: str
+  sample: shop
 from_version:
   description: The version before; null when nothing was applied.
   returned: once the state table has been read
@@ -393,6 +398,7 @@ def report(database: str, plan: Plan, resumption: Optional[Resumption]) -> dict[
         "to_version": plan.to_version,
         "resumed": resumed,
         "dirty": False,
+        "database": database,
         "msg": summary(database, plan),
         "diff": difference(database, plan),
     }

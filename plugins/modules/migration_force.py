@@ -59,6 +59,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+database:
+  description: The schema's name.
+  returned: success
+  type: str
+  sample: shop
 from_version:
   description: The version before; null when nothing was applied.
   returned: success
@@ -115,6 +120,7 @@ def force(module: AnsibleModule) -> dict[str, Any]:
         "from_version": present.version,
         "to_version": wanted.version,
         "dirty": present.dirty,
+        "database": session.database,
         "msg": f"{session.database}: set to {after}; it was {before}",
         "diff": {"before": f"{before}\n", "after": f"{after}\n"},
     }

@@ -53,6 +53,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+database:
+  description: The schema's name.
+  returned: success
+  type: str
+  sample: shop
 version:
   description: The version the schema is at; null when nothing is applied.
   returned: success
@@ -352,6 +357,7 @@ def info(module: AnsibleModule) -> dict[str, Any]:
         "migrations": [migration._asdict() for migration in source.migrations],
         "lock_holder": sight.holder,
         "server": session.server,
+        "database": session.database,
         "msg": standing(session.database, state, versions, len(ahead), half_done, troubles),
     }
 

@@ -89,6 +89,23 @@ def test_check_mode_on_a_host_that_never_fetched(team: Team, playbook: RunPlaybo
     assert not (team.home / "fetched").exists()
 
 
+def test_a_dry_run_is_like_check_mode(team: Team, playbook: RunPlaybook) -> None:
+    """For AWX, whose survey can ask for a variable, but not for check mode."""
+
+    def dry(book: str, answer: str, **variables: Any) -> PlaybookResult:
+        result = playbook(book, team.inventory(), "-l", "orders", extra_vars={"migrate_dry_run": answer, **variables})
+        assert said(result, "orders")[0].startswith("check mode, nothing was changed; it would be: ")
+        return result
+
+    assert said(dry(MIGRATE, "yes"), "orders")[1:] == ["would run: up 1 people", "would run: up 2 email"]
+    assert team.version("orders") is None
+    assert not (team.home / "fetched").exists()
+    assert playbook(MIGRATE, team.inventory(), "-l", "orders", extra_vars={"migrate_dry_run": "no"}).rc == 0
+    dry(ROLLBACK, "true", migrate_steps=1)
+    dry(FORCE, "true", migrate_version=1)
+    assert team.version("orders") == (2, 0)
+
+
 def test_steps_and_targets(team: Team, playbook: RunPlaybook) -> None:
     """As AWX and the command line give them: numbers, texts, empty answers."""
 
