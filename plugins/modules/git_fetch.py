@@ -189,6 +189,7 @@ EXAMPLES = r"""
     private_key_secret:
       id: production/shop-deploy-key
     region: eu-central-1
+    known_hosts: "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
   register: source
 
 - name: Show the files

@@ -134,6 +134,13 @@ EXAMPLES = r"""
     login_db: shop
     directory: /opt/dbops-migrations/source/shop/current
 
+- name: Apply with the credentials that AWS Secrets Manager holds, and that the runner may read
+  dbops.migrations.migration_apply:
+    login_secret:
+      id: prod/shop
+    region: eu-central-1
+    directory: /opt/dbops-migrations/source/shop/current
+
 - name: Undo the last migration
   dbops.migrations.migration_apply:
     login_unix_socket: /run/mysqld/mysqld.sock

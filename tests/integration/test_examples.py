@@ -89,6 +89,7 @@ def test_examples(
         mariadb.query("INSERT INTO schema_migrations VALUES (1, 0)", "shop")
     keys = {"host": "db_server", "user": "db_user", "password": "db_pw", "database": "db_name"}
     values = {"host": mariadb.host, "user": "shop", "password": shop, "database": "shop"}
+    secrets_manager.put("production/shop-deploy-key", git_places[1]["shop_deploy_key"])
     secrets_manager.put("prod/shop", json.dumps({**values, "username": "shop", "port": mariadb.port}))
     own = {keys[name]: value for name, value in values.items()}
     for _version in ("the last one", "this one"):
