@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench bench-fetch format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, o
 
 bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside its peers
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fetching
+
+bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
 
 soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
