@@ -57,6 +57,29 @@ options:
         changed and the module fails.
       - So what is deployed is what was reviewed, and the branch is still where it was then.
     type: str
+  verify:
+    description:
+      - What must carry a good signature by one of O(allowed_signers) or O(gpg_public_keys). It is verified before
+        anything in O(dest) is touched; if it is not good, the module fails.
+      - V(signed_commit) is the commit that O(ref) stands for. The commits before it need none.
+      - V(signed_tag) is the annotated tag that O(ref) names. It must bear that name in itself, and point at a commit.
+      - Files that are in O(dest) count as verified only by the same V(signed_commit) or V(signed_tag), and by the same
+        keys. When these options change, the commit is fetched and verified anew.
+    type: str
+    choices: [none, signed_commit, signed_tag]
+    default: none
+  allowed_signers:
+    description:
+      - Who may sign with SSH, in the format that B(ssh-keygen)(1) calls allowed signers. Its options hold, too. The
+        time that C(valid-after) and C(valid-before) are about is the one in the commit or tag.
+      - Nobody else's signature counts, whatever keys, trust or settings the host has.
+    type: str
+  gpg_public_keys:
+    description:
+      - The OpenPGP keys that may sign, as C(gpg --armor --export) prints them. A key that has expired or is revoked
+        does not count, nor does a signature that has expired.
+      - No other key counts, whatever keys, trust or settings the host has.
+    type: str
   directory:
     description: The directory inside the repository, relative to its root.
     type: str
@@ -164,6 +187,8 @@ requirements:
   - GitPython >= 3.2.1
   - git >= 2.29
   - OpenSSH's client, for SSH
+  - git >= 2.34 and OpenSSH's client, for O(allowed_signers)
+  - GnuPG, for O(gpg_public_keys)
 notes:
   - O(private_key), O(private_key_passphrase) and O(token) reach Git and SSH through the memory of this module's
     process, not through a file on a disk, an argument or the environment. Where the system cannot do that, they are
@@ -196,10 +221,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ source.files }} of commit {{ source.commit }} in {{ source.directory }}"
 
-- name: Fetch a tag over HTTPS
+- name: Fetch a tag over HTTPS, if the release manager has signed it
   dbops.migrations.git_fetch:
     repo: https://gitlab.example.com/example/shop.git
     ref: refs/tags/v1.4.0
+    verify: signed_tag
+    allowed_signers: >-
+      releases@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
     directory: db/migrations
     dest: /var/lib/dbops-migrations/shop
     token: "{{ shop_read_token }}"
@@ -246,7 +274,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
-from ansible_collections.dbops.migrations.plugins.module_utils._git import https, ssh
+from ansible_collections.dbops.migrations.plugins.module_utils._git import https, signature, ssh
 from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import Wish, fetch, preview
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
@@ -270,6 +298,9 @@ SPEC = AWS + ArgumentSpec(
         "repo": {"type": "str", "required": True},
         "ref": {"type": "str", "default": "HEAD"},
         "expected_commit": {"type": "str"},
+        "verify": {"type": "str", "choices": ["none", "signed_commit", "signed_tag"], "default": "none"},
+        "allowed_signers": {"type": "str"},
+        "gpg_public_keys": {"type": "str", "no_log": False},
         "keep": {"type": "int", "default": 3},
         "directory": {"type": "str", "default": "."},
         "dest": {"type": "path", "required": True},
@@ -309,7 +340,9 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     if expected is not None and candidates(expected):
         raise Error(f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
     directory = clean_directory(params["directory"])
-    wish = Wish(params["ref"], directory, params["missing_directory"] == "empty", expected and expected.lower())
+    policy = signature.policy(params["verify"], params["allowed_signers"], params["gpg_public_keys"])
+    may_be_missing = params["missing_directory"] == "empty"
+    wish = Wish(params["ref"], directory, may_be_missing, expected and expected.lower(), policy)
     timeout = params["timeout"]
     if timeout < 1:
         raise Error(f"timeout must be at least 1 second: {timeout}.")
@@ -323,7 +356,8 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     params = {**params, **{name: texts.read(where) for name, where in addresses.items() if where}}
     with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
         at_the_end.callback(ssh.hang_up, private)
-        remote = Remote(repo, private, timeout, _access(params, repo, private))
+        signers = None if policy is None else signature.Signers(policy, private)
+        remote = Remote(repo, private, timeout, _access(params, repo, private), signers)
         if module.check_mode:
             elsewhere = kept or Store("dest", private.join("preview"))
             outcome, store = preview(remote, wish, dest, elsewhere, timeout)

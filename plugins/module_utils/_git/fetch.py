@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .._core.errors import Error
 from .reference import Resolved, shown
 from .remote import DirectoryMissing, Remote
+from .signature import Policy
 from .tree import Store, release_name
 
 
@@ -21,12 +22,14 @@ class Wish:
 
     :param may_be_missing: take a directory that the commit lacks for an empty one.
     :param expected: the commit that the ref must stand for; None for any.
+    :param policy: what must be signed, and by whom; None when nothing must.
     """
 
     ref: str
     directory: str
     may_be_missing: bool
     expected: str | None
+    policy: Policy | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
         outcome = ask(remote, wish, dest)
         if not outcome.changed:
             return outcome
+        _verify(remote, wish, dest, outcome)
         with dest.locked(timeout):
             now = dest.current()
             if now not in (outcome.before, outcome.name):
@@ -63,7 +67,7 @@ def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
 def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
     """Find out what would be current, without fetching.
 
-    :raises Error: the ref does not stand for the commit that is expected.
+    :raises Error: the ref does not stand for the commit that is expected, or not for a tag where one must be signed.
     """
     before = dest.current()
     found = remote.resolve(wish.ref)
@@ -72,7 +76,8 @@ def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
             f"ref {shown(wish.ref)} stands for commit {found.commit}, and expected_commit is {wish.expected}. "
             "Nothing was changed. Review the new commit and expect it, or give the expected one as ref."
         )
-    name = release_name(found.commit, wish.directory)
+    verified = "" if wish.policy is None else wish.policy.mark(found)
+    name = release_name(found.commit, wish.directory, verified)
     return Outcome(found, before, name, before != name or not _has(dest, wish, name))
 
 
@@ -81,6 +86,7 @@ def preview(remote: Remote, wish: Wish, dest: Store, elsewhere: Store, timeout: 
     outcome = ask(remote, wish, dest)
     if _has(dest, wish, outcome.name):
         return outcome, dest
+    _verify(remote, wish, elsewhere, outcome)
     with elsewhere.locked(timeout):
         place(remote, wish, elsewhere, outcome)
     return outcome, elsewhere
@@ -97,6 +103,12 @@ def place(remote: Remote, wish: Wish, store: Store, outcome: Outcome) -> None:
             store.add(outcome.name, ())
     if store.current() != outcome.name:
         store.switch(outcome.name)
+
+
+def _verify(remote: Remote, wish: Wish, store: Store, outcome: Outcome) -> None:
+    """Verify what is about to be placed, while nothing in the store has been touched yet."""
+    if not _has(store, wish, outcome.name):
+        remote.verify(outcome.found)
 
 
 def _known(store: Store) -> list[str]:

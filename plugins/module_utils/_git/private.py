@@ -46,6 +46,13 @@ class PrivateFolder:
             file.write(_encoded(text))
         return path
 
+    def folder(self, name: str) -> str:
+        """Make a directory of mode 0700 and return its path."""
+        path = self.join(name)
+        with _errors(self.path):
+            os.mkdir(path, 0o700)
+        return path
+
     def secret(self, name: str, text: str) -> str:
         """Return a path at which this account's processes read ``text`` while this process lives.
 

@@ -37,11 +37,23 @@ class Address:
 
 
 @dataclass(frozen=True)
+class Tag:
+    """An annotated tag: an object of its own, and the name by which it was asked for, without refs/tags/."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Resolved:
-    """A commit, and the full name of the ref that leads to it (None when it was named itself)."""
+    """A commit, and the full name of the ref that leads to it (None when it was named itself).
+
+    :param tag: the annotated tag that leads to it.
+    """
 
     commit: str
     name: str | None = None
+    tag: Tag | None = None
 
 
 def _check_text(option: str, text: str) -> None:
@@ -157,7 +169,11 @@ def choose(ref: str, listing: str) -> Resolved | None:
         return None
     name = found[0]
     # An annotated tag is an object of its own; git lists the commit it stands for as "name^{}".
-    return Resolved(commits.get(f"{name}^{{}}", commits[name]), names.get(name, name))
+    commit = commits.get(f"{name}^{{}}")
+    short = re.sub(r"\Arefs/tags/", "", name)
+    # By the name that was asked for, not by one that the server says it leads to.
+    tag = Tag(commits[name], short) if commit is not None and short != name else None
+    return Resolved(commit or commits[name], names.get(name, name), tag)
 
 
 def not_found(ref: str, repo: str, names: Sequence[str]) -> Error:

@@ -14,16 +14,17 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
 from .errors import explain, refused, refused_filter
 from .private import PrivateFolder
-from .reference import Address, Resolved, candidates, choose, not_found, shown
+from .reference import Address, Resolved, Tag, candidates, choose, not_found, shown
+from .signature import Signers, mislabelled
 
 # GitPython runs git when it is imported: what the environment says about git must be gone before.
 for _variable in [name for name in os.environ if name.startswith("GIT_") or name in ("SSH_ASKPASS", "SSH_AUTH_SOCK")]:
@@ -42,7 +43,12 @@ _SETTINGS = (
 # nothing. Of objects that are asked for by name: all below them, or only what is in directories below.
 _LEFT_OUT = ("--filter=tree:1", "--filter=blob:none", None)
 _ONE_LEVEL, _WITH_FILES = "--filter=tree:0", "--filter=tree:2"
+# The first git that knows of SSH signatures.
+_SSH_SIGNATURES = (2, 34)
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
+
+
+_Result = TypeVar("_Result")
 
 
 class DirectoryMissing(Error):
@@ -72,6 +78,7 @@ class Remote:
 
     :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
     :param timeout: seconds for all that is asked of the server.
+    :param signers: those by one of whom what is fetched must be signed.
     :ivar unfiltered: the server has sent more than it was asked for, or did not send what it was asked for alone.
     """
 
@@ -81,6 +88,7 @@ class Remote:
         private: PrivateFolder,
         timeout: int,
         environment: dict[str, str],
+        signers: Signers | None = None,
     ) -> None:
         GITPYTHON.check()
         for program in ("git", "ssh") if address.transport == "ssh" else ("git",):
@@ -95,6 +103,9 @@ class Remote:
         self._private = private
         self._timeout = timeout
         self._left = float(timeout)
+        self._signers = signers
+        self._left_out = list(_LEFT_OUT)
+        self._fetched: Resolved | None = None
         self._repositories = self._requests = 0
         self.unfiltered = False
         self._git = git.Git(private.path)
@@ -111,6 +122,13 @@ class Remote:
             GIT_NO_LAZY_FETCH="1",
             **environment,
         )
+        if signers is not None and signers.policy.allowed_signers is not None:
+            version = self._git.version_info
+            if version < _SSH_SIGNATURES:
+                raise Error(
+                    f"git on the runner is {'.'.join(map(str, version))}, and SSH signatures (allowed_signers) need "
+                    f"{'.'.join(map(str, _SSH_SIGNATURES))} or newer. Install a newer git, or sign with OpenPGP."
+                )
 
     def resolve(self, ref: str) -> Resolved:
         """Return the commit that ``ref`` stands for now; a full commit is not asked for."""
@@ -124,6 +142,11 @@ class Remote:
             listing = self._ask("ls-remote", "--heads", "--tags", "--refs", "--", self._address.repo)
             raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
         return found
+
+    def verify(self, found: Resolved) -> None:
+        """Fetch the commit, or its tag, if it must be signed; raise Error unless it is."""
+        if self._signers is not None:
+            self._cheapest(lambda: self._fetch(found))
 
     def contents(self, found: Resolved, directory: str, known: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
         """Fetch, and give name and content of each file directly in the directory.
@@ -144,26 +167,40 @@ class Remote:
         return bytes(content)
 
     def _bring(self, found: Resolved, directory: str, here: Mapping[str, str]) -> list[Entry]:
-        """Fetch the directory's files in the cheapest way that the server allows, and return them."""
-        for left_out in _LEFT_OUT:
+        """Fetch the directory's files, and return them."""
+
+        def bring() -> list[Entry]:
+            self._fetch(found)
+            tree = self._tree(found.commit, directory, _ONE_LEVEL if here else _WITH_FILES)
+            files = list(self._files(tree, directory))
+            self._complete(tree, {file.id for file in files} - here.keys())
+            return files
+
+        return self._cheapest(bring)
+
+    def _cheapest(self, attempt: Callable[[], _Result]) -> _Result:
+        """Do something in the cheapest way that the server allows."""
+        while self._left_out:
             try:
-                self._fetch(found, left_out)
-                tree = self._tree(found.commit, directory, _ONE_LEVEL if here else _WITH_FILES)
-                files = list(self._files(tree, directory))
-                self._complete(tree, {file.id for file in files} - here.keys())
+                return attempt()
             except _Refused:
                 self.unfiltered = True
-                continue
-            return files
-        raise Error(f"{self._address.repo}: the server did not send all of {shown(directory or '.')}.")
+                self._fetched = None
+                del self._left_out[0]
+        raise Error(f"{self._address.repo}: the server did not send all that was asked for.")
 
-    def _fetch(self, found: Resolved, left_out: str | None) -> None:
-        """Fetch the commit in the cheapest way that the server allows.
+    def _fetch(self, found: Resolved) -> None:
+        """Fetch the commit, and the tag that must be signed; raise Error when what must be signed is not.
 
-        :raises _Refused: the server does not leave that out.
+        :raises _Refused: the server does not leave out what it is asked to.
         """
+        if self._fetched == found:
+            return
+        left_out = self._left_out[0]
+        tag = self._signers.policy.tag(found) if self._signers else None
         shallow = ["--depth=1"]
-        ways: list[tuple[list[str], list[str]]] = [(shallow, [found.commit])]
+        # With a tag comes what it points at.
+        ways: list[tuple[list[str], list[str]]] = [(shallow, [tag.id if tag else found.commit])]
         if found.name is not None:
             ways.append((shallow, [found.name]))
         ways.append(([], ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]))
@@ -178,7 +215,10 @@ class Remote:
                 if not refused(str(error)):
                     raise self._explained(error) from None
             else:
-                if self._has_commit(found.commit):
+                if self._has_commit(found.commit) and (tag is None or self._is_here(tag.id)):
+                    if self._signers is not None:
+                        self._check_signature(found, tag, self._signers)
+                    self._fetched = found
                     return
         raise Error(
             f"The commit {found.commit} does not exist in {self._address.repo}, "
@@ -193,6 +233,22 @@ class Remote:
         if kind != "commit":
             raise Error(f"{commit} in {self._address.repo} is a {kind}. Give the commit's own name.")
         return True
+
+    def _check_signature(self, found: Resolved, tag: Tag | None, signers: Signers) -> None:
+        kind, name = ("tag", tag.id) if tag else ("commit", found.commit)
+        content = self._local("cat_file", kind, name, stdout_as_string=False, strip_newline_in_stdout=False)
+        status, _output, said = self._git.execute(
+            [self._git.GIT_PYTHON_GIT_EXECUTABLE, *signers.settings, f"verify-{kind}", "--raw", name],
+            with_extended_output=True,
+            with_exceptions=False,
+            env=signers.environment,
+        )
+        problem = signers.problem(content, tag, status == 0, said)
+        if tag is not None and problem is None:
+            problem = mislabelled(content, tag, found.commit)
+        if problem is not None:
+            what = f"the tag {shown(tag.name)}" if tag else f"the commit {found.commit}"
+            raise Error(f"{self._address.repo}: {what} {problem}. Nothing was changed.")
 
     def _tree(self, commit: str, directory: str, wanted: str) -> str:
         """Return the tree of a directory, found step by step so that the message can say how far it goes.
@@ -278,6 +334,7 @@ class Remote:
     def _new_repository(self) -> None:
         """Start over with an empty repository: nothing of an attempt that failed may shape the next one."""
         self._git.clear_cache()
+        self._fetched = None
         self._repositories += 1
         path = self._private.join(f"repository-{self._repositories}")
         self._git.update_environment(GIT_DIR=path)

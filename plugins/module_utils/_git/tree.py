@@ -27,15 +27,22 @@ from collections.abc import Iterable, Iterator
 
 from .._core.errors import Error
 
-_NAME = re.compile(r"[0-9a-f]{40}-[0-9a-f]{12}\Z")
+_NAME = re.compile(r"[0-9a-f]{40}-([0-9a-f]{12}|[0-9a-f]{40})\Z")
 _TEMPORARY = ".tmp-"
 # A release is handed on only while it is the current one. A run that got it then may still be reading it later.
 _KEEP_SECONDS = 24 * 60 * 60
 
 
-def release_name(commit: str, directory: str) -> str:
-    """Return the name of a release: whoever fetches the same directory of the same commit fetches the same files."""
-    return f"{commit}-{hashlib.sha256(directory.encode()).hexdigest()[:12]}"
+def release_name(commit: str, directory: str, verified: str = "") -> str:
+    """Return the name of a release: whoever fetches the same directory of the same commit fetches the same files.
+
+    :param verified: what was verified, and by whose keys: a release that was not is another one.
+    """
+    if not verified:
+        return f"{commit}-{hashlib.sha256(directory.encode()).hexdigest()[:12]}"
+    # Longer: a server chooses a tag's id, and must not find one that gives the name of a release that is here.
+    digest = hashlib.sha256(directory.encode() + b"\0" + verified.encode()).hexdigest()
+    return f"{commit}-{digest[:40]}"
 
 
 def commit_of(name: str | None) -> str | None:

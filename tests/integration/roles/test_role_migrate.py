@@ -228,6 +228,10 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     assert "missing required arguments: migrate_repository" in failure(nothing, "orders")
     other = playbook(MIGRATE, team.inventory(migrate_expected_commit="0" * 40, migrate_keep=1), "--limit", "orders")
     assert f"and expected_commit is {'0' * 40}. Nothing was changed." in failure(other, "orders")
+    for variable, complaint in {"allowed_signers": "holds no key", "gpg_public_keys": "does not hold OpenPGP"}.items():
+        keys = {"migrate_verify": "signed_commit", f"migrate_{variable}": "# nobody"}
+        unusable = playbook(MIGRATE, team.inventory(**keys), "--limit", "orders")
+        assert f"{variable} {complaint}" in failure(unusable, "orders")
     nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
     assert failure(nowhere, "orders") == (
         "login_db is empty: name the schema to work on, here or in the secret of login_secret. For the role migrate it "

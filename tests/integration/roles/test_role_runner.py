@@ -152,7 +152,7 @@ def test_a_bare_debian(debian: Door, playbook: RunPlaybook) -> None:
     planned = playbook(PREPARE, inventory, "--check")
     assert changed(planned)["runner"] > 0
     told = planned.result("runner", "Say what would be installed")["msg"]
-    assert told[0] == "packages: ca-certificates, openssh-client, python3-packaging, python3-venv"
+    assert told[0] == "packages: ca-certificates, gnupg, openssh-client, python3-packaging, python3-venv"
     assert not home.exists()
     assert not (debian.root / "usr/bin/ssh").exists()
 

@@ -11,6 +11,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
     Address,
     Resolved,
+    Tag,
     candidates,
     choose,
     clean_directory,
@@ -154,7 +155,8 @@ def test_choose() -> None:
     )
     assert choose("HEAD", listing) == Resolved(ONE, "refs/heads/main")
     assert choose("main", listing) == Resolved(ONE, "refs/heads/main")
-    assert choose("v1", listing) == Resolved(THREE, "refs/tags/v1")
+    assert choose("v1", listing) == Resolved(THREE, "refs/tags/v1", Tag(TWO, "v1"))
+    assert choose("refs/tags/v1", listing) == Resolved(THREE, "refs/tags/v1", Tag(TWO, "v1"))
     assert choose("y", listing) is None
 
 

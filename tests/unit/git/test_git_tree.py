@@ -41,6 +41,19 @@ def test_names() -> None:
     assert release_name("1" * 40, "a") != release_name("1" * 40, "b")
 
 
+def test_names_of_what_was_verified(store: Store) -> None:
+    # As it always was: what is in a destination stays known.
+    assert release_name("1" * 40, "db") == f"{'1' * 40}-7bdc25d1694e"
+    names = [release_name("1" * 40, "db", verified) for verified in ("", "a", "b")]
+    assert [len(name) for name in names] == [53, 81, 81]
+    assert len(set(names)) == 3
+    for name in names:
+        store.add(name, [("a", b"1")])
+        store.switch(name)
+        assert store.current() == name
+        assert commit_of(name) == "1" * 40
+
+
 def test_add_and_switch(store: Store) -> None:
     assert store.current() is None
     store.add(name(1), [("b", b"2"), ("a", b"1")])

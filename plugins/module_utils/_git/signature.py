@@ -1,0 +1,254 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose signatures count, and what gpg and ssh-keygen say about one. Private to the collection."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .._core.errors import Error
+from .private import PrivateFolder
+from .reference import Resolved, Tag, shown
+
+# No daemon is started, no key is looked for elsewhere, and a key that is given needs no trust beyond that.
+_GPG_SETTINGS = """\
+batch
+no-tty
+no-autostart
+disable-dirmngr
+no-auto-key-retrieve
+trust-model always
+no-default-keyring
+keyring keys.gpg
+"""
+_BLOCK = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+# By a key of zeros, which nobody has: looking for it, ssh-keygen reads every line, and says which it cannot.
+_BY_NOBODY = """\
+-----BEGIN SSH SIGNATURE-----
+U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgAAAAAAAAAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAAAAAAAADZ2l0AAAAAAAAAAZzaGE1MTIAAABTAAAAC3NzaC1lZDI1NTE5
+AAAAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAAAAAAAA=
+-----END SSH SIGNATURE-----
+"""
+_COMPLAINT = re.compile(r"allowed_signers:(\d+): ([ -~]{1,120})")
+# Of a commit it is in the head; of a tag it is the end, and the last one counts.
+_IN_COMMIT = re.compile(rb"^gpgsig -----BEGIN ([A-Z ]+)-----", re.MULTILINE)
+_IN_TAG = re.compile(rb"^-----BEGIN (PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----", re.MULTILINE)
+_TAG = re.compile(rb"object ([0-9a-f]{40})\ntype ([a-z]+)\ntag ([^\n]*)\n")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What must be signed, and by whom.
+
+    :param verify: signed_commit or signed_tag.
+    """
+
+    verify: str
+    allowed_signers: str | None
+    gpg_public_keys: str | None
+
+    def tag(self, found: Resolved) -> Tag | None:
+        """Return the tag that must be signed; None when it is the commit itself.
+
+        :raises Error: there must be a tag and there is none.
+        """
+        if self.verify != "signed_tag":
+            return None
+        if found.tag is None:
+            what = f"is the commit {found.commit}"
+            if found.name is not None:
+                lightweight = found.name.startswith("refs/tags/")
+                what = f"stands for {found.name}, which is {'a lightweight tag' if lightweight else 'no tag'}"
+            raise Error(
+                f"verify is signed_tag, and ref {what}: there is nothing to verify. Give the name of a signed tag "
+                "(git tag -s), or set verify to signed_commit."
+            )
+        return found.tag
+
+    def mark(self, found: Resolved) -> str:
+        """Return a text that is the same only when the same was verified, and by the same keys."""
+        tag = self.tag(found)
+        what = [self.verify, self.allowed_signers, self.gpg_public_keys, tag and [tag.name, tag.id]]
+        return json.dumps(what)
+
+
+def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None) -> Policy | None:
+    """Return what the options ask for; None when no signature is."""
+    given = allowed_signers is not None or gpg_public_keys is not None
+    if verify != "none":
+        if not given:
+            raise Error(f"verify is {verify}, but nobody may sign: give allowed_signers, gpg_public_keys or both.")
+        return Policy(verify, allowed_signers, gpg_public_keys)
+    if given:
+        raise Error(
+            "allowed_signers and gpg_public_keys have no effect as verify is none: set it to signed_commit or "
+            "signed_tag, or leave them out."
+        )
+    return None
+
+
+class Signers:
+    """Those who may sign, in a private directory: nothing that the host knows about keys counts.
+
+    :ivar settings: what git is to be told about them.
+    :ivar environment: what gpg is.
+    """
+
+    def __init__(self, policy: Policy, private: PrivateFolder) -> None:
+        self.policy = policy
+        self._keys: set[str] = set()
+        self.environment = {"TMPDIR": private.path}
+        gpg = ssh = "false"
+        if policy.allowed_signers is not None:
+            ssh = _program("ssh-keygen", "allowed_signers", "openssh-clients")
+            self._take_signers(policy.allowed_signers, private)
+        if policy.gpg_public_keys is not None:
+            gpg = _program("gpg", "gpg_public_keys", "gnupg2")
+            self._take_keys(policy.gpg_public_keys, private)
+        values = {
+            "gpg.program": gpg,
+            "gpg.x509.program": "false",
+            "gpg.ssh.program": ssh,
+            "gpg.ssh.allowedSignersFile": private.join("allowed_signers"),
+        }
+        self.settings = [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
+
+    def _take_signers(self, text: str, private: PrivateFolder) -> None:
+        # ssh-keygen takes no empty line; the others keep their numbers.
+        path = private.file("allowed_signers", re.sub(r"^[ \t\r]*$", "#", text, flags=re.MULTILINE) + "\n")
+        words = ["ssh-keygen", "-Y", "find-principals", "-f", path, "-s", private.file("by_nobody", _BY_NOBODY)]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        complaint = _COMPLAINT.search(done.stderr.decode("utf-8", "replace"))
+        if complaint is not None:
+            raise Error(
+                f"allowed_signers, line {complaint[1]}: {complaint[2]}. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY, "
+                "see ALLOWED SIGNERS in the manual of ssh-keygen."
+            )
+        if not re.search(r"^[ \t]*[^#\s]", text, re.MULTILINE):
+            raise Error("allowed_signers holds no key. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY.")
+
+    def _take_keys(self, text: str, private: PrivateFolder) -> None:
+        # Made here, as gpg would set up a directory of its own making for a daemon.
+        self.environment["GNUPGHOME"] = private.folder("gnupg")
+        private.file(os.path.join("gnupg", "gpg.conf"), _GPG_SETTINGS)
+        # One by one: a certificate of revocation in the wrong place would pass in silence.
+        blocks = _BLOCK.findall(text)
+        # Into a file and not into gpg's own keyring, for which it would look for an agent.
+        words = ["--import-options", "import-export", "--import"]
+        rings = [self._gpg(words, block.encode("utf-8", "replace")) for block in blocks]
+        if not blocks or text.count("-----BEGIN ") != len(blocks) or not all(rings):
+            raise Error(
+                "gpg_public_keys does not hold OpenPGP public keys that gpg can read, or not only such. Give what "
+                "gpg --armor --export prints, with its line breaks."
+            )
+        ring = b"".join(rings)
+        listing = self._gpg(["--with-colons", "--show-keys"], ring).decode("utf-8", "replace")
+        keys = re.findall(r"^pub:.*\nfpr:+([0-9A-F]+):", listing, re.MULTILINE)
+        self._keys = set(keys)
+        if len(keys) != len(self._keys):
+            raise Error("gpg_public_keys holds a key twice. Give each once, as it is now: one may be out of date.")
+        private.file(os.path.join("gnupg", "keys.gpg"), ring.decode("utf-8", "surrogateescape"))
+
+    def _gpg(self, words: Sequence[str], text: bytes) -> bytes:
+        """Run gpg without a keyring and return what it printed; nothing when it failed."""
+        done = subprocess.run(
+            ["gpg", "--no-keyring", *words],
+            input=text,
+            env={**os.environ, **self.environment, "LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+        )
+        return done.stdout if done.returncode == 0 else b""
+
+    def problem(self, content: bytes, tag: Tag | None, accepted: bool, said: str) -> str | None:
+        """Return what is wrong with the signature of a tag or commit, in words to follow its name.
+
+        :param content: the object.
+        :param accepted: git's own verdict.
+        :param said: what the program that git asked has said.
+        """
+        # A host's settings for gpg can name more keys, so who it was must be one of ours.
+        signed_by = set(re.findall(r"^\[GNUPG:\] VALIDSIG .* ([0-9A-F]+)$", said, re.MULTILINE))
+        if accepted and signed_by <= self._keys:
+            return None
+        kinds = _IN_TAG.findall(content) if tag else _IN_COMMIT.findall(content.partition(b"\n\n")[0])[:1]
+        if not kinds:
+            return "is not signed"
+        if kinds[-1].startswith(b"PGP"):
+            return self._pgp_problem(said)
+        if kinds[-1] == b"SSH SIGNATURE":
+            return self._ssh_problem(said)
+        return "has a signature of a kind that is not supported (X.509): sign with SSH or OpenPGP"
+
+    def _pgp_problem(self, said: str) -> str:
+        if self.policy.gpg_public_keys is None:
+            return "has an OpenPGP signature, and gpg_public_keys is not given"
+        found = dict(re.findall(r"^\[GNUPG:\] ([A-Z_]+) ([ -~]*)", said, re.MULTILINE))
+        if "BADSIG" in found:
+            return _TAMPERED
+        # The last word of ERRSIG is the fingerprint, or a dash when the signature does not have it.
+        by = found.get("VALIDSIG", "").partition(" ")[0] or found.get("ERRSIG", "-").split()[-1]
+        if by == "-":
+            by = found.get("NO_PUBKEY", "unknown")
+        by = f"is signed by the OpenPGP key {by}"
+        if "REVKEYSIG" in found:
+            return f"{by}, which is revoked"
+        if "EXPKEYSIG" in found:
+            return f"{by}, which has expired"
+        if "EXPSIG" in found:
+            return f"{by}, and the signature has expired"
+        if "NO_PUBKEY" in found or "VALIDSIG" in found:
+            return f"{by}, which is not among gpg_public_keys"
+        return f"has an OpenPGP signature that gpg cannot verify ({', '.join(sorted(found)) or 'it gives no reason'})"
+
+    def _ssh_problem(self, said: str) -> str:
+        if self.policy.allowed_signers is None:
+            return "has an SSH signature, and allowed_signers is not given"
+        if "incorrect signature" in said:
+            return _TAMPERED
+        key = re.search(r"with \S+ key (SHA256:[\w+/]+)", said)
+        by = f"is signed by the SSH key {key[1]}" if key else "is signed by an SSH key"
+        complaint = _COMPLAINT.search(said)
+        if complaint is not None:
+            return f"{by}, which allowed_signers does not accept (line {complaint[1]}: {complaint[2]})"
+        if key is not None:
+            return f"{by}, which is not in allowed_signers"
+        return "has an SSH signature that ssh-keygen cannot verify"
+
+
+_TAMPERED = "has a signature that does not fit its content: it was changed, or the signature is another one's"
+
+
+def mislabelled(content: bytes, tag: Tag, commit: str) -> str | None:
+    """Return what is wrong with a tag whose signature is good, in words to follow its name."""
+    found = _TAG.match(content)
+    if found is None:
+        return "is malformed"
+    target, kind, name = (part.decode("utf-8", "surrogateescape") for part in found.groups())
+    if name != tag.name:
+        # An old tag, with its good signature, would be taken for another one.
+        return f"calls itself {shown(name)}: a signed tag counts under its own name only"
+    if kind != "commit":
+        return f"points at a {kind} and not at a commit: tag the commit itself"
+    if target != commit:
+        return f"points at the commit {target}, and the server says {commit}"
+    return None
+
+
+def _program(name: str, option: str, package: str) -> str:
+    if shutil.which(name) is None:
+        raise Error(
+            f"{name} is not installed on the runner, and {option} needs it. Prepare it with the playbook "
+            f"dbops.migrations.prepare_runner, or install the package {package}."
+        )
+    return name
