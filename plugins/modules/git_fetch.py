@@ -226,8 +226,7 @@ EXAMPLES = r"""
     repo: https://gitlab.example.com/example/shop.git
     ref: refs/tags/v1.4.0
     verify: signed_tag
-    allowed_signers: >-
-      releases@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
+    allowed_signers: "ops@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILL+xbRZPXiB8pNtuXEcRwo+27bZwuAb4AoJYkHDEKp0"
     directory: db/migrations
     dest: /var/lib/dbops-migrations/shop
     token: "{{ shop_read_token }}"

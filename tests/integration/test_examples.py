@@ -17,6 +17,7 @@ from integration.git_fetch.support import HttpGit
 from parts import CHECKOUT
 from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
+from parts.signing import SshSigner
 from parts.sshd import GitServer
 
 PLUGINS = sorted(
@@ -29,6 +30,7 @@ FILES = {
     "db/migrations/0001_users.down.sql": "DROP TABLE users;\n",
 }
 GITHUB = "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+RELEASES = "ops@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILL+xbRZPXiB8pNtuXEcRwo+27bZwuAb4AoJYkHDEKp0"
 
 
 def examples(plugin: Path) -> str:
@@ -53,7 +55,8 @@ def git_places(git_server: GitServer, tmp_path: Path) -> Any:
     """Where the examples' repositories are, over SSH and over HTTP."""
     repository = git_server.create(f"shop-{uuid.uuid4().hex[:8]}")
     repository.commit(FILES)
-    repository.tag("v1.4.0")
+    releases = SshSigner(tmp_path, "releases")
+    releases.tag(repository, "v1.4.0")
     with HttpGit(git_server.folder / "repositories") as server:
         server.user = "x-access-token"
         yield (
@@ -61,6 +64,7 @@ def git_places(git_server: GitServer, tmp_path: Path) -> Any:
                 "git@github.com:example/shop.git": repository.url,
                 "https://gitlab.example.com/example/shop.git": f"{server.url}/{repository.path.name}",
                 f'"{GITHUB}"': json.dumps(git_server.known_hosts),
+                f'"{RELEASES}"': json.dumps(releases.public),
                 "/var/lib/dbops-migrations/shop": str(tmp_path / "fetched"),
             },
             {"shop_deploy_key": git_server.private_key, "shop_read_token": server.token},
