@@ -63,6 +63,7 @@ options:
         anything in O(dest) is touched; if it is not good, the module fails.
       - V(signed_commit) is the commit that O(ref) stands for. The commits before it need none.
       - V(signed_tag) is the annotated tag that O(ref) names. It must bear that name in itself, and point at a commit.
+      - A signature says who, and not for which branch, nor that there is nothing newer. See O(expected_commit).
       - Files that are in O(dest) count as verified only by the same V(signed_commit) or V(signed_tag), and by the same
         keys. When these options change, the commit is fetched and verified anew.
     type: str

@@ -183,7 +183,7 @@ class Signers:
             return None
         kinds = _IN_TAG.findall(content) if tag else _IN_COMMIT.findall(content.partition(b"\n\n")[0])[:1]
         if not kinds:
-            return "is not signed"
+            return "is not signed: sign it (git commit -S, git tag -s), or give one that is"
         if kinds[-1].startswith(b"PGP"):
             return self._pgp_problem(said)
         if kinds[-1] == b"SSH SIGNATURE":
@@ -192,7 +192,7 @@ class Signers:
 
     def _pgp_problem(self, said: str) -> str:
         if self.policy.gpg_public_keys is None:
-            return "has an OpenPGP signature, and gpg_public_keys is not given"
+            return "has an OpenPGP signature, and gpg_public_keys, whose keys would count, is not given"
         found = dict(re.findall(r"^\[GNUPG:\] ([A-Z_]+) ([ -~]*)", said, re.MULTILINE))
         if "BADSIG" in found:
             return _TAMPERED
@@ -202,18 +202,18 @@ class Signers:
             by = found.get("NO_PUBKEY", "unknown")
         by = f"is signed by the OpenPGP key {by}"
         if "REVKEYSIG" in found:
-            return f"{by}, which is revoked"
+            return f"{by}, which is revoked: have it signed anew, by a key that is not"
         if "EXPKEYSIG" in found:
-            return f"{by}, which has expired"
+            return f"{by}, which has expired: give the key anew if it is valid for longer now, or have it signed anew"
         if "EXPSIG" in found:
-            return f"{by}, and the signature has expired"
+            return f"{by}, and the signature has expired: have it signed anew"
         if "NO_PUBKEY" in found or "VALIDSIG" in found:
-            return f"{by}, which is not among gpg_public_keys"
+            return f"{by}, which is not among gpg_public_keys: add it there if you trust it"
         return f"has an OpenPGP signature that gpg cannot verify ({', '.join(sorted(found)) or 'it gives no reason'})"
 
     def _ssh_problem(self, said: str) -> str:
         if self.policy.allowed_signers is None:
-            return "has an SSH signature, and allowed_signers is not given"
+            return "has an SSH signature, and allowed_signers, whose keys would count, is not given"
         if "incorrect signature" in said:
             return _TAMPERED
         key = re.search(r"with \S+ key (SHA256:[\w+/]+)", said)
@@ -222,11 +222,14 @@ class Signers:
         if complaint is not None:
             return f"{by}, which allowed_signers does not accept (line {complaint[1]}: {complaint[2]})"
         if key is not None:
-            return f"{by}, which is not in allowed_signers"
+            return f"{by}, which is not in allowed_signers: add it there if you trust it"
         return "has an SSH signature that ssh-keygen cannot verify"
 
 
-_TAMPERED = "has a signature that does not fit its content: it was changed, or the signature is another one's"
+_TAMPERED = (
+    "has a signature that does not fit its content: it was changed, or the signature is another one's. Find out who "
+    "did that, and do not use it"
+)
 
 
 def mislabelled(content: bytes, tag: Tag, commit: str) -> str | None:
