@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh fuzz soak bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh docs fuzz soak bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,18 @@ integration: packages-test .venv/test.stamp ## Run the integration tests, on rea
 test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is made for it: a bare Debian 12
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
+docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
+	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples .docs/source
+	mkdir -m 755 .docs/source/docs/reference
+	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
+	  --dest-dir .docs/source/docs/reference dbops.migrations
+	.venv/docs/bin/sphinx-build --nitpicky --fail-on-warning --keep-going --quiet .docs/source/docs .docs/html
+
+.venv/docs/stamp: tests/requirements/docs.txt | .venv/bin/python
+	$(PYTHON) -m venv .venv/docs
+	.venv/docs/bin/pip install --quiet --requirement $<
+	@touch $@
+
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
 
@@ -73,7 +85,7 @@ build: .venv/demo.stamp ## Build the collection's archive
 	$(BIN)/ansible-galaxy collection build --force
 
 clean: ## Remove what the targets have made, downloads included
-	rm -rf .venv .nox .cache .demo .ansible .hypothesis .*_cache tests/output *.tar.gz
+	rm -rf .venv .nox .cache .demo .docs .ansible .hypothesis .*_cache tests/output *.tar.gz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages-demo:
