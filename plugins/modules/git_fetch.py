@@ -101,8 +101,8 @@ options:
   private_key:
     description:
       - The text of the private key for SSH. It is kept in memory.
-      - If neither this nor O(private_key_file) nor O(private_key_secret) is given, the account's own keys are used. An
-        SSH agent never is.
+      - If none of this, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is given, the account's own keys
+        are used.
     type: str
   private_key_file:
     description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.
@@ -141,15 +141,31 @@ options:
     description: Where the passphrase is, in the way of O(private_key_secret).
     type: dict
     suboptions: *address
+  use_ssh_agent:
+    description:
+      - Use the keys of the SSH agent that E(SSH_AUTH_SOCK) names in this task's environment on the runner, and no
+        others. It is the one that Ansible's own connection forwards, or is set with C(environment).
+      - It is not forwarded to the Git server. Without this option no agent is asked.
+      - Mutually exclusive with O(private_key), O(private_key_file) and O(private_key_passphrase).
+    type: bool
+    default: false
   known_hosts:
     description:
       - The host keys that are accepted, in the format of a C(known_hosts) file. No others are.
-      - If neither this nor O(known_hosts_file) is given, the C(known_hosts) files of the account and the system count.
-        The check is always strict.
+      - If none of this, O(known_hosts_file) and O(known_hosts_fingerprints) is given, the C(known_hosts) files of the
+        account and the system count. The check is always strict.
     type: str
   known_hosts_file:
     description: Path on the runner of a C(known_hosts) file, in place of O(known_hosts).
     type: path
+  known_hosts_fingerprints:
+    description:
+      - The SHA-256 fingerprints of the host keys that are accepted, in place of O(known_hosts). Each is V(SHA256:) and
+        43 characters, as GitHub and GitLab publish them and as C(ssh-keygen -lf) prints them.
+      - One of the server's host keys is enough, of whatever kind. Host certificates do not count.
+      - It needs OpenSSH 8.5 or newer on the runner.
+    type: list
+    elements: str
   username:
     description:
       - User name for HTTPS. Only used with O(token).
@@ -274,7 +290,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
-from ansible_collections.dbops.migrations.plugins.module_utils._git import https, signature, ssh
+from ansible_collections.dbops.migrations.plugins.module_utils._git import agent, fingerprints, https, signature, ssh
 from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import Wish, fetch, preview
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
@@ -309,8 +325,10 @@ SPEC = AWS + ArgumentSpec(
         "private_key_secret": address(field=_FIELD),
         "private_key_passphrase": {"type": "str", "no_log": True},
         "private_key_passphrase_secret": address(field=_FIELD),
+        "use_ssh_agent": {"type": "bool", "default": False},
         "known_hosts": {"type": "str"},
         "known_hosts_file": {"type": "path"},
+        "known_hosts_fingerprints": {"type": "list", "elements": "str"},
         "username": {"type": "str", "default": "x-access-token"},
         "token": {"type": "str", "no_log": True},
         "token_secret": address(field=_FIELD),
@@ -322,9 +340,10 @@ SPEC = AWS + ArgumentSpec(
         ["private_key", "private_key_file", "private_key_secret"],
         ["private_key_passphrase", "private_key_passphrase_secret"],
         ["token", "token_secret"],
-        ["known_hosts", "known_hosts_file"],
+        ["known_hosts", "known_hosts_file", "known_hosts_fingerprints"],
     ],
 )
+_OWN_KEY = ("private_key", "private_key_file", "private_key_passphrase")
 
 
 def action(module: AnsibleModule) -> dict[str, Any]:
@@ -401,29 +420,50 @@ def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
 def _access(params: dict[str, Any], repo: Address, private: PrivateFolder) -> dict[str, str]:
     """Return the environment by which git proves who it is, and knows whom it talks to."""
     if repo.transport == "ssh":
-        key = params["private_key"]
-        path, origin = params["private_key_file"], "private_key"
-        if path is not None:
-            key, origin = ssh.read_key_file(path), f"private_key_file {path}"
-        passphrase = params["private_key_passphrase"]
-        if key is not None:
-            key = private.secret("private_key", ssh.clean_key(key, origin, passphrase is not None))
-        elif passphrase is not None:
-            raise Error(
-                "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
-                "private_key_secret."
-            )
-        known_hosts = params["known_hosts_file"]
-        if known_hosts is not None and not os.access(known_hosts, os.R_OK):
-            raise Error(f"Cannot read known_hosts_file {known_hosts} on the runner. Check the path and its mode.")
-        if params["known_hosts"] is not None:
-            known_hosts = private.file("known_hosts", params["known_hosts"] + "\n")
-        command = ssh.command(key, known_hosts, params["timeout"], asks=passphrase is not None)
-        environment = {"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"}
-        return environment if passphrase is None else {**environment, **ssh.answers(passphrase, private)}
+        return _ssh_access(params, private)
     if params["token"] is not None:
         return https.credentials(repo, params["username"], params["token"], private)
     return {}
+
+
+def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str]:
+    """Return the same for SSH."""
+    environment = {"GIT_SSH_VARIANT": "ssh"}
+    key, path, passphrase = (params[name] for name in _OWN_KEY)
+    asks, by_agent = passphrase is not None, params["use_ssh_agent"]
+    if by_agent:
+        for name in _OWN_KEY:
+            if params[name] is not None:
+                raise Error(f"use_ssh_agent and {name} exclude each other. Give one of them.")
+        environment.update(agent.environment())
+    origin = "private_key"
+    if path is not None:
+        key, origin = ssh.read_key_file(path), f"private_key_file {path}"
+    if key is not None:
+        key = private.secret("private_key", ssh.clean_key(key, origin, asks))
+    elif asks:
+        raise Error(
+            "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
+            "private_key_secret."
+        )
+    if asks:
+        environment.update(ssh.answers(passphrase, private))
+    command = ssh.command(key, _host_keys(params, private), params["timeout"], asks=asks, agent=by_agent)
+    listed = params["known_hosts_fingerprints"]
+    environment["GIT_SSH_COMMAND"] = command if listed is None else fingerprints.command(command, listed, private)
+    return environment
+
+
+def _host_keys(params: dict[str, Any], private: PrivateFolder) -> dict[str, str]:
+    """Return the settings by which ssh knows the server."""
+    path = params["known_hosts_file"]
+    if path is not None and not os.access(path, os.R_OK):
+        raise Error(f"Cannot read known_hosts_file {path} on the runner. Check the path and its mode.")
+    if params["known_hosts"] is not None:
+        path = private.file("known_hosts", params["known_hosts"] + "\n")
+    if params["known_hosts_fingerprints"] is not None:
+        return fingerprints.OPTIONS
+    return {} if path is None else ssh.known_hosts_file(path)
 
 
 def main() -> None:

@@ -72,10 +72,13 @@ class GitServer(Server):
     It lets in the account that started it: an account of its own would have to be made on the machine, and those
     that a bare system has beside root own no shell. The deploy key can do nothing but Git: its forced command is
     git-shell.
+
+    :param kinds: those of its host keys.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kinds: Sequence[str] = ("ed25519",)) -> None:
         super().__init__(folder)
+        self.host_keys = {kind: folder / f"host_key_{kind}" for kind in kinds}
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.private_key_file = folder / "deploy_key"
 
@@ -86,8 +89,9 @@ class GitServer(Server):
 
     @property
     def known_hosts(self) -> str:
-        """The server's line of a known_hosts file."""
-        return f"[{self.host}]:{self.port} {(self.folder / 'host_key.pub').read_text()}"
+        """The server's lines of a known_hosts file."""
+        publics = (path.with_suffix(".pub").read_text() for path in self.host_keys.values())
+        return "".join(f"[{self.host}]:{self.port} {public}" for public in publics)
 
     def create(self, name: str, filters: bool = True) -> Repository:
         """Create an empty repository."""
@@ -101,8 +105,9 @@ class GitServer(Server):
             keys.write(f'restrict,command="git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"" {public_key.strip()}\n')
 
     def prepare(self) -> None:
-        for name in ("host_key", "deploy_key"):
-            make_key(self.folder / name)
+        for kind, path in self.host_keys.items():
+            make_key(path, kind=kind)
+        make_key(self.private_key_file)
         self.allow((self.folder / "deploy_key.pub").read_text())
         (self.folder / "sshd_config").write_text("\n".join([*self._settings(), ""]))
         if os.geteuid() == 0:
@@ -116,7 +121,7 @@ class GitServer(Server):
         settings = [
             f"Port {self.port}",
             f"ListenAddress {self.host}",
-            f"HostKey {self.folder / 'host_key'}",
+            *(f"HostKey {path}" for path in self.host_keys.values()),
             "PidFile none",
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}",
             "StrictModes no",
@@ -135,9 +140,14 @@ class GitServer(Server):
         return settings
 
 
-def make_key(path: Path, passphrase: str = "") -> None:
-    """Make an ed25519 key pair: ``path`` and ``path.pub``."""
-    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", path.name, "-f", str(path)])
+def make_key(path: Path, passphrase: str = "", kind: str = "ed25519") -> None:
+    """Make a key pair: ``path`` and ``path.pub``."""
+    _run(["ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", path.name, "-f", str(path)])
+
+
+def fingerprint(path: Path) -> str:
+    """Return a key's SHA-256 fingerprint."""
+    return _run(["ssh-keygen", "-lf", str(path)]).split()[1]
 
 
 def _password_locked(user: str) -> bool:

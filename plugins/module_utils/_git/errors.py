@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .fingerprints import UNLISTED
 from .reference import Address
 
 # The server has the repository but does not serve it in the way it was asked to.
@@ -21,6 +22,11 @@ _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max
 # What ssh says only between the lines when a key stays shut. No server can say it: control characters are taken out.
 _LOCKED = "\0locked"
 _STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
+_NOT_LISTED = re.compile(f"^{UNLISTED}", re.MULTILINE)
+_AGENT = "\0agent"
+_AGENT_IN_VAIN = re.compile(
+    r"^debug1: Offering public key: [^\n]* agent\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
+)
 
 # The first pattern that is found counts: what is certain stands before what is vague.
 _MESSAGES: Sequence[tuple[str, str]] = (
@@ -28,6 +34,15 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         "The host key of {server} is not the one in known_hosts{offer}. Either the server got a new key, or someone is "
         "in between. Compare it with what the server's operator publishes before you replace the line in known_hosts.",
+    ),
+    (
+        UNLISTED,
+        "The host key of {server} has none of the fingerprints in known_hosts_fingerprints{offer}. Compare it with "
+        "what the server's operator publishes before you list it.",
+    ),
+    (
+        "(?i)bad configuration option: knownhostscommand",
+        "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts.",
     ),
     (
         r"No \S+ host key is known for|Host key verification failed",
@@ -41,6 +56,16 @@ _MESSAGES: Sequence[tuple[str, str]] = (
     (
         r"Load key \S+ (?P<why>[^\n]*)",
         "ssh cannot read the private key ({why}). Is it complete, and of a kind that the runner's ssh knows?",
+    ),
+    (
+        "Too many authentication failures",
+        "{repo}: the server did not wait for the right one of the SSH agent's many keys. Take others out with ssh-add "
+        "-d, or give private_key.",
+    ),
+    (
+        _AGENT,
+        "{repo}: the server accepts no key of the SSH agent{key}. Register the public half of one there as a deploy "
+        "key with read access, or add the right one with ssh-add; check the user in the URL too.",
     ),
     (
         r"Permission denied \([^)]*\)",
@@ -110,18 +135,19 @@ def refused_filter(stderr: str) -> bool:
 def explain(stderr: str, address: Address, timeout: int) -> str:
     """Return one clear message for what git and ssh wrote to their standard error."""
     text = _useful(stderr)
-    if _STAYED_SHUT.search(stderr):
-        text = f"{_LOCKED}\n{text}"
+    for sign, mark in ((_STAYED_SHUT, _LOCKED), (_NOT_LISTED, UNLISTED), (_AGENT_IN_VAIN, _AGENT)):
+        if sign.search(stderr):
+            text = f"{mark}\n{text}"
     server = address.host if address.port is None else f"[{address.host}]:{address.port}"
-    offer = re.search(r"^debug1: Server host key: (\S+ \S+)", stderr, re.MULTILINE)
-    key = re.search(r"^debug1: Offering public key: .*?(\S+ SHA256:\S+)", stderr, re.MULTILINE)
+    offers = _listed(r"^debug1: Server host key: (\S+ \S+)", stderr)
+    keys = _listed(r"^debug1: Offering public key: .*?(\S+ SHA256:\S+)", stderr)
     values = {
         "repo": address.repo,
         "host": address.host,
         "server": server or "the server",
         "scan": f"-p {address.port} {address.host}" if address.port else address.host,
-        "offer": f" (it offers {offer[1]})" if offer else "",
-        "key": f" ({key[1]})" if key else " (none was offered)",
+        "offer": f" (it offers {offers})" if offers else "",
+        "key": f" ({keys})" if keys else " (none was offered)",
         "timeout": str(timeout),
         "detail": _detail(text),
     }
@@ -133,6 +159,11 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
             values.update(found.groupdict())
             break
     return message.format(**values)
+
+
+def _listed(pattern: str, stderr: str) -> str:
+    """Return what the pattern's group matched, each once."""
+    return ", ".join(list(dict.fromkeys(re.findall(pattern, stderr, re.MULTILINE)))[:3])
 
 
 def _useful(stderr: str) -> str:

@@ -27,7 +27,7 @@ from .reference import Address, Resolved, Tag, candidates, choose, not_found, sh
 from .signature import Signers, mislabelled
 
 # GitPython runs git when it is imported: what the environment says about git must be gone before.
-for _variable in [name for name in os.environ if name.startswith("GIT_") or name in ("SSH_ASKPASS", "SSH_AUTH_SOCK")]:
+for _variable in [name for name in os.environ if name.startswith("GIT_") or name == "SSH_ASKPASS"]:
     del os.environ[_variable]
 os.environ["GIT_PYTHON_REFRESH"] = "quiet"
 

@@ -92,12 +92,20 @@ esac
     return {"SSH_ASKPASS": private.file("passphrase", script, 0o700), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":"}
 
 
-def command(key: str | None, known_hosts: str | None, timeout: int, asks: bool = False) -> str:
+def known_hosts_file(path: str) -> dict[str, str]:
+    """Return the settings by which ssh finds host keys in one file only."""
+    return {"UserKnownHostsFile": _quoted(path), "GlobalKnownHostsFile": os.devnull}
+
+
+def command(
+    key: str | None, host_keys: dict[str, str], timeout: int, *, asks: bool = False, agent: bool = False
+) -> str:
     """Return the value of GIT_SSH_COMMAND: nothing but these settings counts.
 
     :param key: path of the private key; None for the account's own ones.
-    :param known_hosts: path of the only file to find host keys in; None for the account's and the system's own ones.
+    :param host_keys: settings that say where host keys are found; none for the account's and the system's own files.
     :param asks: the key's passphrase may be asked for, see ``answers``.
+    :param agent: the keys are those of the agent that SSH_AUTH_SOCK names, and no others.
     """
     options = {
         "BatchMode": "no" if asks else "yes",
@@ -117,9 +125,10 @@ def command(key: str | None, known_hosts: str | None, timeout: int, asks: bool =
         "ServerAliveInterval": "15",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
+        **host_keys,
     }
-    if known_hosts is not None:
-        options.update(UserKnownHostsFile=_quoted(known_hosts), GlobalKnownHostsFile=os.devnull)
+    if agent:
+        options.update(IdentitiesOnly="no", IdentityAgent="SSH_AUTH_SOCK", IdentityFile="none")
     words = ["ssh", "-F", "none", "-T"]
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]

@@ -53,6 +53,22 @@ def fetch(run_module: Any, repository: Repository, dest: Path) -> Fetch:
 
 
 @pytest.fixture
+def message(fetch: Fetch, ssh: dict[str, Any], dest: Path) -> Any:
+    """Call git_fetch over SSH and return the message of its failure."""
+
+    def call(**args: Any) -> str:
+        result = fetch(**{**ssh, **args})
+        assert result["failed"]
+        assert not (dest / "current").exists()
+        msg: str = result["msg"]
+        assert "\n" not in msg
+        assert len(msg) < 500
+        return msg
+
+    return call
+
+
+@pytest.fixture
 def http_git(git_server: GitServer) -> Iterator[HttpGit]:
     """The SSH server's repositories over HTTP."""
     with HttpGit(git_server.folder / "repositories") as server:

@@ -191,11 +191,6 @@ class TestHosts:
         assert not (tmp_path / "executed").exists()
         assert not (tmp_path / "nowhere").exists()
 
-    def test_an_agent_is_not_asked(self, fetch: Fetch, ssh: dict[str, Any], tmp_path: Path) -> None:
-        agent = tmp_path / "agent"
-        agent.write_text("nobody listens here")
-        assert fetch(**ssh, env={"SSH_AUTH_SOCK": str(agent)})["files"] == NAMES
-
     def test_netrc_is_not_read(self, fetch: Fetch, http_git: Any, repository: Repository, tmp_path: Path) -> None:
         (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login {http_git.user} password {http_git.token}\n")
         msg = fetch(repo=f"{http_git.url}/{repository.path.name}", env={"HOME": str(tmp_path)})["msg"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._git.ssh import clean_key, command
+from ansible_collections.dbops.migrations.plugins.module_utils._git.ssh import clean_key, command, known_hosts_file
 
 
 def make(folder: Path, *options: str, passphrase: str = "") -> str:
@@ -64,7 +64,7 @@ def test_what_is_no_private_key(text: str, message: str) -> None:
 
 
 def test_command() -> None:
-    words = shlex.split(command("/proc/1/fd/3", "/tmp/a b%c", 7))
+    words = shlex.split(command("/proc/1/fd/3", known_hosts_file("/tmp/a b%c"), 7))
     assert words[:3] == ["ssh", "-F", "none"]
     assert 'UserKnownHostsFile="/tmp/a b%%c"' in words
     assert "GlobalKnownHostsFile=/dev/null" in words
@@ -74,11 +74,17 @@ def test_command() -> None:
 
 
 def test_command_of_the_account() -> None:
-    text = command(None, None, 7)
+    text = command(None, {}, 7)
     assert "KnownHostsFile" not in text
     assert " -i " not in text
+    assert "IdentityAgent=none" in text
+
+
+def test_command_of_the_agent() -> None:
+    words = shlex.split(command(None, {}, 7, agent=True))
+    assert {"IdentityAgent=SSH_AUTH_SOCK", "IdentityFile=none", "ForwardAgent=no"} < set(words)
 
 
 def test_a_path_that_ssh_cannot_be_told() -> None:
     with pytest.raises(Error, match="quotation mark"):
-        command(None, '/tmp/"', 7)
+        known_hosts_file('/tmp/"')
