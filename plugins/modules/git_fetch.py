@@ -188,6 +188,15 @@ options:
     type: str
     choices: [fail, empty]
     default: fail
+  fast_forward_only:
+    description:
+      - Refuse a branch whose new commit does not descend from the one that is current in O(dest), because its history
+        was rewritten by force. Nothing is changed then.
+      - It does not matter by which ref the current commit came. A tag or a commit as O(ref) is not checked, as it was
+        named on purpose.
+      - Only the commits since the current one are transferred for it, if the server allows it.
+    type: bool
+    default: false
   preview_dest:
     description:
       - Where to put the files in check mode if O(dest) does not have them, so that later tasks can read them. The
@@ -333,6 +342,7 @@ SPEC = AWS + ArgumentSpec(
         "token": {"type": "str", "no_log": True},
         "token_secret": address(field=_FIELD),
         "missing_directory": {"type": "str", "choices": ["fail", "empty"], "default": "fail"},
+        "fast_forward_only": {"type": "bool", "default": False},
         "preview_dest": {"type": "path"},
         "timeout": {"type": "int", "default": 60},
     },
@@ -360,8 +370,14 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         raise Error(f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
     directory = clean_directory(params["directory"])
     policy = signature.policy(params["verify"], params["allowed_signers"], params["gpg_public_keys"])
-    may_be_missing = params["missing_directory"] == "empty"
-    wish = Wish(params["ref"], directory, may_be_missing, expected and expected.lower(), policy)
+    wish = Wish(
+        params["ref"],
+        directory,
+        params["missing_directory"] == "empty",
+        expected and expected.lower(),
+        policy,
+        params["fast_forward_only"],
+    )
     timeout = params["timeout"]
     if timeout < 1:
         raise Error(f"timeout must be at least 1 second: {timeout}.")

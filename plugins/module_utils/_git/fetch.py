@@ -13,7 +13,7 @@ from .._core.errors import Error
 from .reference import Resolved, shown
 from .remote import DirectoryMissing, Remote
 from .signature import Policy
-from .tree import Store, release_name
+from .tree import Store, commit_of, release_name
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Wish:
     :param may_be_missing: take a directory that the commit lacks for an empty one.
     :param expected: the commit that the ref must stand for; None for any.
     :param policy: what must be signed, and by whom; None when nothing must.
+    :param forward_only: a branch must lead on from the commit that is current.
     """
 
     ref: str
@@ -30,6 +31,7 @@ class Wish:
     may_be_missing: bool
     expected: str | None
     policy: Policy | None
+    forward_only: bool
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
 
 
 def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
-    """Find out what would be current, without fetching.
+    """Find out what would be current, without fetching the files.
 
-    :raises Error: the ref does not stand for the commit that is expected, or not for a tag where one must be signed.
+    :raises Error: the ref does not stand for the commit that is expected, or for one that leads back, or not for a tag
+        where one must be signed.
     """
     before = dest.current()
     found = remote.resolve(wish.ref)
@@ -75,6 +78,13 @@ def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
         raise Error(
             f"ref {shown(wish.ref)} stands for commit {found.commit}, and expected_commit is {wish.expected}. "
             "Nothing was changed. Review the new commit and expect it, or give the expected one as ref."
+        )
+    old = commit_of(before)
+    if wish.forward_only and old is not None and not remote.leads_on(old, found):
+        raise Error(
+            f"{found.name} stands for commit {found.commit}, which does not descend from the current one, {old}: "
+            "its history was rewritten, or the current commit came from elsewhere. Nothing was changed. Find out why; "
+            "to go there nevertheless, give the new commit as ref."
         )
     verified = "" if wish.policy is None else wish.policy.mark(found)
     name = release_name(found.commit, wish.directory, verified)

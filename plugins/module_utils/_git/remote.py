@@ -45,6 +45,9 @@ _LEFT_OUT = ("--filter=tree:1", "--filter=blob:none", None)
 _ONE_LEVEL, _WITH_FILES = "--filter=tree:0", "--filter=tree:2"
 # The first git that knows of SSH signatures.
 _SSH_SIGNATURES = (2, 34)
+# Of a branch: its commits alone; with all directories; with all contents.
+_COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
+_QUIETLY = ("--no-tags", "--no-write-fetch-head")
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
 
 
@@ -147,6 +150,52 @@ class Remote:
         """Fetch the commit, or its tag, if it must be signed; raise Error unless it is."""
         if self._signers is not None:
             self._cheapest(lambda: self._fetch(found))
+
+    def leads_on(self, old: str, found: Resolved) -> bool:
+        """Tell whether what was found descends from the commit ``old``; a tag or a commit was named on purpose."""
+        if found.name is None or not found.name.startswith("refs/heads/") or found.commit == old:
+            return True
+        with contextlib.suppress(_Failed, git.GitCommandError):
+            self._fetch_since(old, found.commit)
+            return self._descends(found.commit, old)
+        # The server does not send commits by their names, or lacks this one: the branch's own have the answer.
+        for left_out in _COMMITS_ALONE:
+            self._new_repository()
+            try:
+                self._talk("fetch", *_QUIETLY, *left_out, "--", "origin", found.name)
+            except _Failed as error:
+                if not refused_filter(str(error)):
+                    raise self._explained(error) from None
+            else:
+                break
+        return self._descends(found.commit, old)
+
+    def _fetch_since(self, old: str, new: str) -> None:
+        """Fetch the commits of ``new`` that are not of ``old``.
+
+        The server is told that ``old`` is here, and so leaves out all that leads to it. As that is not here, git is
+        given an ``old`` without parents; were it shallow, the server would send what leads to its parents another way.
+        """
+        self._new_repository()
+        self._talk("fetch", *_QUIETLY, "--depth=1", _ONE_LEVEL, "--", "origin", old)
+        self._git.replace("--graft", old)
+        os.unlink(os.path.join(self._git.environment()["GIT_DIR"], "shallow"))
+        with self._git.custom_environment(GIT_NO_REPLACE_OBJECTS=None):
+            tell = ("-c", "fetch.negotiationAlgorithm=default")
+            self._talk(*tell, "fetch", *_QUIETLY, f"--negotiation-tip={old}", _ONE_LEVEL, "--", "origin", new)
+
+    def _descends(self, new: str, old: str) -> bool:
+        """Tell whether ``old`` is found on the way back from ``new``, as far as the commits are here."""
+        seen, ahead = {new}, [new]
+        while ahead and old not in seen:
+            with contextlib.suppress(ValueError):
+                _id, _kind, _size, content = self._git.get_object_data(ahead.pop())
+                head = content.decode("ascii", "replace").partition("\n\n")[0]
+                parents = set(re.findall(r"^parent ([0-9a-f]{40})$", head, re.MULTILINE)) - seen
+                seen |= parents
+                ahead += parents
+        self._git.clear_cache()
+        return old in seen
 
     def contents(self, found: Resolved, directory: str, known: Sequence[str] = ()) -> Iterator[tuple[str, bytes]]:
         """Fetch, and give name and content of each file directly in the directory.

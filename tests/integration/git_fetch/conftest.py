@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from integration.git_fetch.support import MIGRATIONS, Fetch, HttpGit
+from parts.relay import Relay
 from parts.sshd import GitServer, Repository
 
 
@@ -66,6 +67,23 @@ def message(fetch: Fetch, ssh: dict[str, Any], dest: Path) -> Any:
         return msg
 
     return call
+
+
+@pytest.fixture
+def relay(git_server: GitServer) -> Iterator[Relay]:
+    """A port that passes everything on to the server."""
+    with Relay(git_server.port) as relay:
+        yield relay
+
+
+@pytest.fixture
+def relayed(ssh: dict[str, Any], git_server: GitServer, relay: Relay) -> dict[str, Any]:
+    """The options by which the repository is reached through the relay."""
+
+    def through_relay(text: str) -> str:
+        return text.replace(f":{git_server.port}", f":{relay.port}")
+
+    return {**ssh, "repo": through_relay(ssh["repo"]), "known_hosts": through_relay(ssh["known_hosts"])}
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,22 +137,6 @@ def test_servers_that_allow_more_or_less(
     by_commit = fetch(**options, ref=old, directory="db/seeds")
     assert by_commit["files"] == ["one.sql"]
     assert by_commit["commit"] == old
-
-
-@pytest.fixture
-def relay(git_server: GitServer) -> Iterator[Relay]:
-    with Relay(git_server.port) as relay:
-        yield relay
-
-
-@pytest.fixture
-def relayed(ssh: dict[str, Any], git_server: GitServer, relay: Relay) -> dict[str, Any]:
-    """The options by which the repository is reached through the relay."""
-
-    def through_relay(text: str) -> str:
-        return text.replace(f":{git_server.port}", f":{relay.port}")
-
-    return {**ssh, "repo": through_relay(ssh["repo"]), "known_hosts": through_relay(ssh["known_hosts"])}
 
 
 def test_only_what_is_wanted_is_transferred(
