@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh docs fuzz soak bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh docs fuzz soak soak-fetch bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, be
 
 soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
+
+soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)

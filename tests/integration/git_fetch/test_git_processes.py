@@ -237,24 +237,23 @@ def test_the_key_is_in_no_file_and_no_argument(
     assert not any(secret in path.read_text(errors="replace") for path in left for secret in secrets)
 
 
-def test_a_killed_run_does_no_harm(
-    fetch: Fetch, ssh: dict[str, Any], repository: Repository, dest: Path, tmp_path: Path
-) -> None:
-    first = fetch()
-    repository.commit({f"db/migrations/{number:04}_x.up.sql": "SELECT 1;\n" for number in range(2, 300)})
-    options = {**ssh, "directory": "db/migrations", "dest": str(dest)}
-    for moment in range(12):
-        process = start(options, tmp_path / "tmp")
-        time.sleep(0.3 + moment * 0.08)
-        process.kill()
-        process.communicate()
-        now = (dest / "current").resolve()
-        assert sorted(os.listdir(now)) == (
-            NAMES if str(now) == first["directory"] else sorted([*NAMES, *(f"{n:04}_x.up.sql" for n in range(2, 300))])
-        )
-    result = fetch(**ssh)
-    assert len(os.listdir(result["directory"])) == len(result["files"]) == 300
-    assert not [name for name in os.listdir(dest / "releases") if name.startswith(".tmp-")]
+def test_a_killed_run_does_no_harm() -> None:
+    """A share of ``make soak-fetch``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "soak.fetch", "10"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT / "tests", CHECKOUT / ".venv/collections"))),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    print(done.stdout, done.stderr)
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("10 kills (")
+    assert last.endswith(": 0 wrong")
+    assert done.returncode == 0
 
 
 def test_what_a_dead_run_left_is_removed(fetch: Fetch, repository: Repository, dest: Path) -> None:
