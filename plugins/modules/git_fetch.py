@@ -16,8 +16,9 @@ description:
     fetch that fails leaves everything as it was.
   - Several runs may use the same O(dest) at once. For each repository and each O(directory), use a different O(dest).
   - Only the regular files directly inside O(directory) are brought, with mode C(0640). Directories below it are left
-    out; a symbolic link or a submodule among the files is an error. There is no checkout, so hooks, filters and
-    attributes have no effect, and neither has the Git configuration of the account or the host, nor C(GIT_*) variables.
+    out. A symbolic link, a submodule, a pointer of Git LFS or a file of more than 64 MiB among them is an error.
+  - There is no checkout, so hooks, filters and attributes have no effect, and neither has the Git configuration of the
+    account or the host, nor C(GIT_*) variables.
   - If the server allows it, only the commit, its directory listings and the files wanted are transferred. Otherwise it
     is a shallow fetch, or at last a full one. If O(dest) has the commit already, nothing is fetched.
   - Kept are the last three releases and all that were current during the last 24 hours, because another run may still

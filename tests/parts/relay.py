@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How much comes over a connection."""
+"""How much comes over a connection, and what if it ends before its time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import threading
 
 
 class Relay:
-    """A port that passes everything on to another one, and counts what comes back."""
+    """A port that passes everything on to another one, and counts what comes back.
 
-    def __init__(self, port: int) -> None:
+    :param most: of what comes back, only so many bytes are passed on; None for all.
+    :param hangs: whether nothing more happens then, or the connection is closed.
+    """
+
+    def __init__(self, port: int, most: int | None = None, hangs: bool = False) -> None:
         self.target = port
+        self._most, self._hangs = most, hangs
         self.received = self.connections = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -41,8 +46,14 @@ class Relay:
         try:
             while data := source.recv(65536):
                 if count:
+                    if self._most is not None:
+                        data = data[: self._most - self.received]
                     self.received += len(data)
                 sink.sendall(data)
+                if count and self.received == self._most:
+                    if self._hangs:
+                        return
+                    break
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             source.close()

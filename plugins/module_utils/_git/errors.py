@@ -115,7 +115,12 @@ _MESSAGES: Sequence[tuple[str, str]] = (
     ),
     ("mismatched algorithms|object format", "{repo} uses SHA-256 object names, which is not supported."),
     (
-        "early EOF|unexpected disconnect|hung up unexpectedly|index-pack|Connection (closed|reset)|kex_exchange",
+        "did not send all necessary objects|bad revision",
+        "{repo}: the server did not send what it was asked for ({detail}). Look there with git fsck.",
+    ),
+    (
+        "early EOF|unexpected disconnect|hung up (unexpectedly|upon initial)|index-pack|Connection (closed|reset)|"
+        "kex_exchange",
         "{repo}: the conversation with the server broke off ({detail}). Try again; if it stays so, look at the "
         "server's log.",
     ),

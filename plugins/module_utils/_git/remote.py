@@ -14,6 +14,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ _LEFT_OUT = ("--filter=tree:1", "--filter=blob:none", None)
 _ONE_LEVEL, _WITH_FILES = "--filter=tree:0", "--filter=tree:2"
 # The first git that knows of SSH signatures.
 _SSH_SIGNATURES = (2, 34)
+# Bytes that a file may have; each is read into memory as a whole.
+_LARGEST = 64 << 20
+# What a file that Git LFS keeps elsewhere has in the repository, in fewer bytes than that.
+_POINTER, _LARGEST_POINTER = b"version https://git-lfs.github.com/spec/v1", 1024
 # Of a branch: its commits alone; with all directories; with all contents.
 _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
@@ -205,15 +210,24 @@ class Remote:
         here = _named(known)
         files = self._bring(found, directory, here)
         for file in files:
-            yield file.name, _read_again(here[file.id], file.id) if file.id in here else self._content(file)
+            yield file.name, _read_again(here[file.id], file.id) if file.id in here else self._content(file, directory)
         self._git.clear_cache()
 
-    def _content(self, file: Entry) -> bytes:
+    def _content(self, file: Entry, directory: str) -> bytes:
+        what = f"{shown(file.name)} in {self._place(directory)}"
         try:
-            _id, _kind, _size, content = self._git.get_object_data(file.id)
+            size = self._git.get_object_header(file.id)[2]
+            if size > _LARGEST:
+                raise Error(f"{what} has {size} bytes. Files of up to {_LARGEST >> 20} MiB are accepted there.")
+            content: bytes = self._git.get_object_data(file.id)[3]
         except ValueError:
             raise Error(f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
-        return bytes(content)
+        if size < _LARGEST_POINTER and content.startswith(_POINTER):
+            raise Error(
+                f"{what} is a Git LFS pointer: its content is not in the repository, and LFS is not fetched. "
+                "Commit the file itself there: git lfs untrack, then git add --renormalize."
+            )
+        return content
 
     def _bring(self, found: Resolved, directory: str, here: Mapping[str, str]) -> list[Entry]:
         """Fetch the directory's files, and return them."""
@@ -340,6 +354,9 @@ class Remote:
             described, _tab, name = line.partition(b"\t")
             mode, kind, object_id = described.decode("ascii").split()
             entries.append(Entry(mode, kind, object_id, name.decode("utf-8", "surrogateescape")))
+        for name, count in Counter(entry.name for entry in entries).items():
+            if count > 1:
+                raise Error(f"{self._address.repo} is damaged: a directory in it has the name {shown(name)} twice.")
         return entries
 
     def _files(self, tree: str, directory: str) -> Iterator[Entry]:
@@ -347,7 +364,7 @@ class Remote:
         for entry in self._list(tree):
             if entry.kind == "tree":
                 continue
-            where = f"directory {shown(directory or '.')} of {self._address.repo}"
+            where = self._place(directory)
             if entry.kind != "blob" or entry.mode == "120000":
                 raise Error(f"{shown(entry.name)} in {where} is {_what(entry)}. Only regular files are accepted there.")
             if _CHARACTERS.search(entry.name) or entry.name in ("", ".", ".."):
@@ -356,6 +373,9 @@ class Remote:
                     f"{shown(entry.name)}. Rename it."
                 )
             yield entry
+
+    def _place(self, directory: str) -> str:
+        return f"directory {shown(directory or '.')} of {self._address.repo}"
 
     def _complete(self, tree: str, wanted: AbstractSet[str]) -> None:
         """Fetch those of the tree's contents that are wanted and did not come with it, in one go."""

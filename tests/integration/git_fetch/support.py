@@ -11,7 +11,7 @@ import os
 import ssl
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,12 +49,20 @@ class HttpGit:
     """A Git server for HTTP: git http-backend behind a user name and a token.
 
     :param location: answer every request with a redirect to this address.
+    :param spoil: what becomes of git's answer to a request, the first ones that name the refs included.
     """
 
-    def __init__(self, root: Path, tls: Path | None = None, location: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        tls: Path | None = None,
+        location: str | None = None,
+        spoil: Callable[[bytes], bytes] = lambda content: content,
+    ) -> None:
         self.root = root
         self.user, self.token = "deployer", "t0ken-in-the-clear"
         self.location = location
+        self._spoil = spoil
         self.authorizations: list[str] = []
         outer = self
 
@@ -124,4 +132,4 @@ class HttpGit:
         for name, value in headers.items():
             request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(content)
+        request.wfile.write(self._spoil(content))

@@ -212,12 +212,6 @@ class TestRefs:
         assert "repo holds credentials (for host)" in msg
         assert "hunter2" not in msg
 
-    @pytest.mark.parametrize("option", ["ref", "repo", "directory"])
-    def test_options_in_disguise(self, message: Any, tmp_path: Path, option: str) -> None:
-        msg = message(**{option: f"--upload-pack=touch {tmp_path}/executed"})
-        assert f"{option} must not begin with '-'" in msg
-        assert not (tmp_path / "executed").exists()
-
 
 class TestDestination:
     def test_relative(self, message: Any) -> None:

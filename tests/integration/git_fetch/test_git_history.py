@@ -83,14 +83,6 @@ def test_a_history_rewritten_by_force(fetch: Fetch, repository: Repository, dest
     assert not fetch(**ONLY)["changed"]
 
 
-def test_it_is_followed_otherwise(fetch: Fetch, repository: Repository) -> None:
-    old = commits(repository, 1)
-    fetch()
-    new = commits(repository, 1, start="refs/heads/main~1")
-    result = fetch()
-    assert (result["previous_commit"], result["commit"]) == (old, new)
-
-
 def test_what_is_kept_is_checked_too(fetch: Fetch, repository: Repository, dest: Path) -> None:
     """Going back needs no file from the server."""
     base = repository.git("rev-parse", "main")
