@@ -102,8 +102,8 @@ options:
   private_key:
     description:
       - The text of the private key for SSH. It is kept in memory.
-      - If none of this, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is given, the account's own keys
-        are used.
+      - If none of this, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is given, the account's own
+        keys are used.
     type: str
   private_key_file:
     description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .fingerprints import UNLISTED
+from .fingerprints import LISTED, UNLISTED
 from .reference import Address
 
 # The server has the repository but does not serve it in the way it was asked to.
@@ -22,7 +22,7 @@ _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max
 # What ssh says only between the lines when a key stays shut. No server can say it: control characters are taken out.
 _LOCKED = "\0locked"
 _STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
-_NOT_LISTED = re.compile(f"^{UNLISTED}", re.MULTILINE)
+_NOT_LISTED = re.compile(f"^{UNLISTED}$", re.MULTILINE)
 _AGENT = "\0agent"
 _AGENT_IN_VAIN = re.compile(
     r"^debug1: Offering public key: [^\n]* agent\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
@@ -139,6 +139,8 @@ def refused_filter(stderr: str) -> bool:
 
 def explain(stderr: str, address: Address, timeout: int) -> str:
     """Return one clear message for what git and ssh wrote to their standard error."""
+    # Once a host key is known, what was said of others is over.
+    stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
     text = _useful(stderr)
     for sign, mark in ((_STAYED_SHUT, _LOCKED), (_NOT_LISTED, UNLISTED), (_AGENT_IN_VAIN, _AGENT)):
         if sign.search(stderr):

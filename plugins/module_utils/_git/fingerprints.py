@@ -21,13 +21,16 @@ OPTIONS = {
     "UserKnownHostsFile": os.devnull,
     "GlobalKnownHostsFile": os.devnull,
 }
-# What says in ssh's standard error that a key is not listed. No server can say it: it begins a line.
-UNLISTED = "\1unlisted"
+# What the script below says in ssh's standard error. No server can say it: it begins a line.
+LISTED, UNLISTED = "\1listed", "\1unlisted"
 # ssh asks this one which lines it would find in a known_hosts file. It asks before it hears from the server, too, with
 # NONE: which kinds of keys to prefer.
 _KNOWN_KEYS = """case $2 in
   NONE) ;;
-  %s) printf '%%s %%s %%s\\n' "$3" "$1" "$4" ;;
+  %s)
+    printf '\\001listed\\n' >&2
+    printf '%%s %%s %%s\\n' "$3" "$1" "$4"
+    ;;
   *)
     printf '\\001unlisted\\n' >&2
     case $1 in ssh-rsa) printf ',rsa-sha2-*' ;; esac >>refused

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import signal
-import threading
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -429,7 +429,6 @@ class Remote:
     def _talk(self, *arguments: str, stdin: int | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
         started = time.monotonic()
-        late = threading.Event()
         with contextlib.ExitStack() as at_the_end:
             with _signals_wait():
                 process = self._git.execute(
@@ -440,23 +439,21 @@ class Remote:
                     start_new_session=True,
                 )
 
-                def end() -> None:
-                    late.set()
-                    _kill_group(process.pid)
-
                 @at_the_end.push
                 def at_an_error(kind: object, _error: object, _traceback: object) -> None:
                     if kind is not None:
                         _kill_group(process.pid)
 
-                watchdog = threading.Timer(max(self._left, 0.0), end)
-                at_the_end.callback(watchdog.cancel)
-                watchdog.start()
-            output, errors = process.communicate()
-        self._left -= time.monotonic() - started
+            try:
+                output, errors = process.communicate(timeout=max(self._left, 0.0))
+            except subprocess.TimeoutExpired:
+                # Not the end of its output is waited for: an ssh in the background may hold it for a minute.
+                raise _Failed("timed out") from None
+            finally:
+                self._left -= time.monotonic() - started
         self.unfiltered = self.unfiltered or b"filtering not recognized" in errors
         if process.returncode != 0:
-            raise _Failed("timed out" if late.is_set() else errors.decode("utf-8", "replace"))
+            raise _Failed(errors.decode("utf-8", "replace"))
         return str(output.decode("utf-8", "surrogateescape"))
 
 
@@ -503,8 +500,9 @@ def _signals_wait() -> Iterator[None]:
 
 
 def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.killpg(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _what(entry: Entry) -> str:

@@ -307,12 +307,12 @@ class TestServers:
         assert ssh["repo"].partition("@")[0] in msg
         assert "the conversation with the server broke off (" in msg
 
-    def test_a_server_that_hangs_in_the_pack(
-        self, refused: Refused, ssh: dict[str, Any], git_server: GitServer, repository: Repository
+    @pytest.mark.parametrize("most", [0, 3_000, 25_000], ids=["before any byte", "after the handshake", "in the pack"])
+    def test_a_server_that_hangs(
+        self, refused: Refused, ssh: dict[str, Any], git_server: GitServer, repository: Repository, most: int
     ) -> None:
-        """Those that hang before any byte, and after the handshake, are in the tests of errors and of processes."""
         repository.commit({f"db/migrations/{number}.sql": os.urandom(3000) for number in range(10)})
-        with Relay(git_server.port, most=25_000, hangs=True) as relay:
+        with Relay(git_server.port, most=most, hangs=True) as relay:
             started = time.monotonic()
             msg = refused(**through(ssh, git_server, relay), timeout=2)
         assert f"[127.0.0.1]:{relay.port} did not answer within 2 seconds" in msg

@@ -154,6 +154,14 @@ class TestFingerprints:
         wanted = ["SHA256:" + "A" * 43, fingerprint(server.host_keys[kind])]
         assert fetch(**listed, known_hosts_fingerprints=wanted)["files"] == NAMES
 
+    def test_a_stranger_at_the_servers_second_key(
+        self, message: Any, listed: dict[str, Any], server: GitServer, tmp_path: Path
+    ) -> None:
+        make_key(tmp_path / "stranger")
+        options = {**listed, "private_key": (tmp_path / "stranger").read_text(), "known_hosts": None}
+        msg = message(**options, known_hosts_fingerprints=[fingerprint(server.host_keys["ecdsa"])])
+        assert "the server does not accept the private key (ED25519 " in msg
+
     def test_a_strange_temporary_directory(
         self, fetch: Fetch, listed: dict[str, Any], server: GitServer, tmp_path: Path
     ) -> None:

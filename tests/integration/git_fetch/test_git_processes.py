@@ -28,12 +28,13 @@ KEY_LINE = "-----BEGIN OPENSSH PRIVATE KEY-----"
 MODULE = "ansible_collections.dbops.migrations.plugins.modules.git_fetch"
 # A signal at the worst instant, which cannot be hit from outside: git has just been started.
 SIGNALLED = f"""
-import runpy, signal, threading
-real = threading.Timer.start
-def start(self):
-    real(self)
-    signal.raise_signal(signal.SIGTERM)
-threading.Timer.start = start
+import runpy, signal, subprocess
+real = subprocess.Popen.__init__
+def start(self, *arguments, **options):
+    real(self, *arguments, **options)
+    if options.get("start_new_session"):
+        signal.raise_signal(signal.SIGTERM)
+subprocess.Popen.__init__ = start
 runpy.run_module("{MODULE}", run_name="__main__")
 """
 # Killed when all has been fetched.
