@@ -257,6 +257,17 @@ EXAMPLES = r"""
     directory: db/migrations
     dest: /var/lib/dbops-migrations/shop
     token: "{{ shop_read_token }}"
+
+- name: Fetch with a forwarded SSH agent, and follow the branch only forwards
+  dbops.migrations.git_fetch:
+    repo: git@github.com:example/shop.git
+    ref: main
+    directory: db/migrations
+    dest: /var/lib/dbops-migrations/shop
+    use_ssh_agent: true
+    known_hosts_fingerprints:
+      - SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU
+    fast_forward_only: true
 """
 
 RETURN = r"""

@@ -184,7 +184,8 @@ class Remote:
         self._new_repository()
         self._talk("fetch", *_QUIETLY, "--depth=1", _ONE_LEVEL, "--", "origin", old)
         self._git.replace("--graft", old)
-        os.unlink(os.path.join(self._git.environment()["GIT_DIR"], "shallow"))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._git.environment()["GIT_DIR"], "shallow"))
         with self._git.custom_environment(GIT_NO_REPLACE_OBJECTS=None):
             tell = ("-c", "fetch.negotiationAlgorithm=default")
             self._talk(*tell, "fetch", *_QUIETLY, f"--negotiation-tip={old}", _ONE_LEVEL, "--", "origin", new)
