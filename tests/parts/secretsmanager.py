@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint that speaks AWS Secrets Manager's protocol."""
+"""An endpoint that speaks the protocols of AWS Secrets Manager, and of what stands beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -38,13 +38,21 @@ class SecretsManager(Server):
     @cached_property
     def client(self) -> SecretsManagerClient:
         """A client of the endpoint."""
-        return boto3.client(
-            "secretsmanager",
-            endpoint_url=self.endpoint_url,
-            region_name=self.region,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-        )
+        return boto3.client("secretsmanager", **self._access)
+
+    @cached_property
+    def parameters(self) -> Any:
+        """A client of the Parameter Store."""
+        return boto3.client("ssm", **self._access)  # type: ignore[call-overload]
+
+    @property
+    def _access(self) -> dict[str, Any]:
+        return {
+            "endpoint_url": self.endpoint_url,
+            "region_name": self.region,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+        }
 
     def put(self, name: str, text: str) -> str:
         """Store a secret, or a new version of it, and return its ARN."""
@@ -56,3 +64,8 @@ class SecretsManager(Server):
     def put_binary(self, name: str, content: bytes) -> str:
         """Store a secret that is not text, and return its ARN."""
         return self.client.create_secret(Name=name, SecretBinary=content)["ARN"]
+
+    def put_parameter(self, name: str, text: str, kind: str = "SecureString") -> str:
+        """Store a parameter, or a new version of it, and return its ARN."""
+        self.parameters.put_parameter(Name=name, Value=text, Type=kind, Overwrite=True)
+        return str(self.parameters.get_parameter(Name=name)["Parameter"]["ARN"])

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Optional, TypeVar
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
@@ -27,6 +27,9 @@ with Dependency("boto3") as BOTO3:
     from botocore import xform_name
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+
+T = TypeVar("T")
+OwnReason = Callable[[str, str], Optional[str]]
 
 # One request takes 3 + 4 seconds at most. Three of them with the pauses in between bridge a moment of throttling,
 # and are given up within 15 seconds when nothing answers.
@@ -51,45 +54,56 @@ class AwsClient:
         self,
         operation: str,
         parameters: Mapping[str, Any],
-        expected: str,
-        own_reason: Callable[[str, str], str | None],
-    ) -> dict[str, Any]:
-        """Call an operation of the service and return its answer.
+        take: Callable[[Any], T],
+        own_reason: OwnReason = lambda code, text: None,
+    ) -> T:
+        """Call an operation of the service and return what is wanted of its answer.
 
         :param operation: its name in the API, for instance ``GetSecretValue``.
-        :param expected: a key that each of its answers holds.
+        :param take: takes the answer, returns what is wanted; raises KeyError for one that is not AWS's.
         :param own_reason: takes an error's code and text, returns what the caller has to say about it.
         """
-        answer: dict[str, Any] = self._run(operation, parameters, own_reason)
-        if expected not in answer:
-            raise self._error(NOT_AWS, "IncompleteAnswer", operation)
-        return answer
+        try:
+            client = self._client
+        except Error:
+            raise
+        except Exception as error:
+            raise self._error(library_reason(error), type(error).__name__, operation) from None
+        return self._ask(client, operation, parameters, take, own_reason)
 
     def login_token(self, host: str, port: int, user: str) -> str:
         """Return what a user of an Amazon RDS server logs in with, for 15 minutes.
 
         It is signed here. AWS is asked for no more than credentials, where the host has none of its own.
         """
-        parameters = {"DBHostname": host, "Port": port, "DBUsername": user}
-        return str(self._run("GenerateDBAuthToken", parameters, lambda code, text: None))
+        return self.call("GenerateDBAuthToken", {"DBHostname": host, "Port": port, "DBUsername": user}, str)
 
-    def _run(self, operation: str, parameters: Mapping[str, Any], own_reason: Callable[[str, str], str | None]) -> Any:
+    def _ask(
+        self,
+        client: Any,
+        operation: str,
+        parameters: Mapping[str, Any],
+        take: Callable[[Any], T],
+        own_reason: OwnReason = lambda code, text: None,
+    ) -> T:
         try:
-            client = self._client
-        except ClientError as error:
-            raise self._refused(error, None) from None
-        except Exception as error:
-            raise self._error(library_reason(error), type(error).__name__, operation) from None
-        try:
-            return getattr(client, xform_name(operation))(**parameters)
+            return take(getattr(client, xform_name(operation))(**parameters))
+        except Error:
+            raise
         except ClientError as error:
             # For a profile that names a role, botocore calls an operation of another service first.
-            raise self._refused(error, own_reason if error.operation_name == operation else None) from None
+            own = error.operation_name == operation
+            code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            reason = (own_reason(code, text) if own else None) or service_reason(code, status, error.operation_name)
+            raise self._error(reason, code, error.operation_name, client) from None
         except (BotoCoreError, OSError) as error:
-            raise self._error(library_reason(error), type(error).__name__, operation) from None
+            raise self._error(library_reason(error), type(error).__name__, operation, client) from None
+        except KeyError:
+            raise self._error(NOT_AWS, "IncompleteAnswer", operation, client) from None
         except Exception as error:
             # botocore lets through whatever its parsers stumble over when something else than AWS answers.
-            raise self._error(NOT_AWS, type(error).__name__, operation) from None
+            raise self._error(NOT_AWS, type(error).__name__, operation, client) from None
 
     @cached_property
     def _client(self) -> Any:
@@ -122,31 +136,32 @@ class AwsClient:
         role = {"RoleArn": self._given["assume_role_arn"], "RoleSessionName": _SESSION_NAME}
         if "external_id" in self._given:
             role["ExternalId"] = self._given["external_id"]
-        keys = identity.client("sts").assume_role(**role)["Credentials"]
-        return {
-            "aws_access_key_id": keys["AccessKeyId"],
-            "aws_secret_access_key": keys["SecretAccessKey"],
-            "aws_session_token": keys["SessionToken"],
-        }
+        return self._ask(identity.client("sts"), "AssumeRole", role, _keys)
 
-    def _refused(self, error: ClientError, own_reason: Callable[[str, str], str | None] | None) -> Error:
-        code, text = (str(error.response.get("Error", {}).get(key, "")) for key in ("Code", "Message"))
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        reason = own_reason(code, text) if own_reason else None
-        operation = error.operation_name
-        return self._error(reason or service_reason(code, status, operation), code, operation)
+    def _error(self, reason: str, code: str, operation: str, client: Any = None) -> Error:
+        """Return an error that names what is known of where it came from.
 
-    def _error(self, reason: str, code: str, operation: str) -> Error:
+        :param client: the one that was asked; None if it is the making of one that failed.
+        """
         known = {name: self._given.get(name) for name in ("profile", "region", "assume_role_arn", "endpoint_url")}
-        client = self.__dict__.get("_client")
         if client:
-            # Else it is the making of the client that failed.
-            known.update(region=client.meta.region_name, endpoint_url=re.sub("//.*@", "//", client.meta.endpoint_url))
-            if code == "EndpointConnectionError" and not _is_known(self._service, client.meta.region_name):
-                reason = f"{reason}. boto3 knows no region {client.meta.region_name}"
+            meta = client.meta
+            known.update(region=meta.region_name, endpoint_url=re.sub("//.*@", "//", meta.endpoint_url))
+            if code == "EndpointConnectionError" and not _is_known(meta.service_model.service_name, meta.region_name):
+                reason = f"{reason}. boto3 knows no region {meta.region_name}"
         shown = code if re.fullmatch(r"[\w.:-]{1,64}", code) else "an error without a code"
         where = "".join(f", {name} {value}" for name, value in known.items() if value)
         return Error(f"{reason}. ({shown} from {operation}{where})")
+
+
+def _keys(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Return a role's keys under the names by which a client takes them."""
+    keys = answer["Credentials"]
+    return {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
 
 
 def _check(given: Mapping[str, str]) -> None:

@@ -30,15 +30,21 @@ class AwsParameterStore:
             raise Error("the name is empty. Give the parameter's name or ARN.")
         version = stage or version_id
         name = f"{secret_id}:{version}" if version else secret_id
-        answer = self._client.call("GetParameter", {"Name": name, "WithDecryption": True}, "Parameter", _reason)
-        parameter = answer["Parameter"]
-        return StoredSecret(text=parameter["Value"], arn=parameter["ARN"], version_id=str(parameter["Version"]))
+        return self._client.call("GetParameter", {"Name": name, "WithDecryption": True}, _secret, _reason)
+
+
+def _secret(answer: Mapping[str, Any]) -> StoredSecret:
+    parameter = answer["Parameter"]
+    return StoredSecret(text=parameter["Value"], arn=parameter["ARN"], version_id=str(parameter["Version"]))
 
 
 def _reason(code: str, text: str) -> str | None:
     """Say what an error of GetParameter means."""
     if code == "ParameterNotFound":
-        return "there is no parameter of this name. Check the name, region and account"
+        return (
+            "there is no parameter of this name, or none with this label. "
+            "Check the name, version_stage, region and account"
+        )
     if code == "ParameterVersionNotFound":
         return "it has no such version. Check version_stage (a label) or version_id (a number)"
     if code == "AccessDeniedException":

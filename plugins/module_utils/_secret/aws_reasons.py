@@ -57,7 +57,8 @@ _CLASSES = {
     "or give the host an instance role, the AWS_ environment variables or ~/.aws",
     "NoRegionError": "there is no region. Set region, or AWS_DEFAULT_REGION or the profile's region on the host",
     "OSError": "a file or program that the host's AWS settings name cannot be used. Check ~/.aws and AWS_CA_BUNDLE",
-    "ParamValidationError": "a parameter is not valid. Check the secret's name and the version",
+    "ParamValidationError": "a parameter is not valid. Check the secret's name and version, assume_role_arn and "
+    "external_id",
     "PartialCredentialsError": _OWN,
     "ProfileNotFound": "the host has no such profile. Check profile, AWS_PROFILE and the files in ~/.aws "
     "of the user who runs this",

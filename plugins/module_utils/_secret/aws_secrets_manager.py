@@ -29,8 +29,11 @@ class AwsSecretsManager:
         if not secret_id:
             raise Error("the name is empty. Give the secret's name or ARN.")
         version = {"VersionId": version_id} if version_id else {"VersionStage": stage or "AWSCURRENT"}
-        answer = self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, "ARN", _reason)
-        return StoredSecret(text=_text(answer), arn=answer["ARN"], version_id=answer.get("VersionId", ""))
+        return self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, _secret, _reason)
+
+
+def _secret(answer: Mapping[str, Any]) -> StoredSecret:
+    return StoredSecret(text=_text(answer), arn=answer["ARN"], version_id=answer.get("VersionId", ""))
 
 
 def _text(answer: Mapping[str, Any]) -> str:

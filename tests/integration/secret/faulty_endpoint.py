@@ -7,16 +7,22 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 
 class FaultyEndpoint:
-    """Gives the answers it has been told, one a request; the last one again and again."""
+    """Gives the answers it has been told, one a request; the last one again and again.
 
-    def __init__(self) -> None:
+    :param certificate: with its key, in one file; the endpoint then speaks TLS.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
         self._answers: list[tuple[int, bytes]] = []
         endpoint = self
@@ -24,7 +30,8 @@ class FaultyEndpoint:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                endpoint.requests.append({"headers": dict(self.headers), "body": body.decode()})
+                request = {"headers": dict(self.headers), "body": body.decode(), "time": time.monotonic()}
+                endpoint.requests.append(request)
                 status, answer = endpoint._answers[min(len(endpoint.requests), len(endpoint._answers)) - 1]
                 self.send_response(status)
                 self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -35,8 +42,15 @@ class FaultyEndpoint:
             def log_message(self, *_arguments: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake takes place in the connection's own thread.
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_address[1]}"
 
     def raw(self, status: int, body: bytes) -> None:
         """Have the next answer be this."""
@@ -49,6 +63,22 @@ class FaultyEndpoint:
     def secret(self, text: str) -> None:
         """Have the next answer be a secret."""
         self.raw(200, json.dumps({"ARN": "arn:aws:x", "VersionId": "v1", "SecretString": text}).encode())
+
+    def parameter(self, text: str) -> None:
+        """Have the next answer be a parameter of the Parameter Store."""
+        self.raw(200, json.dumps({"Parameter": {"ARN": "arn:aws:x", "Version": 1, "Value": text}}).encode())
+
+    def role(self, name: str) -> None:
+        """Have the next answer be a role's keys, as STS gives them."""
+        keys = (f"ASIA{name}", f"canary-secret-key-{name}", f"canary-token-{name}", "2099-01-01T00:00:00Z")
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        text = "".join(f"<{name}>{key}</{name}>" for name, key in zip(names, keys))
+        self.raw(200, f"<R><AssumeRoleResult><Credentials>{text}</Credentials></AssumeRoleResult></R>".encode())
+
+    def sts_error(self, code: str, status: int = 400) -> None:
+        """Have the next answer be an error as STS gives it."""
+        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>canary</Message></Error></ErrorResponse>"
+        self.raw(status, text.encode())
 
     def options(self, **more: Any) -> dict[str, Any]:
         """Return the options of secret_lookup that lead here."""

@@ -296,7 +296,8 @@ def test_a_token_of_the_environment_that_cannot_be_sent(
 
 def test_a_version_id_that_is_none(faulty: FaultyEndpoint) -> None:
     assert failure(faulty.options(version_id="canary")) == (
-        "Secret prod/shop: a parameter is not valid. Check the secret's name and the version. "
+        "Secret prod/shop: a parameter is not valid. Check the secret's name and version, assume_role_arn and "
+        "external_id. "
         f"(ParamValidationError from GetSecretValue, region eu-central-1, endpoint_url {faulty.url})"
     )
 
