@@ -43,7 +43,7 @@ class SecretsManager(Server):
     @cached_property
     def parameters(self) -> Any:
         """A client of the Parameter Store."""
-        return boto3.client("ssm", **self._access)  # type: ignore[call-overload]
+        return boto3.client("ssm", **self._access)
 
     @property
     def _access(self) -> dict[str, Any]:

@@ -90,6 +90,8 @@ def service_reason(code: str, status: int, operation: str) -> str:
     """
     if operation == "AssumeRole" and code == "AccessDenied":
         return _NO_ROLE
+    if operation == "AssumeRole" and code == "ValidationError":
+        return "AWS finds the role not valid. Check assume_role_arn and external_id"
     if status == 429:
         return _THROTTLED
     return _CODES.get(code) or (_FAILED if status >= 500 else "AWS refuses the request")

@@ -236,14 +236,18 @@ def silent_listener(accepts: bool) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def test_silence_is_given_up_within_seconds() -> None:
-    def seconds(url: str) -> tuple[str, float]:
+def test_silence_is_given_up_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(more: dict[str, str]) -> tuple[str, float]:
         start = time.monotonic()
-        message = failure({**KEYS, "region": "eu-central-1", "endpoint_url": url})
+        message = failure({**KEYS, "region": "eu-central-1", **more})
         return message, time.monotonic() - start
 
+    role = "arn:aws:iam::123456789012:role/shop"
     with silent_listener(True) as silent, silent_listener(False) as closed, ThreadPoolExecutor() as pool:
-        (no_answer, answer_seconds), (no_connection, connect_seconds) = pool.map(seconds, [silent, closed])
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", silent)
+        (no_answer, answer_seconds), (no_connection, connect_seconds), (no_role, role_seconds) = pool.map(
+            seconds, [{"endpoint_url": silent}, {"endpoint_url": closed}, {"assume_role_arn": role}]
+        )
     assert no_answer == (
         "Secret prod/shop: the endpoint accepts connections, but does not answer. Check endpoint_url and proxies. "
         f"(ReadTimeoutError from GetSecretValue, region eu-central-1, endpoint_url {silent})"
@@ -252,8 +256,14 @@ def test_silence_is_given_up_within_seconds() -> None:
         "Secret prod/shop: nothing answers when connecting. Check region, endpoint_url, routes and firewalls. "
         f"(ConnectTimeoutError from GetSecretValue, region eu-central-1, endpoint_url {closed})"
     )
-    assert answer_seconds < 20
-    assert connect_seconds < 20
+    assert no_role == (
+        "Secret prod/shop: the endpoint accepts connections, but does not answer. Check endpoint_url and proxies. "
+        f"(ReadTimeoutError from AssumeRole, region eu-central-1, assume_role_arn {role}, endpoint_url {silent})"
+    )
+    # Three times the time limit; it is not given up earlier either.
+    assert 11 < answer_seconds < 16
+    assert 8 < connect_seconds < 16
+    assert 11 < role_seconds < 16
 
 
 def test_no_tls_where_tls_is_asked_for(faulty: FaultyEndpoint) -> None:
@@ -437,6 +447,10 @@ def test_a_role_that_may_not_be_taken(
         (
             {"access_key": "A", "secret_key": "canary", "profile": "p"},
             "profile and access_key exclude each other. Leave one of them out.",
+        ),
+        (
+            {"external_id": "canary"},
+            "external_id belongs to assume_role_arn, which is not set.",
         ),
         (
             {"access_key": "A", "secret_key": "canary\n"},
