@@ -10,8 +10,8 @@ a signature error, for instance, repeats the session token. A message holds our 
 
 from __future__ import annotations
 
-import os
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Optional, TypeVar
@@ -173,13 +173,23 @@ def _check(given: Mapping[str, str]) -> None:
         raise Error("profile and access_key exclude each other. Leave one of them out.")
     if "external_id" in given and "assume_role_arn" not in given:
         raise Error("external_id belongs to assume_role_arn, which is not set.")
-    if not os.access(given.get("ca_bundle", "/"), os.R_OK):
-        raise Error(f"Cannot read ca_bundle {given['ca_bundle']}. Check the path and its mode.")
+    if "ca_bundle" in given:
+        _check_ca_bundle(given["ca_bundle"])
     for name in ("access_key", "secret_key", "session_token"):
         if not re.fullmatch("[!-~]*", given.get(name, "")):
             raise Error(f"{name} holds a space, a line end or another sign that no AWS key has.")
     if not re.fullmatch(r"(https?://[^\s/?#@]+(/[^\s?#@]*)?)?", given.get("endpoint_url", "")):
         raise Error("endpoint_url is not a URL of the form https://HOST or https://HOST:PORT.")
+
+
+def _check_ca_bundle(path: str) -> None:
+    """Raise Error for what would else be said of AWS's certificate."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        raise Error(f"ca_bundle {path} holds no certificate in PEM format, or a broken one.") from None
+    except OSError as error:
+        raise Error(f"Cannot read ca_bundle {path}: {error.strerror}. Check the path and its mode.") from None
 
 
 def _is_known(service: str, region: str) -> bool:

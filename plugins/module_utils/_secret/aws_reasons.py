@@ -62,7 +62,8 @@ _CLASSES = {
     "PartialCredentialsError": _OWN,
     "ProfileNotFound": "the host has no such profile. Check profile, AWS_PROFILE and the files in ~/.aws "
     "of the user who runs this",
-    "ProxyConnectionError": "the proxy cannot be reached. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on the host",
+    "ProxyConnectionError": "the proxy cannot be reached, or refuses. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on "
+    "the host, and the name and password in them",
     "ReadTimeoutError": "the endpoint accepts connections, but does not answer. Check endpoint_url and proxies",
     "SSLError": "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or "
     "AWS_CA_BUNDLE on the host, where a CA of your own signs",
@@ -92,6 +93,8 @@ def service_reason(code: str, status: int, operation: str) -> str:
         return _NO_ROLE
     if operation == "AssumeRole" and code == "ValidationError":
         return "AWS finds the role not valid. Check assume_role_arn and external_id"
+    if status == 407:
+        return "the proxy asks for a name and password. Put them into HTTPS_PROXY and HTTP_PROXY on the host"
     if status == 429:
         return _THROTTLED
     return _CODES.get(code) or (_FAILED if status >= 500 else "AWS refuses the request")

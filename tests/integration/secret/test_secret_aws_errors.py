@@ -324,7 +324,8 @@ def test_a_proxy_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://user:canary@127.0.0.1:1")
     url = "http://secretsmanager.example.com"
     assert failure({**KEYS, "region": "eu-central-1", "endpoint_url": url}) == (
-        "Secret prod/shop: the proxy cannot be reached. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on the host. "
+        "Secret prod/shop: the proxy cannot be reached, or refuses. Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY on "
+        "the host, and the name and password in them. "
         f"(ProxyConnectionError from GetSecretValue, region eu-central-1, endpoint_url {url})"
     )
 

@@ -110,7 +110,8 @@ class TestWhoTakesIt:
         sts.role("SHOP")
         faulty.secret('{"password": "pa55"}')
         nothing = dict.fromkeys(("access_key", "secret_key", "session_token"), "")
-        return faulty.options(**nothing, assume_role_arn=ROLE, **more)
+        options: dict[str, Any] = faulty.options(**nothing, assume_role_arn=ROLE, **more)
+        return options
 
     def taker(self, options: dict[str, Any], faulty: FaultyEndpoint, sts: FaultyEndpoint) -> tuple[str, str | None]:
         assert password(options) == "pa55"
