@@ -371,8 +371,7 @@ _OWN_KEY = ("private_key", "private_key_file", "private_key_passphrase")
 def action(module: AnsibleModule) -> dict[str, Any]:
     """Fetch as the module's options say."""
     params = module.params
-    for secret in (*(params[name] for name in _SECRETS), embedded_secret(params["repo"])):
-        register_secret(secret)
+    register_secret(embedded_secret(params["repo"]))
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, _end)
     repo = parse_repo(params["repo"])

@@ -32,20 +32,32 @@ def register_secret(text: str | None) -> None:
 
 
 def share_secrets(masked: set[str]) -> None:
-    """Register secrets in a set that somebody else looks at, too: AnsibleModule masks what is in its no_log_values."""
+    """Register secrets in a set that somebody else looks at, too: AnsibleModule masks what is in its no_log_values.
+
+    What is in that set is registered, with its forms.
+    """
     global _registered  # noqa: PLW0603
+    texts = list(masked)
     masked |= _registered
     _registered = masked
+    for text in texts:
+        register_secret(text)
 
 
 def clean(text: str) -> str:
-    """Return a message without secrets, and without what could steer a terminal; tabs and line ends stay."""
-    for secret in sorted(_registered, key=len, reverse=True):
+    """Return a message without secrets, and without what could steer a terminal; tabs and line ends stay.
+
+    To be called before a text is cut: the rest of a secret is not known as one.
+    """
+    text = _CONTROL.sub("?", text)
+    for secret in sorted({_CONTROL.sub("?", secret) for secret in _registered}, key=len, reverse=True):
         text = text.replace(secret, "********")
-    return _CONTROL.sub("?", text)
+    return text
 
 
 def _forms(text: str) -> set[str]:
     lines = [line for line in text.splitlines() if len(line) >= _LINE and not line.startswith("-----")]
-    quoted = quote(text, safe="", errors="replace")
-    return {text, text.strip() or text, quoted, repr(text)[1:-1], *(lines if "\n" in text else ())}
+    quoted = (quote(text, safe, errors="replace") for safe in ("", "/"))
+    # git's and ssh's messages are brought to us in ASCII.
+    plain = re.sub("[^ -~]", "?", text)
+    return {text, text.strip() or text, repr(text)[1:-1], plain, *quoted, *(lines if "\n" in text else ())}

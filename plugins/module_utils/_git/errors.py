@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .._core.secrets import clean
 from .fingerprints import LISTED, UNLISTED
 from .reference import Address
 
@@ -186,4 +187,4 @@ def _detail(text: str) -> str:
     """Return the most telling line: the last one that a program called fatal or an error, else the first one."""
     lines = text.splitlines() or ["it gave no reason"]
     telling = [line for line in lines if re.match(r"(fatal|error|remote|ERROR|ssh)\b", line)]
-    return (telling or lines)[0][:300].rstrip(".")
+    return clean((telling or lines)[0])[:300].rstrip(".")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
+from .._core.secrets import clean
 from .history import FAILED, INTERRUPTED, RUNNING, Row
 from .plan import Plan, State, Step, named
 
@@ -145,7 +146,7 @@ def _moment(row: Row) -> str:
 def quoted(text: bytes) -> str:
     """Return a statement's beginning."""
     # A character has four bytes at most.
-    beginning = text[: _QUOTED * 4].decode("utf-8", "replace")
+    beginning = clean(text[: _QUOTED * 4].decode("utf-8", "replace"))
     more = len(beginning) > _QUOTED or len(text) > _QUOTED * 4
     return beginning[:_QUOTED] + ("…" if more else "")
 

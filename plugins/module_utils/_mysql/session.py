@@ -318,7 +318,8 @@ def _attempt(settings: Settings, context: Any) -> Any:
         connection: Any = _Connection(
             host=settings.host,
             port=settings.port,
-            password=settings.password or "",
+            # PyMySQL would take a text for Latin-1, as no other client does.
+            password=(settings.password or "").encode("utf-8", "surrogateescape"),
             database=settings.database,
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.connect_timeout,
