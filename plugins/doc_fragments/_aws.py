@@ -57,7 +57,7 @@ notes:
   - Options that are not set, or are set to an empty text, are left to boto3, so the AWS environment variables,
     C(~/.aws), and E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY) keep their meaning.
     Time limits and retries are an exception. A request is tried three times and is given up within about 15 seconds,
-    whatever E(AWS_MAX_ATTEMPTS) says.
+    whatever E(AWS_MAX_ATTEMPTS) says. When AWS throttles it, the pauses in between are up to 3 seconds in all.
 requirements:
   - boto3 >= 1.42.97
 """

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 from urllib.parse import urlsplit
 
+from .._core.secrets import register_secret
 from .private import PrivateFolder
 from .reference import Address
 
 
 def credentials(address: Address, username: str, token: str, private: PrivateFolder) -> dict[str, str]:
     """Return the environment by which git gets a user name and a token, and only for the host they are meant for."""
+    # What a server sees of them, and may repeat.
+    register_secret(base64.b64encode(f"{username}:{token}".encode("utf-8", "surrogateescape")).decode())
     host = urlsplit(address.repo).netloc
     place = f"{address.transport}://"
     quote = shlex.quote

@@ -74,33 +74,47 @@ def pick(text: str, field: str | None) -> str:
 
     :param field: the key, where the text is a JSON object.
     """
-    if not field:
-        if text.lstrip().startswith("{"):
-            raise Error(f"it is a JSON object, whose keys are: {_shown(_load(text))}. Name the one to use: field: KEY.")
+    if not text.strip():
+        raise Error("it is empty.")
+    if not field and not text.lstrip().startswith("{"):
         # A file ends with a line end.
-        found: Any = text.rstrip("\r\n")
-    else:
-        secret = _load(text)
-        if field not in secret:
-            raise Error(f"it has no key {field}. Its keys are: {_shown(secret)}.")
-        found = secret[field]
-    if found in (None, "") or not str(found).strip():
-        raise Error(f"its key {field} is empty." if field else "it is empty.")
-    return _text(found, f"the value of {_shown([field])}" if field else "its text")
+        return _text(text.rstrip("\r\n"), "its text")
+    secret = _json(text)
+    if not isinstance(secret, dict):
+        raise Error(
+            f"it is no JSON object, so it has no key {field}. Store one, or leave field out."
+            if field
+            else "it begins like a JSON object, but is none. Store one, and name the key to use: field: KEY."
+        )
+    if not field:
+        raise Error(f"it is a JSON object, whose keys are: {_shown(secret)}. Name the one to use: field: KEY.")
+    if field not in secret:
+        raise Error(f"it has no key {field}. Its keys are: {_shown(secret)}.")
+    found = secret[field]
+    if found is None or not str(found).strip():
+        raise Error(f"its key {field} is empty.")
+    return _text(found, f"the value of {_shown([field])}")
 
 
 def _load(text: str) -> dict[str, Any]:
-    try:
-        secret = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        # The exception holds the secret's text: it goes no further.
+    secret = _json(text)
+    if secret is None:
         raise Error(
             "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, username, "
             "password and database, or a URL such as mysql://user:password@host:3306/database."
-        ) from None
+        )
     if not isinstance(secret, dict):
         raise Error("it is JSON, but not an object. Store an object: {…} with the key password and others.")
     return secret
+
+
+def _json(text: str) -> Any:
+    """Return what a text means as JSON; None if it is no JSON."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        # The exception holds the secret's text: it goes no further.
+        return None
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ moto knows no denial, throttling or failure, so an HTTP server of our own gives 
 from __future__ import annotations
 
 import json
+import random
 import re
 import socket
 import sys
@@ -129,8 +130,13 @@ def test_throttled_twice_then_served(faulty: FaultyEndpoint) -> None:
     faulty.error("ThrottlingException")
     faulty.error("ThrottlingException")
     faulty.secret('{"password": "pa55"}')
+    # boto3 draws its pauses: up to one second, then up to two.
+    random.seed(403)
+    drawn = [random.random(), 2 * random.random()]
+    random.seed(403)
     assert read(faulty.options()).credentials.password == "pa55"
-    assert len(faulty.requests) == 3
+    first, second, third = (request["time"] for request in faulty.requests)
+    assert [second - first, third - second] == pytest.approx(drawn, abs=0.2)
 
 
 def test_a_failure_then_served(faulty: FaultyEndpoint) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._secret.credentials import KEYS, Credentials, parse
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.credentials import KEYS, Credentials, parse, pick
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -336,3 +336,54 @@ def assert_holds_nothing(error: Error, values: list[str]) -> None:
     assert error.__suppress_context__ or error.__context__ is None
     for value in values:
         assert value not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "found"),
+    [
+        ("pa55", None, "pa55"),
+        ("two\nlines\r\n\n", None, "two\nlines"),
+        ("  spaces are part of it  \n", "", "  spaces are part of it  "),
+        ('["pa55"]', None, '["pa55"]'),
+        ('{"a": "pa55\\n", "b": 1}', "a", "pa55\n"),
+        ('\n {"a": "{pa55"}\n', "a", "{pa55"),
+    ],
+)
+def test_one_text_of_a_secret(text: str, field: str | None, found: str) -> None:
+    assert pick(text, field) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "reason"),
+    [
+        ('{"a": "canary", "b": "canary"}', "c", "it has no key c. Its keys are: a, b."),
+        (
+            '{"a": "canary", "b": "canary"}',
+            None,
+            "it is a JSON object, whose keys are: a, b. Name the one to use: field: KEY.",
+        ),
+        (
+            "{canary",
+            None,
+            "it begins like a JSON object, but is none. Store one, and name the key to use: field: KEY.",
+        ),
+        ("canary", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ('["canary"]', "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ("null", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ("[" * 100_000, "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ('{"a": "canary", "a": "canary"}', "a", "it has a key twice: a. Remove one."),
+        ('{"a": ""}', "a", "its key a is empty."),
+        ('{"a": " "}', "a", "its key a is empty."),
+        ('{"a": null}', "a", "its key a is empty."),
+        ('{"a": 5}', "a", "the value of a is not a string. Put it in quotes."),
+        ('{"a": {"canary": "b"}}', "a", "the value of a is not a string. Put it in quotes."),
+        ('{"a": "\\ud800canary"}', "a", "the value of a holds half of a character (a lone surrogate). Store it again."),
+        ("", None, "it is empty."),
+        (" \n\n", None, "it is empty."),
+        ("", "a", "it is empty."),
+    ],
+)
+def test_no_text_of_a_secret(text: str, field: str | None, reason: str) -> None:
+    with pytest.raises(Error) as caught:
+        pick(text, field)
+    assert str(caught.value) == reason
