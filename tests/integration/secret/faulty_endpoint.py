@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,3 +100,19 @@ class FaultyEndpoint:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def certify(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a CA and a certificate for the loopback address; return the CA's and, with its key, the other's file."""
+    authority, server = folder / f"{name}-ca.pem", folder / f"{name}-server.pem"
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    key, own_key = folder / f"{name}-ca.key", folder / f"{name}-server.key"
+    its = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
+    commands: list[list[str | Path]] = [
+        [*new, "-subj", f"/CN={name} CA", "-keyout", key, "-out", authority],
+        [*new, "-subj", "/CN=aws", *its, "-CA", authority, "-CAkey", key, "-keyout", own_key, "-out", server],
+    ]
+    for command in commands:
+        subprocess.run(command, check=True, capture_output=True)
+    server.write_text(server.read_text() + own_key.read_text())
+    return authority, server

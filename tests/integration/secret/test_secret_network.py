@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import resolve
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.store import open_store
-from faulty_endpoint import FaultyEndpoint
+from faulty_endpoint import FaultyEndpoint, certify
 from forward_proxy import ForwardProxy
 
 if TYPE_CHECKING:
@@ -42,26 +41,11 @@ def failure(options: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def certify(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a CA and a certificate for the loopback address; return the CA's and, with its key, the other's file."""
-    authority, server = folder / f"{name}-ca.pem", folder / f"{name}-server.pem"
-    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    key, own_key = folder / f"{name}-ca.key", folder / f"{name}-server.key"
-    its = ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
-    commands: list[list[str | Path]] = [
-        [*new, "-subj", f"/CN={name} CA", "-keyout", key, "-out", authority],
-        [*new, "-subj", "/CN=aws", *its, "-CA", authority, "-CAkey", key, "-keyout", own_key, "-out", server],
-    ]
-    for command in commands:
-        subprocess.run(command, check=True, capture_output=True)
-    server.write_text(server.read_text() + own_key.read_text())
-    return authority, server
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A CA of one's own, and a certificate of its."""
-    return certify(tmp_path_factory.mktemp("authority"), "own")
+    files: tuple[Path, Path] = certify(tmp_path_factory.mktemp("authority"), "own")
+    return files
 
 
 @pytest.fixture
