@@ -58,6 +58,7 @@ notes:
     C(~/.aws), and E(HTTPS_PROXY), E(HTTP_PROXY) and E(NO_PROXY) keep their meaning.
     Time limits and retries are an exception. A request is tried three times and is given up within about 15 seconds,
     whatever E(AWS_MAX_ATTEMPTS) says. When AWS throttles it, the pauses in between are up to 3 seconds in all.
+    An endpoint whose name has several addresses, of which none answers, takes longer.
 requirements:
   - boto3 >= 1.42.97
 """

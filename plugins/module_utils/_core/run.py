@@ -42,10 +42,13 @@ def run_module(
     try:
         result = action(module)
     except Error as error:
-        module.fail_json(msg=clean(str(error)), **error.results)
+        failure = {"msg": clean(str(error)), **error.results}
     except Exception as error:
-        module.fail_json(
-            msg=f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
-            exception=clean(traceback.format_exc()),
-        )
-    module.exit_json(**result)
+        failure = {
+            "msg": f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
+            "exception": clean(traceback.format_exc()),
+        }
+    else:
+        module.exit_json(**result)
+    # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
+    module.fail_json(**failure)

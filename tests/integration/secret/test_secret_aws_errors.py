@@ -139,6 +139,14 @@ def test_throttled_twice_then_served(faulty: FaultyEndpoint) -> None:
     assert [second - first, third - second] == pytest.approx(drawn, abs=0.2)
 
 
+def test_the_hosts_settings_do_not_change_how_often(faulty: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_RETRY_MODE", "legacy")
+    faulty.raw(500, b"canary")
+    assert FAILED in failure(faulty.options())
+    assert len(faulty.requests) == 3
+
+
 def test_a_failure_then_served(faulty: FaultyEndpoint) -> None:
     faulty.raw(500, b"<html>canary</html>")
     faulty.secret('{"password": "pa55"}')
