@@ -189,7 +189,9 @@ def test_a_schema_that_does_not_exist(database: Database) -> None:
 
 
 def test_no_schema_is_named(database: Database) -> None:
-    assert database.refusal(login_db="").startswith("login_db is empty: name the schema to work on.")
+    assert database.refusal(login_db="").startswith(
+        "login_db is empty: name the schema to work on, here or in the secret"
+    )
 
 
 def restricted(database: Database, grants: str) -> dict[str, str]:
