@@ -39,6 +39,8 @@ def run_module(
     module = AnsibleModule(supports_check_mode=True, **spec.kwargs())
     if not returns_secrets:
         share_secrets(module.no_log_values)
+    result: dict[str, Any] = {}
+    failure: dict[str, Any] = {}
     try:
         result = action(module)
     except Error as error:
@@ -48,7 +50,7 @@ def run_module(
             "msg": f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
             "exception": clean(traceback.format_exc()),
         }
-    else:
-        module.exit_json(**result)
-    # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
-    module.fail_json(**failure)
+    if failure:
+        # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
+        module.fail_json(**failure)
+    module.exit_json(**result)
