@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""AWX's jobs, run by ansible-runner from directories shaped as AWX makes them, on real servers."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from integration.awx.support import MakeJob, Outcome
+from integration.roles.support import Team
+
+KEYS = {"database", "from", "to", "applied", "pending", "commit", "seconds"}
+
+
+def said(outcome: Outcome, host: str) -> Any:
+    assert (outcome.rc, outcome.status) == (0, "successful"), outcome.printed
+    return outcome.last_message(host)
+
+
+def test_the_whole_way(job: MakeJob, team: Team) -> None:
+    """The templates one after the other; each optional question is answered with nothing."""
+    nothing = {"migrate_hosts": "", "survey_ref": ""}
+    schema, commit = team.databases["orders"], team.repository.git("rev-parse", "main")
+
+    status = job("Database status", answers=nothing).run()
+    assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
+    assert status.stats == {"orders": {"ok": 4}, "stock": {"ok": 4}}
+    assert status.artifacts is None
+
+    plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
+    summary = f"check mode, nothing was changed; it would be: {schema}: from version none to 2, 2 migration(s)"
+    assert said(plan, "orders") == [summary, "would run: up 1 people", "would run: up 2 email"]
+    assert plan.stats["orders"]["changed"] == 2
+    assert "0002_email.up.sql" in plan.printed
+    would = {"database": schema, "from": None, "to": 2, "applied": 0, "pending": 2, "commit": commit, "seconds": 0}
+    assert plan.artifacts["database_migrations"]["orders"] == would
+    assert team.version("orders") is None
+
+    # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
+    migrate = job("Database migrate", "-vvvvv", answers={**nothing, "migrate_target": ""}, extra=plan.artifacts).run()
+    assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from version none to 2, 2 migration(s)"
+    assert list(migrate.artifacts) == ["database_migrations"]
+    done = migrate.artifacts["database_migrations"]
+    assert {host: set(values) for host, values in done.items()} == {"orders": KEYS, "stock": KEYS}
+    assert 0 < done["orders"].pop("seconds") < 60
+    assert done["orders"] == {
+        "database": schema,
+        "from": None,
+        "to": 2,
+        "applied": 2,
+        "pending": 0,
+        "commit": commit,
+    }
+    assert team.version("orders") == team.version("stock") == (2, 0)
+    who = team.mariadb.query("SELECT DISTINCT ran_by, job FROM schema_migrations_history", schema)
+    assert who == [("alice", "19")]
+
+    again = job("Database migrate").run()
+    assert said(again, "orders") == [f"{schema}: nothing to do, at version 2"]
+    assert [counts.get("changed", 0) for counts in again.stats.values()] == [0, 0]
+    assert again.artifacts["database_migrations"]["orders"]["applied"] == 0
+
+    back = job("Database rollback", answers={**nothing, "migrate_steps": 1}).run()
+    assert said(back, "orders")[1].startswith("down 2 email: ")
+    assert back.artifacts["database_migrations"]["orders"]["to"] == 1
+    assert team.version("orders") == team.version("stock") == (1, 0)
+
+
+def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
+    """AWX gives each slice an inventory with its share of the hosts."""
+    dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()
+    assert said(dry, "stock")[1:] == ["would run: up 1 people", "would run: up 2 email"]
+    assert dry.stats == {"stock": {"ok": 5, "changed": 2}}
+    assert list(dry.artifacts["database_migrations"]) == ["stock"]
+    assert (team.version("orders"), team.version("stock")) == (None, None)
+
+
+def test_a_share_without_what_is_asked_for(job: MakeJob, team: Team) -> None:
+    """The other slice of a job for one database: it has nothing to do, and says so without failing."""
+    other = job("Database migrate", only="stock", answers={"migrate_hosts": "orders"}).run()
+    assert (other.rc, other.status, other.stats) == (0, "successful", {})
+    assert team.version("stock") is None
+
+
+def test_a_failure(job: MakeJob, team: Team) -> None:
+    team.repository.commit({"db/0003_wrong.up.sql": "INSERT INTO people VALUES (1, 'a@example.com');\nSELEC 1;\n"})
+    failed = job("Database migrate", "-l", "orders").run()
+    assert (failed.rc, failed.status) == (2, "failed")
+    assert failed.failure("orders").startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1064)")
+    assert failed.stats == {"orders": {"ok": 2, "changed": 1, "failures": 1}}
+    assert failed.artifacts is None
+    assert (team.version("orders"), team.version("stock")) == ((3, 1), None)
+
+
+@contextlib.contextmanager
+def in_use(team: Team, table: str) -> Iterator[None]:
+    """Keep a table in use by a transaction, so that whoever changes it waits."""
+    with team.mariadb.connect(team.databases["orders"]) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"SELECT * FROM {table}")
+        yield
+
+
+def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
+    """The database's lock is the only thing that keeps them apart, and it is enough."""
+    schema = team.databases["orders"]
+    team.repository.commit({"slow/0001_age.up.sql": "ALTER TABLE people ADD age INT;\n"})
+    team.mariadb.query("CREATE TABLE people (id INT)", schema)
+    slow = {"migrate_directory": "slow", "migrate_lock_timeout": 0}
+    first = job("Database migrate", only="orders", extra=slow)
+    with in_use(team, "people"):
+        process = first.start()
+        deadline = time.monotonic() + 60
+        while not team.mariadb.query(
+            "SELECT 1 FROM information_schema.processlist WHERE info LIKE '%ADD age%' AND id <> CONNECTION_ID()"
+        ):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        second = job("Database migrate", only="orders", extra=slow).run()
+    one = first.end(process)
+    assert one.artifacts["database_migrations"]["orders"]["applied"] == 1
+    assert (second.rc, second.status) == (2, "failed")
+    message = second.failure("orders")
+    assert message.startswith(f"Another run is at work on {schema}: its lock was not free within 0 s. It is held by ")
+    assert second.artifacts is None
+    assert team.attempts("orders") == [("up", 1, "applied")]

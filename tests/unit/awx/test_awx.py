@@ -1,0 +1,179 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What awx/ says agrees with itself, with the role, and with the rules by which AWX's API judges it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from integration.awx.support import injected, literally, selectable
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from parts import CHECKOUT
+
+AWX = CHECKOUT / "awx"
+SETTINGS = literally(AWX / "settings.yml")
+TYPES = literally(AWX / "credential_types.yml")["awx_credential_types"]
+TEMPLATES = literally(AWX / "templates.yml")
+SURVEYS = {each["name"]: each["survey"] for each in [*TEMPLATES["awx_job_templates"], TEMPLATES["awx_workflow"]]}
+ROLE = CHECKOUT / "roles" / "migrate"
+DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+SPECS = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+# What each type of question takes for a default.
+ANSWERS: dict[str, type] = {
+    "text": str,
+    "textarea": str,
+    "password": str,
+    "multiplechoice": str,
+    "multiselect": str,
+    "integer": int,
+    "float": float,
+}
+
+
+def names(kind: dict[str, Any]) -> list[str]:
+    return [field["id"] for field in kind["inputs"]["fields"]]
+
+
+def test_playbooks_can_be_selected() -> None:
+    project = CHECKOUT / "examples" / "awx-project"
+    assert [path.name for path in project.glob("*.yml") if selectable(project, path)] == ["databases.yml"]
+    for playbook in [*(CHECKOUT / "playbooks").glob("*.yml"), AWX / "configure.yml"]:
+        assert selectable(CHECKOUT, playbook), playbook
+    for template in TEMPLATES["awx_job_templates"]:
+        assert selectable(CHECKOUT, CHECKOUT / template["playbook"])
+    # What is none must not be offered beside them.
+    for other in [*(ROLE / "tasks").glob("*.yml"), *(CHECKOUT / "playbooks/vars").glob("*.yml"), *AWX.glob("*.yml")]:
+        assert other.name == "configure.yml" or not selectable(CHECKOUT, other), other
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind["name"])
+def test_fields_of_credential_types(kind: dict[str, Any]) -> None:
+    fields, required = kind["inputs"]["fields"], kind["inputs"]["required"]
+    assert set(kind) == {"name", "description", "inputs", "injectors"}
+    assert set(kind["inputs"]) == {"fields", "required"}
+    assert len(set(names(kind))) == len(fields)
+    assert set(required) <= set(names(kind))
+    for field in fields:
+        assert set(field) <= {"id", "label", "type", "format", "secret", "multiline", "help_text"}
+        assert re.fullmatch(r"[A-Za-z_]\w*", field["id"])
+        # AWX's own, in each injector.
+        assert field["id"] != "tower"
+        assert field["type"] == "string"
+        assert field["label"]
+        assert field.get("format", "url") in ("ssh_private_key", "url")
+        assert {field.get("secret", True), field.get("multiline", True)} == {True}
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind["name"])
+def test_injectors(kind: dict[str, Any]) -> None:
+    """They name fields only, and each gives a variable of the role; as secret as the role holds it."""
+    assert list(kind["injectors"]) == ["extra_vars"]
+    strict = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+    secret = {field["id"]: field.get("secret", False) for field in kind["inputs"]["fields"]}
+    used = set()
+    for variable, template in kind["injectors"]["extra_vars"].items():
+        own = [
+            name
+            for name in names(kind)
+            if strict.from_string(template).render(dict.fromkeys(names(kind), "-"), **{name: "X"}) == "X"
+        ]
+        assert len(own) == 1, template
+        used.add(own[0])
+        option = SPECS["main"]["options"][variable]
+        assert secret[own[0]] or not option.get("no_log", False) or variable == "migrate_aws_access_key"
+    assert used == set(names(kind))
+
+    given = injected(kind, dict.fromkeys(kind["inputs"]["required"], "given"))
+    for variable, text in given.items():
+        assert text.strip() in ("", "given")
+        # What is left out must be what the role takes for nothing.
+        assert text or DEFAULTS[variable] == ""
+
+
+def test_a_private_key_gets_its_last_line_end() -> None:
+    key = injected(TYPES[0], {"private_key": "-----BEGIN\nEND-----", "known_hosts": "x"})["migrate_private_key"]
+    assert key == "-----BEGIN\nEND-----\n"
+
+
+def test_credentials_fit_their_types() -> None:
+    types = {kind["name"]: kind for kind in TYPES}
+    for credential in SETTINGS["awx_credentials"]:
+        kind = types.get(credential["credential_type"])
+        if kind is None:
+            # One of AWX's own.
+            assert credential["credential_type"] == "Machine"
+            continue
+        assert set(kind["inputs"]["required"]) <= set(credential["inputs"]) <= set(names(kind))
+        for field in kind["inputs"]["fields"]:
+            if field.get("secret") and field["id"] in credential["inputs"]:
+                assert "ansible.builtin.env" in credential["inputs"][field["id"]]
+
+
+@pytest.mark.parametrize("name", SURVEYS)
+def test_surveys(name: str) -> None:
+    variables = [question["variable"] for question in SURVEYS[name]]
+    assert len(set(variables)) == len(variables) > 0
+    for question in SURVEYS[name]:
+        assert isinstance(question["question_name"], str)
+        assert re.fullmatch(r"[a-z]\w*", question["variable"])
+        assert isinstance(question["required"], bool)
+        assert type(question["default"]) is ANSWERS[question["type"]]
+        limits = [question[limit] for limit in ("min", "max") if limit in question]
+        assert {type(limit) for limit in limits} <= {int}
+        if question["type"] == "integer":
+            assert question["min"] <= question["default"] <= question["max"]
+        if question["type"] == "multiplechoice":
+            assert {type(choice) for choice in question["choices"]} == {str}
+            assert question["default"] in question["choices"]
+
+
+def test_answers_reach_something() -> None:
+    """Each answer is a variable of what the template runs, or one that the playbooks or the inventory look at."""
+    entries = {"status": "status", "migrate": "main", "rollback": "rollback"}
+    inventory = "".join(path.read_text() for path in (CHECKOUT / "inventories/example/group_vars").iterdir())
+    for template in TEMPLATES["awx_job_templates"]:
+        playbook = CHECKOUT / template["playbook"]
+        for question in template["survey"]:
+            variable = question["variable"]
+            known = variable in SPECS[entries[playbook.stem]]["options"]
+            assert known or f"{{{{ {variable} | default(" in playbook.read_text() + inventory, variable
+    asked = {question["variable"] for template in TEMPLATES["awx_job_templates"] for question in template["survey"]}
+    assert {question["variable"] for question in TEMPLATES["awx_workflow"]["survey"]} <= asked
+
+
+def test_messages() -> None:
+    """They can be rendered, and are JSON even if what they quote has quotation marks."""
+    text = 'it\'s "it"\n'
+    about = {
+        "job": {"name": text, "artifacts": {text: {"applied": 1, "from": None}}},
+        "job_friendly_name": text,
+        "url": text,
+        "approval_node_name": text,
+        "workflow_url": text,
+    }
+    messages = SETTINGS["awx_notification"]["messages"]
+    # Else AWX adds what is missing, and takes each later run for a change.
+    assert list(messages) == ["started", "success", "error", "workflow_approval"]
+    bodies = [messages["success"], messages["error"], messages["workflow_approval"]["running"]]
+    for body in bodies:
+        assert list(body) == ["body"]
+        rendered = ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(body["body"]).render(about)
+        assert list(json.loads(rendered)) == ["text"]
+    assert (
+        "'applied': 1"
+        in json.loads(ImmutableSandboxedEnvironment().from_string(messages["success"]["body"]).render(about))["text"]
+    )
+    webhook = {"url", "http_method", "disable_ssl_verification", "username", "password", "headers"}
+    assert set(SETTINGS["awx_notification"]["notification_configuration"]) == webhook
+
+
+def test_inventory_is_there() -> None:
+    assert Path(CHECKOUT, SETTINGS["awx_inventory"]["path"]).is_dir()

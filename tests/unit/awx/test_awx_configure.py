@@ -1,0 +1,189 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""awx/configure.yml, run twice: on a stand-in for awx.awx, and on a real AWX where CONTROLLER_HOST names one.
+
+The stand-in is a fake: a server cannot be had here. Its modules know the real ones' options, from argument_specs.yml,
+and refuse what those refuse; what they are given they keep in files. They do not know what the server would say to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from integration.awx.support import clean_environment, literally, selectable
+from parts import CHECKOUT
+from parts.ansible import PROGRAMS
+
+CONFIGURE = CHECKOUT / "awx" / "configure.yml"
+FACTS = yaml.safe_load((Path(__file__).parent / "argument_specs.yml").read_text())
+MODULE = """
+import json
+import pathlib
+
+from ansible.module_utils.basic import AnsibleModule
+
+FACTS = json.loads({facts!r})
+module = AnsibleModule(supports_check_mode=True, **FACTS)
+given = {{name: module.params[name] for name in FACTS["argument_spec"] if module.params[name] is not None}}
+path = pathlib.Path({path!r})
+kept = json.loads(path.read_text())
+name = given.get("identifier") or given["name"]
+changed = kept.get(name) != given
+kept[name] = given
+path.write_text(json.dumps(kept))
+module.exit_json(changed=changed)
+"""
+Kept = dict[str, dict[str, dict[str, Any]]]
+
+
+def make_collection(folder: Path) -> None:
+    """Write the stand-in, and a file beside it for what each module gets."""
+    modules = folder / "ansible_collections" / "awx" / "awx" / "plugins" / "modules"
+    modules.mkdir(parents=True)
+    for name, facts in FACTS["modules"].items():
+        kept = folder / f"{name}.json"
+        kept.write_text("{}")
+        rules = {rule: facts[rule] for rule in ("mutually_exclusive", "required_if") if rule in facts}
+        rules["argument_spec"] = {**facts["options"], **FACTS["auth"]}
+        (modules / f"{name}.py").write_text(MODULE.format(facts=json.dumps(rules), path=str(kept)))
+
+
+def configure(folder: Path, **environment: str) -> dict[str, int]:
+    """Run the playbook and return the recap's numbers."""
+    done = subprocess.run(
+        [PROGRAMS / "ansible-playbook", CONFIGURE],
+        cwd=folder,
+        env=clean_environment(ANSIBLE_NOCOLOR="true", ANSIBLE_PIPELINING="true", **environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    recap = done.stdout.splitlines()[-2]
+    return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", recap)}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """What the modules got, by their name and that of the thing; the second run has changed nothing."""
+    folder = tmp_path_factory.mktemp("awx")
+    make_collection(folder)
+    secrets = {"ANSIBLE_COLLECTIONS_PATH": str(folder), "DEPLOY_KEY": "a key", "AWS_SECRET_ACCESS_KEY": "another"}
+    first, second = configure(folder, **secrets), configure(folder, **secrets)
+    assert first["ok"] == first["changed"] == second["ok"] == len(FACTS["modules"])
+    assert second["changed"] == 0
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in FACTS["modules"]}
+
+
+def test_whatever_is_referred_to_is_there(kept: Kept) -> None:
+    credentials = {*kept["credential"], ""}
+    environments, notifications = set(kept["execution_environment"]), set(kept["notification_template"])
+    types = {*kept["credential_type"], "Machine"}
+    assert {each["credential_type"] for each in kept["credential"].values()} <= types
+    owned = {name: things for name, things in kept.items() if "organization" in FACTS["modules"][name]["options"]}
+    assert len(owned) == 9
+    for things in owned.values():
+        assert {each["organization"] for each in things.values()} == set(kept["organization"])
+
+    for project in kept["project"].values():
+        assert project.get("credential", "") in credentials
+        assert project["default_environment"] in environments
+    for source in kept["inventory_source"].values():
+        assert source["inventory"] in kept["inventory"]
+        assert source["source_project"] in kept["project"]
+    for template in kept["job_template"].values():
+        assert template["project"] in kept["project"]
+        assert template["inventory"] in kept["inventory"]
+        assert template["execution_environment"] in environments
+        assert len(template["credentials"]) == len(kept["credential"])
+        assert set(template["credentials"]) <= credentials
+        assert selectable(CHECKOUT, CHECKOUT / template["playbook"])
+    for template in [*kept["job_template"].values(), *kept["workflow_job_template"].values()]:
+        for occasion in ("success", "error", "approvals"):
+            assert set(template.get(f"notification_templates_{occasion}", [])) <= notifications
+
+
+def test_workflow(kept: Kept) -> None:
+    """Plan, approval, migrate, and the status also after a failure."""
+    nodes = kept["workflow_job_template_node"]
+    assert {node["workflow_job_template"] for node in nodes.values()} == set(kept["workflow_job_template"])
+    ways = {
+        name: {way: node[f"{way}_nodes"] for way in ("success", "always", "failure") if node.get(f"{way}_nodes")}
+        for name, node in nodes.items()
+    }
+    assert ways == {
+        "plan": {"success": ["approval"]},
+        "approval": {"success": ["migrate"]},
+        "migrate": {"always": ["status"]},
+        "status": {},
+    }
+    # A node is made after those that it leads to.
+    assert list(nodes) == ["status", "migrate", "approval", "plan"]
+    assert nodes["approval"]["approval_node"]["timeout"] == 86400
+    runs = {
+        name: kept["job_template"][node["unified_job_template"]] for name, node in nodes.items() if name != "approval"
+    }
+    assert [(runs[name]["playbook"], runs[name]["job_type"]) for name in ("plan", "migrate", "status")] == [
+        ("playbooks/migrate.yml", "check"),
+        ("playbooks/migrate.yml", "run"),
+        ("playbooks/status.yml", "run"),
+    ]
+    # Each may run for other databases meanwhile, and a limit of the workflow reaches its jobs.
+    for template in [*kept["job_template"].values(), *kept["workflow_job_template"].values()]:
+        assert template["allow_simultaneous"] is template["ask_limit_on_launch"] is template["survey_enabled"] is True
+
+
+def test_what_awx_renders_arrives_as_it_was_written(kept: Kept) -> None:
+    types = literally(CHECKOUT / "awx/credential_types.yml")["awx_credential_types"]
+    assert {name: each["injectors"] for name, each in kept["credential_type"].items()} == {
+        each["name"]: each["injectors"] for each in types
+    }
+    assert [each["messages"] for each in kept["notification_template"].values()] == [
+        literally(CHECKOUT / "awx/settings.yml")["awx_notification"]["messages"]
+    ]
+    templates = literally(CHECKOUT / "awx/templates.yml")
+    surveys = {each["name"]: each["survey"] for each in [*templates["awx_job_templates"], templates["awx_workflow"]]}
+    for name, template in {**kept["job_template"], **kept["workflow_job_template"]}.items():
+        assert template["survey_spec"] == {"name": "", "description": "", "spec": surveys[name]}
+
+
+def test_secrets_come_from_the_environment(kept: Kept) -> None:
+    assert kept["credential"]["Deploy key"]["inputs"]["private_key"] == "a key"
+    assert kept["credential"]["Secrets"]["inputs"]["secret_key"] == "another"
+    assert {each["update_secrets"] for each in kept["credential"].values()} == {False}
+
+
+@pytest.mark.skipif("CONTROLLER_HOST" not in os.environ, reason="Not run: CONTROLLER_HOST names no AWX to run it on")
+def test_on_a_real_awx(tmp_path: Path) -> None:
+    """It needs the collection awx.awx, CONTROLLER_OAUTH_TOKEN, and awx/settings.yml that fits that AWX."""
+    configure(tmp_path)
+    assert configure(tmp_path)["changed"] == 0
+    jobs = [
+        {"name": f"Launch {name}", "awx.awx.job_launch": {"job_template": name, "extra_vars": answers, "wait": True}}
+        for name, answers in (
+            ("Database status", {}),
+            ("Database plan", {}),
+            ("Database migrate", {"migrate_dry_run": "yes"}),
+        )
+    ]
+    (tmp_path / "launch.yml").write_text(
+        json.dumps([{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": jobs}])
+    )
+    done = subprocess.run(
+        [PROGRAMS / "ansible-playbook", tmp_path / "launch.yml"],
+        env=clean_environment(),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
