@@ -281,7 +281,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._login import LOG
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import Goal, Plan, make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import difference, listed, summary
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import Standing, look
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import Standing, look, under_way
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     goal = Goal(module.params["target"] or "latest", module.params["steps"], module.params["allow_down"])
     source = read_source(module.params["directory"])
     login = Login(module)
-    with login.session() as session, locked(session, module.params, module.warn):
+    with login.session() as session, locked(session, module.params, module.warn, under_way):
         standing = look(session, module.params)
         resumption = what_is_left(module, standing)
         unfinished = resumption.unfinished if resumption else None

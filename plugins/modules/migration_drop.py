@@ -83,6 +83,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import under_way
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
 
@@ -92,7 +93,7 @@ SPEC = LOGIN + ArgumentSpec(argument_spec={"confirm_database": {"type": "str", "
 def drop(module: AnsibleModule) -> dict[str, Any]:
     login = Login(module)
     check_confirmation(login.database, module.params["confirm_database"])
-    with login.session() as session, locked(session, module.params, module.warn):
+    with login.session() as session, locked(session, module.params, module.warn, under_way):
         # Sequences and tables with system versioning are tables of their own kind on MariaDB, and go as well.
         names = [name for name, kind in session.query("SHOW FULL TABLES") if kind != "VIEW"]
         tables = [{"name": name, "rows": count(module, session, name)} for name in names]

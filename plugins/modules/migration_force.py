@@ -97,7 +97,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.histor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.journal import Journal
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import MAX_STATE, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import stated
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import about, look
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import about, look, under_way
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
 SPEC = LOGIN + ArgumentSpec(
@@ -107,7 +107,7 @@ SPEC = LOGIN + ArgumentSpec(
 
 def force(module: AnsibleModule) -> dict[str, Any]:
     wanted = State(read_version(module.params["version"]), False)
-    with Login(module).session() as session, locked(session, module.params, module.warn):
+    with Login(module).session() as session, locked(session, module.params, module.warn, under_way):
         standing = look(session, module.params)
         present = standing.state
         if present != wanted and not module.check_mode:

@@ -94,6 +94,11 @@ class Row(NamedTuple):
         """Whether the attempt is one that could go on."""
         return self.direction in ("up", "down") and self.outcome in OPEN
 
+    @property
+    def moment(self) -> str:
+        """When it was started, as ISO 8601 has it."""
+        return f"{self.started_at.isoformat(timespec='seconds')}Z"
+
 
 class History:
     """The history table of one database; each text it returns is one statement, in ASCII whatever the session's mode.

@@ -107,7 +107,7 @@ def unfinished(row: Row, file: Optional[str]) -> dict[str, Any]:
         "begun": row.begun,
         "outcome": row.outcome,
         "error": row.error,
-        "started_at": _moment(row),
+        "started_at": row.moment,
         "ran_by": row.ran_by,
         "ran_on": row.ran_on,
         "job": row.job,
@@ -125,7 +125,7 @@ def attempts(rows: Iterable[Row]) -> list[dict[str, Any]]:
             "checksum": row.checksum,
             "statements": row.statements,
             "done": row.done,
-            "started_at": _moment(row),
+            "started_at": row.moment,
             "seconds": row.seconds,
             "error": row.error,
             "commit": row.git_commit,
@@ -136,11 +136,6 @@ def attempts(rows: Iterable[Row]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def _moment(row: Row) -> str:
-    """Return when an attempt was started, as ISO 8601 has it; the history keeps UTC."""
-    return f"{row.started_at.isoformat(timespec='seconds')}Z"
 
 
 def quoted(text: bytes) -> str:

@@ -11,11 +11,12 @@ import hashlib
 import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._mysql.session import ServerError, Session
-from .history import History
+from .history import RUNNING, History
 from .ledger import Ledger
 from .plan import State
 from .policy import Known, known
@@ -79,6 +80,22 @@ def look(session: Session, params: Mapping[str, Any]) -> Standing:
     if _may_be_known(params) and history.stands_at(params["commit"], state):
         return Standing(ledger, history, present, state, known(()), compared=True)
     return Standing(ledger, history, present, state, known(history.moves()))
+
+
+def under_way(session: Session, params: Mapping[str, Any]) -> str:
+    """Return what the history says of an attempt that is running: a sentence and a blank, or nothing.
+
+    Nothing, too, if it cannot be read: it is for a message about something else.
+    """
+    row = None
+    with suppress(Error):
+        if history_name(params):
+            row = History(session, history_name(params)).last()
+    if row is None or row.outcome != RUNNING:
+        return ""
+    job = f", job {row.job}" if row.job else ""
+    text = f"The history has {row.direction} {row.version} as running since {row.moment}, by {row.ran_by}{job}. "
+    return "".join(filter(str.isprintable, text))
 
 
 def history_name(params: Mapping[str, Any]) -> str:

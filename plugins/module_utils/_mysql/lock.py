@@ -14,6 +14,8 @@ from typing import Any, Optional
 from .._core.errors import Error
 from .session import ServerError, Session
 
+UnderWay = Callable[[Session, Mapping[str, Any]], str]
+
 
 def lock_name(database: str, table: str) -> str:
     """Return the name golang-migrate locks (database/util.go, GenerateAdvisoryLockId).
@@ -24,11 +26,14 @@ def lock_name(database: str, table: str) -> str:
 
 
 @contextmanager
-def locked(session: Session, params: Mapping[str, Any], warn: Callable[[str], None]) -> Iterator[None]:
+def locked(
+    session: Session, params: Mapping[str, Any], warn: Callable[[str], None], under_way: UnderWay
+) -> Iterator[None]:
     """Hold the lock for the length of a ``with`` block. The server frees it if the connection dies.
 
     :param params: migrations_table, lock and lock_timeout, which is in seconds.
     :param warn: is told when there is no lock.
+    :param under_way: is asked what is known of the run that holds it, as a sentence or nothing.
     :raises Error: another run holds it.
     """
     if not params["lock"]:
@@ -44,7 +49,7 @@ def locked(session: Session, params: Mapping[str, Any], warn: Callable[[str], No
         holder = lock_holder(session, table) or "a run that has just ended"
         raise Error(
             f"Another run is at work on {session.database}: its lock was not free within {timeout} s. "
-            f"It is held by {holder}. Wait for it, or raise lock_timeout.",
+            f"It is held by {holder}. {under_way(session, params)}Wait for it, or raise lock_timeout.",
             lock_holder=holder,
         )
     try:

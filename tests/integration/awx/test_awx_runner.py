@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -128,5 +129,9 @@ def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
     assert (second.rc, second.status) == (2, "failed")
     message = second.failure("orders")
     assert message.startswith(f"Another run is at work on {schema}: its lock was not free within 0 s. It is held by ")
+    known = (
+        r" The history has up 1 as running since \d{4}-\d\d-\d\dT[\d:]{8}Z, by alice, job 17\. Wait for it, or raise"
+    )
+    assert re.search(known, message), message
     assert second.artifacts is None
     assert team.attempts("orders") == [("up", 1, "applied")]
