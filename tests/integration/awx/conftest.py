@@ -106,6 +106,8 @@ def job(
 
     yield make
     for made in jobs:
+        made.stop()
+    for made in jobs:
         kept = [path for path in (made.folder / "artifacts").rglob("*") if path.is_file()]
         assert kept
         for path in kept:

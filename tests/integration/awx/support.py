@@ -30,7 +30,7 @@ JOB_ENVIRONMENT = {
     "ANSIBLE_RETRY_FILES_ENABLED": "False",
     "MAX_EVENT_RES": "700000",
 }
-SURVEYS = {
+TEMPLATES = {
     template["name"]: template
     for template in yaml.safe_load((CHECKOUT / "awx/templates.yml").read_text())["awx_job_templates"]
 }
@@ -199,13 +199,14 @@ class Job:
     ssh_key: str = ""
     number: int = 17
     playbook: str = ""
+    process: subprocess.Popen[str] | None = None
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> None:
         """Write the directory and start ansible-runner on it."""
         self._write()
-        playbook = self.playbook or SURVEYS[self.template]["playbook"]
+        playbook = self.playbook or TEMPLATES[self.template]["playbook"]
         command = ["run", self.folder, "--ident", str(self.number), "--playbook", playbook]
-        return subprocess.Popen(
+        self.process = subprocess.Popen(
             [PROGRAMS / "ansible-runner", *command, "--inventory", self.folder / "inventory" / "hosts"],
             env=clean_environment(HOME=str(self.folder)),
             stdin=subprocess.DEVNULL,
@@ -214,29 +215,37 @@ class Job:
             text=True,
         )
 
-    def end(self, process: subprocess.Popen[str]) -> Outcome:
+    def stop(self) -> None:
+        """End a run that is still at work; ansible-runner then ends what it has started."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.communicate(timeout=60)
+
+    def end(self) -> Outcome:
         """Wait for the run and read what it left."""
-        printed, _ = process.communicate(timeout=120)
+        assert self.process is not None
+        printed, _ = self.process.communicate(timeout=120)
         artifacts = self.folder / "artifacts" / str(self.number)
         assert (artifacts / "rc").exists(), printed
         files = [path for path in (artifacts / "job_events").glob("*.json") if "partial" not in path.name]
         events = sorted((json.loads(path.read_text()) for path in files), key=lambda event: int(event["counter"]))
         # AWX lets the runner print nothing; here the events' own text is what a person sees.
         text = "\n".join(event["stdout"] for event in events)
-        outcome = Outcome(process.returncode, (artifacts / "status").read_text(), text, events, artifacts)
+        outcome = Outcome(self.process.returncode, (artifacts / "status").read_text(), text, events, artifacts)
         assert str(outcome.rc) == (artifacts / "rc").read_text()
         return outcome
 
     def run(self) -> Outcome:
         """Run the job."""
-        return self.end(self.start())
+        self.start()
+        return self.end()
 
     def _write(self) -> None:
         for name in ("env", "inventory", "cp"):
             (self.folder / name).mkdir(mode=0o700, parents=True)
         (self.folder / "project").symlink_to(self.project.folder)
         (self.folder / "requirements_collections").symlink_to(self.project.collections)
-        template = SURVEYS[self.template]
+        template = TEMPLATES[self.template]
         options = ["--check"] if template["job_type"] == "check" else []
         options += ["-u", "deploy", *(["--diff"] if template["diff_mode"] else []), "--forks=20", *self.options]
         for credential in self.credentials:
