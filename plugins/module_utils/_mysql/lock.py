@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -72,5 +73,7 @@ def lock_holder(session: Session, table: str) -> Optional[str]:
     if not rows:
         return f"connection {connection}"
     user, host, seconds, command, text = rows[0]
-    what = f"running {' '.join(str(text).split())}" if text else f"in state {command}"
+    # Its first words tell what it does; what follows may be data, or a password.
+    words = re.match(r"\w+(?:\s+\w+){0,2}", str(text or "").lstrip())
+    what = f"running {' '.join(words[0].split())} …" if words else f"in state {command}"
     return f"connection {connection}, {user}@{host}, {what} for {seconds} s"
