@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from integration.git_fetch.support import HttpGit
-from parts import CHECKOUT
+from parts import CHECKOUT, private_folder
 from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
 from parts.signing import SshSigner
-from parts.sshd import GitServer
+from parts.ssh_agent import Agent
+from parts.sshd import GitServer, fingerprint
 
 PLUGINS = sorted(
     path.relative_to(CHECKOUT)
@@ -29,6 +30,7 @@ FILES = {
     "db/migrations/0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\n",
     "db/migrations/0001_users.down.sql": "DROP TABLE users;\n",
 }
+FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
 GITHUB = "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 RELEASES = "ops@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILL+xbRZPXiB8pNtuXEcRwo+27bZwuAb4AoJYkHDEKp0"
 
@@ -51,18 +53,25 @@ def shop(mariadb: MariaDB) -> str:
 
 
 @pytest.fixture
-def git_places(git_server: GitServer, tmp_path: Path) -> Any:
+def git_places(git_server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Where the examples' repositories are, over SSH and over HTTP."""
     repository = git_server.create(f"shop-{uuid.uuid4().hex[:8]}")
     repository.commit(FILES)
     releases = SshSigner(tmp_path, "releases")
     releases.tag(repository, "v1.4.0")
-    with HttpGit(git_server.folder / "repositories") as server:
+    with (
+        HttpGit(git_server.folder / "repositories") as server,
+        private_folder("agent") as folder,
+        Agent(folder) as agent,
+    ):
+        agent.add(git_server.private_key_file)
+        monkeypatch.setenv("SSH_AUTH_SOCK", agent.env["SSH_AUTH_SOCK"])
         server.user = "x-access-token"
         yield (
             {
                 "git@github.com:example/shop.git": repository.url,
                 "https://gitlab.example.com/example/shop.git": f"{server.url}/{repository.path.name}",
+                FINGERPRINT: fingerprint(git_server.folder / "host_key"),
                 f'"{GITHUB}"': json.dumps(git_server.known_hosts),
                 f'"{RELEASES}"': json.dumps(releases.public),
                 "/var/lib/dbops-migrations/shop": str(tmp_path / "fetched"),

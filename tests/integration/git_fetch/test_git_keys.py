@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,27 +15,8 @@ from typing import Any
 import pytest
 from integration.git_fetch.support import NAMES, Fetch
 from parts import private_folder
-from parts.process import Server
+from parts.ssh_agent import Agent
 from parts.sshd import GitServer, Repository, fingerprint, make_key
-
-
-class Agent(Server):
-    """A real ssh-agent."""
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment by which it is found."""
-        return {"SSH_AUTH_SOCK": str(self.folder / "socket")}
-
-    def command(self) -> list[str]:
-        return ["ssh-agent", "-D", "-a", self.env["SSH_AUTH_SOCK"]]
-
-    def ready(self) -> bool:
-        return (self.folder / "socket").exists()
-
-    def add(self, *keys: Path) -> None:
-        """Have it hold private keys."""
-        subprocess.run(["ssh-add", "-q", *keys], env={**os.environ, **self.env}, check=True)
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ class TestKeys:
         assert result["msg"] == "private_key_passphrase does not open the private key."
         alone = fetch(**{**ssh, "private_key": None}, private_key_passphrase_secret=file("canary barley"))
         assert alone["msg"] == (
-            "private_key_passphrase needs the key that it protects: private_key, private_key_file or "
+            "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
             "private_key_secret."
         )
         assert "canary" not in str((result, alone))
