@@ -71,7 +71,7 @@ def git_places(git_server: GitServer, tmp_path: Path, monkeypatch: pytest.Monkey
             {
                 "git@github.com:example/shop.git": repository.url,
                 "https://gitlab.example.com/example/shop.git": f"{server.url}/{repository.path.name}",
-                FINGERPRINT: fingerprint(git_server.folder / "host_key"),
+                FINGERPRINT: fingerprint(git_server.host_keys["ed25519"]),
                 f'"{GITHUB}"': json.dumps(git_server.known_hosts),
                 f'"{RELEASES}"': json.dumps(releases.public),
                 "/var/lib/dbops-migrations/shop": str(tmp_path / "fetched"),
