@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh docs fuzz soak soak-fetch bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner docs fuzz soak soak-fetch bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,9 +45,9 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner' $(PYTEST_OPTIONS)
 
-test-fresh: packages-test .venv/test.stamp ## Run the demo on a machine that is made for it: a bare Debian 12
+test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
 docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
@@ -61,6 +61,8 @@ docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	$(PYTHON) -m venv .venv/docs
 	.venv/docs/bin/pip install --quiet --requirement $<
 	@touch $@
+test-runner: packages-test .venv/test.stamp ## Prepare fresh machines as runners: Debian 12 and 13, stand-ins for CentOS 9 and 10
+	$(BIN)/pytest tests/integration -m runner -rP $(PYTEST_OPTIONS)
 
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A bare Debian 12 in a folder: what a new machine is, for the tests of the first steps."""
+"""A bare Debian in a folder: what a new machine is, for the tests of the first steps."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from pathlib import Path
 from . import CACHE, NotAvailable
 from .mysql import debian_mirror
 
-SUITE = "bookworm"
 # What a person has who has just cloned a repository and seen a Makefile.
 PACKAGES = "git,make,python3"
 # How this machine reaches the package registries; copied at run time.
 NETWORK_FILES = (
     "/etc/resolv.conf",
     "/etc/hosts",
-    "/etc/apt/sources.list",
-    "/etc/apt/sources.list.d",
     "/etc/apt/apt.conf.d",
     "/etc/pip.conf",
     "/root/.config/pip/pip.conf",
@@ -37,19 +34,20 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 TRUSTED = "/etc/authorities.crt"
 
 
-def create(root: Path) -> None:
+def create(root: Path, suite: str = "bookworm") -> None:
     """Make the system in the folder ``root``; a packed one is kept in the cache."""
     if os.geteuid() != 0:
         raise NotAvailable("A Debian root can be made by root only.")
     if shutil.which("debootstrap") is None:
         raise NotAvailable("A Debian root cannot be made: there is no debootstrap on this machine.")
-    packed = CACHE / f"debian-{SUITE}.tar"
+    packed = CACHE / f"debian-{suite}.tar"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "debian.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not packed.exists():
-            _bootstrap(packed)
-    _run(["tar", "--extract", "--numeric-owner", "--file", str(packed), "--directory", str(root)])
+            _bootstrap(suite, packed)
+    unpack(packed, root)
+    (root / "etc/apt/sources.list").write_text(f"deb {debian_mirror()} {suite} main\n")
     _use_this_network(root)
 
 
@@ -70,7 +68,21 @@ def run(root: Path, command: Sequence[str], folder: str) -> int:
     ).returncode
 
 
-def _bootstrap(packed: Path) -> None:
+def pack(root: Path, packed: Path) -> None:
+    """Pack a system, without its package lists and archives: a new machine has to load them."""
+    unfinished = packed.with_suffix(".unfinished")
+    leave_out = ["--exclude=./var/lib/apt/lists/*", "--exclude=./var/cache/apt/*"]
+    options = ["--one-file-system", "--numeric-owner", *leave_out]
+    _run(["tar", "--create", *options, "--file", str(unfinished), "--directory", str(root), "."])
+    unfinished.rename(packed)
+
+
+def unpack(packed: Path, root: Path) -> None:
+    """Unpack a system into an empty folder."""
+    _run(["tar", "--extract", "--numeric-owner", "--file", str(packed), "--directory", str(root)])
+
+
+def _bootstrap(suite: str, packed: Path) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         root = Path(folder) / "root"
         try:
@@ -82,35 +94,17 @@ def _bootstrap(packed: Path) -> None:
                     "debootstrap",
                     "--variant=minbase",
                     f"--include={PACKAGES}",
-                    SUITE,
+                    suite,
                     str(root),
                     debian_mirror(),
                 ]
             )
         except RuntimeError as error:
             raise NotAvailable(f"A Debian root cannot be made: {error}") from error
-        unfinished = packed.with_suffix(".unfinished")
-        # Its package lists and archives go: a new machine has to load them.
-        leave_out = ["--exclude=./var/lib/apt/lists/*", "--exclude=./var/cache/apt/*"]
-        _run(
-            [
-                "tar",
-                "--create",
-                "--one-file-system",
-                "--numeric-owner",
-                *leave_out,
-                "--file",
-                str(unfinished),
-                "--directory",
-                str(root),
-                ".",
-            ]
-        )
-        unfinished.rename(packed)
+        pack(root, packed)
 
 
 def _use_this_network(root: Path) -> None:
-    (root / "etc/apt/sources.list").unlink(missing_ok=True)
     for name in NETWORK_FILES:
         source, target = Path(name), root / name[1:]
         target.parent.mkdir(parents=True, exist_ok=True)

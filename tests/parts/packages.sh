@@ -18,6 +18,8 @@ demo|command -v setpriv|util-linux|util-linux-core
 test|command -v gpg|gnupg|gnupg2
 test|command -v shellcheck|shellcheck|ShellCheck
 test|command -v debootstrap|debootstrap|debootstrap
+test|command -v socat|socat|socat
+test|command -v ip|iproute2|iproute
 '
 # A plain account does not have these in its path.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
