@@ -37,7 +37,7 @@ pytestmark = pytest.mark.runner
 PREPARE = "dbops.migrations.prepare_runner"
 HOME = "/opt/dbops-migrations"
 LIBRARIES = "boto3>=1.42.97, GitPython>=3.2.1, PyMySQL[rsa]>=1.2.4"
-DEBIAN_PACKAGES = "ca-certificates, openssh-client, python3-packaging, python3-venv"
+DEBIAN_PACKAGES = "ca-certificates, gnupg, openssh-client, python3-packaging, python3-venv"
 # What a person sets up before Ansible comes: an account that may become root.
 SET_UP = (
     f"useradd --create-home {ACCOUNT} && "
@@ -191,7 +191,7 @@ def test_centos_9_without_a_network(team: Team, ports: list[int], playbook: RunP
         machine.path("/sys/fs/selinux/enforce").touch()
         machine.path("/usr/sbin/restorecon").write_text(RESTORECON)
         machine.path("/usr/sbin/restorecon").chmod(0o755)
-        packages = "ca-certificates, git-core, openssh-clients, python3-packaging, python3.12, python3.12-setuptools"
+        packages = "ca-certificates, git-core, gnupg2, openssh-clients, python3-packaging, python3.12, python3.12-setuptools"
         expected = plan(f"{wheels} on the controller", packages, new="dbops")
         walk(machine, expected, runner_wheelhouse=str(wheels), runner_user="dbops")
         labels = machine.path("/var/log/labels").read_text().splitlines()
@@ -208,7 +208,7 @@ def test_centos_10_with_an_internal_index(team: Team, ports: list[int], playbook
         Thread(target=index.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{index.server_port}/simple"
         with fresh("CentOS", "10") as root, behind(root, [*ports, index.server_port]) as door:
-            packages = "ca-certificates, git-core, openssh-clients, python3, python3-packaging"
+            packages = "ca-certificates, git-core, gnupg2, openssh-clients, python3, python3-packaging"
             walk(Machine(door, team, playbook), plan(url, packages), runner_index_url=url)
         index.shutdown()
 
