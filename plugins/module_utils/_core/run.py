@@ -16,10 +16,17 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import ArgumentSpec
 from .errors import Error
-from .secrets import clean, share_secrets
+from .secrets import clean, share_secrets, without_secrets
 
 # Objects beyond those given back; Python's own figure is 700.
 _ALLOCATIONS = 10_000
+
+
+class _Module(AnsibleModule):
+    """An AnsibleModule whose warnings pass where its messages do."""
+
+    def warn(self, warning: str, **more: Any) -> None:
+        super().warn(clean(warning), **more)
 
 
 def run_module(
@@ -36,7 +43,7 @@ def run_module(
     # What has been imported stays: the collector need not go through it again, nor as often as it would.
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS)
-    module = AnsibleModule(supports_check_mode=True, **spec.kwargs())
+    module = _Module(supports_check_mode=True, **spec.kwargs())
     if not returns_secrets:
         share_secrets(module.no_log_values)
     result: dict[str, Any] = {}
@@ -44,7 +51,7 @@ def run_module(
     try:
         result = action(module)
     except Error as error:
-        failure = {"msg": clean(str(error)), **error.results}
+        failure = {"msg": clean(str(error)), **without_secrets(error.results)}
     except Exception as error:
         failure = {
             "msg": f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
@@ -53,4 +60,4 @@ def run_module(
     if failure:
         # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
         module.fail_json(**failure)
-    module.exit_json(**result)
+    module.exit_json(**(result if returns_secrets else without_secrets(result)))

@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 try:
-    # Since ansible-core 2.22 a registered text is masked in everything that Ansible prints,
-    # while the registered variable keeps it.
     from ansible.module_utils.secrets import register_secret as _register
 except ImportError:
     _register = None
@@ -24,11 +24,17 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def register_secret(text: str | None) -> None:
     """Keep a text, and the forms in which others quote it, out of messages and results from now on."""
-    for form in _forms(text) if text else ():
-        if form not in _registered:
-            _registered.add(form)
-            if _register is not None:
-                _register(form)
+    _registered.update(_forms(text) if text else ())
+
+
+def hand_out(text: str) -> None:
+    """Have Ansible mask a secret that a result holds, in all that it prints; the registered variable keeps it.
+
+    Since ansible-core 2.22; before, it cannot. It does so by sending the secret from the module to the controller, so
+    this is not for secrets that stay on the host.
+    """
+    if _register is not None:
+        _register(text)
 
 
 def share_secrets(masked: set[str]) -> None:
@@ -49,8 +55,22 @@ def clean(text: str) -> str:
 
     To be called before a text is cut: the rest of a secret is not known as one.
     """
-    text = _CONTROL.sub("?", text)
-    for secret in sorted({_CONTROL.sub("?", secret) for secret in _registered}, key=len, reverse=True):
+    return _masked(_CONTROL.sub("?", text), {_CONTROL.sub("?", secret) for secret in _registered})
+
+
+def without_secrets(value: Any) -> Any:
+    """Return a module's return value without secrets. Since ansible-core 2.22, Ansible does not do that for us."""
+    if isinstance(value, str):
+        return _masked(value, _registered)
+    if isinstance(value, dict):
+        return {key: without_secrets(content) for key, content in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(content) for content in value]
+    return value
+
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "********")
     return text
 

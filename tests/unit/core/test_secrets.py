@@ -38,14 +38,6 @@ def nothing_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "_registered", set())
 
 
-@pytest.fixture
-def masked_elsewhere(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What ansible-core 2.22 would be told."""
-    told: list[str] = []
-    monkeypatch.setattr(secrets, "_register", told.append)
-    return told
-
-
 def test_nothing_is_registered() -> None:
     for nothing in (None, ""):
         register_secret(nothing)
@@ -119,12 +111,6 @@ def test_secrets_are_shared() -> None:
     assert clean("before, after, an option's, an%20option%27s") == ", ".join([MASK] * 4)
     masked.add("later")
     assert clean("later") == MASK
-
-
-def test_ansible_is_told_each_form_once(masked_elsewhere: list[str]) -> None:
-    register_secret("p@ss")
-    register_secret("p@ss")
-    assert sorted(masked_elsewhere) == ["p%40ss", "p@ss"]
 
 
 @pytest.mark.parametrize("length", range(60, 320, 7))

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module returns and what Ansible is told, whatever ansible-core does or does not do by itself."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core import secrets
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.credentials import Credentials
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import Resolved
+
+
+@pytest.fixture(autouse=True)
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is registered with Ansible, which then sends it to the controller."""
+    told: list[str] = []
+    monkeypatch.setattr(secrets, "_register", told.append)
+    monkeypatch.setattr(secrets, "_registered", set())
+    return told
+
+
+def test_a_secret_that_stays_on_the_host_is_not_told_to_ansible(told: list[str]) -> None:
+    secrets.register_secret("pa55word")
+    assert told == []
+    Resolved(Credentials("pa55word"), "arn", "1").results()
+    assert told == ["pa55word"]
+
+
+def test_no_part_of_a_result_holds_a_secret() -> None:
+    secrets.register_secret("pa55word")
+    result = {
+        "error": "near 'pa55word'",
+        "rows": [("pa55word", 1, None)],
+        "deep": [{"a": "xpa55wordx"}],
+        "changed": True,
+    }
+    assert secrets.without_secrets(result) == {
+        "error": "near '********'",
+        "rows": [["********", 1, None]],
+        "deep": [{"a": "x********x"}],
+        "changed": True,
+    }
