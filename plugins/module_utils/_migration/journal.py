@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from .._core.errors import Error
+from .._core.secrets import clean
 from .._mysql.session import ServerError, Session
 from .history import APPLIED, FAILED, INTERRUPTED, RUNNING, History, Row
 from .ledger import Ledger
@@ -124,7 +125,7 @@ class Journal:
         """Return the statement that records that what was pending could not be written; the rest of the row stays."""
         if self.history is None or not self._last_stored:
             return []
-        return [self.history.update(self._last_stored, {"outcome": FAILED, "error": error})]
+        return [self.history.update(self._last_stored, {"outcome": FAILED, "error": clean(error)})]
 
     def closing(self, outcome: str, error: str, state: Optional[State]) -> list[str]:
         """Return the statements that record how an attempt ended that has not succeeded.
@@ -133,7 +134,8 @@ class Journal:
         """
         back = self._ledger.writing(state) if state else []
         row = self.stored()
-        values: dict[str, Any] = {"outcome": outcome, "error": error}
+        # A server quotes what it does not understand, and the table is for more people than the secret.
+        values: dict[str, Any] = {"outcome": outcome, "error": clean(error)}
         if row is not None and row.done == self.progress.reached.done:
             # What failed may have changed it since.
             values["last_insert_id"] = row.last_insert_id
