@@ -153,6 +153,7 @@ class RunPlaybook(Protocol):
         *options: str,
         extra_vars: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        programs: Path = PROGRAMS,
     ) -> PlaybookResult: ...
 
 
@@ -166,6 +167,7 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         *options: str,
         extra_vars: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
+        programs: Path = PROGRAMS,
     ) -> PlaybookResult:
         folder = tmp_path / f"playbook-{uuid.uuid4().hex[:8]}"
         folder.mkdir(mode=0o700)
@@ -175,10 +177,10 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         (folder / "variables.json").write_text(json.dumps(extra_vars or {}))
         results = folder / "results"
         results.touch()
-        command = [PROGRAMS / "ansible-playbook", playbook, "-i", inventory]
+        command = [programs / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results), "ANSIBLE_NOCOLOR": "true", **(env or {})},
+            env={**environment(results, programs), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -19,15 +19,16 @@ from . import CHECKOUT
 PROGRAMS = Path(sys.executable).parent
 
 
-def environment(results: Path) -> dict[str, str]:
+def environment(results: Path, programs: Path = PROGRAMS) -> dict[str, str]:
     """Return the environment for Ansible: tests/ansible.cfg and nobody's own settings.
 
     :param results: an existing file, to which each task's result is appended.
+    :param programs: the folder of Ansible's programs, for another version than the environment's.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     return {
         **own,
-        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
+        "PATH": f"{programs}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(CHECKOUT / "tests" / "ansible.cfg"),
         "TASK_RESULTS": str(results),
     }

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An SSH server that serves Git repositories to a deploy key."""
+"""An SSH server that serves Git repositories to a deploy key, and a shell to a key that may log in."""
 
 from __future__ import annotations
 
@@ -104,6 +104,11 @@ class GitServer(Server):
         with (self.folder / "authorized_keys").open("a") as keys:
             keys.write(f'restrict,command="git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"" {public_key.strip()}\n')
 
+    def let_in(self, public_key: str) -> None:
+        """Let a key log in, as Ansible does on a runner."""
+        with (self.folder / "authorized_keys").open("a") as keys:
+            keys.write(f"{public_key.strip()}\n")
+
     def prepare(self) -> None:
         for kind, path in self.host_keys.items():
             make_key(path, kind=kind)
@@ -126,7 +131,7 @@ class GitServer(Server):
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}",
             "StrictModes no",
             "AuthenticationMethods publickey",
-            "PermitRootLogin forced-commands-only",
+            "PermitRootLogin prohibit-password",
             f"AllowUsers {self.user}",
             # Without PAM, sshd refuses an account whose password is locked, key or not; PAM does not mind.
             f"UsePAM {'yes' if _password_locked(self.user) else 'no'}",
