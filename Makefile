@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner docs fuzz soak soak-fetch bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner docs fuzz soak soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary' $(PYTEST_OPTIONS)
 
 test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
@@ -78,6 +78,9 @@ soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at ra
 
 soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)
+
+canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
+	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)

@@ -18,6 +18,20 @@ from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
 
+COLUMNS = ["core", "Python", "way", "runs", "processes", "passing files", "streams, events", "files left", "findings"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of ``make canary``."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    found = [dict(report.user_properties) for report in reports if hasattr(report, "user_properties")]
+    rows = sorted(properties["canary"].split("|") for properties in found if "canary" in properties)
+    if rows:
+        terminalreporter.section("canary")
+        widths = [max(map(len, column)) for column in zip(COLUMNS, *rows)]
+        for row in [COLUMNS, *rows]:
+            terminalreporter.write_line("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+
 
 @pytest.fixture
 def team(mariadb: MariaDB, git_server: GitServer, secrets_manager: SecretsManager, tmp_path: Path) -> Iterator[Team]:

@@ -154,8 +154,9 @@ def test_the_watch_finds_what_is_planted(canaries: Canaries, playbook: RunPlaybo
         for text in canaries.texts:
             watch.texts = [text.encode()]
             places = watch.places()
-            assert set(places) == {"output", "processes", "log", "files"}
+            assert set(places) == {"output", "processes", "log", "files", "passing"}
             assert set(places["files"]) == {str(file) for file in files}
+            assert str(stray) in places["passing"]
     finally:
         stray.unlink(missing_ok=True)
         shutil.rmtree(account)
