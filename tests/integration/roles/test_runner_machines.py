@@ -191,7 +191,9 @@ def test_centos_9_without_a_network(team: Team, ports: list[int], playbook: RunP
         machine.path("/sys/fs/selinux/enforce").touch()
         machine.path("/usr/sbin/restorecon").write_text(RESTORECON)
         machine.path("/usr/sbin/restorecon").chmod(0o755)
-        packages = "ca-certificates, git-core, gnupg2, openssh-clients, python3-packaging, python3.12, python3.12-setuptools"
+        packages = (
+            "ca-certificates, git-core, gnupg2, openssh-clients, python3-packaging, python3.12, python3.12-setuptools"
+        )
         expected = plan(f"{wheels} on the controller", packages, new="dbops")
         walk(machine, expected, runner_wheelhouse=str(wheels), runner_user="dbops")
         labels = machine.path("/var/log/labels").read_text().splitlines()
