@@ -55,7 +55,7 @@ def test_a_result_that_would_hold_it(run_module: RunModule, login: dict[str, Any
     assert result["failed"] is False, result["msg"]
     assert result["applied"][0]["title"] == "canary"
     info = run_module("migration_info", login)
-    assert info["history"][0]["ran_by"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    assert info["history"][0]["ran_by"] == "********"
     assert PASSWORD not in str(info) + str(result)
 
 
