@@ -224,7 +224,7 @@ class Job:
     def end(self) -> Outcome:
         """Wait for the run and read what it left."""
         assert self.process is not None
-        printed, _ = self.process.communicate(timeout=120)
+        printed = self.process.communicate(timeout=120)[0]
         artifacts = self.folder / "artifacts" / str(self.number)
         assert (artifacts / "rc").exists(), printed
         files = [path for path in (artifacts / "job_events").glob("*.json") if "partial" not in path.name]

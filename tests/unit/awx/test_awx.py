@@ -127,7 +127,7 @@ def test_surveys(name: str) -> None:
         assert isinstance(question["question_name"], str)
         assert re.fullmatch(r"[a-z]\w*", question["variable"])
         assert isinstance(question["required"], bool)
-        assert type(question["default"]) is ANSWERS[question["type"]]
+        assert question["default"].__class__ is ANSWERS[question["type"]]
         limits = [question[limit] for limit in ("min", "max") if limit in question]
         assert {type(limit) for limit in limits} <= {int}
         if question["type"] == "integer":
