@@ -24,7 +24,7 @@ demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that a
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
 test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
-	@tests/all.sh 'lint sanity checks' 'unit integration test-fresh'
+	@tests/all.sh 'lint sanity checks test-fresh' 'unit integration'
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check
