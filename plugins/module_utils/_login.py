@@ -56,6 +56,8 @@ class Login:
         self._module = module
         self._params: dict[str, Any] = module.params
         self._secret = self._params["login_secret"]
+        # The secret's password is the one that counts.
+        self._rotates = bool(self._secret) and not self._params["login_password"]
         if self._secret:
             # It takes a quarter of a second to load boto3, which only this and the token need.
             from ._secret.store import open_store  # noqa: PLC0415
@@ -82,7 +84,7 @@ class Login:
         try:
             return stack.enter_context(connect(self._with_token(self._settings)))
         except ServerError as error:
-            if error.code not in _DENIED or not self._secret:
+            if error.code not in _DENIED or not self._rotates:
                 raise
             refused = error
         tried = [self._settings]
@@ -122,6 +124,8 @@ class Login:
 
         found = resolve(self._store, secret["id"], secret).credentials
         settings = read_settings(self._params, asdict(found))
+        if not self._rotates:
+            return settings
         hint = (
             f"The secret {secret['id']} was read again, in case it is being rotated. See that it holds the account's "
             "present password, and from which hosts the account may log in."

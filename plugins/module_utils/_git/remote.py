@@ -272,7 +272,7 @@ class Remote:
         for depth, refs in ways:
             self._new_repository()
             try:
-                self._talk("fetch", "--no-tags", "--no-write-fetch-head", *depth, *options, "--", "origin", *refs)
+                self._talk("fetch", *_QUIETLY, *depth, *options, "--", "origin", *refs)
             except _Failed as error:
                 if left_out and refused_filter(str(error)):
                     raise _Refused from None
@@ -394,8 +394,7 @@ class Remote:
         request = self._private.file(f"request-{self._requests}", "".join(f"{name}\n" for name in names))
         try:
             with open(request, "rb") as file:
-                options = ("--no-tags", "--no-write-fetch-head", left_out, "--stdin")
-                self._talk("fetch", *options, "--", "origin", stdin=file.fileno())
+                self._talk("fetch", *_QUIETLY, left_out, "--stdin", "--", "origin", stdin=file.fileno())
         except _Failed as error:
             if refused(str(error)):
                 raise _Refused from None

@@ -113,6 +113,14 @@ def test_what_is_given_counts_before_the_secret(rotation: Rotation) -> None:
     assert rotation.asked() == ["AWSCURRENT"]
 
 
+def test_a_password_that_is_given_is_not_the_secrets(rotation: Rotation) -> None:
+    rotation.holds(NEW)
+    result = rotation.run(login_password=OLD)
+    assert result["error_code"] == 1045
+    assert result["msg"].endswith("Check login_user and login_password, and from which hosts the user may log in.")
+    assert rotation.asked() == ["AWSCURRENT"]
+
+
 def test_a_rotation_that_has_only_changed_the_account(rotation: Rotation) -> None:
     """The current version is the old one still, and the new one is staged."""
     rotation.holds(OLD)
