@@ -4,8 +4,9 @@
 
 """A client of an AWS service. Private to the collection.
 
-The one place that knows boto3 and botocore. No text of an exception or of an answer goes into a message:
-a signature error, for instance, repeats the session token. A message holds our words and AWS's error code.
+The one place that knows botocore, of which boto3 is made; the rest of boto3 would only take time here. No text of an
+exception or of an answer goes into a message: a signature error, for instance, repeats the session token. A message
+holds our words and AWS's error code.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from .arguments import AWS
 from .aws_reasons import NOT_AWS, library_reason, service_reason
 
 with Dependency("boto3") as BOTO3:
-    import boto3
     import botocore.session
     from botocore import xform_name
     from botocore.config import Config
@@ -120,23 +120,21 @@ class AwsClient:
         if "ca_bundle" in given:
             # As the session's setting it holds for those requests, too, as AWS_CA_BUNDLE does.
             session.set_config_variable("ca_bundle", given["ca_bundle"])
-        identity = boto3.Session(
-            aws_access_key_id=given.get("access_key"),
-            aws_secret_access_key=given.get("secret_key"),
-            aws_session_token=given.get("session_token"),
-            region_name=given.get("region"),
-            profile_name=given.get("profile"),
-            botocore_session=session,
-        )
-        keys = self._role_keys(identity) if "assume_role_arn" in given else {}
-        client: Any = identity.client(self._service, endpoint_url=given.get("endpoint_url"), **keys)  # type: ignore[call-overload]
-        return client
+        if "profile" in given:
+            session.set_config_variable("profile", given["profile"])
+        if "region" in given:
+            session.set_config_variable("region", given["region"])
+        if "access_key" in given:
+            session.set_credentials(given["access_key"], given["secret_key"], given.get("session_token"))
+        if "assume_role_arn" in given:
+            session.set_credentials(*self._role_keys(session))
+        return session.create_client(self._service, endpoint_url=given.get("endpoint_url"))
 
-    def _role_keys(self, identity: Any) -> dict[str, str]:
+    def _role_keys(self, session: Any) -> tuple[str, str, str]:
         role = {"RoleArn": self._given["assume_role_arn"], "RoleSessionName": _SESSION_NAME}
         if "external_id" in self._given:
             role["ExternalId"] = self._given["external_id"]
-        return self._ask(identity.client("sts"), "AssumeRole", role, _keys)
+        return self._ask(session.create_client("sts"), "AssumeRole", role, _keys)
 
     def _error(self, reason: str, code: str, operation: str, client: Any = None) -> Error:
         """Return an error that names what is known of where it came from.
@@ -154,14 +152,9 @@ class AwsClient:
         return Error(f"{reason}. ({shown} from {operation}{where})")
 
 
-def _keys(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Return a role's keys under the names by which a client takes them."""
+def _keys(answer: Mapping[str, Any]) -> tuple[str, str, str]:
     keys = answer["Credentials"]
-    return {
-        "aws_access_key_id": keys["AccessKeyId"],
-        "aws_secret_access_key": keys["SecretAccessKey"],
-        "aws_session_token": keys["SessionToken"],
-    }
+    return keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]
 
 
 def _check(given: Mapping[str, str]) -> None:

@@ -495,7 +495,7 @@ def test_nothing_of_the_keys_shows_in_a_module_that_fails(faulty: FaultyEndpoint
 
 def test_the_library_is_missing(run_module: RunModule, tmp_path: Path) -> None:
     # A package of the same name that cannot be imported stands before the real one.
-    (tmp_path / "boto3.py").write_text("raise ImportError('No module named boto3')")
+    (tmp_path / "botocore.py").write_text("raise ImportError('No module named botocore')")
     result = run_module(
         "secret_lookup", {"secret_id": "x"}, env={"PYTHONPATH": ":".join([str(tmp_path), *filter(None, sys.path)])}
     )

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""git_fetch, run once for all hosts of a task that want the same on the same runner."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible import constants as C
+from ansible.plugins.action.normal import ActionModule as NormalAction
+
+_RETURNED = ("changed", "commit", "previous_commit", "ref", "directory", "files", "diff")
+
+
+class ActionModule(NormalAction):
+    """Run the module, or take over what it returned for another database a moment ago."""
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the module's result.
+
+        Ansible runs each host in a process of its own. A file among Ansible's temporary ones, which this run alone
+        uses and removes at its end, holds the result; its lock makes the others wait for the first.
+        """
+        variables = task_vars or {}
+        if self._task.async_val or self._task.until or "ansible_loop_var" in variables:
+            # Here the same options may be meant to ask again.
+            return self._fetch(task_vars)
+        with Path(C.DEFAULT_LOCAL_TMP, f"git_fetch-{self._wish(variables)}").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            text = file.read()
+            if not text:
+                shared = None
+                try:
+                    result = self._fetch(task_vars)
+                    shared = self._shared(result)
+                    return result
+                finally:
+                    json.dump(shared, file)
+        # After a failure each tries for itself, side by side: one after the other, a fleet would wait for hours.
+        return json.loads(text) or self._fetch(task_vars)
+
+    def _fetch(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(task_vars=task_vars)
+        return result
+
+    def _wish(self, variables: dict[str, Any]) -> str:
+        """Return the digest of all that makes a difference: the task and its options, the batch, the runner."""
+        connection, become = self._connection, self._connection.become
+        local = connection.transport == "local"
+        wish = [
+            self._task._uuid,
+            self._task.args,
+            self._task.check_mode,
+            self._task.diff,
+            self._compute_environment_string(),
+            variables.get("ansible_play_batch"),
+            connection.transport,
+            # Some connections have their target among the options, others do not declare it.
+            None if local else [self._play_context.remote_addr, connection.get_options()],
+            become and [become.name, become.get_options()],
+        ]
+        return hashlib.sha256(json.dumps(wish, sort_keys=True, default=str).encode()).hexdigest()
+
+    def _shared(self, result: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the module would return if it were run again, None after a failure."""
+        if result.get("failed"):
+            return None
+        shared = {name: result[name] for name in _RETURNED if name in result}
+        if not self._task.check_mode:
+            shared.update(changed=False, previous_commit=result["commit"])
+            shared.pop("diff", None)
+        return shared
