@@ -15,6 +15,9 @@ description:
     RV(directory). The link C(current) in O(dest) leads to the latest one. It moves in one step once all is there, so a
     fetch that fails leaves everything as it was.
   - Several runs may use the same O(dest) at once. For each repository and each O(directory), use a different O(dest).
+  - If hosts of one task want the same on the same runner, as databases do that share a repository, the first one
+    fetches and the others take over what it found. They ask for themselves if that failed, in a later batch, in a
+    loop, with C(until) and with C(async).
   - Only the regular files directly inside O(directory) are brought, with mode C(0640). Directories below it are left
     out. A symbolic link, a submodule, a pointer of Git LFS or a file of more than 64 MiB among them is an error.
   - There is no checkout, so hooks, filters and attributes have no effect, and neither has the Git configuration of the
