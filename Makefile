@@ -51,7 +51,7 @@ test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner o
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
 docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
-	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples .docs/source
+	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
 	  --dest-dir .docs/source/docs/reference dbops.migrations

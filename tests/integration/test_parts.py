@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from parts import CHECKOUT, NotAvailable, golang_migrate, mysql, private_folder
+from parts import CHECKOUT, NotAvailable, amazon_aws, golang_migrate, mysql, private_folder
 from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
@@ -93,6 +93,12 @@ def test_golang_migrate_without_go_says_why(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(golang_migrate, "find_go", lambda: None)
     with pytest.raises(NotAvailable, match="there is no Go"):
         golang_migrate._install(tmp_path)
+
+
+def test_amazon_aws_without_an_index_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(NotAvailable, match=r"ansible==.* cannot be downloaded: .*No matching distribution"):
+        amazon_aws._download(tmp_path)
 
 
 def test_the_deploy_key_serves_git_and_nothing_else(git_server: GitServer, tmp_path: Path) -> None:

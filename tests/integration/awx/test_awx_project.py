@@ -36,7 +36,7 @@ def test_execution_environment_can_be_described(tmp_path: Path) -> None:
     assert 'PYPKG="python3.12"' in recipe
     assert 'ANSIBLE_INSTALL_REFS="ansible-core>=2.19,<2.22 ansible-runner>=2.4"' in recipe
     required = yaml.safe_load((tmp_path / "_build" / "requirements.yml").read_text())
-    assert required == {"collections": [{"name": "dbops.migrations"}]}
+    assert required == {"collections": [{"name": "dbops.migrations"}, {"name": "amazon.aws"}]}
     assert "openssh-clients" in (tmp_path / "_build" / "bindep.txt").read_text()
 
 

@@ -36,8 +36,10 @@ ROLE = CHECKOUT / "roles" / "migrate"
 STAGING = {"orders-staging", "stock-staging"}
 PRODUCTION = {"orders-production", "accounts-production", "ledger-production", "invoices", "payments"}
 LEFT_OUT = {
-    "accounts-production-far",  # a cluster that follows another region's: it has no writer
+    "accounts-production-copy",  # a cluster that follows another by its binary log
+    "accounts-production-far",  # a global database's cluster in another region: it has no writer
     "documents",  # a cluster of another engine, without tags
+    "ledger-production-copy",  # an instance that follows a cluster
     "ledger-production-instance-1",  # a cluster's instance
     "orders-production-replica",
     "returns-production",  # is being deleted

@@ -112,6 +112,7 @@ def test_whatever_is_referred_to_is_there(kept: Kept) -> None:
     for source in kept["inventory_source"].values():
         assert source["inventory"] in kept["inventory"]
         assert source["source_project"] in kept["project"]
+        assert source["execution_environment"] in environments
     for template in kept["job_template"].values():
         assert template["project"] in kept["project"]
         assert template["inventory"] in kept["inventory"]
