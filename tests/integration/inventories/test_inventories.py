@@ -143,19 +143,26 @@ def test_groups(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> N
     assert [request.get("Marker") for request in asked] == [None, "eyJuZXh0IjoicmV0dXJucyJ9"]
 
 
-def test_variables(settings: dict[str, str], playbook: RunPlaybook, tmp_path: Path) -> None:
+def tag(key: str, value: str) -> str:
+    """Return a tag as it stands in the answers about instances."""
+    return f"          <Tag>\n            <Key>{key}</Key>\n            <Value>{value}</Value>\n          </Tag>\n"
+
+
+def test_variables(api: RecordedApi, settings: dict[str, str], playbook: RunPlaybook, tmp_path: Path) -> None:
     """What the templates come to, where nothing but the inventory is known."""
     names = ("ansible_host", "migrate_repository", "migrate_ref", "migrate_private_key_secret", "migrate_aws_region")
     secret = ("migrate_secret_id", "migrate_login_host", "migrate_login_port", "migrate_login_database")
     message = "{{ [" + ", ".join([*names, *secret]) + "] }}"
     task = {"name": "Say", "ansible.builtin.debug": {"msg": message}}
     (tmp_path / "say.yml").write_text(json.dumps([{"hosts": "databases", "gather_facts": False, "tasks": [task]}]))
+    orders = tag("environment", "staging") + tag("service", "orders")
+    api.changes[orders] = orders + tag("schema", "orders_2026")
     result = playbook(tmp_path / "say.yml", INVENTORY, env=settings)
     assert result.rc == 0, result.stdout + result.stderr
     domain = "c9akciq32abc.eu-central-1.rds.amazonaws.com"
     expected = {
         # With a secret of the team's, and one of RDS's.
-        "orders-staging": ["staging/orders", f"orders-staging.{domain}", "orders"],
+        "orders-staging": ["staging/orders", f"orders-staging.{domain}", "orders_2026"],
         "stock-staging": [
             SECRET.format("db-7c2f3c52-6b1e-4c5f-9a57-2f8f6a1f7b12-Gh7iJ9"),
             f"stock-staging.{domain}",
@@ -175,7 +182,7 @@ def test_variables(settings: dict[str, str], playbook: RunPlaybook, tmp_path: Pa
         environment, branch = ("staging", "main") if name in STAGING else ("production", "production")
         assert result.result(name, "Say")["msg"] == [
             f"runner-{environment}.example.com",
-            f"git@github.com:example/{database}.git",
+            f"git@github.com:example/{name.partition('-')[0]}.git",
             branch,
             {"id": f"{environment}/deploy-key"},
             "eu-central-1",
@@ -184,11 +191,6 @@ def test_variables(settings: dict[str, str], playbook: RunPlaybook, tmp_path: Pa
             3306,
             database,
         ]
-
-
-def tag(key: str, value: str) -> str:
-    """Return a tag as it stands in the answers about instances."""
-    return f"          <Tag>\n            <Key>{key}</Key>\n            <Value>{value}</Value>\n          </Tag>\n"
 
 
 def test_without_an_environment(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:
