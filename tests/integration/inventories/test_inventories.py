@@ -124,7 +124,8 @@ def test_groups(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> N
     assert set(inventory["databases"]["children"]) == {"staging", "production"}
     assert "hosts" not in inventory["databases"]
     assert set(inventory["staging"]["hosts"]) == STAGING
-    assert set(inventory["production"]["hosts"]) == PRODUCTION
+    shared = inventory["production_shared"]["hosts"]
+    assert {*inventory["production"]["hosts"], *shared} == PRODUCTION
     runners = set(inventory["runners"]["hosts"])
     hosts = inventory["_meta"]["hostvars"]
     assert set(hosts) == STAGING | PRODUCTION | LEFT_OUT | runners
