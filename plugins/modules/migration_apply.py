@@ -240,7 +240,7 @@ dirty:
   type: bool
   sample: false
 msg:
-  description: What was done, in one line.
+  description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
   sample: 'shop: from version 3 to 5, 2 migrations'
@@ -337,7 +337,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
             work = Work(session, login.session, standing, source.directory, plan, resumption, moved)
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
-    return {**report(session.database, plan, resumption), **results, "pending": listed(ahead)}
+    return {**report(session.database, plan, resumption, module.check_mode), **results, "pending": listed(ahead)}
 
 
 def what_is_left(module: AnsibleModule, standing: Standing) -> Optional[Resumption]:
@@ -397,7 +397,7 @@ def few(names: Any) -> str:
     return ", ".join(listed_names[:5]) + more
 
 
-def report(database: str, plan: Plan, resumption: Optional[Resumption]) -> dict[str, Any]:
+def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool) -> dict[str, Any]:
     resumed = {"version": resumption.row.version, "statement": resumption.done + 1} if resumption else None
     return {
         "changed": bool(plan.steps),
@@ -406,7 +406,7 @@ def report(database: str, plan: Plan, resumption: Optional[Resumption]) -> dict[
         "resumed": resumed,
         "dirty": False,
         "database": database,
-        "msg": summary(database, plan),
+        "msg": summary(database, plan, check_mode),
         "diff": difference(database, plan),
     }
 

@@ -25,11 +25,12 @@ def listed(steps: Iterable[Step]) -> list[dict[str, Any]]:
     return [{"version": step.version, "title": step.title, "direction": step.direction} for step in steps]
 
 
-def summary(database: str, plan: Plan) -> str:
-    """Return one line on what a plan does."""
+def summary(database: str, plan: Plan, check_mode: bool) -> str:
+    """Return one line on what a plan does, or would do."""
     if plan.steps:
+        mood = "check mode, nothing was changed; it would go " if check_mode else ""
         return (
-            f"{database}: from version {named(plan.from_version)} to {named(plan.to_version)}, "
+            f"{database}: {mood}from version {named(plan.from_version)} to {named(plan.to_version)}, "
             f"{len(plan.steps)} migration(s)"
         )
     if plan.from_version is None:

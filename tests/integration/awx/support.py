@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from integration.roles.support import lines_of
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from parts import CHECKOUT
 from parts.ansible import PROGRAMS
@@ -168,8 +169,10 @@ class Outcome:
         return [data["res"] for data in chosen if data["host"] == host]
 
     def last_message(self, host: str) -> Any:
-        """Return what the last task of a host that did not fail said."""
-        return self.results(host)[-1]["msg"]
+        """Return what the last task that did not fail said of a host."""
+        chosen = [event["event_data"] for event in self.events if event["event"] == "runner_on_ok"]
+        last = [data["res"]["msg"] for data in chosen if data["task"] == chosen[-1]["task"]]
+        return lines_of(last, host) or self.results(host)[-1]["msg"]
 
     def failure(self, host: str) -> str:
         """Return the message of the last task that failed for a host."""

@@ -34,8 +34,8 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert status.artifacts is None
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
-    summary = f"check mode, nothing was changed; it would be: {schema}: from version none to 2, 2 migration(s)"
-    assert said(plan, "orders") == [summary, "would run: up 1 people", "would run: up 2 email"]
+    summary = f"{schema}: check mode, nothing was changed; it would go from version none to 2, 2 migration(s)"
+    assert said(plan, "orders") == [summary, "pending: up 1 people", "pending: up 2 email"]
     assert plan.stats["orders"]["changed"] == 2
     assert "0002_email.up.sql" in plan.printed
     would = {"database": schema, "from": None, "to": 2, "applied": 0, "pending": 2, "commit": commit, "seconds": 0}
@@ -75,7 +75,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
 def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
     """AWX gives each slice an inventory with its share of the hosts."""
     dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()
-    assert said(dry, "stock")[1:] == ["would run: up 1 people", "would run: up 2 email"]
+    assert said(dry, "stock")[1:] == ["pending: up 1 people", "pending: up 2 email"]
     assert dry.stats == {"stock": {"ok": 5, "changed": 2}}
     assert list(dry.artifacts["database_migrations"]) == ["stock"]
     assert (team.version("orders"), team.version("stock")) == (None, None)

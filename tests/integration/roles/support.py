@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,19 @@ def changed(result: PlaybookResult) -> dict[str, int]:
 
 def said(result: PlaybookResult, host: str) -> Any:
     assert result.rc == 0, result.stdout + result.stderr
-    return result.result(host, "Say what happened")["msg"]
+    messages = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    return lines_of(messages, host) or result.result(host, "Say what happened")["msg"]
+
+
+def lines_of(messages: list[list[str]], host: str) -> list[str]:
+    """Return a host's lines in a message that is for all; none if there is no such message."""
+    for message in messages:
+        for number, line in enumerate(message):
+            if line.startswith(f"{host} ("):
+                more = itertools.takewhile(lambda line: line.startswith("  "), message[number + 1 :])
+                # As if the database had the host's name.
+                return [line[len(host) + 2 :].replace(")", "", 1), *map(str.strip, more)]
+    return []
 
 
 def failure(result: PlaybookResult, host: str, task: str = "") -> str:
