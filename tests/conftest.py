@@ -92,7 +92,8 @@ class RunModule(Protocol):
         *,
         python: str | Path | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]: ...
+    ) -> dict[str, Any]:
+        """Return its result."""
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +155,8 @@ class RunPlaybook(Protocol):
         extra_vars: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         programs: Path = PROGRAMS,
-    ) -> PlaybookResult: ...
+    ) -> PlaybookResult:
+        """Return what it gave."""
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ class Fetch(Protocol):
 
     def __call__(
         self, *, check: bool = False, diff: bool = False, env: Mapping[str, str] | None = None, **args: Any
-    ) -> dict[str, Any]: ...
+    ) -> dict[str, Any]:
+        """Return the module's result."""
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int, str]]:

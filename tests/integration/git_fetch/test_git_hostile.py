@@ -23,7 +23,8 @@ POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\ns
 class Refused(Protocol):
     """Call git_fetch and return the message of its failure."""
 
-    def __call__(self, **args: Any) -> str: ...
+    def __call__(self, **args: Any) -> str:
+        """Return the message."""
 
 
 @pytest.fixture

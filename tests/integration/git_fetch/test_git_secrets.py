@@ -261,7 +261,8 @@ class TestServersThatRepeatIt:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            def log_message(self, *_arguments: object) -> None: ...
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

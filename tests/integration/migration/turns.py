@@ -35,7 +35,8 @@ class Running(Protocol):
 
     pid: int
 
-    def ended(self) -> bool: ...
+    def ended(self) -> bool:
+        """Tell whether it has ended by itself."""
 
     def wait(self) -> None:
         """Wait for a tool that was killed."""

@@ -40,7 +40,8 @@ class FaultyEndpoint:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def log_message(self, *_arguments: object) -> None: ...
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
 
         class Server(ThreadingHTTPServer):
             def handle_error(self, *_arguments: object) -> None:
