@@ -45,7 +45,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix' $(PYTEST_OPTIONS)
 
 test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
