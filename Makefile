@@ -15,7 +15,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner docs fuzz soak soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner test-matrix test-ends docs fuzz soak soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that a
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
 test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
-	@tests/all.sh 'lint sanity checks test-fresh' 'unit integration'
+	@tests/all.sh 'lint sanity checks test-fresh test-ends' 'unit integration'
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check
@@ -81,6 +81,12 @@ soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants,
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
+
+test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix
+
+test-ends: packages-test .venv/test.stamp ## Run the lowest and the highest of test-matrix
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix ends
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)
