@@ -90,7 +90,7 @@ def unit(row: Row) -> Part:
     figures = {"passed": passed, "failed": counts.total(), "skipped": skipped, "expected to fail": xfailed}
     outcome = ", ".join(f"{number} {name}" for name, number in figures.items() if number)
     bad = counts.total() or not passed
-    return Part(f"{FAILED}: {outcome}" if bad else outcome, output)
+    return Part(f"{FAILED}: {outcome or 'nothing ran'}" if bad else outcome, output)
 
 
 def pytest(python: Path, *arguments: str, **variables: str) -> tuple[list[ET.Element], str]:
@@ -110,7 +110,7 @@ def sanity_tests(row: Row, options: list[str]) -> Part:
     tests = len({test for test, _python in ran})
     pythons = sorted({python for _test, python in ran if python}, key=lambda text: int(text.split(".")[1]))
     without = "".join(f", {test} not run" for test in _SKIPPED.findall(output))
-    outcome = f"{tests} tests, Python {pythons[0]} to {pythons[-1]}{without}" if pythons else "nothing ran"
+    outcome = f"{tests} tests, Python {' to '.join(dict.fromkeys([*pythons[:1], *pythons[-1:]]))}{without}"
     failed = ", ".join(_FAILED.findall(output)[0].split()) if _FAILED.search(output) else outcome
     return Part(f"{FAILED}: {failed}" if code or not pythons else outcome, output)
 

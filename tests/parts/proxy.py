@@ -17,7 +17,11 @@ import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # It came with Python 3.11.
+    from typing import Self
 
 _CUT, _STALL = b"c", b"s"
 _CHUNK = 1 << 16
