@@ -305,6 +305,7 @@ files:
 """
 
 import contextlib
+import functools
 import os
 import signal
 from typing import Any
@@ -403,9 +404,10 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     texts = Texts(params)
     addresses = {name: params[f"{name}_secret"] for name in _SECRETS}
     params = {**params, **{name: texts.read(where) for name, where in addresses.items() if where}}
+    run = functools.partial(module.run_command, encoding=None, expand_user_and_vars=False, handle_exceptions=False)
     with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(ssh.hang_up, private)
-        signers = None if policy is None else signature.Signers(policy, private)
+        at_the_end.callback(ssh.hang_up, private, run)
+        signers = None if policy is None else signature.Signers(policy, private, run)
         remote = Remote(repo, private, timeout, _access(params, repo, private), signers)
         if module.check_mode:
             elsewhere = kept or Store("dest", private.join("preview"))

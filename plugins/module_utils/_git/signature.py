@@ -10,8 +10,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import Error
@@ -100,12 +99,14 @@ def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None
 class Signers:
     """Those who may sign, in a private directory: nothing that the host knows about keys counts.
 
+    :param run: runs a program, see ``run_command`` of AnsibleModule.
     :ivar settings: what git is to be told about them.
     :ivar environment: what gpg is.
     """
 
-    def __init__(self, policy: Policy, private: PrivateFolder) -> None:
+    def __init__(self, policy: Policy, private: PrivateFolder, run: Callable[..., tuple[int, bytes, bytes]]) -> None:
         self.policy = policy
+        self._run = run
         self._keys: set[str] = set()
         self.environment = {"TMPDIR": private.path}
         gpg = ssh = "false"
@@ -127,8 +128,8 @@ class Signers:
         # ssh-keygen takes no empty line; the others keep their numbers.
         path = private.file("allowed_signers", re.sub(r"^[ \t\r]*$", "#", text, flags=re.MULTILINE) + "\n")
         words = ["ssh-keygen", "-Y", "find-principals", "-f", path, "-s", private.file("by_nobody", _BY_NOBODY)]
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        complaint = _COMPLAINT.search(done.stderr.decode("utf-8", "replace"))
+        _status, _output, errors = self._run(words)
+        complaint = _COMPLAINT.search(errors.decode("utf-8", "replace"))
         if complaint is not None:
             raise Error(
                 f"allowed_signers, line {complaint[1]}: {complaint[2]}. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY, "
@@ -161,14 +162,11 @@ class Signers:
 
     def _gpg(self, words: Sequence[str], text: bytes) -> bytes:
         """Run gpg without a keyring and return what it printed; nothing when it failed."""
-        done = subprocess.run(
-            ["gpg", "--no-keyring", *words],
-            input=text,
-            env={**os.environ, **self.environment, "LC_ALL": "C"},
-            capture_output=True,
-            check=False,
+        environment = {**self.environment, "LC_ALL": "C"}
+        status, output, _errors = self._run(
+            ["gpg", "--no-keyring", *words], data=text, binary_data=True, environ_update=environment
         )
-        return done.stdout if done.returncode == 0 else b""
+        return output if status == 0 else b""
 
     def problem(self, content: bytes, tag: Tag | None, accepted: bool, said: str) -> str | None:
         """Return what is wrong with the signature of a tag or commit, in words to follow its name.

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import stat
-import subprocess
+from collections.abc import Callable
 
 from .._core.errors import Error
 from .private import PrivateFolder
@@ -137,13 +137,16 @@ def command(
     return shlex.join(words)
 
 
-def hang_up(private: PrivateFolder) -> None:
-    """End the connection, if there is one."""
+def hang_up(private: PrivateFolder, run: Callable[..., object]) -> None:
+    """End the connection, if there is one.
+
+    :param run: runs a program, see ``run_command`` of AnsibleModule.
+    """
     if os.path.exists(private.join(_CONTROL)):
         words = ["ssh", "-F", "none", "-o", f"ControlPath={_CONTROL}", "-O", "exit", "connection"]
         # It ends by itself, too.
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            subprocess.run(words, cwd=private.path, capture_output=True, check=False, timeout=_IDLE)
+        with contextlib.suppress(OSError):
+            run(["timeout", str(_IDLE), *words], cwd=private.path)
 
 
 def _quoted(path: str) -> str:
