@@ -25,7 +25,8 @@ from parts import CHECKOUT, NotAvailable, cores
 from .report import FAILED, Part, Row, libraries, page, table
 
 UNIT = CHECKOUT / "tests" / "requirements" / "unit.txt"
-_SANITY = re.compile(r'^Running sanity test "([^"]+)"(?: on Python (\S+))?', re.MULTILINE)
+# The oldest ansible-core also looks at Pythons that are none of ours.
+_SANITY = re.compile(r'^Running sanity test "([^"]+)"(?: on Python (3\.9|3\.\d\d)$)?', re.MULTILINE)
 _FAILED = re.compile(r"sanity test\(s\) listed below .*\n((?:[\w-]+\n)+)")
 _SKIPPED = re.compile(r'^Not run: sanity test "([^"]+)"', re.MULTILINE)
 
@@ -109,8 +110,8 @@ def sanity_tests(row: Row, options: list[str]) -> Part:
     ran = _SANITY.findall(output)
     tests = len({test for test, _python in ran})
     pythons = sorted({python for _test, python in ran if python}, key=lambda text: int(text.split(".")[1]))
-    without = "".join(f", {test} not run" for test in _SKIPPED.findall(output))
-    outcome = f"{tests} tests, Python {' to '.join(dict.fromkeys([*pythons[:1], *pythons[-1:]]))}{without}"
+    without = "".join(f"; {test} not run" for test in _SKIPPED.findall(output))
+    outcome = f"{tests} tests, Python {', '.join(pythons)}{without}"
     failed = ", ".join(_FAILED.findall(output)[0].split()) if _FAILED.search(output) else outcome
     return Part(f"{FAILED}: {failed}" if code or not pythons else outcome, output)
 
