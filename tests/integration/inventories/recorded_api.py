@@ -45,7 +45,8 @@ class RecordedApi:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            def log_message(self, *_arguments: object) -> None: ...
+            def log_message(self, *_arguments: object) -> None:
+                """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

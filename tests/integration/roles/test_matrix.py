@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.roles.support import Team
+from integration.roles.support import Team, lines_of
 from parts import cores
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer, make_key
@@ -58,14 +58,16 @@ class Runners:
     def see(self, step: str, result: PlaybookResult, says: str, version: object, **counts: int) -> None:
         """Look at what a step did on each runner.
 
-        :param says: what the last of a runner's results has to contain.
+        :param says: what the playbook has to say of a runner at its end.
         :param version: what the database's state table must hold then.
         :param counts: some of those in the recap.
         """
+        for_all = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
         for minor in self.minors:
             name = self.name(minor)
             results = [event["result"] for event in result.tasks if event["host"] == name]
-            said = json.dumps(results[-1].get("msg") if results else result.stderr[-500:])
+            own = results[-1].get("msg") if results else result.stderr[-500:]
+            said = json.dumps(lines_of(for_all, name) or own)
             recap = {count: result.stats.get(name, {}).get(count) for count in counts}
             if says not in said or recap != counts or self.team.version(name) != version:
                 self.wrong.setdefault(minor, []).append(f"{step}: {self.team.version(name)}, {recap}, {said}")
@@ -117,7 +119,7 @@ def test_main_path(
         return playbook(f"dbops.migrations.{name}", inventory, forks, *options, extra_vars=variables, programs=programs)
 
     see = runners.see
-    see("check mode", run("migrate", "--check"), '"would run: up 1 people", "would run: up 2 email"', None, failures=0)
+    see("check mode", run("migrate", "--check"), '"pending: up 1 people", "pending: up 2 email"', None, failures=0)
     see("migrate", run("migrate"), "from version none to 2, 2 migration(s)", (2, 0), failures=0)
     see("again", run("migrate"), "nothing to do, at version 2", (2, 0), changed=0, failures=0)
     see("rollback", run("rollback", migrate_steps=1), "down 2 email: ", (1, 0), failures=0)
