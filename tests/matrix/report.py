@@ -28,6 +28,7 @@ Written by `make test-matrix` on {date}. `make test` runs the lowest and the hig
 
 - **unit**: the unit tests, by that Python with that ansible-core.
 - **sanity**: `ansible-test sanity` of that ansible-core, on every Python that it found; once for each ansible-core.
+  A test is *not run* where what it needs is on a host that this machine does not reach.
 - **3.9** and so on: the main path, by that ansible-core on that Python, on a host with the Python of the column, over
   SSH. The role fetches from Git over SSH with a key, reads the password from Secrets Manager and migrates a MariaDB.
   Check mode says what it would do, a run does it, the next changes nothing, a rollback goes back, and a broken
