@@ -88,10 +88,11 @@ class Row:
     def _cell(self, column: str) -> str:
         if column in self.parts:
             return self.parts[column].outcome
-        if not self.hosts:
-            return MISSING
-        supported = column in {f"3.{minor}" for minor in cores.CORES[self.core].hosts}
-        return MISSING if supported and not cores.available(int(column[2:])) else "–"
+        if not column.startswith("3."):
+            return "–" if self.hosts else MISSING
+        minor = int(column[2:])
+        there = self.hosts and cores.available(minor)
+        return MISSING if minor in cores.CORES[self.core].hosts and not there else "–"
 
 
 def table(rows: Sequence[Row]) -> str:
