@@ -274,10 +274,10 @@ def test_silence_is_given_up_within_seconds(monkeypatch: pytest.MonkeyPatch) -> 
         "Secret prod/shop: the endpoint accepts connections, but does not answer. Check endpoint_url and proxies. "
         f"(ReadTimeoutError from AssumeRole, region eu-central-1, assume_role_arn {role}, endpoint_url {silent})"
     )
-    # Three times the time limit; it is not given up earlier either.
-    assert 11 < answer_seconds < 20
-    assert 8 < connect_seconds < 20
-    assert 11 < role_seconds < 20
+    # Three times the time limit, and not earlier. By itself boto3 waits a minute for a single answer.
+    assert 11 < answer_seconds < 50
+    assert 8 < connect_seconds < 50
+    assert 11 < role_seconds < 50
 
 
 def test_no_tls_where_tls_is_asked_for(faulty: FaultyEndpoint) -> None:
