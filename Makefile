@@ -61,6 +61,7 @@ docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	$(PYTHON) -m venv .venv/docs
 	.venv/docs/bin/pip install --quiet --requirement $<
 	@touch $@
+
 test-runner: packages-test .venv/test.stamp ## Prepare fresh machines as runners: Debian 12 and 13, stand-ins for CentOS 9 and 10
 	$(BIN)/pytest tests/integration -m runner -rP $(PYTEST_OPTIONS)
 

@@ -80,7 +80,7 @@ dirty:
   type: bool
   sample: true
 msg:
-  description: What was done, in one line.
+  description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
   sample: 'shop: set to version 3, clean; it was 4, dirty'
@@ -115,13 +115,14 @@ def force(module: AnsibleModule) -> dict[str, Any]:
             journal.prepare()
             journal.record(wanted, forced(present, wanted))
     before, after = stated(present), stated(wanted)
+    mood = "check mode, nothing was changed; it would be " if module.check_mode else ""
     return {
         "changed": present != wanted,
         "from_version": present.version,
         "to_version": wanted.version,
         "dirty": present.dirty,
         "database": session.database,
-        "msg": f"{session.database}: set to {after}; it was {before}",
+        "msg": f"{session.database}: {mood}set to {after}; it was {before}",
         "diff": {"before": f"{before}\n", "after": f"{after}\n"},
     }
 

@@ -179,7 +179,8 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     ]
 
     planned = playbook(FORCE, inventory, "--limit", "orders", "--check", extra_vars={"migrate_version": 2})
-    assert said(planned, "orders")[0].startswith("check mode, nothing was changed")
+    would = "check mode, nothing was changed; it would be set to version 2, clean; it was version 3, dirty"
+    assert said(planned, "orders") == [f"{schema}: {would}"]
     assert team.version("orders") == (3, 1)
     forced = playbook(FORCE, inventory, "--limit", "orders", extra_vars={"migrate_version": 2})
     assert said(forced, "orders") == [f"{schema}: set to version 2, clean; it was version 3, dirty"]
