@@ -11,9 +11,10 @@ holds our words and AWS's error code.
 
 from __future__ import annotations
 
+import os
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Optional, TypeVar
 
@@ -108,6 +109,9 @@ class AwsClient:
     @cached_property
     def _client(self) -> Any:
         session = botocore.session.Session()
+        loader = session.get_component("data_loader")
+        # botocore would look into the folders of its 400 services for each client, which takes a tenth of a run.
+        loader.list_available_services = lambda _type: _names_in(loader.search_paths)
         # As the session's default it also binds the requests with which botocore gets itself credentials.
         session.set_default_client_config(
             Config(
@@ -150,6 +154,10 @@ class AwsClient:
         shown = code if re.fullmatch(r"[\w.:-]{1,64}", code) else "an error without a code"
         where = "".join(f", {name} {value}" for name, value in known.items() if value)
         return Error(f"{reason}. ({shown} from {operation}{where})")
+
+
+def _names_in(folders: Sequence[str]) -> list[str]:
+    return [name for folder in folders if os.path.isdir(folder) for name in os.listdir(folder)]
 
 
 def _keys(answer: Mapping[str, Any]) -> tuple[str, str, str]:
