@@ -142,7 +142,7 @@ def measure(fleet: Fleet, count: int, forks: int, number: Iterator[int]) -> Turn
     for _turn in range(TURNS[count]):
         version = next(number)
         fleet.repository.commit({f"db/{version}_t.up.sql": f"CREATE TABLE t{version} (id INT PRIMARY KEY);\n"})
-        busy, idle = (fleet.run("dbops.migrations.migrate", count, forks) for _ in range(2))
+        busy, idle = (fleet.run("dbops.migrations.migrate", count, forks) for _run in range(2))
         turns.append(Turn(fleet.run(fleet.folder / "nothing.yml", count, forks), idle, busy))
     return sorted(turns, key=lambda turn: turn.idle / turn.floor)[len(turns) // 2]
 
