@@ -105,7 +105,6 @@ class Remote:
                     f"{program} is not installed on the runner. Prepare it with the playbook "
                     "dbops.migrations.prepare_runner, or install the package git or openssh-clients."
                 )
-        git.refresh(shutil.which("git"))
         git.Git.check_unsafe_protocols(address.repo)
         self._address = address
         self._private = private
@@ -408,7 +407,6 @@ class Remote:
         path = self._private.join(f"repository-{self._repositories}")
         self._git.update_environment(GIT_DIR=path)
         self._local("init", "--bare", "--quiet", "--template=")
-        self._local("config", "remote.origin.url", self._address.repo)
 
     def _local(self, command: str, *arguments: str, **options: bool) -> Any:
         """Run git on what is here, without the server."""
@@ -429,10 +427,11 @@ class Remote:
     def _talk(self, *arguments: str, stdin: int | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
         started = time.monotonic()
+        settings = (*_SETTINGS, "-c", f"remote.origin.url={self._address.repo}")
         with contextlib.ExitStack() as at_the_end:
             with _signals_wait():
                 process = self._git.execute(
-                    [self._git.GIT_PYTHON_GIT_EXECUTABLE, *_SETTINGS, *arguments],
+                    [self._git.GIT_PYTHON_GIT_EXECUTABLE, *settings, *arguments],
                     istream=stdin,
                     as_process=True,
                     env={"GIT_ALLOW_PROTOCOL": self._address.transport},
