@@ -60,6 +60,7 @@ class ActionModule(NormalAction):
             self._task.check_mode,
             self._task.diff,
             self._compute_environment_string(),
+            self._templar.template(variables.get("ansible_python_interpreter")),
             variables.get("ansible_play_batch"),
             connection.transport,
             # Some connections have their target among the options, others do not declare it.

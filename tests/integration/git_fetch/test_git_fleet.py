@@ -135,6 +135,16 @@ def test_another_environment_or_account_is_another_run(
     assert asked() == 2 * once
 
 
+def test_another_python_is_another_run(run: Any, options: Mapping[str, Any], once: int) -> None:
+    """Or a database whose Python is missing would learn it from a later task, which explains it badly."""
+    hosts = {**EVERYONE, HOSTS[4]: {"python": "/nowhere/python"}}
+    python = {"python": sys.executable, "ansible_python_interpreter": "{{ python }}"}
+    hosts = {host: {**python, **more} for host, more in hosts.items()}
+    outcome = run(options, hosts=hosts)
+    assert [outcome.stats[host]["failures"] for host in HOSTS] == [0, 0, 0, 0, 1]
+    assert outcome.result(HOSTS[4], "Fetch")["rc"] == 127
+
+
 def test_each_batch_each_play_and_each_repetition_asks_again(
     run: Any, options: Mapping[str, Any], asked: Any, once: int
 ) -> None:

@@ -299,7 +299,7 @@ def _fail_to_fetch(canary: Canary, deploy: str, passphrase: str, stack: contextl
     stranger, damaged, wrong = ({"id": f"{unique}/{name}"} for name in texts)
     nothing = {"id": f"{unique}/git", "field": "nothing"}
     fails("wrong_input", "argument 'migrate_lock_timeout'", migrate_lock_timeout="soon")
-    fails("no_python", "/nowhere/python", migrate_python="/nowhere/python")
+    fails("no_python", "/nowhere/python on ", migrate_python="/nowhere/python")
     fails("host_key", "The host key of", migrate_known_hosts=known_hosts)
     fails("key_refused", "does not accept the private key", migrate_private_key_secret=stranger)
     fails("key_damaged", "ssh cannot read the private key", migrate_private_key_secret=damaged)
