@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from . import CACHE, CHECKOUT, NotAvailable
+from . import CACHE, CHECKOUT, NotAvailable, private_folder
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,9 @@ def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
     ]
     make: list[str | Path] = [python, "-m", "venv", folder]
     for command in (make, [*pip, *requirements]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # The pip that comes with Python 3.9 leaves its certificates among the temporary files.
+        with private_folder("pip") as temporary:
+            environ = {**os.environ, "TMPDIR": str(temporary)}
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise NotAvailable(f"{folder.name} cannot be installed: {(done.stderr or done.stdout).strip()[-500:]}")
