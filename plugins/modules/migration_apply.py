@@ -278,14 +278,15 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import Goal, Plan, make_plan, pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import difference, listed, summary
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import Standing, look, under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import difference, listed, summary
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus, look, under_way
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
 if TYPE_CHECKING:
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.resumption import Resumption
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={
@@ -329,7 +330,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         if plan.steps or (moved and not module.check_mode):
             # Most runs have nothing to do, and need not load what does it.
-            from ansible_collections.dbops.migrations.plugins.module_utils._migration.carry_out import (  # noqa: PLC0415
+            from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.start import (  # noqa: PLC0415
                 Work,
                 carry_out,
             )
@@ -340,10 +341,10 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     return {**report(session.database, plan, resumption, module.check_mode), **results, "pending": listed(ahead)}
 
 
-def what_is_left(module: AnsibleModule, standing: Standing) -> Optional[Resumption]:
+def what_is_left(module: AnsibleModule, standing: DatabaseStatus) -> Optional[Resumption]:
     at = module.params["resume_from"]
     if standing.state.dirty and standing.history is not None and standing.present and module.params["resume"]:
-        from ansible_collections.dbops.migrations.plugins.module_utils._migration.resumption import (  # noqa: PLC0415
+        from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import (  # noqa: PLC0415
             find,
         )
 
@@ -354,7 +355,7 @@ def what_is_left(module: AnsibleModule, standing: Standing) -> Optional[Resumpti
 
 
 def check_source(
-    module: AnsibleModule, source: Source, standing: Standing, resumption: Optional[Resumption]
+    module: AnsibleModule, source: Source, standing: DatabaseStatus, resumption: Optional[Resumption]
 ) -> list[int]:
     """Compare the directory with the history; return the versions below the current one that are to be applied."""
     if standing.compared:

@@ -101,8 +101,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import MAX_STATE
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Migration, Source, read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, Migration, Source
 
 SPEC = ArgumentSpec(
     argument_spec={

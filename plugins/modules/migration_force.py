@@ -93,11 +93,11 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import FORCE
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.journal import Journal
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import MAX_STATE, State
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import stated
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import about, look, under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import stated
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, State
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import about, look, under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import FORCE
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
 SPEC = LOGIN + ArgumentSpec(
@@ -111,7 +111,7 @@ def force(module: AnsibleModule) -> dict[str, Any]:
         standing = look(session, module.params)
         present = standing.state
         if present != wanted and not module.check_mode:
-            journal = Journal(session, standing.ledger, standing.history, about(module.params))
+            journal = AttemptRecorder(session, standing.ledger, standing.history, about(module.params))
             journal.prepare()
             journal.record(wanted, forced(present, wanted))
     before, after = stated(present), stated(wanted)

@@ -301,17 +301,18 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.history import Row
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (
     attempts,
     how_far,
     listed,
     standing,
     unfinished,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.sight import see
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.snapshot import see
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={
@@ -362,7 +363,7 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     }
 
 
-def file_of(source: Source, row: Row) -> Optional[str]:
+def file_of(source: Source, row: AttemptRecord) -> Optional[str]:
     """Return the file that an attempt is about; None if the directory has none any more."""
     for item in source.migrations:
         if item.version == row.version:

@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.lexer import Dialect
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.script import Script
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.splitter import Splitter
 
 _MEBIBYTE = 1 << 20
 _ROW = b"(%d,'name %d','a text; of some words, as they are',17.50,NULL,'2026-01-31 12:00:00')"
@@ -98,7 +98,7 @@ def measure(name: str, size: int) -> None:
     """Split one load, and print how it went."""
     file = cast(BinaryIO, io.BufferedReader(Repeated(_LOADS[name](), size)))
     started = time.process_time()
-    count = sum(1 for _statement in Script(file, Dialect()).statements())
+    count = sum(1 for _statement in Splitter(file, Dialect()).statements())
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{name}: {count} statements, {size / 1e6 / seconds:.1f} MB/s, {peak:.0f} MiB", flush=True)

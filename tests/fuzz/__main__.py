@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.lexer import Dialect
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.script import Script
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.splitter import Splitter
 from parts import NotAvailable, private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
@@ -142,7 +142,7 @@ def _text(value: Any) -> str:
 
 def ours(side: Side, dialect: Callable[[], Dialect], text: bytes) -> tuple[list[Any], int | None, list[str]]:
     """Run a script as the engine does."""
-    script = Script(BytesIO(text), dialect())
+    script = Splitter(BytesIO(text), dialect())
     rows: list[Any] = []
     for statement in script.statements():
         found, code = side.run(statement.text + statement.suffix)

@@ -10,58 +10,10 @@ Pure: nothing here touches a database or a file. The rules are those of golang-m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from .._core.errors import Error
-from .source import Migration, Source
-
-# The state table holds versions in a signed BIGINT.
-MAX_STATE = 2**63 - 1
-
-
-class State(NamedTuple):
-    """What golang-migrate's state table says; a version of None means that nothing is applied."""
-
-    version: Optional[int]
-    dirty: bool
-
-
-class Goal(NamedTuple):
-    """Where to go: ``latest``, ``none`` or a version; or a number of steps, negative for down."""
-
-    target: str = "latest"
-    steps: Optional[int] = None
-    allow_down: bool = False
-
-
-class Step(NamedTuple):
-    """One migration in one direction.
-
-    :param file: the script's name; None where the source has none: then only the state is written.
-    :param leads_to: the version that the state table holds afterwards; None for an empty table.
-    """
-
-    version: int
-    title: str
-    direction: str
-    file: Optional[str]
-    leads_to: Optional[int]
-
-
-class Plan(NamedTuple):
-    """The steps, where they start and end, and what a person should know about them."""
-
-    from_version: Optional[int]
-    to_version: Optional[int]
-    steps: tuple[Step, ...]
-    warnings: tuple[str, ...] = ()
-
-
-class Unfinished(NamedTuple):
-    """A migration that an earlier run left half done, and that is to be finished."""
-
-    version: int
-    direction: str
+from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished
 
 
 def make_plan(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.modules.migration_create import write
 from integration.migration.support import Database
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.standing import VERSION
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import VERSION
 from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts.mariadb import DatabaseServer

@@ -17,7 +17,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets imp
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.errors import explain
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import Address
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import quoted
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import quoted
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,15 +10,15 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import (
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import parse_names
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import (
     Goal,
     Plan,
+    Source,
     State,
     Unfinished,
-    make_plan,
-    pending,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.source import Source, parse_names
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
 
 SOURCE = parse_names("d", [f"{n}_m{n}.{way}.sql" for n in (1, 3, 7) for way in ("up", "down")])
 EMPTY = parse_names("d", [])

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The text of one migration file, as statements. Private to the collection.
+
+golang-migrate sends a file as it is and lets the server split it; so does the ``mysql`` client with whatever
+stands between two of its delimiters. Statements found here are sent one by one, their bytes unchanged.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import BinaryIO, NamedTuple, Optional
+
+from .compound import find_end, may_be_compound
+from .lexer import LOOKAHEAD, Dialect, Lexer, MoreNeeded
+
+# How much is read at once, in bytes.
+_CHUNK = 1 << 20
+# golang-migrate's driver sends a file as one packet of 4 MiB at most, a byte of which is its own.
+_LARGEST_PORTABLE = (4 << 20) - 1
+_DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
+# At the end of a text the server does not look at semicolons and blanks.
+_MATTERS = re.compile(rb"[^; \t\r\n\f\v]")
+# The usual statements that are neither stored programs nor compound; the others are looked at word by word.
+_ORDINARY = (
+    rb"(?i:insert|update|delete|replace|select|set|drop|truncate|grant|revoke|use|rename|call|with"
+    rb"|create\s+(?:table|temporary|index|unique|fulltext|spatial|view|database|schema|user|role)"
+    rb"|alter\s+(?:table|database|schema|user|view))\s+(?=[^:\s])"
+)
+_STARTS_ORDINARY = re.compile(_ORDINARY)
+_USES_DELIMITER = "uses DELIMITER, a command of the mysql client"
+
+
+@lru_cache(maxsize=32)
+def _ordinary_line(dull: bytes) -> re.Pattern[bytes]:
+    """Return a pattern for blanks and an ordinary statement at the start of a line, or for nothing."""
+    return re.compile(rb"(?:(\s*\n[ \t]*)(" + _ORDINARY + dull + rb");)?", re.DOTALL)
+
+
+class Statement(NamedTuple):
+    """One statement of a file.
+
+    :param number: from 1.
+    :param line: where it starts, from 1.
+    :param column: in characters, from 1.
+    :param text: its bytes as they stand in the file.
+    :param suffix: what to send behind them so that the server stores what it would when given the whole file.
+    """
+
+    number: int
+    line: int
+    column: int
+    text: bytes
+    suffix: bytes = b""
+
+
+class Note(NamedTuple):
+    """Something in a file that golang-migrate would refuse and we accept."""
+
+    line: int
+    text: str
+
+
+class Splitter:
+    """Splits a script while it is being read and run; in memory is one statement and a little more.
+
+    ``dialect`` may be replaced between two statements. ``notes`` is complete once ``statements`` is exhausted.
+    """
+
+    def __init__(self, file: BinaryIO, dialect: Dialect) -> None:
+        self.notes: list[Note] = []
+        self.dialect = dialect
+        self._file = file
+        self._lexer = Lexer(dialect)
+        self._place = 0
+        self._counted, self._line, self._column = 0, 1, 1
+        self._number = 0
+        self._matters = False
+        self._size = 0
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield the statements in order."""
+        self._load()
+        self._skip_byte_order_mark()
+        while True:
+            yield from self._quick()
+            try:
+                statement = self._next()
+            except MoreNeeded:
+                self._load()
+                continue
+            if statement is None:
+                break
+            yield statement
+        if not self._matters:
+            self._note("is empty")
+        if self._size > _LARGEST_PORTABLE:
+            self.notes.append(Note(1, "is larger than a packet of golang-migrate's (4 MiB)"))
+
+    def _quick(self) -> Iterator[Statement]:
+        """Yield the statements that come next, as long as each is ordinary, starts a line and is not too long."""
+        self._use_dialect()
+        lexer, dialect = self._lexer, self.dialect
+        if lexer.terminator_text != b";" or dialect.oracle:
+            return
+        self._move_to(self._place)
+        line, column, inside, number, last = self._line, 1, 0, self._number, None
+        for match in _ordinary_line(lexer.dull).finditer(lexer.text, self._place, len(lexer.text) - LOOKAHEAD):
+            text = match[2]
+            if text is None:
+                break
+            blank = match[1]
+            line += inside + (1 if blank == b"\n" else blank.count(b"\n"))
+            column = 1 if blank == b"\n" else len(blank) - blank.rfind(b"\n")
+            inside = text.count(b"\n") if b"\n" in text else 0
+            number += 1
+            last = match
+            # Statement(...) takes twice as long.
+            yield tuple.__new__(Statement, (number, line, column, text, b""))
+            if self.dialect is not dialect:
+                break
+        if last is not None:
+            self._place, self._counted = last.end(), last.start(2)
+            self._number, self._line, self._column = number, line, column
+            self._matters = True
+
+    def _next(self) -> Optional[Statement]:
+        """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
+        self._use_dialect()
+        if self.dialect.oracle:
+            return self._rest()
+        while True:
+            lexer = self._lexer
+            start = lexer.begin(self._place)
+            if start == len(lexer.text):
+                self._matters = self._matters or _MATTERS.search(lexer.text, self._place) is not None
+                return None
+            if self._delimiter(start):
+                continue
+            end, after, stores = self._end(start)
+            if end > start:
+                exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
+                return self._statement(start, end, after, exact and self._is_followed(after))
+            followed = self._is_followed(after)
+            self._move_to(start)
+            if followed:
+                self._note("has an empty statement before another one")
+            self._matters = self._matters or _MATTERS.search(lexer.text, self._place, start) is not None
+            self._place = after
+
+    def _rest(self) -> Optional[Statement]:
+        """Return all that is left as one statement: what cannot be split here goes to the server as it is."""
+        if not self._lexer.final:
+            raise MoreNeeded
+        start, end = self._lexer.begin(self._place), len(self._lexer.text)
+        return self._statement(start, end, end, False) if start < end else None
+
+    def _use_dialect(self) -> None:
+        if self._lexer.dialect != self.dialect:
+            self._use(Lexer(self.dialect, self._terminator))
+
+    def _use(self, lexer: Lexer) -> None:
+        lexer.text, lexer.offset, lexer.final = self._lexer.text, self._lexer.offset, self._lexer.final
+        self._lexer = lexer
+
+    @property
+    def _terminator(self) -> bytes:
+        return self._lexer.terminator_text
+
+    def _load(self) -> None:
+        """Read on: as much again as is at hand, so that a long statement is not looked through too often."""
+        self._move_to(self._place)
+        rest = self._lexer.text[self._place :]
+        self._lexer.offset += self._place
+        self._place = self._counted = 0
+        wanted = max(_CHUNK, len(rest))
+        more = self._file.read(wanted)
+        self._size += len(more)
+        self._lexer.text = rest + more
+        self._lexer.final = len(more) < wanted
+
+    def _skip_byte_order_mark(self) -> None:
+        if self._lexer.text.startswith(codecs.BOM_UTF8):
+            self._place = self._counted = len(codecs.BOM_UTF8)
+            self._matters = True
+            self._note("starts with a byte order mark")
+
+    def _delimiter(self, start: int) -> bool:
+        """Carry out a DELIMITER command, if one starts here."""
+        lexer = self._lexer
+        command = _DELIMITER.match(lexer.text, start)
+        if command is None:
+            return False
+        if not lexer.final and not command[0].endswith(b"\n"):
+            raise MoreNeeded
+        self._move_to(start)
+        if not any(note.text == _USES_DELIMITER for note in self.notes):
+            self._note(_USES_DELIMITER)
+        if command[1]:
+            self._use(Lexer(self.dialect, command[1].strip(b"'\"`") or command[1]))
+        self._matters = True
+        self._place = command.end()
+        return True
+
+    def _end(self, start: int) -> tuple[int, int, bool]:
+        """Return where the statement and where its terminator end, and whether the statement stores a program."""
+        lexer = self._lexer
+        if self._terminator == b";" and not _STARTS_ORDINARY.match(lexer.text, start):
+            first = lexer.token(start)
+            second = first and lexer.token(first.end)
+            if first and may_be_compound(first, second, self.dialect.mariadb):
+                token, stores = find_end(lexer, start)
+                length = len(lexer.text)
+                return (token.start, token.end, stores) if token else (length, length, False)
+        return (*lexer.terminator(start), False)
+
+    def _is_followed(self, after: int) -> bool:
+        """Tell whether anything that matters to the server comes later."""
+        found = _MATTERS.search(self._lexer.text, after) is not None
+        if not found and not self._lexer.final:
+            raise MoreNeeded
+        return found
+
+    def _statement(self, start: int, end: int, after: int, exact: bool) -> Statement:
+        self._matters = True
+        self._number += 1
+        self._move_to(start)
+        self._place = after
+        text = self._lexer.text[start:end]
+        # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
+        # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes are a comment, and
+        # a NUL is the end, only at the very end.
+        suffix = b"; #" if exact else b""
+        return Statement(self._number, self._line, self._column, text, suffix)
+
+    def _move_to(self, place: int) -> None:
+        """Count lines and characters up to a place."""
+        text = self._lexer.text
+        lines = text.count(b"\n", self._counted, place)
+        if lines:
+            self._line += lines
+            self._column = 1
+            self._counted = text.rfind(b"\n", self._counted, place) + 1
+        self._column += len(text[self._counted : place].decode("utf-8", "replace"))
+        self._counted = place
+
+    def _note(self, text: str) -> None:
+        self.notes.append(Note(self._line, text))

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What migration_apply does once there is something to do. Private to the collection.
+
+A file of its own because a run that has nothing to do, the usual one, need not load it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..._core.errors import Error
+from ..._core.stop import Stop
+from ..._mysql.limit import Connect, Limit
+from ..._mysql.session import Session
+from ..model import Plan
+from ..status import DatabaseStatus, about
+from .attempt import AttemptRecorder
+from .executor import Executor
+from .recovery import Resumption
+from .runner import StatementRunner
+
+
+class Work(NamedTuple):
+    """All that a run needs.
+
+    :param connect: opens another session.
+    :param moved: a move by something else that is to be recorded first.
+    """
+
+    session: Session
+    connect: Connect
+    standing: DatabaseStatus
+    directory: str
+    plan: Plan
+    resumption: Optional[Resumption]
+    moved: Optional[dict[str, Any]]
+
+
+def carry_out(module: AnsibleModule, work: Work) -> dict[str, Any]:
+    """Carry a plan out, or in check mode look at its files; return what has been done, as return values.
+
+    :raises Error: a statement failed, or the files are not as portable as is asked for.
+    """
+    stop = Stop()
+    params = module.params
+    journal = AttemptRecorder(work.session, work.standing.ledger, work.standing.history, about(params))
+    guard = _guard(params, work, journal)
+    execution = Executor(work.session, journal, guard, work.directory, work.plan, work.resumption, stop)
+    if params["portability"] == "require":
+        _require_portability(execution.scan())
+    elif module.check_mode:
+        _warn_of(module, execution.scan())
+    if not module.check_mode:
+        try:
+            execution.run(work.moved)
+        finally:
+            _warn_of(module, execution.notes)
+            if guard.retried:
+                module.warn(
+                    f"A statement that had waited too long for a lock was tried again, {guard.retried} time(s)."
+                )
+    return execution.results()
+
+
+def _guard(params: dict[str, Any], work: Work, journal: AttemptRecorder) -> StatementRunner:
+    seconds, wait = params["statement_timeout"], params["lock_wait_timeout"]
+    if wait is not None:
+        work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
+    limit = Limit(work.session, work.connect, seconds) if seconds else None
+    return StatementRunner(work.session, journal, params["lock_wait_retries"] if wait is not None else 0, limit)
+
+
+def _require_portability(notes: list[str]) -> None:
+    if notes:
+        more = f"; and {len(notes) - 5} more" if len(notes) > 5 else ""
+        raise Error(
+            f"golang-migrate could not run these files as they are: {'; '.join(notes[:5])}{more}. "
+            "Change them, or set portability to warn. Nothing was run."
+        )
+
+
+def _warn_of(module: AnsibleModule, notes: list[str]) -> None:
+    for note in notes if module.params["portability"] != "ignore" else ():
+        module.warn(f"golang-migrate could not run this file: {note}.")

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a database stands: its state, and what its history knows about a directory. Private to the collection."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, Optional
+
+from .._core.errors import Error
+from .._mysql.session import ServerError, Session
+from .applied import Known, known
+from .model import Source, State
+from .tables.history_table import RUNNING, HistoryTable
+from .tables.state_table import StateTable
+
+VERSION = "0.1.0"
+# The widths of the history's columns.
+_WIDTH = 255
+_HASH = 64
+_DENIED = (1142, 1143)
+_NO_SUCH_TABLE = 1146
+
+
+class DatabaseStatus(NamedTuple):
+    """What a database says about itself.
+
+    :param history: None if none is kept.
+    :param present: whether there is a history table.
+    :param compared: the last migration was applied from this very commit, so that its files need no second look.
+    """
+
+    ledger: StateTable
+    history: Optional[HistoryTable]
+    present: bool
+    state: State
+    known: Known
+    compared: bool = False
+
+    def changed(self, source: Source) -> list[str]:
+        """Return the files that are not what they were when they were applied.
+
+        :raises Error: one cannot be read.
+        """
+        found = []
+        for item in source.migrations:
+            checksum = self.known.checksums.get(item.version)
+            if checksum and item.up and _sum(os.path.join(source.directory, item.up)) != checksum:
+                found.append(item.up)
+        return found
+
+    def moved(self, source: Source) -> Optional[dict[str, Any]]:
+        """Return the row about a move that the history does not know; None if there is none, or nowhere to write it."""
+        return self.known.moved(source, self.state) if self.history is not None and not self.compared else None
+
+
+def look(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
+    """Read the state and the history.
+
+    :param params: migrations_table and history_table; commit, if it is known of which one the directory is.
+    :raises Error: one of the tables is something else's.
+    """
+    ledger = StateTable(session, params["migrations_table"])
+    name = history_name(params)
+    history = HistoryTable(session, name) if name else None
+    present = history is not None and history.exists()
+    state = ledger.read()
+    if history is not None and not present:
+        check_readable(session, name)
+    if history is None or not present:
+        return DatabaseStatus(ledger, history, present, state, known(()))
+    if _may_be_known(params) and history.stands_at(params["commit"], state):
+        return DatabaseStatus(ledger, history, present, state, known(()), compared=True)
+    return DatabaseStatus(ledger, history, present, state, known(history.moves()))
+
+
+def under_way(session: Session, params: Mapping[str, Any]) -> str:
+    """Return what the history says of an attempt that is running: a sentence and a blank, or nothing.
+
+    Nothing, too, if it cannot be read: it is for a message about something else.
+    """
+    row = None
+    with suppress(Error):
+        if history_name(params):
+            row = HistoryTable(session, history_name(params)).last()
+    if row is None or row.outcome != RUNNING:
+        return ""
+    job = f", job {row.job}" if row.job else ""
+    text = f"The history has {row.direction} {row.version} as running since {row.moment}, by {row.ran_by}{job}. "
+    return "".join(filter(str.isprintable, text))
+
+
+def history_name(params: Mapping[str, Any]) -> str:
+    """Return the name of the history table; an empty one for none."""
+    name: Optional[str] = params["history_table"]
+    return f"{params['migrations_table']}_history" if name is None else name
+
+
+def _may_be_known(params: Mapping[str, Any]) -> bool:
+    # What another policy let pass is to be looked at again.
+    return bool(params.get("commit")) and (params["out_of_order"], params["checksums"]) == ("fail", "warn")
+
+
+def check_readable(session: Session, table: str) -> None:
+    """Ask the table itself: from a user who may not read a table the server hides that it is there.
+
+    :raises Error: the user may not.
+    """
+    quoted = "`" + table.replace("`", "``") + "`"
+    try:
+        session.query(f"SELECT 1 FROM {quoted} LIMIT 0")
+    except ServerError as error:
+        if error.code == _NO_SUCH_TABLE:
+            return
+        if error.code not in _DENIED:
+            raise
+        raise Error(
+            f"The user may not read the table {table} in {session.database}, if there is one: ({error.code}) "
+            f"{error.reason}. Grant the user SELECT on it. A history that is not wanted is switched off with an empty "
+            "history_table.",
+            error_code=error.code,
+        ) from error
+
+
+def about(params: Mapping[str, Any]) -> dict[str, Optional[str]]:
+    """Return what the history says about a run, from the options commit, run_by and job."""
+    return {
+        "git_commit": params["commit"][:_HASH] if params.get("commit") else None,
+        "ran_by": (params.get("run_by") or getpass.getuser())[:_WIDTH],
+        "ran_on": platform.node()[:_WIDTH],
+        "job": params["job"][:_WIDTH] if params.get("job") else None,
+        "tool": f"dbops.migrations {VERSION}",
+    }
+
+
+def _sum(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            sums = hashlib.sha256()
+            for chunk in iter(lambda: file.read(1 << 20), b""):
+                sums.update(chunk)
+            return sums.hexdigest()
+    except OSError as error:
+        raise Error(f"{path} cannot be read: {error.strerror}.") from error

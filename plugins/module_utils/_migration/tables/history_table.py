@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The history table: a row for each attempt at a migration, kept beside golang-migrate's state table.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from ..._core.errors import Error
+from ..._mysql.session import ServerError, Session
+from ..model import Move, State
+
+RUNNING = "running"
+APPLIED = "applied"
+FAILED = "failed"
+INTERRUPTED = "interrupted"
+# Outcomes of attempts that are not over.
+OPEN = (RUNNING, FAILED, INTERRUPTED)
+# Directions besides up and down: set by migration_force; found to have been moved by something else.
+FORCE = "force"
+EXTERNAL = "external"
+
+_NOW = "LAST_INSERT_ID()"
+# In ASCII, without quotes, backslashes and percent signs.
+_PLAIN = re.compile(r"[\x00-$&(-\[\]-\x7f]*")
+_COLUMNS = {
+    "id": "BIGINT NOT NULL PRIMARY KEY",
+    "version": "BIGINT NULL",
+    "title": "VARCHAR(255) NOT NULL",
+    "direction": "VARCHAR(10) NOT NULL",
+    "from_version": "BIGINT NULL",
+    "leads_to": "BIGINT NULL",
+    "outcome": "VARCHAR(12) NOT NULL",
+    "checksum": "CHAR(64) NULL",
+    "statements": "INT NULL",
+    "done": "INT NOT NULL",
+    "begun": "INT NOT NULL",
+    "started_at": "DATETIME(6) NOT NULL",
+    "seconds": "DOUBLE NULL",
+    "error": "TEXT NULL",
+    "git_commit": "VARCHAR(64) NULL",
+    "ran_by": "VARCHAR(255) NULL",
+    "ran_on": "VARCHAR(255) NULL",
+    "job": "VARCHAR(255) NULL",
+    "tool": "VARCHAR(40) NOT NULL",
+    "last_insert_id": "BIGINT UNSIGNED NOT NULL",
+    "progress": "MEDIUMTEXT NULL",
+}
+
+
+class AttemptRecord(NamedTuple):
+    """One attempt, as the table has it; times are in UTC.
+
+    :param direction: up, down, force or external.
+    :param from_version: the version before a move by force or from outside.
+    :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
+    :param done: how many statements are known to be done.
+    :param begun: the number of the last statement that may have begun.
+    :param progress: JSON, see progress.py.
+    """
+
+    id: int
+    version: Optional[int]
+    title: str
+    direction: str
+    from_version: Optional[int]
+    leads_to: Optional[int]
+    outcome: str
+    checksum: Optional[str]
+    statements: Optional[int]
+    done: int
+    begun: int
+    started_at: Any
+    seconds: Optional[float]
+    error: Optional[str]
+    git_commit: Optional[str]
+    ran_by: Optional[str]
+    ran_on: Optional[str]
+    job: Optional[str]
+    tool: str
+    last_insert_id: int
+    progress: Optional[str]
+
+    @property
+    def open(self) -> bool:
+        """Whether the attempt is one that could go on."""
+        return self.direction in ("up", "down") and self.outcome in OPEN
+
+    @property
+    def moment(self) -> str:
+        """When it was started, as ISO 8601 has it."""
+        return f"{self.started_at.isoformat(timespec='seconds')}Z"
+
+
+class HistoryTable:
+    """The history table of one database; each text it returns is one statement, in ASCII whatever the session's mode.
+
+    :param table: its name.
+    """
+
+    def __init__(self, session: Session, table: str) -> None:
+        self._session = session
+        self._name = table
+        self.table = f"{_quoted(session.schema)}.{_quoted(table)}"
+
+    def exists(self) -> bool:
+        """Tell whether the table is there.
+
+        :raises Error: a table of that name has other columns.
+        """
+        rows = self._session.query(
+            "SELECT LOWER(column_name) FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+            (self._session.schema, self._name),
+        )
+        found = {name for (name,) in rows}
+        if found and found != set(_COLUMNS):
+            raise Error(
+                f"The table {self._name} in {self._session.database} is not a history table of ours: it has the "
+                f"columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; choose "
+                "another history_table, or switch the history off with an empty one."
+            )
+        return bool(found)
+
+    def create(self) -> None:
+        """Create the table.
+
+        :raises Error: the server refuses.
+        """
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        try:
+            self._session.query(f"CREATE TABLE {self.table} ({columns}) ENGINE=InnoDB CHARACTER SET utf8mb4")
+        except ServerError as error:
+            raise Error(
+                f"The history table {self._name} could not be created: ({error.code}) {error.reason}. Let the user "
+                "create tables, or switch the history off with an empty history_table; then a failed migration cannot "
+                "be resumed. Nothing was run.",
+                error_code=error.code,
+            ) from error
+
+    def rows(self, where: str = "1 = 1 ORDER BY id") -> list[AttemptRecord]:
+        """Return rows, the oldest first unless ``where`` says otherwise."""
+        names = ", ".join(_COLUMNS)
+        return [AttemptRecord(*row) for row in self._session.query(f"SELECT {names} FROM {self.table} WHERE {where}")]
+
+    def last(self) -> Optional[AttemptRecord]:
+        """Return the newest row."""
+        rows = self.rows("1 = 1 ORDER BY id DESC LIMIT 1")
+        return rows[0] if rows else None
+
+    def stands_at(self, commit: str, state: State) -> bool:
+        """Tell whether the newest attempt applied a migration of a commit and led to a state."""
+        rows = self._session.query(f"SELECT git_commit, outcome, leads_to FROM {self.table} ORDER BY id DESC LIMIT 1")
+        return rows == [(commit, APPLIED, state.version)] and not state.dirty
+
+    def moves(self) -> list[Move]:
+        """Return all that has succeeded, the oldest first."""
+        rows = self._session.query(
+            f"SELECT version, direction, leads_to, checksum, progress FROM {self.table} "
+            "WHERE outcome = 'applied' ORDER BY id"
+        )
+        return [Move(*row) for row in rows]
+
+    def last_id(self) -> int:
+        """Return the number of the newest row; 0 if there is none."""
+        [(last,)] = self._session.query(f"SELECT MAX(id) FROM {self.table}")
+        return int(last or 0)
+
+    def insert(self, values: Mapping[str, Any]) -> str:
+        """Return the statement that adds a row; what is not given is empty."""
+        texts = {"last_insert_id": _NOW, **{name: literal(value) for name, value in values.items()}}
+        return f"INSERT INTO {self.table} ({', '.join(texts)}) VALUES ({', '.join(texts.values())})"
+
+    def update(self, number: int, values: Mapping[str, Any]) -> str:
+        """Return the statement that changes a row."""
+        texts = {"last_insert_id": _NOW, **{name: literal(value) for name, value in values.items()}}
+        changes = ", ".join(f"{name} = {text}" for name, text in texts.items())
+        return f"UPDATE {self.table} SET {changes} WHERE id = {number}"
+
+
+def literal(value: Any) -> str:
+    """Return a value as SQL that means the same in every sql_mode and character set."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if _PLAIN.fullmatch(value):
+        return f"'{value}'"
+    return f"_utf8mb4 X'{value.encode('utf-8', 'replace').hex()}'"
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

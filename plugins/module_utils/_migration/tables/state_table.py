@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""golang-migrate's state table, read and written exactly as golang-migrate does. Private to the collection.
+
+Source: golang-migrate v4.19.1, database/mysql/mysql.go (ensureVersionTable, Version, SetVersion).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Optional
+
+from ..._core.errors import Error
+from ..._mysql.session import ServerError, Session
+from ..model import State
+
+# Seconds that a server takes at most to undo what was open when it was killed.
+_RECOVERY = 5
+# golang-migrate's number for "nothing is applied".
+_NIL = -1
+
+
+class StateTable:
+    """The state table of one database.
+
+    :param table: its name, ``schema_migrations`` unless the user chose another.
+    """
+
+    def __init__(self, session: Session, table: str) -> None:
+        self._session = session
+        self._table = table
+        self._quoted = _quoted(table)
+        # A migration may have left the schema, by USE.
+        self._qualified = f"{_quoted(session.schema)}.{self._quoted}"
+
+    def read(self) -> State:
+        """Return what the table says; a table that is not there says that nothing is applied.
+
+        :raises Error: a table of that name has another shape, or more than one row.
+        """
+        if not self._exists():
+            return State(None, False)
+        rows = self._session.query(f"SELECT version, dirty FROM {self._qualified} LIMIT 2")
+        if len(rows) > 1:
+            raise Error(
+                f"The state table {self._table} in {self._session.database} has more than one row; golang-migrate "
+                "keeps one at most. Look at the rows and delete the wrong ones. Nothing was changed."
+            )
+        if not rows:
+            return State(None, False)
+        version, dirty = rows[0]
+        return State(None if version == _NIL else version, bool(dirty))
+
+    def ensure(self) -> None:
+        """Create the table unless it is there."""
+        if not self._exists():
+            self._session.query(
+                f"CREATE TABLE {self._quoted} (version bigint not null primary key, dirty boolean not null)"
+            )
+
+    def writing(self, state: State) -> list[str]:
+        """Return the statements that replace the row.
+
+        A clean state of None is an empty table; a dirty one is a row of -1.
+        """
+        number = _NIL if state.version is None else state.version
+        delete = f"DELETE FROM {self._quoted} LIMIT 1"
+        if number < 0 and not state.dirty:
+            return [delete]
+        return [delete, f"INSERT INTO {self._quoted} (version, dirty) VALUES ({number}, {state.dirty:d})"]
+
+    def write(self, state: State, *beside: str) -> None:
+        """Replace the row, in one transaction with what is to be written beside it."""
+        try:
+            self._session.execute(b"COMMIT", ["START TRANSACTION", *self.writing(state), *beside])
+        except ServerError:
+            with suppress(ServerError):
+                self._session.query("ROLLBACK")
+            raise
+
+    def written_at(self) -> Optional[int]:
+        """Return when somebody last wrote to the table, in seconds since 1970 of the server's clock.
+
+        None if the server does not know: it forgets when it is stopped, and its recovery writes, too.
+        """
+        if not self._session.mariadb:
+            # MySQL shows figures of yesterday otherwise.
+            self._session.query("SET SESSION information_schema_stats_expiry = 0")
+        [(now, written)] = self._session.query(
+            "SELECT UNIX_TIMESTAMP(SYSDATE()), MAX(UNIX_TIMESTAMP(update_time)) FROM information_schema.tables "
+            "WHERE table_schema = %s AND table_name = %s",
+            (self._session.schema, self._table),
+        )
+        # Nothing comes back when a migration has set sql_select_limit to 0.
+        uptime = sum(int(value) for _name, value in self._session.query("SHOW GLOBAL STATUS LIKE 'Uptime'"))
+        if written is None or int(written) < int(now) - uptime + _RECOVERY:
+            return None
+        return int(written)
+
+    def _exists(self) -> bool:
+        """Tell whether the table is there.
+
+        :raises Error: it is, but is not golang-migrate's.
+        """
+        columns = self._session.query(
+            "SELECT LOWER(column_name), LOWER(data_type) FROM information_schema.columns "
+            "WHERE table_schema = %s AND table_name = %s",
+            (self._session.schema, self._table),
+        )
+        if columns and {name: kind.endswith("int") for name, kind in columns} != {"version": True, "dirty": True}:
+            names = ", ".join(f"{name} {kind}" for name, kind in columns)
+            raise Error(
+                f"The table {self._table} in {self._session.database} is not golang-migrate's state table: it has the "
+                f"columns {names}, not version and dirty. It belongs to something else and is left alone; "
+                "choose another migrations_table."
+            )
+        return bool(columns)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far an attempt got, as a text: what is written is what is read again, and it stays small."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import Object
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.session_state import (
+    Entry,
+    SessionRecorder,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.checkpoint import (
+    Checkpoint,
+    InFlightStatement,
+    Position,
+    digest,
+    load,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+# As replay.py makes texts of bytes.
+TEXTS = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
+OBJECTS = st.builds(Object, st.sampled_from(["TABLE", "USER", "PACKAGE BODY"]), st.binary(max_size=20))
+FLIGHTS = st.builds(
+    InFlightStatement,
+    st.binary(max_size=9).map(digest),
+    st.lists(OBJECTS, max_size=3).map(tuple),
+    st.lists(st.none() | st.sampled_from(["absent", "0123abcd"]), max_size=6).map(tuple),
+)
+
+
+def reached(*texts: bytes) -> Position:
+    place = Position()
+    for text in texts:
+        place = place.after(digest(text))
+    return place
+
+
+@given(
+    st.lists(st.binary(max_size=9), max_size=300),
+    st.none() | FLIGHTS,
+    st.lists(st.tuples(st.integers(0, 400), st.none() | TEXTS, TEXTS), max_size=9),
+    st.none() | st.integers(0, 2**31),
+)
+def test_there_and_back(
+    texts: list[bytes],
+    flight: InFlightStatement | None,
+    entries: list[tuple[int, str | None, str]],
+    written_at: int | None,
+) -> None:
+    log = SessionRecorder(Entry(*entry) for entry in entries)
+    progress = Checkpoint(reached(*texts), flight, log, written_at)
+    text = progress.dump()
+    assert text.isascii()
+    again = load(len(texts), text)
+    assert (again.reached, again.flight, again.written_at) == (progress.reached, flight, written_at)
+    assert again.log.entries == [entry for entry in log.entries if entry.number <= len(texts)]
+    assert again.dump() == text
+
+
+@pytest.mark.parametrize("text", [None, "", "{}"])
+def test_nothing_is_known(text: str | None) -> None:
+    found = load(3, text)
+    assert (found.reached, found.flight, found.log.entries, found.written_at) == (Position(3), None, [], None)
+
+
+def test_a_chain_is_of_all_statements_in_their_order() -> None:
+    places = [reached(), reached(b"a"), reached(b"b"), reached(b"a", b"b"), reached(b"b", b"a"), reached(b"ab")]
+    assert len({place.chain for place in places}) == len(places)
+    assert reached(b"a", b"b") == reached(b"a").after(digest(b"b"))
+
+
+def test_a_digest() -> None:
+    assert digest(b"SELECT 1") == hashlib.sha256(b"SELECT 1").hexdigest()
+    assert reached(b"SELECT 1").digests == (digest(b"SELECT 1")[:8],)
+
+
+def test_many_statements_do_not_make_it_longer() -> None:
+    few, many = (Checkpoint(reached(*[b"%d" % number for number in range(count)])) for count in (250, 5000))
+    assert len(many.dump()) == len(few.dump()) < 2200
+    assert load(5000, many.dump()).reached.after(digest(b"x")) == many.reached.after(digest(b"x"))
+
+
+def test_variables_that_are_set_over_and_over_do_not_make_it_longer() -> None:
+    log = SessionRecorder(Entry(number, f"SET @a = {number}", key="@a") for number in range(5000))
+    assert json.loads(Checkpoint(Position(4999), None, log).dump())["session"] == [
+        {"number": 4999, "sql": "SET @a = 4999", "what": "", "key": "@a", "prepares": False}
+    ]
+
+
+def test_statements_that_are_prepared_over_and_over_do_not_make_it_longer() -> None:
+    """It is how scripts make a definition depend on a condition."""
+
+    def kept(count: int) -> int:
+        entries = []
+        for number in range(0, count, 4):
+            entries.append(Entry(number, "SET @s = 'ALTER TABLE a ADD b INT'", key="@s"))
+            entries.append(Entry(number + 1, "ALTER TABLE a ADD b INT", "p", "PREPARE p", prepares=True))
+            entries.append(Entry(number + 3, "DEALLOCATE PREPARE p", "p", "PREPARE p"))
+        return len(Checkpoint(Position(count), None, SessionRecorder(entries)).dump())
+
+    assert kept(4000) < kept(400) + 100

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The comment by which a file asks to take effect as a whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import FileReader
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Step
+
+SESSION = SimpleNamespace(mariadb=True, version=101119, sql_modes=frozenset())
+DIRECTIVE = b"-- dbops: all-or-nothing"
+
+
+def reading(folder: Path, text: bytes | None) -> FileReader:
+    if text is not None:
+        (folder / "1_a.up.sql").write_bytes(text)
+    return FileReader(SESSION, str(folder), Step(1, "a", "up", "1_a.up.sql" if text is not None else None, 1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIRECTIVE,
+        DIRECTIVE + b"\nSELECT 1;",
+        DIRECTIVE + b"\r\nSELECT 1;\r\n",
+        DIRECTIVE + b" because of the invoices\nSELECT 1",
+        b"--dbops:all-or-nothing\nSELECT 1",
+        b"--   dbops:   all-or-nothing\nSELECT 1",
+        b"\n\n  \t" + DIRECTIVE + b"\nSELECT 1",
+        b"\xef\xbb\xbf" + DIRECTIVE + b"\nSELECT 1",
+        b"-- Licence: MIT\n\n# x\n--\n" + DIRECTIVE + b"\nSELECT 1",
+        b"-- " + b"x" * 3000 + b"\n" + DIRECTIVE,
+        DIRECTIVE + b"\n" + DIRECTIVE,
+    ],
+)
+def test_it_asks(tmp_path: Path, text: bytes) -> None:
+    assert reading(tmp_path, text).atomic
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"SELECT 1",
+        b"SELECT 1;\n" + DIRECTIVE,
+        b"SELECT 1 " + DIRECTIVE,
+        b"-- see " + DIRECTIVE + b"\nSELECT 1",
+        b"-- dbops: all-or-nothings\nSELECT 1",
+        b"-- dbops: all or nothing\nSELECT 1",
+        b"# dbops: all-or-nothing\nSELECT 1",
+        b"/* x */\nSELECT 1",
+        b"/*\n" + DIRECTIVE + b"\n*/ SELECT 1",
+        b"'\n" + DIRECTIVE + b"\n'",
+    ],
+)
+def test_it_does_not_ask(tmp_path: Path, text: bytes) -> None:
+    assert not reading(tmp_path, text).atomic
+
+
+@pytest.mark.parametrize("before", [b"/* Copyright */\n", b"/* a\n-- b */ # c\n"])
+def test_it_asks_after_another_comment(tmp_path: Path, before: bytes) -> None:
+    """It is a comment before the first statement all the same."""
+    assert reading(tmp_path, before + DIRECTIVE + b"\nSELECT 1").atomic
+
+
+def test_many_comments_take_no_time(tmp_path: Path) -> None:
+    for line in (b"--\n", b"#\n", b"\n", b"-- dbops: all-or-nothin\n", b"--", b" "):
+        assert not reading(tmp_path, line * 4096).atomic
+
+
+def test_a_step_without_a_file(tmp_path: Path) -> None:
+    found = reading(tmp_path, None)
+    assert found.take() is None
+    assert (found.atomic, found.checksum) == (False, hashlib.sha256(b"-- no file").hexdigest())
+
+
+def test_what_was_looked_at_ahead_is_taken(tmp_path: Path) -> None:
+    found = reading(tmp_path, b"SELECT 1; SELECT 2")
+    assert [found.peek(), found.peek()] == [found.take()] * 2
+    assert found.take() is not None
+    assert found.peek() is None
+    assert found.take() is None
+
+
+def test_a_file_that_is_gone(tmp_path: Path) -> None:
+    step = Step(1, "a", "up", "1_a.up.sql", 1)
+    with pytest.raises(Error, match=r"1_a\.up\.sql cannot be read: No such file or directory\."):
+        FileReader(SESSION, str(tmp_path), step)  # type: ignore[arg-type]
