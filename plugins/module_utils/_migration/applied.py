@@ -40,6 +40,12 @@ class Known(NamedTuple):
             if item.up and item.version < state.version and item.version not in applied
         ]
 
+    def ahead_of(self, state: State) -> list[int]:
+        """Return the versions that the history has as applied, and that would be applied again from this state."""
+        if state.dirty:
+            return []
+        return sorted(version for version in self.checksums if state.version is None or version > state.version)
+
     def missing(self, source: Source) -> list[int]:
         """Return the versions that were applied and have no file."""
         have = {item.version for item in source.migrations}

@@ -2,41 +2,87 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan in the words of return values, diffs and messages. Private to the collection."""
+"""Every text that a person reads about a plan, a run and its failures. Private to the collection.
+
+Nothing here decides anything. What is quoted is the file's own text, masked; SQL of ours is in no message.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
+from .._core.errors import Error
 from .._core.secrets import clean
 from .model import Plan, State, Step
-from .plan import named
 from .tables.history_table import FAILED, INTERRUPTED, RUNNING, AttemptRecord
 
 if TYPE_CHECKING:
+    from .._mysql.session import ServerError
     from .files.splitter import Statement
 
 # How much of a statement a message quotes, in characters.
 _QUOTED = 200
+# Of a server's own words.
+_REASON = 400
+_FORCE = "set the version that it has then (module migration_force, playbook dbops.migrations.force)"
+# What a person can do about a refusal whose cause is not the statement, by the server's code.
+_CAUSES = {
+    1044: "The account lacks a privilege: grant it, and run again.",
+    1142: "The account lacks a privilege: grant it, and run again.",
+    1143: "The account lacks a privilege: grant it, and run again.",
+    1227: "The account lacks a privilege: grant it, and run again.",
+    1290: "The server is read-only, perhaps a replica: run on the one that takes writes.",
+    1370: "The account lacks a privilege: grant it, and run again.",
+    1419: "The server writes a binary log and lets only privileged accounts create programs: have its administrator set "
+    "log_bin_trust_function_creators, or grant the account SUPER (MySQL: SET_ANY_DEFINER), and run again.",
+    1836: "The server is read-only, perhaps a replica: run on the one that takes writes.",
+}
+_TRANSACTION_OPEN = 1568
 
 
-def listed(steps: Iterable[Step]) -> list[dict[str, Any]]:
+def format_version(version: Optional[int]) -> str:
+    """Return a version as a person reads it."""
+    return "no version yet" if version is None else f"version {version}"
+
+
+def format_state(state: State) -> str:
+    """Return a state as a person reads it."""
+    return f"{format_version(state.version)}, {'dirty' if state.dirty else 'clean'}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def few(names: Iterable[object]) -> str:
+    """Return the first five, and how many more there are."""
+    found = [str(name) for name in names]
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return ", ".join(found[:5]) + more
+
+
+def steps_result(steps: Iterable[Step]) -> list[dict[str, Any]]:
     """Return steps as a return value."""
     return [{"version": step.version, "title": step.title, "direction": step.direction} for step in steps]
 
 
 def summary(database: str, plan: Plan, check_mode: bool) -> str:
     """Return one line on what a plan does, or would do."""
-    if plan.steps:
-        mood = "check mode, nothing was changed; it would go " if check_mode else ""
-        return (
-            f"{database}: {mood}from version {named(plan.from_version)} to {named(plan.to_version)}, "
-            f"{len(plan.steps)} migration(s)"
-        )
-    if plan.from_version is None:
-        return f"{database}: no migrations yet"
-    return f"{database}: nothing to do, at version {named(plan.from_version)}"
+    if not plan.steps:
+        if plan.from_version is None:
+            return f"{database}: no migrations yet"
+        return f"{database}: nothing to do, at version {plan.from_version}"
+    mood = "check mode, nothing was changed; it would go " if check_mode else ""
+    if plan.from_version == plan.to_version:
+        late = few(step.version for step in plan.steps)
+        mood = "check mode, nothing was changed; it would run: " if check_mode else ""
+        return f"{database}: {mood}late migrations {late}, still at {format_version(plan.to_version)}"
+    return (
+        f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
+        f"{count(len(plan.steps), 'migration')}"
+    )
 
 
 def difference(database: str, plan: Plan) -> dict[str, str]:
@@ -45,98 +91,104 @@ def difference(database: str, plan: Plan) -> dict[str, str]:
     return {
         "before_header": database,
         "after_header": database,
-        "before": f"version {named(plan.from_version)}\n",
-        "after": f"version {named(plan.to_version)}\n{steps}",
+        "before": f"{format_version(plan.from_version)}\n",
+        "after": f"{format_version(plan.to_version)}\n{steps}",
     }
 
 
-def stated(state: State) -> str:
-    """Return a state as a person reads it."""
-    return f"version {named(state.version)}, {'dirty' if state.dirty else 'clean'}"
-
-
-def standing(
+def status_line(
     database: str,
     state: State,
     versions: Sequence[int],
     ahead: int,
-    half_done: Optional[str] = None,
+    progress: Optional[str] = None,
     troubles: Sequence[str] = (),
 ) -> str:
-    """Return one line on where a database stands.
+    """Return one line on where a database is.
 
     :param versions: those that the directory has.
     :param ahead: how many migrations are above the database's version.
-    :param half_done: how far the migration got that has made the state dirty, if that is known.
+    :param progress: how far the migration got that has made the state dirty, if that is known.
     :param troubles: what else is not as it should be.
     """
-    where = f"{database}: version {named(state.version)}"
+    where = f"{database}: {format_version(state.version)}"
     more = "".join(f", {trouble}" for trouble in troubles)
     if state.dirty:
-        return f"{where}, dirty: {half_done or 'a migration failed part way'}{more}"
+        return f"{where}, dirty: {progress or 'a migration is partially applied'}{more}"
     if state.version is None and not versions:
         return f"{database}: no migrations yet{more}"
     if state.version is not None and state.version not in versions:
         return f"{where}, which no file in the directory has{more}"
-    return f"{where}, {ahead} migration(s) pending{more}"
+    return f"{where}, {count(ahead, 'migration')} pending{more}"
 
 
-def how_far(row: AttemptRecord, file: Optional[str], held: Optional[bool]) -> str:
-    """Say how far a migration got that is running or was left half done.
+def done_text(done: int) -> str:
+    """Say how many of a file's statements are done."""
+    return f"its first {count(done, 'statement')} {'is' if done == 1 else 'are'} done" if done else "nothing of it is done"
+
+
+def doubt_text(first: int, last: int) -> str:
+    """Say which statements may have had an effect without being recorded."""
+    if first == last:
+        return f"statement {first} may have taken effect"
+    return f"statements {first} to {last} may have taken effect"
+
+
+def progress_text(record: AttemptRecord, file: Optional[str], held: Optional[bool]) -> str:
+    """Say how far a migration got that is running or was interrupted.
 
     :param file: its file; None where the directory has none.
     :param held: whether somebody holds the lock; None if nobody takes it.
     """
-    who = file or f"the {row.direction} migration of version {named(row.version)}"
-    if row.outcome == RUNNING and held:
-        return f"{who} is running, at statement {row.done + 1}"
-    how = {FAILED: "failed", INTERRUPTED: "was stopped"}.get(row.outcome, "was cut off")
-    if row.outcome == RUNNING and held is None:
-        how = "is running, or was cut off"
-    done = f"its first {row.done} statement(s) are done" if row.done else "nothing of it is known to be done"
-    begun = f", and statement {row.begun} had begun" if row.begun > row.done else ""
-    return f"{who} {how}; {done}{begun}"
+    who = file or f"the {record.direction} migration of {format_version(record.version)}"
+    if record.outcome == RUNNING and held:
+        return f"{who} is running, at statement {record.done + 1}"
+    how = {FAILED: "failed", INTERRUPTED: "was stopped"}.get(record.outcome, "was interrupted")
+    if record.outcome == RUNNING and held is None:
+        how = "is running, or was interrupted"
+    doubt = f", and {doubt_text(record.done + 1, record.begun)}" if record.begun > record.done else ""
+    return f"{who} {how}; {done_text(record.done)}{doubt}"
 
 
-def unfinished(row: AttemptRecord, file: Optional[str]) -> dict[str, Any]:
-    """Return a migration that is running or was left half done as a return value."""
+def attempt_result(record: AttemptRecord, file: Optional[str]) -> dict[str, Any]:
+    """Return a migration that is running or was interrupted as a return value."""
     return {
-        "version": row.version,
-        "title": row.title,
-        "direction": row.direction,
+        "version": record.version,
+        "title": record.title,
+        "direction": record.direction,
         "file": file,
-        "done": row.done,
-        "begun": row.begun,
-        "outcome": row.outcome,
-        "error": row.error,
-        "started_at": row.moment,
-        "ran_by": row.ran_by,
-        "ran_on": row.ran_on,
-        "job": row.job,
+        "done": record.done,
+        "begun": record.begun,
+        "outcome": record.outcome,
+        "error": record.error,
+        "started_at": record.moment,
+        "ran_by": record.ran_by,
+        "ran_on": record.ran_on,
+        "job": record.job,
     }
 
 
-def attempts(rows: Iterable[AttemptRecord]) -> list[dict[str, Any]]:
+def history_result(records: Iterable[AttemptRecord]) -> list[dict[str, Any]]:
     """Return the history's rows as a return value."""
     return [
         {
-            "version": row.version,
-            "title": row.title,
-            "direction": row.direction,
-            "outcome": row.outcome,
-            "checksum": row.checksum,
-            "statements": row.statements,
-            "done": row.done,
-            "started_at": row.moment,
-            "seconds": row.seconds,
-            "error": row.error,
-            "commit": row.git_commit,
-            "ran_by": row.ran_by,
-            "ran_on": row.ran_on,
-            "job": row.job,
-            "tool": row.tool,
+            "version": record.version,
+            "title": record.title,
+            "direction": record.direction,
+            "outcome": record.outcome,
+            "checksum": record.checksum,
+            "statements": record.statements,
+            "done": record.done,
+            "started_at": record.moment,
+            "seconds": record.seconds,
+            "error": record.error,
+            "commit": record.git_commit,
+            "ran_by": record.ran_by,
+            "ran_on": record.ran_on,
+            "job": record.job,
+            "tool": record.tool,
         }
-        for row in rows
+        for record in records
     ]
 
 
@@ -148,6 +200,286 @@ def quoted(text: bytes) -> str:
     return beginning[:_QUOTED] + ("…" if more else "")
 
 
+def reason_text(error: ServerError) -> str:
+    """Return what the server answered, of bounded length."""
+    reason = " ".join(str(error.reason).split())
+    return f"({error.code}) {reason[:_REASON]}{'…' if len(reason) > _REASON else ''}"
+
+
 def place_of(step: Step, statement: Statement) -> dict[str, Any]:
     """Return where a statement stands, as return values."""
     return {"file": step.file, "line": statement.line, "column": statement.column, "statement": statement.number}
+
+
+def _at(step: Step, statement: Statement) -> str:
+    return f"{step.file}:{statement.line}:{statement.column}"
+
+
+def _question(first: int, last: int) -> str:
+    """Say what to look at, and each answer that can be right."""
+    if first == last:
+        return (
+            f"Look at what it changes, then run again with resume_from: {first} if it took no effect, or "
+            f"resume_from: {first + 1} if it did."
+        )
+    return (
+        f"Look at what statements {first} to {last} change, then run again with resume_from and the number of the "
+        f"first of them that took no effect: resume_from: {first} if none did, resume_from: {last + 1} if all did."
+    )
+
+
+def _doubt(first: int, last: int) -> dict[str, Any]:
+    return {"in_doubt": {"first": first, "last": last}}
+
+
+# Failures of a run.
+
+
+def statement_failed(
+    step: Step,
+    statement: Statement,
+    error: ServerError,
+    applied: int,
+    done: Optional[int],
+    state: State,
+    in_doubt: Optional[tuple[int, int]],
+    advice: str = "",
+) -> Error:
+    """A statement that the server refused, or during which the connection was lost.
+
+    :param applied: how many migrations were applied before.
+    :param done: how many statements of the file are done; None if nothing can be resumed.
+    :param in_doubt: the first and the last statement that may have taken effect.
+    :param advice: what is known about such a statement.
+    """
+    what = "did not come to its end" if error.lost else "failed"
+    results = {**place_of(step, statement), **(_doubt(*in_doubt) if in_doubt else {})}
+    way = f"{advice} " if advice else ""
+    if in_doubt:
+        way += f"{doubt_text(*in_doubt).capitalize()} before it failed. {_question(*in_doubt)}"
+    elif error.lost and done is not None:
+        way += "Run again: it finds out how far the server got, and resumes from there."
+    elif done is None:
+        way += f"Fix the schema manually, {_FORCE}, and run again."
+    elif error.code in _CAUSES:
+        way += f"{_CAUSES[error.code]} It resumes from there."
+    else:
+        way += (
+            "Correct the statement in the file and run again, which resumes from there; "
+            f"or fix the schema manually and {_FORCE}."
+        )
+    return Error(
+        f"{_at(step, statement)}: statement {statement.number} {what}: {reason_text(error)}. "
+        f"{_before(applied, done)}The database is now at {format_state(state)}. {way} "
+        f"The statement: {quoted(statement.text)}",
+        **results,
+        error_code=error.code,
+        dirty=state.dirty,
+        to_version=state.version,
+    )
+
+
+def _before(applied: int, done: Optional[int]) -> str:
+    text = f"{done_text(done or 0)}. "
+    if not applied:
+        return text[0].upper() + text[1:]
+    return f"{count(applied, 'migration')} {'was' if applied == 1 else 'were'} applied before this file; {text}"
+
+
+def stopped_inside(
+    reason: str, step: Step, statement: Statement, applied: int, done: Optional[int]
+) -> Error:
+    """A signal has come, and the rest of the file is left for the next run."""
+    way = (
+        "Run again: it resumes from there."
+        if done is not None
+        else f"Fix the schema manually, {_FORCE}, and run again."
+    )
+    return Error(
+        f"{reason}: stopped before {_at(step, statement)} (statement {statement.number}). {_before(applied, done)}"
+        f"The database is now at {format_state(State(step.leads_to, True))}. {way}",
+        **place_of(step, statement),
+        dirty=True,
+        to_version=step.leads_to,
+    )
+
+
+def stopped_between(reason: str, step: Step, applied: int, left: int) -> str:
+    """A signal has come, and the rest of the plan is left for the next run."""
+    return (
+        f"{reason}: stopped after {step.file or step.version}; {count(applied, 'migration')} applied, {left} not begun. "
+        f"The database is at {format_version(step.leads_to)}. Run again to continue."
+    )
+
+
+def recording_failed(
+    where: str, whole: bool, step: Step, error: ServerError, reading: bool, state: Optional[State], resumable: bool
+) -> Error:
+    """The state or the history could not be read or written.
+
+    :param where: at which statement, or behind which file.
+    :param whole: whether all of the file was run.
+    """
+    what = "read" if reading else "written"
+    run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
+    says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
+    if error.code == _TRANSACTION_OPEN:
+        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and run again."
+    elif error.code in _CAUSES:
+        way = _CAUSES[error.code]
+    elif resumable:
+        way = "Run again: it finds out how far the server got, and resumes from there."
+    else:
+        way = f"Fix the schema manually, {_FORCE}, and run again."
+    return Error(
+        f"The state and the history could not be {what} {where}: {reason_text(error)}. {run}. {says}. {way}",
+        error_code=error.code,
+        file=step.file,
+        dirty=state.dirty if state else True,
+        to_version=state.version if state else step.leads_to,
+    )
+
+
+def lock_lost(database: str, where: str, step: Step) -> Error:
+    """The file has let the database's lock go, and it could not be taken again."""
+    return Error(
+        f"The lock on {database} was let go by {where}, and another migration run has taken it or has been at work "
+        "since. Stopped: nothing more was run or recorded. Look at the migration's status, then run again.",
+        file=step.file,
+        dirty=True,
+        to_version=step.leads_to,
+    )
+
+
+def strayed(step: Step, schema: str) -> Error:
+    """A file has left the session in another schema, into which golang-migrate would write its state."""
+    return Error(
+        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and golang-migrate "
+        f"would write its state there. The database is now at {format_state(State(step.leads_to, True))}. "
+        f"End the file with USE {schema}, and run again.",
+        file=step.file,
+        dirty=True,
+        to_version=step.leads_to,
+    )
+
+
+def not_atomic(step: Step, statement: Statement) -> Error:
+    """A file that asks to be all-or-nothing has a statement that is not proven to be undone with its transaction."""
+    return Error(
+        f"{_at(step, statement)}: the file asks to be all-or-nothing, and statement {statement.number} is not one that "
+        "can be undone for certain: only statements that change rows of transactional tables are. Nothing of the file "
+        f"was run. The statement: {quoted(statement.text)}",
+        **place_of(step, statement),
+    )
+
+
+# Refusals to resume.
+
+_RESTORE = (
+    "Restore its original content, and make the change in what comes after it, or in a new migration; then run again. "
+    f"Or fix the schema manually and {_FORCE}. Nothing was changed."
+)
+
+
+def changed_statement(step: Step, statement: Statement) -> Error:
+    """A statement was done, and is another one now."""
+    return Error(
+        f"{_at(step, statement)}: statement {statement.number} was done by an earlier run, and has been changed since. "
+        f"If it and what follows it are to be run again, set resume_from: {statement.number}. Otherwise: {_RESTORE} "
+        f"It is now: {quoted(statement.text)}",
+        **place_of(step, statement),
+        dirty=True,
+    )
+
+
+def changed_somewhere(step: Step, first: int, last: int) -> Error:
+    """One of several statements that were done is another one now."""
+    return Error(
+        f"{step.file}: one of its statements {first} to {last}, which were done by an earlier run, has been changed "
+        f"since. {_RESTORE}",
+        file=step.file,
+        dirty=True,
+    )
+
+
+def fewer_statements(step: Step, have: int, done: int) -> Error:
+    """The file has fewer statements than were done."""
+    return Error(
+        f"{step.file} has {count(have, 'statement')}, but an earlier run did {done} of them. {_RESTORE}",
+        file=step.file,
+        dirty=True,
+    )
+
+
+def session_not_restored(step: Step, error: ServerError) -> Error:
+    """A new session cannot be brought to where the old one was."""
+    return Error(
+        f"The session in which {step.file} was begun could not be restored: {reason_text(error)}. Nothing was changed.",
+        error_code=error.code,
+        file=step.file,
+        dirty=True,
+    )
+
+
+def session_lost(step: Step, done: int, what: str, number: int) -> Error:
+    """What comes next may rely on something that went with its session."""
+    where = f"statement {number} of {step.file}" if number else "an earlier file"
+    return Error(
+        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes after them may rely on {what} of "
+        f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again with "
+        "resume_from and the number of the statement to resume from. Nothing was changed.",
+        file=step.file,
+        statement=done + 1,
+        dirty=True,
+    )
+
+
+def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -> Error:
+    """Nobody can know what was done of the statements from one to another.
+
+    :param outcome: how the earlier run ended, as the history has it.
+    """
+    first = statement.number
+    ended = "failed" if outcome == FAILED else "was interrupted"
+    if first == last:
+        what = f"statement {first} was running when an earlier run {ended}, and the server does not show whether it took"
+        what += " effect"
+    else:
+        what = f"statements {first} to {last} may have run when an earlier run {ended}, and the server does not show which"
+        what += " of them took effect"
+    return Error(
+        f"{_at(step, statement)}: {what}. {_question(first, last)} Nothing was changed. "
+        f"Statement {first}: {quoted(statement.text)}",
+        **place_of(step, statement),
+        **_doubt(first, last),
+        dirty=True,
+    )
+
+
+def written_elsewhere(record: AttemptRecord, state: State) -> Error:
+    """Something else has written to the state table since an attempt was interrupted."""
+    return Error(
+        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and the state table has "
+        "been written since by something else, perhaps golang-migrate, which may have run it again. See how far it got, "
+        "then run again with resume_from and the number of the statement to resume from; or fix the schema manually and "
+        f"{_FORCE}. Nothing was changed.",
+        dirty=True,
+        from_version=state.version,
+    )
+
+
+def history_ahead(database: str, state: State, versions: Sequence[int], moment: str) -> Error:
+    """The state says that less is applied than the history has as applied.
+
+    :param versions: those that the history has as applied and the state has not.
+    :param moment: of the history's newest row.
+    """
+    return Error(
+        f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied, the "
+        f"newest at {moment}. The state row was deleted or an older backup of it restored; or golang-migrate rolled back. "
+        f"If the history is right, {_FORCE}; if the state is right, run again with history_ahead: ignore. "
+        "Nothing was changed.",
+        from_version=state.version,
+        dirty=state.dirty,
+        history_ahead=list(versions),
+    )

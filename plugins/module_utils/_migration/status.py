@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a database stands: its state, and what its history knows about a directory. Private to the collection."""
+"""Where a database is: its state, and what its history knows about a directory. Private to the collection."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
 from .applied import Known, known
 from .model import Source, State
-from .tables.history_table import RUNNING, HistoryTable
+from .tables.history_table import RUNNING, AttemptRecord, HistoryTable
 from .tables.state_table import StateTable
 
 VERSION = "0.1.0"
@@ -27,6 +28,8 @@ _WIDTH = 255
 _HASH = 64
 _DENIED = (1142, 1143)
 _NO_SUCH_TABLE = 1146
+# A table was made after the moment that is looked at.
+_MADE_SINCE = 1412
 
 
 class DatabaseStatus(NamedTuple):
@@ -37,7 +40,7 @@ class DatabaseStatus(NamedTuple):
     :param compared: the last migration was applied from this very commit, so that its files need no second look.
     """
 
-    ledger: StateTable
+    state_table: StateTable
     history: Optional[HistoryTable]
     present: bool
     state: State
@@ -61,27 +64,87 @@ class DatabaseStatus(NamedTuple):
         return self.known.moved(source, self.state) if self.history is not None and not self.compared else None
 
 
-def look(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
+def load(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
     """Read the state and the history.
 
     :param params: migrations_table and history_table; commit, if it is known of which one the directory is.
     :raises Error: one of the tables is something else's.
     """
-    ledger = StateTable(session, params["migrations_table"])
+    state_table = StateTable(session, params["migrations_table"])
     name = history_name(params)
     history = HistoryTable(session, name) if name else None
     present = history is not None and history.exists()
-    state = ledger.read()
+    state = state_table.read()
     if history is not None and not present:
         check_readable(session, name)
     if history is None or not present:
-        return DatabaseStatus(ledger, history, present, state, known(()))
+        return DatabaseStatus(state_table, history, present, state, known(()))
     if _may_be_known(params) and history.stands_at(params["commit"], state):
-        return DatabaseStatus(ledger, history, present, state, known(()), compared=True)
-    return DatabaseStatus(ledger, history, present, state, known(history.moves()))
+        return DatabaseStatus(state_table, history, present, state, known(()), compared=True)
+    return DatabaseStatus(state_table, history, present, state, known(history.moves()))
 
 
-def under_way(session: Session, params: Mapping[str, Any]) -> str:
+class Snapshot(NamedTuple):
+    """What somebody sees who holds no lock.
+
+    :param records: the history's newest rows, the newest first.
+    :param holder: who holds the lock; None if nobody does.
+    """
+
+    status: DatabaseStatus
+    records: list[AttemptRecord]
+    holder: Optional[str]
+
+    @property
+    def unfinished(self) -> Optional[AttemptRecord]:
+        """The attempt that has made the state dirty; None if it is clean, or if the history does not know."""
+        last = self.records[0] if self.records else None
+        return last if last is not None and last.explains(self.status.state) else None
+
+    def out_of_order(self, source: Source) -> list[int]:
+        """Return the versions below the current one that have never been applied, as far as the history knows."""
+        record, state = self.unfinished, self.status.state
+        if state.dirty and record is None:
+            # Something else is at work here, or was, and nothing says yet which versions it has applied.
+            return []
+        below = self.status.known.below(source, state)
+        return [version for version in below if record is None or record.version != version]
+
+
+def snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapshot:
+    """Look at everything without the lock, as it was at one moment, while others may be at work.
+
+    :param params: migrations_table and history_table.
+    :param limit: how many of the history's rows are wanted; there is one at least.
+    :raises Error: one of the tables is something else's, or the user may not read it.
+    """
+    for table in (params["migrations_table"], history_name(params)):
+        if table:
+            check_readable(session, table)
+    try:
+        found = _snapshot(session, params, limit)
+    except ServerError as error:
+        if error.code != _MADE_SINCE:
+            raise
+        session.query("ROLLBACK")
+        return _snapshot(session, params, limit)
+    if found.status.state.dirty and found.holder is None:
+        # The run may have ended after the one question and before the other.
+        return _snapshot(session, params, limit)
+    return found
+
+
+def _snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapshot:
+    session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    status, records = load(session, params), []
+    if status.history is not None and status.present:
+        records = status.history.rows(f"1 = 1 ORDER BY id DESC LIMIT {max(limit, 1)}")
+    session.query("COMMIT")
+    return Snapshot(status, records, lock_holder(session, params["migrations_table"]))
+
+
+def running_attempt(session: Session, params: Mapping[str, Any]) -> str:
     """Return what the history says of an attempt that is running: a sentence and a blank, or nothing.
 
     Nothing, too, if it cannot be read: it is for a message about something else.

@@ -2,146 +2,290 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be written about a run, kept until it can be written together with the work. Private to the collection."""
+"""The recorder of an attempt at a migration: the only one that writes its checkpoint. Private to the collection.
+
+It gives out what is to be written, so that it can go with the work in one packet, and moves only when the server has
+answered. A call in the wrong phase raises RuntimeError.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, Optional
+from enum import Enum
+from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._core.secrets import clean
+from ..._mysql.lock import Lock
 from ..._mysql.session import ServerError, Session
+from ..._mysql.statements import COMMIT, START_TRANSACTION
 from ..model import State, Step
-from ..tables.checkpoint import Checkpoint, InFlightStatement
+from ..statements.session_state import SessionRecorder
+from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import APPLIED, FAILED, INTERRUPTED, RUNNING, AttemptRecord, HistoryTable
 from ..tables.state_table import StateTable
+from .transaction import Act, PacketPlan
 
 # What a row says that is about no file.
 _NO_FILE = {"title": "", "outcome": APPLIED, "done": 0, "begun": 0}
 
 
+class Phase(Enum):
+    """Where an attempt is."""
+
+    CLOSED = "no attempt is open"
+    OPEN = "between two statements"
+    SENDING = "a packet is under way"
+
+
+class Sent(NamedTuple):
+    """What a packet holds of ours, and what it means when it has been answered."""
+
+    plan: PacketPlan
+    digest: str
+    in_flight: Optional[InFlightStatement]
+    before: list[str]
+    after: list[str]
+
+
 class AttemptRecorder:
-    """The state table's row and the history's rows of one run.
+    """Writes the state table's row and the history's rows of one run.
 
     :param history: None if none is kept.
     :param about: git_commit, ran_by, ran_on, job and tool, as the history has them.
-    :ivar progress: of the attempt that is going on.
+    :param lock: on which each write depends; None if none is taken.
+    :ivar committed: the last place up to which everything is known to be committed.
     """
 
     def __init__(
-        self, session: Session, ledger: StateTable, history: Optional[HistoryTable], about: Mapping[str, Any]
+        self,
+        session: Session,
+        state_table: StateTable,
+        history: Optional[HistoryTable],
+        about: Mapping[str, Any],
+        lock: Optional[Lock],
     ) -> None:
         self.history = history
-        self.progress = Checkpoint()
+        self.phase = Phase.CLOSED
+        self.committed = Position()
         self._session = session
-        self._ledger = ledger
+        self._state_table = state_table
         self._about = about
-        self._number = self._last_stored = 0
+        self._lock = lock
+        self._checkpoint = Checkpoint()
+        self._state = State(None, False)
+        self._number = 0
         self._step: Optional[Step] = None
+        self._sent: Optional[Sent] = None
         self._waiting: list[str] = []
-        self._stored = self._changed = False
+        self._waiting_state: Optional[State] = None
+        self._stored = self._changed = self._resumes = False
+        self._last_stored = 0
+        self._written: dict[int, Position] = {}
         self._started = 0.0
         # A migration may set the session's clock: the server's is asked for once.
         [(now,)] = session.query("SELECT UNIX_TIMESTAMP(SYSDATE(6))")
         self._clock = float(now) - time.monotonic()
 
-    def prepare(self) -> None:
-        """Create the tables that are missing."""
-        self._ledger.ensure()
+    @property
+    def reached(self) -> Position:
+        """Behind the last statement that the server has carried out."""
+        return self._checkpoint.reached
+
+    @property
+    def log(self) -> SessionRecorder:
+        """What the statements have done to their session."""
+        return self._checkpoint.log
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is done that is not written."""
+        return self._changed or bool(self._waiting)
+
+    @property
+    def in_section(self) -> bool:
+        """Whether a section is recorded as begun that is not over."""
+        return self._open_section(self.reached.done) is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long the attempt has taken."""
+        return round(time.monotonic() - self._started, 3)
+
+    def prepare(self, state: State) -> None:
+        """Create the tables that are missing.
+
+        :param state: what the state table holds.
+        """
+        self._state = state
+        self._state_table.ensure()
         if self.history is not None:
             if not self.history.exists():
                 self.history.create()
             self._number = self.history.last_id()
 
-    def record(self, state: Optional[State], moved: Mapping[str, Any]) -> None:
+    def record_move(self, state: Optional[State], moved: Mapping[str, Any]) -> None:
         """Write a row about a move that ran no file, together with the state if that is what moved.
 
         :raises ServerError: it cannot be written.
         """
-        if self.history is None:
-            rows = []
-        else:
+        self._expect(Phase.CLOSED)
+        rows = []
+        if self.history is not None:
             self._number += 1
             values = {"id": self._number, "started_at": self._time(time.monotonic()), **moved, **self._about}
-            rows = [self.history.insert({**_NO_FILE, **values})]
-        if state is not None:
-            self._ledger.write(state, *rows)
-        elif rows:
-            self._session.query(rows[0])
+            rows = [self.history.insert({**_NO_FILE, **values}), self.history.forgetting(self._number)]
+        guard = [self._lock.guard] if self._lock is not None else []
+        writes = [*(self._state_table.writing(state) if state is not None else ()), *rows]
+        if writes:
+            self._session.execute(COMMIT.encode(), [*guard, START_TRANSACTION, *writes])
 
-    def begin(self, step: Step, progress: Optional[Checkpoint] = None, resumed: Optional[AttemptRecord] = None) -> None:
+    def open(
+        self, step: Step, checkpoint: Optional[Checkpoint] = None, resumed: Optional[AttemptRecord] = None
+    ) -> None:
         """Start an attempt.
 
-        :param progress: from where it goes on, for an attempt that resumes another one.
+        :param checkpoint: where it resumes from.
+        :param resumed: the attempt that it resumes.
         """
-        if progress is None:
-            self.progress.log.carry_over()
-            progress = Checkpoint(log=self.progress.log)
-        self.progress = progress
-        self._step, self._stored, self._changed = step, False, True
+        self._expect(Phase.CLOSED)
+        if checkpoint is None:
+            self.log.carry_over()
+            checkpoint = Checkpoint(log=self.log)
+        self.phase = Phase.OPEN
+        self._checkpoint, self._step, self._stored, self._changed = checkpoint, step, False, True
+        self._resumes = resumed is not None
         self._started = time.monotonic()
+        self.committed, self._written = checkpoint.reached, {}
         if self.history is not None and resumed is not None and resumed.outcome == RUNNING:
             self._waiting.append(self.history.update(resumed.id, {"outcome": INTERRUPTED}))
         if resumed is None:
-            self._waiting += self._ledger.writing(State(step.leads_to, True))
+            self._wait_for_state(State(step.leads_to, True))
         self._number += 1
 
-    def starts(self, flight: InFlightStatement) -> None:
-        """The next statement begins with the next commit."""
-        self.progress.flight = flight
+    def send(self, plan: PacketPlan, digest: str, in_flight: Optional[InFlightStatement]) -> Sent:
+        """Return what of ours goes with a statement in its packet.
+
+        :param digest: of the statement.
+        :param in_flight: what has begun once the packet is sent, if the plan records that.
+        """
+        self._expect(Phase.OPEN)
+        self.phase = Phase.SENDING
+        done = self.reached.after(digest)
+        # A section that was recorded as a whole stays so until it is over.
+        begun = in_flight if plan.begins else self._open_section(self.reached.done)
+        before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
+        after = self._render(plan.after, [], done, None, self._stored or Act.RECORD in plan.before)
+        if self._lock is not None:
+            # What is proven cannot have let the lock go.
+            before = [self._lock.guard, *before] if Act.RECORD in plan.before else before
+            after = [self._lock.guard, *after] if after and plan.begins else after
+        self._sent = Sent(plan, digest, begun, before, after)
+        return self._sent
+
+    def answered(self, lasting: bool, settled: bool, sealed: bool) -> None:
+        """The server has carried out the statement and all that went with it.
+
+        :param lasting: whether the statement did more than change its session.
+        :param settled: whether no transaction is open any more.
+        :param sealed: whether nothing of ours can be written, so that a section goes on.
+        """
+        sent = self._take_sent()
+        recorded = Act.RECORD in sent.plan.after or sent.plan.counts
+        self._went_ahead(sent)
+        done = self.reached.after(sent.digest)
+        self._checkpoint.reached = done
+        if lasting or recorded:
+            self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else None
+        self._changed = self._changed or (lasting and not recorded)
+        if (lasting or recorded) and settled:
+            self._is_committed(done)
+
+    def refused(self, place: int) -> None:
+        """The server has carried out the packet's first statements only, up to that place.
+
+        What of ours stood there is written, and perhaps not committed.
+        """
+        sent = self._take_sent()
+        if place >= len(sent.before):
+            self._went_ahead(sent)
+
+    def passed(self, digest: str) -> None:
+        """An earlier run has carried out the next statement, as its effect shows."""
+        self._expect(Phase.OPEN)
+        self._checkpoint.reached = self.committed = self.reached.after(digest)
+        self._checkpoint.in_flight = None
         self._changed = True
 
-    def passes(self, digest: str, lasting: bool) -> None:
-        """The statement of that digest has been run.
+    def writing(self) -> list[str]:
+        """Return the statements that write what is pending, which stays so until ``wrote`` is called."""
+        row = self._row(self.reached, self._checkpoint.in_flight, self._stored) if self._changed else []
+        return self._waiting + row
 
-        :param lasting: whether it did more than change its session.
-        """
-        self.progress.reached = self.progress.reached.after(digest)
-        if lasting:
-            self.progress.flight = None
-            self._changed = True
+    def wrote(self) -> None:
+        """What ``writing`` returned is written and committed, and so is all that was done before it."""
+        self._was_written(self.reached)
+        self._is_committed(self.reached)
 
     def end(self, checksum: str, last: bool) -> None:
-        """The attempt has succeeded; if no other follows, so has the run."""
-        done = self.progress.reached.done
-        self._waiting += self._row(outcome=APPLIED, checksum=checksum, statements=done, begun=done, progress=None)
+        """The attempt has succeeded; if no other follows, so has the run. It is written with what comes next."""
+        self._expect(Phase.OPEN)
+        done = self.reached.done
+        values = {"outcome": APPLIED, "checksum": checksum, "statements": done, "progress": None}
+        self._waiting += self._row(self.reached, None, self._stored, **values)
+        if self._resumes and self.history is not None:
+            self._waiting.append(self.history.forgetting(self._number))
         if last and self._step is not None:
-            self._waiting += self._ledger.writing(State(self._step.leads_to, False))
-        self._step, self._changed = None, False
-
-    def pending(self) -> list[str]:
-        """Return the statements that are to be written."""
-        return self._waiting + (self._row() if self._changed else [])
-
-    def written(self) -> None:
-        """What was pending has been written, or will be with what is running."""
-        self._waiting = []
-        if self._changed:
-            self._stored, self._last_stored = True, self._number
+            self._wait_for_state(State(self._step.leads_to, False))
         self._changed = False
+        self.phase = Phase.CLOSED
+
+    def closing(self, outcome: str, error: str, partly: Optional[InFlightStatement], state: Optional[State]) -> list[str]:
+        """End an attempt that has not succeeded; return the statements that record it.
+
+        :param partly: what may have had an effect all the same.
+        :param state: what the state table is to hold again, if the attempt has left nothing behind.
+        """
+        self._expect(Phase.OPEN)
+        self.phase = Phase.CLOSED
+        stored = self.stored()
+        # A server quotes what it does not understand, and the table is for more people than the secret.
+        values: dict[str, Any] = {"outcome": outcome, "error": clean(error)}
+        if stored is not None and stored.done == self.committed.done:
+            # What failed may have changed it since.
+            values["last_insert_id"] = stored.last_insert_id
+        back = self._state_table.writing(state) if state else []
+        return self._waiting + self._row(self.committed, partly, stored is not None, **values) + back
 
     def abandoning(self, error: str) -> list[str]:
-        """Return the statement that records that what was pending could not be written; the rest of the row stays."""
+        """End an attempt because something could not be recorded; return the statement that says so of the last row."""
+        self.phase = Phase.CLOSED
         if self.history is None or not self._last_stored:
             return []
         return [self.history.update(self._last_stored, {"outcome": FAILED, "error": clean(error)})]
 
-    def closing(self, outcome: str, error: str, state: Optional[State]) -> list[str]:
-        """Return the statements that record how an attempt ended that has not succeeded.
-
-        :param state: what the state table is to hold again, if the attempt has left nothing behind.
-        """
-        back = self._ledger.writing(state) if state else []
+    def find_committed(self) -> None:
+        """Nothing is open any more: what the history says is committed is."""
         row = self.stored()
-        # A server quotes what it does not understand, and the table is for more people than the secret.
-        values: dict[str, Any] = {"outcome": outcome, "error": clean(error)}
-        if row is not None and row.done == self.progress.reached.done:
-            # What failed may have changed it since.
-            values["last_insert_id"] = row.last_insert_id
-        return self._waiting + self._row(**values) + back
+        if row is not None and row.done > self.committed.done and row.done in self._written:
+            self._is_committed(self._written[row.done])
+
+    def stored(self) -> Optional[AttemptRecord]:
+        """Return the attempt's row as it is in the table; None without one."""
+        rows = self.history.rows(f"id = {self._number}") if self.history is not None else []
+        return rows[0] if rows else None
+
+    def is_untouched(self) -> bool:
+        """Tell whether nobody else has written to the tables since this attempt did.
+
+        :raises ServerError: they cannot be read.
+        """
+        last = self._last_stored or self._number - 1
+        return self._state_table.read(now=True) == self._state and (
+            self.history is None or self.history.last_id(now=True) == last
+        )
 
     def wait_for_next_second(self) -> None:
         """Note when the state table was last written, and make sure that whoever writes to it next does so later.
@@ -151,45 +295,87 @@ class AttemptRecorder:
         """
         if self.history is None:
             return
-        written = self._ledger.written_at()
-        self.progress.written_at = written
+        written = self._state_table.written_at()
+        self._checkpoint.written_at = written
         if written is not None:
             time.sleep(min(max(written + 1 - (self._clock + time.monotonic()), 0), 1))
 
     def state(self) -> Optional[State]:
         """Return what the state table says now; None if it cannot be asked."""
         try:
-            return self._ledger.read()
+            return self._state_table.read()
         except (Error, ServerError):
             return None
 
-    @property
-    def seconds(self) -> float:
-        """How long the attempt has taken."""
-        return round(time.monotonic() - self._started, 3)
+    def _expect(self, phase: Phase) -> None:
+        if self.phase is not phase:
+            raise RuntimeError(f"the attempt is {self.phase.name}, not {phase.name}")
 
-    def stored(self) -> Optional[AttemptRecord]:
-        """Return the attempt's row as it is in the table; None without one."""
-        rows = self.history.rows(f"id = {self._number}") if self.history is not None and self._stored else []
-        return rows[0] if rows else None
+    def _take_sent(self) -> Sent:
+        self._expect(Phase.SENDING)
+        self.phase = Phase.OPEN
+        sent, self._sent = self._sent, None
+        assert sent is not None
+        return sent
 
-    def _time(self, moment: float) -> str:
-        time_of_day = datetime.fromtimestamp(self._clock + moment, timezone.utc).replace(tzinfo=None)
-        return time_of_day.isoformat(" ", "microseconds")
+    def _open_section(self, done: int) -> Optional[InFlightStatement]:
+        flight = self._checkpoint.in_flight
+        return flight if flight is not None and flight.last is not None and flight.last > done else None
 
-    def _row(self, **values: Any) -> list[str]:
+    def _wait_for_state(self, state: State) -> None:
+        self._waiting += self._state_table.writing(state)
+        self._waiting_state = state
+
+    def _went_ahead(self, sent: Sent) -> None:
+        """What stands before the statement has been carried out."""
+        if Act.RECORD in sent.plan.before:
+            self._was_written(self.reached.after(sent.digest) if sent.plan.counts else self.reached)
+        if sent.plan.begins:
+            self._checkpoint.in_flight = sent.in_flight
+        if Act.COMMIT in sent.plan.before:
+            self._is_committed(self.reached)
+
+    def _was_written(self, reached: Position) -> None:
+        self._waiting = []
+        self._state, self._waiting_state = self._waiting_state or self._state, None
+        if self._step is not None and self.phase is not Phase.CLOSED:
+            self._stored, self._last_stored = True, self._number
+        self._changed = False
+        self._written[reached.done] = reached
+
+    def _is_committed(self, reached: Position) -> None:
+        self.committed = reached
+        self._written = {}
+        self.log.settle(reached.done)
+
+    def _render(
+        self,
+        acts: Sequence[Act],
+        waiting: Sequence[str],
+        reached: Position,
+        in_flight: Optional[InFlightStatement],
+        stored: bool,
+    ) -> list[str]:
+        texts = []
+        for act in acts:
+            if act is Act.RECORD:
+                texts += [*waiting, *self._row(reached, in_flight, stored)]
+            else:
+                texts.append(START_TRANSACTION if act is Act.START else COMMIT)
+        return texts
+
+    def _row(
+        self, reached: Position, in_flight: Optional[InFlightStatement], stored: bool, **values: Any
+    ) -> list[str]:
         if self.history is None or self._step is None:
             return []
-        done = self.progress.reached.done
-        values = {
-            "done": done,
-            "begun": done + 1 if self.progress.flight else done,
-            "seconds": self.seconds,
-            **values,
-        }
+        begun = reached.done
+        if in_flight is not None:
+            begun = in_flight.last or reached.done + 1
+        values = {"done": reached.done, "begun": begun, "seconds": self.seconds, **values}
         if "progress" not in values:
-            values["progress"] = self.progress.dump()
-        if self._stored:
+            values["progress"] = self._checkpoint.dump(reached, in_flight)
+        if stored:
             return [self.history.update(self._number, values)]
         first = {
             "id": self._number,
@@ -202,3 +388,7 @@ class AttemptRecorder:
             **self._about,
         }
         return [self.history.insert({**first, **values})]
+
+    def _time(self, moment: float) -> str:
+        time_of_day = datetime.fromtimestamp(self._clock + moment, timezone.utc).replace(tzinfo=None)
+        return time_of_day.isoformat(" ", "microseconds")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out; the only thing that changes a database. Private to the collection."""
+"""Carries a plan out, file by file; the only thing that changes a database. Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
+from .. import messages
 from ..files.reader import FileReader
-from ..files.splitter import Statement
-from ..messages import place_of, quoted, stated
+from ..files.splitter import Statement, client_command
 from ..model import Plan, State, Step
-from ..plan import named
-from ..statements.classify import Effect, StatementKind, classify
-from ..statements.fingerprints import fingerprint, fingerprints, question
-from ..statements.lookahead import Lookahead, mentions_sql_mode
-from ..statements.nontransactional import NonTransactionalTables
+from ..statements.classified import ClassifiedStatement
+from ..statements.classify import StatementKind
+from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question, shows_in_one
+from ..statements.lookahead import Lookahead
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED
 from .attempt import AttemptRecorder
-from .recovery import Resumption
-from .resume import InFlightOutcome, changed, fate, retrace, unknown
-from .runner import ClassifiedStatement, RecordingFailed, StatementFailed, StatementRunner
-
-_IN_TRANSACTION = 1568
-_OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
+from .judge import Judge
+from .recovery import Resumption, became, retrace
+from .runner import LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
+from .transaction import Facts, Owner
 
 
 class Applied(NamedTuple):
@@ -47,36 +44,37 @@ class Executor:
     """Carries a plan out, and knows at any time how far it got.
 
     :param directory: where the plan's files are.
-    :param resumption: the attempt that the plan's first step goes on with.
+    :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :ivar notes: what golang-migrate could not run in the files that were run.
     """
 
     session: Session
-    journal: AttemptRecorder
-    guard: StatementRunner
+    recorder: AttemptRecorder
+    runner: StatementRunner
     directory: str
     plan: Plan
     resumption: Optional[Resumption] = None
     stopped: Callable[[], Optional[str]] = lambda: None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    engines: NonTransactionalTables = field(init=False)
-    _ahead: Lookahead = field(init=False)
+    _lookahead: Lookahead = field(init=False)
+    _judge: Judge = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
-    _known: Optional[tuple[Statement, InFlightStatement]] = None
+    _asked: Optional[tuple[Statement, InFlightStatement]] = None
 
     def __post_init__(self) -> None:
-        self.engines = NonTransactionalTables(self.session)
         self._look_ahead()
 
     def _look_ahead(self) -> None:
-        self._ahead = Lookahead(self.session, self.directory, self.plan.steps, self.journal.history is not None)
+        self._lookahead = Lookahead(self.session, self.directory, self.plan.steps, self.recorder.history is not None)
+        self._judge = Judge(self.session, self._lookahead)
 
-    def run(self, moved: Optional[Mapping[str, Any]] = None) -> None:
+    def run(self, state: State, moved: Optional[Mapping[str, Any]] = None) -> None:
         """Carry out every step, in order.
 
+        :param state: what the state table holds.
         :param moved: a move by something else that is to be recorded first.
 
         Between two steps the state goes from one dirty to the next one dirty in one transaction: whoever reads it in
@@ -85,43 +83,60 @@ class Executor:
         :raises Error: a statement failed. The state table then holds the version that the step leads to, dirty.
         """
         if self.plan.steps or moved:
-            self.journal.prepare()
+            self.recorder.prepare(state)
         if moved:
             self._record(moved)
         reason = self.stopped() if self.plan.steps else None
         if reason is not None:
-            raise Error(f"{reason}: stopped before anything was run. Run again to go on.", **self.results())
-        reading = self._open()
-        if reading is None:
+            raise self._with_results(Error(f"{reason}: stopped before anything was run. Run again to continue."))
+        reader = self._open()
+        if reader is None:
             return
-        if self.resumption is not None:
-            self._resume(self.resumption, reading)
-        else:
-            self._before = State(self.plan.from_version, False)
-            self._begin(reading, None)
-        while True:
-            step = reading.step
-            self._run_script(reading)
-            if self._has_strayed(step):
-                raise self._left(reading)
-            following, trouble = self._follow()
-            reason = self.stopped() if following or trouble else None
-            count = self.journal.progress.reached.done
-            self._ran.append(Applied(step.version, step.title, step.direction, count, self.journal.seconds))
-            self.notes += reading.notes()
-            self.journal.end(reading.checksum, last=following is None or reason is not None)
-            if following is None or reason is not None:
-                self._flush(f"after {step.file or step.version}", step)
-                if trouble or reason:
-                    raise Error(trouble or self._stopped_between(reason or "", step), **self.results())
-                return
-            reading = following
-            self._before = State(step.leads_to, False)
-            self._begin(reading, step)
+        self._before = State(self.plan.from_version, False)
+        with_place = self.resumption is not None
+        while reader is not None:
+            step = reader.step
+            try:
+                self._begin(reader, with_place)
+                with_place = False
+                self._run_file(reader)
+                if self.session.current_schema != self.session.schema:
+                    self._stop()
+                    self.runner.close(FAILED, "left the session in another schema")
+                    raise messages.strayed(step, self.session.schema)
+                reader = self._end(reader)
+            except LockLost as failure:
+                raise self._with_results(messages.lock_lost(self.session.database, str(step.file), step)) from failure
+            except RecordingFailed as failure:
+                raise self._unrecorded(reader, failure) from failure
+            except Error as error:
+                raise self._with_results(error) from error
+
+    def _end(self, reader: FileReader) -> Optional[FileReader]:
+        """Record that a file is done; return the next one."""
+        step, trouble = reader.step, None
+        try:
+            following = self._open()
+        except Error as error:
+            following, trouble = None, error
+        reason = self.stopped() if following or trouble else None
+        count = self.recorder.reached.done
+        self._ran.append(Applied(step.version, step.title, step.direction, count, self.recorder.seconds))
+        self.notes += reader.notes()
+        self.recorder.end(reader.checksum, last=following is None or reason is not None)
+        if following is None or reason is not None:
+            self._flush()
+            if trouble is not None:
+                raise trouble
+            if reason is not None:
+                left = len(self.plan.steps) - len(self.applied)
+                raise Error(messages.stopped_between(reason, step, len(self.applied), left))
+        self._before = State(step.leads_to, False)
+        return following
 
     def _record(self, moved: Mapping[str, Any]) -> None:
         try:
-            self.journal.record(None, moved)
+            self.recorder.record_move(None, moved)
         except ServerError as error:
             # A user who may only read can have nothing to do all the same.
             if error.lost or self.plan.steps:
@@ -130,98 +145,83 @@ class Executor:
     def scan(self) -> list[str]:
         """Return what golang-migrate could not run in the plan's files, without running them.
 
-        :raises Error: a file cannot be read, or cannot be gone on with.
+        :raises Error: a file cannot be read, or cannot be resumed.
         """
         found: list[str] = []
         resumption = self.resumption
         while True:
-            reading = self._open()
-            if reading is None:
+            reader = self._open()
+            if reader is None:
                 self._look_ahead()
                 return found
             if resumption is not None:
-                self.find_place(resumption, reading)
+                self.find_place(resumption, reader)
                 resumption = None
-            while reading.take() is not None:
+            while reader.take() is not None:
                 pass
-            found += reading.notes()
+            found += reader.notes()
 
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [item._asdict() for item in self.applied]}
+
+    def _with_results(self, error: Error) -> Error:
+        error.results = {**self.results(), **error.results}
+        return error
 
     def _open(self) -> Optional[FileReader]:
         """Return the next step's file; None if there is none.
 
         :raises Error: it cannot be read, or asks for more than can be had.
         """
-        reading = self._ahead.open()
-        if reading is not None and reading.atomic:
-            step = reading.step
-            if self.journal.history is None:
-                raise Error(f"{step.file} asks to be all-or-nothing, which needs the history: set history_table.")
-            check_atomic(FileReader(self.session, self.directory, step), self.engines)
-        return reading
+        reader = self._lookahead.open()
+        if reader is not None and reader.atomic:
+            if self.recorder.history is None:
+                raise Error(
+                    f"{reader.step.file} asks to be all-or-nothing, which needs the history: set history_table."
+                )
+            self._check_atomic(FileReader(self.session, self.directory, reader.step))
+        return reader
 
-    def _follow(self) -> tuple[Optional[FileReader], Optional[str]]:
-        """Open the file of the step that follows; return it, or why that cannot be done."""
-        try:
-            return self._open(), None
-        except Error as error:
-            return None, str(error)
+    def _check_atomic(self, reader: FileReader) -> None:
+        """Check that a file can take effect as a whole or not at all.
 
-    def _has_strayed(self, step: Step) -> bool:
-        """Tell whether the session has been left in another schema, by this run or by the one that it resumes."""
-        if not self.journal.progress.log.has_used():
-            return False
-        try:
-            return self.session.query("SELECT DATABASE()") != [(self.session.schema,)]
-        except ServerError as error:
-            self.guard.abandon(error)
-            raise self._unrecorded(f"after {step.file or step.version}", step, error) from error
+        :raises Error: one of its statements is not proven to be undone with its transaction.
+        """
+        while True:
+            statement = reader.take()
+            if statement is None:
+                return
+            classified = self._lookahead.classified(statement)
+            effect = classified.effect
+            rows = effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in effect.sets
+            if not rows or not self._judge.proven(classified):
+                raise messages.not_atomic(reader.step, statement)
 
-    def _left(self, reading: FileReader) -> Error:
-        """Return the refusal to go on in another schema, into which golang-migrate would write its state."""
-        step, schema = reading.step, self.session.schema
-        reason = f"it leaves the session in another schema than {schema}"
-        try:
-            self.guard.stop()
-        except RecordingFailed as failure:
-            return self._unrecorded(f"after {step.file}", step, failure.error)
-        self._settle()
-        self.guard.close(FAILED, reason)
-        return Error(
-            f"{step.file}: all of it was run, but {reason}, and golang-migrate would write its state there. "
-            f"The database is now at {stated(State(step.leads_to, True))}. End it with USE {schema}, and run again.",
-            file=step.file,
-            dirty=True,
-            to_version=step.leads_to,
-            **self.results(),
-        )
+    def _begin(self, reader: FileReader, resumes: bool) -> None:
+        """Start the attempt at a file, or bring session and reader to where another one is to be resumed.
 
-    def _begin(self, reading: FileReader, before: Optional[Step]) -> None:
-        self.journal.begin(reading.step)
-        self.guard.safe = Position()
-        if self.guard.holds and before is not None:
+        :raises Error: what was done has been changed, or it cannot be known what was done.
+        """
+        locks = b""
+        if resumes and self.resumption is not None:
+            reached = self.find_place(self.resumption, reader)
+            log = self.resumption.checkpoint.log
+            locks = log.locks()
+            self.recorder.open(reader.step, Checkpoint(reached, None, log), self.resumption.record)
+        else:
+            self.recorder.open(reader.step)
+        if self.runner.state.owner is Owner.USER or (resumes and not self.session.autocommit):
             # golang-migrate's own transaction ends what a file has left open, or fails at it.
-            self._flush(f"after {before.file or before.version}", before)
-        self._begin_whole(reading)
-
-    def _begin_whole(self, reading: FileReader) -> None:
-        if reading.atomic:
-            try:
-                self.guard.open_for_file()
-            except RecordingFailed as failure:
-                self.guard.abandon(failure.error)
-                raise self._unrecorded(f"before {reading.step.file}", reading.step, failure.error) from failure
+            self._flush()
+        if reader.atomic:
+            self.runner.open_for_file()
             self._settle()
+        if locks:
+            self.runner.lock_again(locks, self._judge.locked_until(reader))
 
-    def _flush(self, where: str, step: Step) -> None:
-        try:
-            self.guard.flush()
-        except RecordingFailed as failure:
-            self.guard.abandon(failure.error)
-            raise self._unrecorded(where, step, failure.error) from failure
+    def _flush(self) -> None:
+        self.runner.flush()
         self._settle()
 
     def _settle(self) -> None:
@@ -229,204 +229,154 @@ class Executor:
         self.applied += self._ran
         self._ran = []
 
-    def _resume(self, resumption: Resumption, reading: FileReader) -> None:
-        """Bring the session and the reading to the statement that is the next one.
-
-        :raises Error: what was done has been changed, or it cannot be known what was done.
-        """
-        reached = self.find_place(resumption, reading)
-        self.journal.begin(reading.step, Checkpoint(reached, None, resumption.progress.log), resumption.row)
-        self.guard.safe = reached
-        if not self.session.autocommit:
-            self._flush(f"before {reading.step.file}", reading.step)
-        self._begin_whole(reading)
-
-    def find_place(self, resumption: Resumption, reading: FileReader) -> Position:
+    def find_place(self, resumption: Resumption, reader: FileReader) -> Position:
         """Find the statement that is the next one, and change nothing but the session.
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        reached = retrace(self.session, resumption, reading)
-        progress = resumption.progress
-        flight = progress.flight if resumption.at is None and resumption.row.begun > resumption.row.done else None
-        statement = reading.peek()
-        if flight is not None and statement is not None:
-            piece = self._ahead.piece(statement, progress.log)
-            became = fate(self.session, piece, flight)
-            if became is InFlightOutcome.UNKNOWN:
-                raise unknown(resumption, reading.step, statement)
-            if became is InFlightOutcome.DONE:
-                if piece.digest != flight.digest:
-                    raise changed(reading.step, statement)
-                reading.take()
-                reached = reached.after(piece.digest)
-                progress.log.note(statement.number, piece.meaning, piece.effect, self.session)
+        reached = retrace(self.session, resumption, reader)
+        in_doubt, statement = resumption.in_doubt, reader.peek()
+        if in_doubt is None or statement is None:
+            return reached
+        log = resumption.checkpoint.log
+        classified = self._lookahead.classified(statement, log)
+        found = became(self.session, classified, in_doubt)
+        if found is InFlightOutcome.UNKNOWN:
+            record = resumption.record
+            raise messages.outcome_unknown(reader.step, statement, record.outcome, record.begun)
+        if found is InFlightOutcome.DONE:
+            if classified.digest != in_doubt.digest:
+                raise messages.changed_statement(reader.step, statement)
+            reader.take()
+            reached = reached.after(classified.digest)
+            log.note(statement.number, classified.resolved_text, classified.effect, self.session)
         return reached
 
-    def _run_script(self, reading: FileReader) -> None:
+    def _run_file(self, reader: FileReader) -> None:
         """Run a file statement by statement."""
         while True:
-            statement = reading.take()
+            statement = reader.take()
             if statement is None:
                 return
             reason = self.stopped()
-            if reason is not None and self.journal.progress.reached.done:
-                raise self._interrupted(reason, reading.step, statement)
+            if reason is not None and self.recorder.reached.done:
+                self._stop()
+                self.runner.close(INTERRUPTED, reason)
+                raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
+            classified = self._lookahead.classified(statement, self.recorder.log)
             try:
-                self._run_piece(self._ahead.piece(statement, self.journal.progress.log), reading)
+                self._run_statement(classified, reader)
             except StatementFailed as failure:
-                if not failure.error.lost:
-                    self._settle()
-                back = self._before if reading.atomic else None
-                self.guard.close(FAILED, str(failure.error.reason), failure.partly, back)
-                raise self._failure(reading.step, statement, failure, back) from failure
-            except RecordingFailed as failure:
-                self.guard.abandon(failure.error)
-                where = f"before {reading.step.file}:{statement.line}:{statement.column} (statement {statement.number})"
-                raise self._unrecorded(where, reading.step, failure.error) from failure
+                raise self._failed(classified, reader, failure) from failure
+            except ServerError as error:
+                raise RecordingFailed(error, reading=True) from error
             self._settle()
 
-    def _run_piece(self, piece: ClassifiedStatement, reading: FileReader) -> None:
-        following = self._ahead.following(reading, piece)
-        ask = b""
-        piece = self._judged(piece)
-        if following is not None and following.asks_back and reading.peek() is following.statement:
-            piece = piece._replace(asked_about=following.effect.kind)
-        elif following is not None and piece.closable and shows_in_one(following.effect):
-            # A call has nobody knows how many answers.
-            once = piece.effect.kind is not StatementKind.OPAQUE and not self.session.foreign_results
-            ask = question(following.effect.objects[0]) if once else b""
-        answer = self.guard.run(piece, self._flight(piece), ask, lambda: self._ahead.look_further(reading, following))
-        self._known = None
+    def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
+        facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
+        following = None
+        if not (facts.observed or facts.kind is StatementKind.NEXT_TRANSACTION):
+            following = self._lookahead.following(reader, statement)
+        if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
+            self.recorder.log.capture(self.session)
+        ask = self._question(statement, following)
+        in_flight = self._in_flight(statement, facts)._replace(last=last)
+        answer = self.runner.run(
+            Sending(statement, facts, in_flight, ask, lambda: self._lookahead.look_further(reader, following))
+        )
+        self._asked = None
         if ask and following is not None:
-            objects = following.effect.objects
-            known = InFlightStatement(following.digest, objects, (fingerprint(objects[0], answer),))
-            self._known = (following.statement, known)
-        try:
-            if piece.meaning is not piece.statement.text and mentions_sql_mode(piece.meaning):
-                self.session.read_sql_mode()
-            self.engines.passed(piece.meaning, piece.effect)
-            number = piece.statement.number
-            self.journal.progress.log.note(number, piece.meaning, piece.effect, self.session)
-        except ServerError as error:
-            raise RecordingFailed(error) from error
+            self._learn(following, answer)
+        self._judge.tables.passed(statement.effect, statement.resolved_text)
+        if self._judges:
+            log, effect = self.recorder.log, statement.effect
+            log.note(statement.statement.number, statement.resolved_text, effect, self.session)
+            if effect.kind is StatementKind.OPAQUE or not (facts.proven or facts.kind is StatementKind.DEFINITION):
+                log.may_have_set(statement.statement.number, reader.variables())
 
-    def _judged(self, piece: ClassifiedStatement) -> ClassifiedStatement:
-        # A question would come between the statement and the one that it asks about.
-        if self.journal.history is None or piece.asks_back:
-            return piece
-        try:
-            return piece._replace(unguarded=self.engines.unguarded(piece.meaning, piece.effect))
-        except ServerError as error:
-            raise RecordingFailed(error) from error
+    @property
+    def _judges(self) -> bool:
+        return self.recorder.history is not None
 
-    def _flight(self, piece: ClassifiedStatement) -> Optional[InFlightStatement]:
-        """Return the definitions of what a statement is about to define."""
-        if piece.effect.kind is not StatementKind.DEFINITION or piece.asks_back:
-            return None
-        if self._known is not None and self._known[0] is piece.statement:
-            return self._known[1]
-        try:
-            before = fingerprints(self.session, piece.effect.objects, piece.effect.replaces)
-        except ServerError as error:
-            raise RecordingFailed(error) from error
-        return InFlightStatement(piece.digest, piece.effect.objects, tuple(before))
+    def _question(self, statement: ClassifiedStatement, following: Optional[ClassifiedStatement]) -> bytes:
+        """Return what is to be asked about the statement behind one, together with that one."""
+        # A call has nobody knows how many answers.
+        opaque = statement.effect.kind is StatementKind.OPAQUE or not statement.batchable
+        if following is None or opaque or self.session.foreign_results or following.reads_diagnostics:
+            return b""
+        if shows_in_one(following.effect):
+            return question(following.effect.objects[0])
+        if following.effect.kind is StatementKind.DATA:
+            return self._judge.tables.question(following.effect)
+        return b""
 
-    def _interrupted(self, reason: str, step: Step, statement: Statement) -> Error:
-        try:
-            self.guard.stop()
-        except RecordingFailed as failure:
-            return self._unrecorded(f"before {step.file}:{statement.line}:{statement.column}", step, failure.error)
-        self._settle()
-        self.guard.close(INTERRUPTED, reason)
-        return Error(
-            f"{reason}: stopped before {step.file}:{statement.line}:{statement.column} (statement {statement.number}). "
-            f"{self._standing(State(step.leads_to, True))} {self._way_on()}",
-            **place_of(step, statement),
-            dirty=True,
-            to_version=step.leads_to,
-            **self.results(),
-        )
-
-    def _stopped_between(self, reason: str, step: Step) -> str:
-        left = len(self.plan.steps) - len(self.applied)
-        return (
-            f"{reason}: stopped after {step.file or step.version}; {len(self.applied)} migration(s) were applied, "
-            f"{left} were not begun. The database is at version {named(step.leads_to)}. Run again to go on."
-        )
-
-    def _unrecorded(self, where: str, step: Step, error: ServerError) -> Error:
-        all_of_it = f"All of {step.file or step.version} was run"
-        run = all_of_it if where.startswith("after") else "Nothing after that was run"
-        state = self.journal.state()
-        stands = f"The database says: {stated(state)}" if state else "The database cannot be asked any more"
-        return Error(
-            f"The state table could not be written {where}: ({error.code}) {error.reason}. {run}. {stands}. "
-            f"{_OPEN if error.code == _IN_TRANSACTION else self._way_on()}",
-            error_code=error.code,
-            file=step.file,
-            dirty=state.dirty if state else True,
-            to_version=state.version if state else step.leads_to,
-            **self.results(),
-        )
-
-    def _failure(self, step: Step, statement: Statement, failure: StatementFailed, back: Optional[State]) -> Error:
-        error = failure.error
-        stands = back if back and not error.lost else State(step.leads_to, True)
-        what = "failed" if not error.lost else "did not come to its end"
-        return Error(
-            f"{step.file}:{statement.line}:{statement.column}: statement {statement.number} {what}: "
-            f"({error.code}) {error.reason}. {self._standing(stands)} {self._way_on(failure)} "
-            f"The statement: {quoted(statement.text)}",
-            **place_of(step, statement),
-            error_code=error.code,
-            dirty=stands.dirty,
-            to_version=stands.version,
-            **self.results(),
-        )
-
-    def _standing(self, state: State) -> str:
-        done = self.guard.safe.done if self.journal.history else self.journal.progress.reached.done
-        before = f"its first {done} statement(s) are done" if done else "nothing of it is done"
-        return (
-            f"{len(self.applied)} migration(s) were applied before this file; {before}. "
-            f"The database is now at {stated(state)}."
-        )
-
-    def _way_on(self, failure: Optional[StatementFailed] = None) -> str:
-        by_hand = "put it right by hand and set the version that the schema has then (module migration_force, playbook "
-        by_hand += "dbops.migrations.force)"
-        if self.journal.history is None:
-            return f"{by_hand[0].upper()}{by_hand[1:]}, and run again."
-        if failure is not None and failure.partly:
-            return "It may have had an effect before it failed: look, and run again with resume_from."
-        if failure is not None and not failure.error.lost:
-            return f"Correct the statement in the file and run again, which goes on from there; or {by_hand}."
-        return "Run again: it finds out how far the server got, and goes on from there."
-
-
-def check_atomic(reading: FileReader, engines: NonTransactionalTables) -> None:
-    """Check that a file can take effect as a whole or not at all.
-
-    :raises Error: one of its statements cannot be undone, or ends the transaction.
-    """
-    while True:
-        statement = reading.take()
-        if statement is None:
+    def _learn(self, following: ClassifiedStatement, answer: Any) -> None:
+        """Take in what was asked about the statement behind the one that has been run."""
+        effect = following.effect
+        if effect.kind is StatementKind.DATA:
+            self._judge.tables.learn(effect, answer)
             return
-        effect = classify(statement.text, reading.script.dialect)
-        rows = (
-            effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in statement.text.lower()
+        before = (fingerprint(effect.objects[0], answer),)
+        self._asked = (following.statement, InFlightStatement(following.digest, effect.objects, before))
+
+    def _in_flight(self, statement: ClassifiedStatement, facts: Facts) -> InFlightStatement:
+        """Return what is recorded when a statement begins: the definitions of what it is about to define."""
+        effect = statement.effect
+        asks_nobody = facts.observed or statement.reads_diagnostics or self.runner.state.next_only
+        if effect.kind is not StatementKind.DEFINITION or asks_nobody:
+            return InFlightStatement(statement.digest)
+        if self._asked is not None and self._asked[0] is statement.statement:
+            return self._asked[1]
+        before = fingerprints(self.session, effect.objects, effect.replaces)
+        return InFlightStatement(statement.digest, effect.objects, tuple(before))
+
+    def _failed(self, classified: ClassifiedStatement, reader: FileReader, failure: StatementFailed) -> Error:
+        error, step, statement = failure.error, reader.step, classified.statement
+        if not error.lost:
+            self._settle()
+        first = self.recorder.committed.done + 1
+        in_doubt = None if failure.partly is None else (first, failure.partly.last or first)
+        back = self._before if reader.atomic and in_doubt is None else None
+        done = self._done() if self._judges else None
+        self.runner.close(FAILED, messages.reason_text(error), failure.partly, back)
+        state = back if back and not error.lost else State(step.leads_to, True)
+        advice = self._advice(classified)
+        return messages.statement_failed(step, statement, error, len(self.applied), done, state, in_doubt, advice)
+
+    def _advice(self, classified: ClassifiedStatement) -> str:
+        """Return what is to be known about a statement of that kind."""
+        command = client_command(classified.statement.text)
+        if command:
+            return f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
+        if classified.effect.verb == b"EXECUTE":
+            number = self.recorder.log.prepared_at(classified.effect.name)
+            if number is not None:
+                return (
+                    f"Its text was prepared by statement {number}: if that one, or what it was made of, must be changed, "
+                    "run again with resume_from and the number of the first statement that you changed."
+                )
+        return ""
+
+    def _done(self) -> Optional[int]:
+        return self.recorder.committed.done if self._judges else None
+
+    def _stop(self) -> None:
+        self.runner.stop()
+        self._settle()
+
+    def _unrecorded(self, reader: FileReader, failure: RecordingFailed) -> Error:
+        self.runner.abandon(failure.error)
+        step, statement = reader.step, reader.last
+        whole = reader.peek() is None and self.recorder.is_at_end
+        if whole or statement is None:
+            where = f"{'after' if whole else 'before'} {step.file or step.version}"
+        else:
+            where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
+        error = messages.recording_failed(
+            where, whole, step, failure.error, failure.reading, self.recorder.state(), self._judges
         )
-        if not rows or engines.unguarded(statement.text, effect):
-            raise Error(
-                f"{reading.step.file}:{statement.line}:{statement.column}: the file asks to be all-or-nothing, and "
-                f"statement {statement.number} cannot be undone: only statements that change rows of transactional "
-                f"tables can. Nothing of the file was run. The statement: {quoted(statement.text)}",
-                **place_of(reading.step, statement),
-            )
+        return self._with_results(error)
 
 
-def shows_in_one(effect: Effect) -> bool:
-    """Tell whether the definition of one object shows whether a statement has been carried out."""
-    return effect.kind is StatementKind.DEFINITION and len(effect.objects) == 1 and not effect.replaces
+# Without a history nothing can be recorded of a statement, and it is sent as golang-migrate sends it.
+_AS_IT_IS = Facts(StatementKind.SESSION, proven=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a migration that was cut off can be gone on with. Private to the collection."""
+"""From which statement an attempt that was interrupted resumes. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from datetime import timezone
 from typing import NamedTuple, Optional
 
 from ..._core.errors import Error
-from ..model import State, Unfinished
-from ..tables.checkpoint import Checkpoint, load
+from ..._mysql.session import ServerError, Session
+from .. import messages
+from ..files.reader import FileReader
+from ..files.splitter import Statement
+from ..model import State, Step, Unfinished
+from ..statements.classified import ClassifiedStatement, digest
+from ..statements.classify import StatementKind
+from ..statements.fingerprints import InFlightOutcome, fingerprints, is_untouched, outcome
+from ..tables.checkpoint import Checkpoint, InFlightStatement, Position, load
 from ..tables.history_table import AttemptRecord, HistoryTable
 from ..tables.state_table import StateTable
 
@@ -20,55 +27,111 @@ _SLACK = 2
 
 
 class Resumption(NamedTuple):
-    """An attempt that is to be gone on with.
+    """An attempt that is to be resumed.
 
     :param at: the statement that the user says is the next one.
     """
 
-    row: AttemptRecord
-    progress: Checkpoint
+    record: AttemptRecord
+    checkpoint: Checkpoint
     at: Optional[int] = None
 
     @property
     def unfinished(self) -> Unfinished:
         """What the plan has to start with."""
-        return Unfinished(self.row.version or 0, self.row.direction)
+        return Unfinished(self.record.version or 0, self.record.direction)
 
     @property
     def done(self) -> int:
         """How many statements are not to be run."""
-        return self.row.done if self.at is None else self.at - 1
+        return self.record.done if self.at is None else self.at - 1
+
+    @property
+    def in_doubt(self) -> Optional[InFlightStatement]:
+        """What may have taken effect without being recorded; None if nothing, or if the user has said what."""
+        begun = self.record.begun > self.record.done
+        return self.checkpoint.in_flight if self.at is None and begun else None
 
 
-def find(history: HistoryTable, ledger: StateTable, state: State, at: Optional[int]) -> Optional[Resumption]:
+def find(history: HistoryTable, state_table: StateTable, state: State, at: Optional[int]) -> Optional[Resumption]:
     """Return the attempt that left the state dirty; None if the history does not know it.
 
-    :param at: the number of the statement to go on with, if the user has said it.
+    :param at: the number of the statement to resume from, if the user has said it.
     :raises Error: somebody else has written to the state table since, or ``at`` is no statement's number.
     """
-    row = history.last()
-    if row is None or not row.open or row.leads_to != state.version or row.version is None:
+    record = history.last()
+    if record is None or not record.explains(state):
         return None
     if at is not None and at < 1:
-        raise Error(f"resume_from is {at}. Give the number of the statement to go on with, from 1.")
-    progress = load(row.done, row.progress)
-    if at is None and _written_since(ledger, row, progress):
-        raise Error(
-            f"The {row.direction} migration of version {row.version} was left half done, and the state table has "
-            "been written since by something else, perhaps golang-migrate, which may have run it again. See how far it "
-            "got, then run again with resume_from and the number of the statement to go on with; or put the schema "
-            "right by hand and set its version (module migration_force). Nothing was changed.",
-            dirty=True,
-            from_version=state.version,
-        )
-    return Resumption(row, progress, at)
+        raise Error(f"resume_from is {at}. Give the number of the statement to resume from, from 1.")
+    checkpoint = load(record.done, record.begun, record.progress)
+    if at is None and _written_since(state_table, record, checkpoint):
+        raise messages.written_elsewhere(record, state)
+    return Resumption(record, checkpoint, at)
 
 
-def _written_since(ledger: StateTable, row: AttemptRecord, progress: Checkpoint) -> bool:
+def _written_since(state_table: StateTable, record: AttemptRecord, checkpoint: Checkpoint) -> bool:
     """Tell whether somebody else is known to have written to the state table since."""
-    written = ledger.written_at()
+    written = state_table.written_at()
     if written is None:
         return False
-    if progress.written_at is not None:
-        return written != progress.written_at
-    return bool(written > row.started_at.replace(tzinfo=timezone.utc).timestamp() + _SLACK)
+    if checkpoint.written_at is not None:
+        return written != checkpoint.written_at
+    return bool(written > record.started_at.replace(tzinfo=timezone.utc).timestamp() + _SLACK)
+
+
+def became(session: Session, statement: ClassifiedStatement, in_flight: InFlightStatement) -> InFlightOutcome:
+    """Find out what became of a statement that was cut off.
+
+    :param statement: the one that has its place now, which may have been changed.
+    :raises ServerError: the connection was lost.
+    """
+    if in_flight.last is not None:
+        return InFlightOutcome.UNKNOWN
+    effect = statement.effect
+    if effect.kind is StatementKind.REPEATABLE and statement.digest == in_flight.digest:
+        return InFlightOutcome.NOT_DONE
+    identities = len(in_flight.before) > len(in_flight.objects)
+    now = tuple(fingerprints(session, in_flight.objects, identities))
+    found = outcome(effect, in_flight.before, now, session.atomic_ddl)
+    if found is InFlightOutcome.NOT_DONE and identities and not is_untouched(session, in_flight, now):
+        return InFlightOutcome.UNKNOWN
+    return found
+
+
+def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Position:
+    """Go through the statements that are done, and bring the session to where they had brought theirs.
+
+    Table locks are not taken again: nothing can be recorded after that.
+
+    :raises Error: they are not what they were, or something that their session held is lost.
+    """
+    record, checkpoint, step = resumption.record, resumption.checkpoint, reader.step
+    reached = Position()
+    try:
+        checkpoint.log.restore(session, 0)
+        while reached.done < resumption.done:
+            statement = reader.take()
+            if statement is None:
+                raise messages.fewer_statements(step, reached.done, resumption.done)
+            reached = reached.after(digest(statement.text))
+            if reached.done <= record.done:
+                _compare(step, statement, reached, checkpoint.reached)
+                checkpoint.log.restore(session, statement.number)
+        if record.last_insert_id:
+            session.query("SELECT LAST_INSERT_ID(%s)", (record.last_insert_id,))
+    except ServerError as error:
+        raise messages.session_not_restored(step, error) from error
+    lost = checkpoint.log.lost()
+    if lost and resumption.at is None:
+        raise messages.session_lost(step, record.done, lost[0].what, lost[0].number)
+    return reached
+
+
+def _compare(step: Step, statement: Statement, reached: Position, known: Position) -> None:
+    same = reached.digests[-1] == known.digests[reached.done - 1] if reached.done <= len(known.digests) else True
+    if same and (reached.done < known.done or reached.chain == known.chain):
+        return
+    if same:
+        raise messages.changed_somewhere(step, len(known.digests) + 1, known.done)
+    raise messages.changed_statement(step, statement)

@@ -2,222 +2,188 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs statements so that the ledger always knows how far they got. Private to the collection.
+"""Sends statements, each in a packet with what is recorded about it, and takes the answers in. Private to the collection.
 
-A statement that changes rows is committed together with the record that it is done. One that commits by itself has
-the record that it begins written in a transaction which that very commit ends: the record is there as soon as the
-statement can have had an effect, and costs no commit of its own.
+What goes into a packet is decided in transaction.py, what is recorded in attempt.py.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from typing import NamedTuple, Optional
 
 from ..._mysql.limit import Limit
-from ..._mysql.session import Answer, Packet, ServerError, Session
-from ..files.splitter import Statement
+from ..._mysql.lock import Lock
+from ..._mysql.session import Answer as Rows
+from ..._mysql.session import Packet, ServerError, Session
+from ..._mysql.statements import COMMIT, ROLLBACK, START_TRANSACTION
 from ..model import State
-from ..statements.classify import Effect, StatementKind, is_plain_rows
+from ..statements.classified import ClassifiedStatement
+from ..statements.classify import StatementKind
 from ..statements.fingerprints import fingerprints
-from ..tables.checkpoint import InFlightStatement, Position
-from ..tables.history_table import AttemptRecord
+from ..tables.checkpoint import InFlightStatement
+from . import transaction
 from .attempt import AttemptRecorder
+from .transaction import Act, Facts, Owner, PacketPlan, TxState
 
-_START = "START TRANSACTION"
-_COMMIT = "COMMIT"
 _LOCK_WAIT_TIMEOUT = 1205
-_DEADLOCK = 1213
+_SYNTAX_ERROR = 1064
+_NO_SUCH_ROUTINE = 1305
 _ENDED = 1317
-# With these a call has not begun: syntax, no such routine, wrong number of arguments, no privilege.
-_NOT_BEGUN = (1064, 1305, 1318, 1370)
 # Seconds; what has queued up behind the statement goes first.
 _PAUSE = 1.0
-# These commit before they do anything, and fail as a whole.
-_COMMITS = (StatementKind.DEFINITION, StatementKind.REPEATABLE)
-
-
-class Transaction(Enum):
-    """Whose transaction is open on the session; a file's holds all of it."""
-
-    NONE = 0
-    OURS = 1
-    USERS = 2
-    FILES = 3
-
-
-class ClassifiedStatement(NamedTuple):
-    """A statement, and what is known about it.
-
-    :param digest: of its text.
-    :param effect: of the statement, or of the one that it executes.
-    :param meaning: the text that the effect is of.
-    :param asks_back: it asks about the statement before it.
-    :param closable: it has one result, and what follows it in its packet does not become a part of it.
-    :param unguarded: rows that it changes may stay when its transaction is undone.
-    :param asked_about: the kind of the statement behind it, if that one asks about this one.
-    """
-
-    statement: Statement
-    digest: str
-    effect: Effect
-    meaning: bytes
-    asks_back: bool = False
-    closable: bool = False
-    unguarded: bool = False
-    asked_about: Optional[StatementKind] = None
+# They change nothing but their session, so that repeating them does no harm.
+_OF_THE_SESSION = (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
+_PREPARED, _TEXT = b"dbops_migrations_check", b"@dbops_migrations_check"
+_XID = re.compile(rb"^\W*xa\s+(?:start|begin)\s+|\s+(?:join|resume)\s*$", re.IGNORECASE)
+_CALLED = re.compile(rb"call\s+([^\s(;]+)", re.IGNORECASE)
 
 
 class RecordingFailed(Exception):
-    """The state or the history could not be written; the statement that comes next was not run."""
+    """The state or the history could not be read or written; the statement that comes next was not run.
 
-    def __init__(self, error: ServerError) -> None:
+    :ivar reading: whether it was a question that failed.
+    """
+
+    def __init__(self, error: ServerError, reading: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
+        self.reading = reading
+
+
+class LockLost(Exception):
+    """The database's lock is gone, and somebody else has it or has been at work; nothing more was run."""
 
 
 class StatementFailed(Exception):
-    """The server refused a statement.
+    """The server refused a statement, or the connection was lost while it ran.
 
-    :param partly: it may have had an effect all the same.
+    :ivar partly: what may have had an effect all the same; None if nothing has.
     """
 
-    def __init__(self, error: ServerError, partly: bool) -> None:
+    def __init__(self, error: ServerError, partly: Optional[InFlightStatement]) -> None:
         super().__init__(str(error))
         self.error = error
         self.partly = partly
 
 
+class Sending(NamedTuple):
+    """A statement on its way.
+
+    :param in_flight: what is recorded if its beginning is.
+    :param ask: a question of ours to be answered with it.
+    :param meanwhile: what to do while the server is at work.
+    """
+
+    statement: ClassifiedStatement
+    facts: Facts
+    in_flight: InFlightStatement
+    ask: bytes = b""
+    meanwhile: Optional[Callable[[], None]] = None
+
+
 class StatementRunner:
     """Runs one statement after the other.
 
+    :param lock: the database's lock; None if none is taken.
     :param retries: how often a statement is tried again that waited too long for a lock.
     :param limit: how long a statement may take.
-    :ivar safe: the last place that is known to be committed, of the attempt that is going on.
+    :ivar state: of the session.
     :ivar retried: how often that happened.
     """
 
     def __init__(
-        self, session: Session, journal: AttemptRecorder, retries: int = 0, limit: Optional[Limit] = None
+        self,
+        session: Session,
+        recorder: AttemptRecorder,
+        lock: Optional[Lock],
+        retries: int = 0,
+        limit: Optional[Limit] = None,
     ) -> None:
         self._session = session
-        self._journal = journal
+        self._recorder = recorder
+        self._lock = lock
         self._retries = retries
         self._limit = limit
-        self._transaction = Transaction.NONE
-        self._locked = False
-        # Nothing may come between the last statement and the next one: if that asks back, or in any case.
-        self._bare = self._once = False
-        self._recorded: dict[int, Position] = {}
-        self.safe = Position()
+        self.state = TxState()
         self.retried = 0
+        self._xid = b""
 
-    @property
-    def holds(self) -> bool:
-        """Whether a transaction or a lock of the user's is open."""
-        return self._locked or self._transaction in (Transaction.USERS, Transaction.FILES)
-
-    def run(
-        self,
-        piece: ClassifiedStatement,
-        known: Optional[InFlightStatement] = None,
-        ask: bytes = b"",
-        meanwhile: Optional[Callable[[], None]] = None,
-    ) -> Answer:
+    def run(self, sending: Sending) -> Rows:
         """Run a statement.
 
-        :param known: what is known about it beforehand.
-        :param ask: a question of ours to be answered with it.
-        :param meanwhile: what to do while the server is at work.
-        :returns: the answer to ``ask``.
-        :raises Refused: the server refused the statement.
-        :raises Unrecorded: what came before it, or the statement itself, could not be recorded.
+        :returns: the answer to its question.
+        :raises StatementFailed: the server refused it, or the connection was lost while it ran.
+        :raises RecordingFailed: what came before it, or the statement itself, could not be recorded.
+        :raises LockLost: the lock is gone.
         """
-        journal = self._journal
-        before = journal.progress.reached
-        chained = piece.asks_back and (self._bare or self._transaction is not Transaction.NONE)
-        as_it_is = self._locked or self._once or chained
-        commits = piece.effect.verb == b"COMMIT" and self._transaction is Transaction.USERS
-        if commits:
-            # The user's own commit carries the record that it has been reached.
-            journal.passes(piece.digest, lasting=True)
-        try:
-            opening = [] if as_it_is else self._opening(piece, known or InFlightStatement(piece.digest))
-        except ServerError as error:
-            raise self._undone(error) from error
-        closing: list[str] = []
-        if not as_it_is and self._closes(piece, opening):
-            # Sent along, so that the server records it even if nobody is there any more when it is done.
-            self._written()
-            journal.passes(piece.digest, lasting=True)
-            closing = [*journal.pending(), _COMMIT if piece.effect.kind is StatementKind.DATA else "DO 0"]
-        packet = Packet(piece.statement.text + piece.statement.suffix, opening, closing, ask, meanwhile)
-        answer = self._send(piece, packet, before, chained)
-        if opening:
-            self._written()
-        self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
+        recorder, session, facts = self._recorder, self._session, sending.facts
+        history = recorder.history is not None
+        plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction, history)
+        answer = self._send(sending, plan)
+        if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
+            self._xid = _XID.sub(b"", sending.statement.statement.text)
+        self.state = transaction.after(self.state, facts, self._answer())
+        recorder.answered(
+            lasting=facts.kind not in _OF_THE_SESSION,
+            settled=not session.in_transaction and not self.state.xa,
+            sealed=self.state.sealed,
+        )
         return answer
 
-    def _closes(self, piece: ClassifiedStatement, opening: list[str]) -> bool:
-        """Tell whether the record that a statement is done can go with it in its packet."""
-        if not piece.closable or piece.asked_about is not None or self.holds or self._journal.history is None:
-            return False
-        return piece.effect.kind is StatementKind.OPAQUE or opening[-1:] == [_START]
+    def _answer(self) -> transaction.Answer:
+        session = self._session
+        locks = session.transaction.table_locks if session.tracked else None
+        return transaction.Answer(session.in_transaction, session.autocommit, locks)
 
-    def _opening(self, piece: ClassifiedStatement, flight: InFlightStatement) -> list[str]:
-        """Return what goes ahead of a statement in its packet."""
-        journal, effect = self._journal, piece.effect
-        journal.progress.log.capture(self._session)
-        if self._transaction in (Transaction.USERS, Transaction.FILES):
-            if effect.kind in (*_COMMITS, StatementKind.OPAQUE, StatementKind.LOCK):
-                journal.starts(flight)
-            pending = journal.pending()
-            # Without an open transaction, what we write must not open one.
-            return pending if self._session.in_transaction or not pending else [_START, *pending, _COMMIT]
-        start = [] if self._transaction is Transaction.OURS else [_START]
-        if journal.history is None:
-            pending = journal.pending()
-            return [*start, *pending, _COMMIT] if pending else []
-        if effect.kind in _COMMITS:
-            journal.starts(flight if piece.asked_about is None else InFlightStatement(flight.digest))
-            return start + journal.pending()
-        pair = piece.asked_about not in (None, StatementKind.DATA, StatementKind.SESSION)
-        if effect.kind in (StatementKind.LOCK, StatementKind.OPAQUE, StatementKind.ONCE) or piece.unguarded or pair:
-            journal.starts(flight)
-        pending = journal.pending()
-        opening = [*start, *pending, _COMMIT] if pending or not start else []
-        guarded = effect.kind is StatementKind.DATA and not piece.unguarded and not pair
-        return [*opening, _START] if guarded else opening
-
-    def _send(self, piece: ClassifiedStatement, packet: Packet, before: Position, chained: bool) -> Answer:
+    def _send(self, sending: Sending, plan: PacketPlan) -> Rows:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
-        alone = not (chained or self.holds or self._once) and piece.effect.kind in (
-            StatementKind.DATA,
-            StatementKind.DEFINITION,
-        )
-        left = self._retries if alone else 0
+        statement, facts = sending.statement, sending.facts
+        sent = self._recorder.send(plan, statement.digest, sending.in_flight)
+        text = statement.statement.text + statement.statement.suffix
+        packet = Packet(text, sent.before, sent.after, sending.ask, sending.meanwhile, facts.observed)
+        left = self._retries if self._may_be_repeated(facts) else 0
         while True:
             try:
-                return self._watched(piece, packet)
+                return self._watched(packet, facts)
             except ServerError as error:
                 place = len(packet.before)
+                if self._lock is not None and self._lock.lost(error):
+                    self._take_lock_again(error)
+                    if error.place == 0:
+                        continue
+                    return self._close(sent.after, sending.ask, error)
                 # What a call answers, and how often, nobody knows beforehand.
-                behind = error.place > place and piece.effect.kind is not StatementKind.OPAQUE
+                behind = error.place > place and facts.kind is not StatementKind.OPAQUE
                 if error.place < place or behind:
-                    raise self._undone(error) from error
-                self._written(not packet.after)
+                    self._recorder.refused(error.place)
+                    raise self._unrecorded(error) from error
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
-                    raise StatementFailed(error, self._give_up(piece, chained, before, error)) from error
+                    self._recorder.refused(len(sent.before))
+                    raise StatementFailed(error, self._leave(sending, plan, error)) from error
                 # Nothing of the statement has happened.
                 left -= 1
                 self.retried += 1
                 time.sleep(_PAUSE)
-                packet = packet._replace(before=["ROLLBACK", _START] if packet.before[-1:] == [_START] else [])
+                packet = packet._replace(before=[ROLLBACK, START_TRANSACTION] if plan.before[-1:] == (Act.START,) else [])
 
-    def _watched(self, piece: ClassifiedStatement, packet: Packet) -> Answer:
+    def _close(self, after: list[str], ask: bytes, lost: ServerError) -> Rows:
+        """Send what stands behind a statement that has let the lock go."""
+        try:
+            return self._session.execute(after[-1].encode(), after[:-1], [], ask)
+        except ServerError as error:
+            self._recorder.refused(lost.place)
+            raise self._unrecorded(error) from error
+
+    def _may_be_repeated(self, facts: Facts) -> bool:
+        if self.state.held or self.state.next_only or self.state.observed:
+            return False
+        return facts.kind is StatementKind.DEFINITION or (facts.kind is StatementKind.DATA and facts.proven)
+
+    def _watched(self, packet: Packet, facts: Facts) -> Rows:
         if self._limit is None:
             return self._session.execute(*packet)
         opening, closing = packet.before, packet.after
@@ -225,7 +191,7 @@ class StatementRunner:
             with self._limit.watch():
                 # Whether it was ended is to be known before it is committed.
                 answer = self._session.execute(*packet._replace(after=[], ask=b"" if closing else packet.ask))
-            if self._limit.exceeded and piece.effect.kind is not StatementKind.DEFINITION:
+            if self._limit.exceeded and facts.kind is not StatementKind.DEFINITION:
                 # There are statements that the server lets succeed when they are ended.
                 failure = ServerError(_ENDED, "the statement was ended", "The server")
                 failure.place = len(opening)
@@ -242,159 +208,173 @@ class StatementRunner:
                 raise
         return answer
 
-    def _settle(self, piece: ClassifiedStatement, before: Position, passed: bool, committed: bool) -> None:
-        """Take in that a statement has been run."""
-        effect, session, journal = piece.effect, self._session, self._journal
-        if committed:
-            self._is_safe(before)
-        if not session.autocommit and not is_plain_rows(piece.statement.text) and piece.asked_about is None:
-            # Rows come without word of whether a transaction is open.
-            try:
-                session.query("DO 0")
-            except ServerError as error:
-                raise self._undone(error) from error
-        self._transaction = self._after(effect)
-        self._locked = effect.kind is StatementKind.LOCK or (
-            self._locked and effect.kind not in (StatementKind.UNLOCK, StatementKind.BEGIN)
-        )
-        self._once = effect.kind is StatementKind.ONCE
-        self._bare = piece.asked_about is not None
-        lasting = effect.kind not in (StatementKind.SESSION, StatementKind.ONCE)
-        if not passed:
-            journal.passes(piece.digest, lasting)
-        if (lasting and not session.in_transaction) or (passed and effect.kind is StatementKind.COMMIT):
-            self._is_safe(journal.progress.reached)
+    def _take_lock_again(self, error: ServerError) -> None:
+        """Take the lock that the file has let go, where nobody has been at work since.
 
-    def _is_safe(self, reached: Position) -> None:
-        self.safe = reached
-        self._recorded.clear()
-        self._journal.progress.log.settle(reached.done)
+        :raises LockLost: somebody has, or has the lock.
+        """
+        assert self._lock is not None
+        try:
+            if self._lock.retake() and self._recorder.is_untouched():
+                return
+        except ServerError as failure:
+            self._recorder.refused(error.place)
+            raise RecordingFailed(failure, reading=True) from failure
+        self._recorder.refused(error.place)
+        self._roll_back()
+        raise LockLost from error
 
-    def _written(self, remember: bool = True) -> None:
-        self._journal.written()
-        reached = self._journal.progress.reached
-        if remember:
-            self._recorded[reached.done] = reached
-
-    def _after(self, effect: Effect) -> Transaction:
-        """Return whose transaction is open after a statement."""
-        session = self._session
-        if not session.autocommit:
-            return Transaction.USERS
-        if not session.in_transaction:
-            return Transaction.NONE
-        if self._transaction is Transaction.FILES:
-            return Transaction.FILES
-        if effect.kind in (StatementKind.BEGIN, StatementKind.OPAQUE) or self._transaction is Transaction.USERS:
-            return Transaction.USERS
-        return Transaction.OURS
-
-    def _give_up(self, piece: ClassifiedStatement, chained: bool, before: Position, error: ServerError) -> bool:
-        """Leave a transaction after an error; return whether the statement may have had an effect all the same."""
-        kind, ours = piece.effect.kind, self._transaction in (Transaction.NONE, Transaction.OURS)
+    def _leave(self, sending: Sending, plan: PacketPlan, error: ServerError) -> Optional[InFlightStatement]:
+        """Leave whatever is open after an error; return what may have had an effect all the same."""
         if error.lost:
-            return False
+            return None
+        state, recorder = self.state, self._recorder
+        session = self._session
+        wrote = session.wrote_nontransactional or session.transaction.nontransactional_writes
         with suppress(ServerError):
-            if chained and ours and error.code not in (_LOCK_WAIT_TIMEOUT, _DEADLOCK):
+            joined = not state.held and (Act.RECORD in plan.before or state.owner is Owner.RECORDER)
+            if joined and Act.COMMIT not in plan.before and session.in_transaction:
                 # The statements before this one in its transaction have succeeded.
-                self._journal.progress.reached = before
-                self._session.execute(_COMMIT.encode(), self._journal.pending())
-                self._is_safe(before)
-            elif kind in _COMMITS and ours:
-                self._session.query(_COMMIT)
-                self._is_safe(before)
-            row = self._roll_back()
-            flight = self._journal.progress.flight
-            if kind is StatementKind.OPAQUE and ours:
-                self._journal.progress.flight = InFlightStatement(piece.digest)
-                return error.code not in _NOT_BEGUN
-            if kind is StatementKind.OPAQUE and row is not None:
-                return row.begun > before.done
-            if kind is StatementKind.DEFINITION and flight is not None and flight.before:
-                count = len(flight.objects)
-                return tuple(fingerprints(self._session, flight.objects, False)) != flight.before[:count]
-        return piece.unguarded and kind is StatementKind.DATA
+                session.execute(COMMIT.encode(), recorder.writing())
+                recorder.wrote()
+            self._roll_back()
+            recorder.find_committed()
+            if not self._had_effect(sending, state, wrote, error):
+                return None
+        last = sending.statement.statement.number
+        return sending.in_flight._replace(last=last if last > recorder.committed.done + 1 else None)
 
-    def _roll_back(self) -> Optional[AttemptRecord]:
-        """Undo what is open; how far the history then says it got is safe."""
-        self._session.query("ROLLBACK")
-        self._transaction = Transaction.NONE
-        row = self._journal.stored()
-        if row is not None and row.done > self.safe.done and row.done in self._recorded:
-            self._is_safe(self._recorded[row.done])
-        return row
+    def _had_effect(self, sending: Sending, state: TxState, wrote: bool, error: ServerError) -> bool:
+        """Tell whether a refused statement, or its transaction, may have left something behind."""
+        statement, facts, flight = sending.statement, sending.facts, sending.in_flight
+        if self._recorder.history is None:
+            return False
+        if facts.kind is StatementKind.DEFINITION:
+            if not flight.before:
+                return not state.held and bool(flight.objects)
+            now = fingerprints(self._session, flight.objects, identities=False)
+            return tuple(now) != flight.before[: len(flight.objects)]
+        if facts.kind is StatementKind.OPAQUE:
+            return not self._never_began(statement, error)
+        if state.owner is Owner.USER or facts.wrapped:
+            return wrote or (self._recorder.in_section and not self._session.tracked)
+        return facts.kind is StatementKind.DATA and not facts.proven
 
-    def _undone(self, error: ServerError) -> RecordingFailed:
-        if not error.lost:
+    def _never_began(self, statement: ClassifiedStatement, error: ServerError) -> bool:
+        """Tell whether the server refused to begin, by its own word: such an error may also come from inside."""
+        text = statement.statement.text
+        if not statement.statement.bounded:
+            return False
+        if error.code == _NO_SUCH_ROUTINE:
+            called = _CALLED.match(text)
+            answer = self._session.rows(b"SHOW CREATE PROCEDURE %b" % called[1]) if called else []
+            return isinstance(answer, ServerError) and answer.code == _NO_SUCH_ROUTINE
+        if error.code != _SYNTAX_ERROR:
+            return False
+        charset = self._session.character_set_client.encode()
+        try:
+            self._session.execute(b"SET %b = _%b X'%b'" % (_TEXT, charset, text.hex().encode()))
+            self._session.execute(b"PREPARE %b FROM %b" % (_PREPARED, _TEXT))
+        except ServerError as refusal:
+            return refusal.code == error.code
+        return False
+
+    def _roll_back(self) -> None:
+        """Undo what is open, and let go what keeps us from writing."""
+        session = self._session
+        with suppress(ServerError):
+            session.query(ROLLBACK)
+        if self.state.locked:
             with suppress(ServerError):
-                self._session.query("ROLLBACK")
+                session.query("UNLOCK TABLES")
+        for word in (b"END", b"ROLLBACK") if self.state.xa else ():
+            # As the server does with one that is not prepared when its session ends.
+            with suppress(ServerError):
+                session.execute(b"XA %b %b" % (word, self._xid))
+        self.state = TxState(Owner.NONE if session.autocommit else Owner.USER)
+
+    def _unrecorded(self, error: ServerError) -> RecordingFailed:
+        if not error.lost:
+            self._roll_back()
         return RecordingFailed(error)
 
     def flush(self) -> None:
         """Write what is pending and commit it.
 
-        :raises Unrecorded: that failed, or a transaction of the user's is open, at which golang-migrate fails, too.
+        :raises RecordingFailed: that failed, or a transaction of the file's is open, at which golang-migrate fails, too.
+        :raises LockLost: the lock is gone.
         """
+        recorder, state = self._recorder, self.state
         try:
-            self._journal.progress.log.capture(self._session)
-            pending = self._journal.pending()
-            start = [_START] if self._transaction is Transaction.NONE else []
-            if self._locked or self._transaction is Transaction.USERS:
+            recorder.log.capture(self._session)
+            pending = recorder.writing()
+            start = [START_TRANSACTION] if state.owner is Owner.NONE else []
+            if state.sealed or state.owner is Owner.USER:
                 # golang-migrate's first words, which the server refuses while a transaction is open.
-                start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", _START]
-            if pending or self._transaction is not Transaction.NONE:
-                self._session.execute(_COMMIT.encode(), [*start, *pending])
+                start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", START_TRANSACTION]
+            if pending or state.owner is not Owner.NONE:
+                guard = [self._lock.guard] if self._lock is not None else []
+                self._execute_guarded(COMMIT, [*guard, *start, *pending])
+                recorder.wrote()
         except ServerError as error:
-            raise self._undone(error) from error
-        self._written()
-        self._locked = self._once = self._bare = False
-        self._transaction = Transaction.NONE if self._session.autocommit else Transaction.USERS
+            raise self._unrecorded(error) from error
+        self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
+
+    def _execute_guarded(self, statement: str, before: list[str]) -> None:
+        try:
+            self._session.execute(statement.encode(), before)
+        except ServerError as error:
+            if error.place != 0 or self._lock is None or not self._lock.lost(error):
+                raise
+            if not (self._lock.retake() and self._recorder.is_untouched()):
+                raise LockLost from error
+            self._session.execute(statement.encode(), before)
 
     def open_for_file(self) -> None:
         """Open a transaction that holds all of a file; what is pending is committed first.
 
-        :raises Unrecorded: that failed.
+        :raises RecordingFailed: that failed.
+        :raises LockLost: the lock is gone.
         """
         self.flush()
         try:
-            self._session.execute(_START.encode())
+            self._session.execute(START_TRANSACTION.encode())
         except ServerError as error:
             raise RecordingFailed(error) from error
-        self._transaction = Transaction.FILES
+        self.state = TxState(Owner.FILE)
 
     def stop(self) -> None:
-        """Leave whatever transaction is open: what is done is committed, a transaction of the user's is undone.
+        """Leave whatever transaction is open: what is done is committed, a transaction of the file's is undone.
 
-        :raises Unrecorded: the server did not take it.
+        :raises RecordingFailed: the server did not take it.
         """
-        if self._transaction is Transaction.OURS:
+        if self.state.owner is Owner.RECORDER:
             self.flush()
-            self._is_safe(self._journal.progress.reached)
-        elif self.holds:
+        elif self.state.held:
+            self._roll_back()
             try:
-                self._roll_back()
+                self._recorder.find_committed()
             except ServerError as error:
-                raise RecordingFailed(error) from error
+                raise RecordingFailed(error, reading=True) from error
 
-    def close(self, outcome: str, error: str, partly: bool = False, state: Optional[State] = None) -> None:
+    def close(
+        self, outcome: str, error: str, partly: Optional[InFlightStatement] = None, state: Optional[State] = None
+    ) -> None:
         """Record how an attempt ended that has not succeeded; without a connection the next run will.
 
-        :param partly: the statement that failed may have had an effect.
+        :param partly: what may have had an effect.
         :param state: what the state table is to hold again, if the attempt has left nothing behind.
         """
-        progress = self._journal.progress
-        progress.reached = self.safe
-        if not partly:
-            progress.flight = None
-        self._write_last(lambda: self._journal.closing(outcome, error, state))
+        self._write_last(lambda: self._recorder.closing(outcome, error, partly, state))
 
     def abandon(self, error: ServerError) -> None:
         """Record that a run ended because something could not be recorded."""
-        self._write_last(lambda: self._journal.abandoning(error.reason))
+        self._write_last(lambda: self._recorder.abandoning(error.reason))
 
     def _write_last(self, statements: Callable[[], list[str]]) -> None:
         with suppress(ServerError):
-            self._journal.wait_for_next_second()
+            self._recorder.wait_for_next_second()
             last = statements()
             if last:
-                self._session.execute(_COMMIT.encode(), [_START, *last])
+                guard = [self._lock.guard] if self._lock is not None else []
+                self._session.execute(COMMIT.encode(), [*guard, START_TRANSACTION, *last])

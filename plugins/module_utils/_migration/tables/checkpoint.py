@@ -38,14 +38,18 @@ class Position(NamedTuple):
 
 
 class InFlightStatement(NamedTuple):
-    """A statement that is being carried out: its digest, and its objects' definitions before.
+    """What is being carried out: a statement, or a section of several.
 
-    :param definitions: sort, name and fingerprint; then, for a statement that replaces rows, further fingerprints.
+    :param digest: of the statement, or of the section's first.
+    :param before: its objects' definitions before, each as a fingerprint; then, for a statement that replaces rows,
+        further fingerprints.
+    :param last: the number of the last statement of a section; None for one statement.
     """
 
     digest: str
     objects: tuple[Object, ...] = ()
     before: tuple[Optional[str], ...] = ()
+    last: Optional[int] = None
 
 
 @dataclass
@@ -56,34 +60,39 @@ class Checkpoint:
     """
 
     reached: Position = field(default_factory=Position)
-    flight: Optional[InFlightStatement] = None
+    in_flight: Optional[InFlightStatement] = None
     log: SessionRecorder = field(default_factory=SessionRecorder)
     written_at: Optional[int] = None
 
-    def dump(self) -> str:
-        """Return the JSON text."""
-        values: dict[str, Any] = {"chain": self.reached.chain, "digests": "".join(self.reached.digests)}
+    def dump(self, reached: Position, in_flight: Optional[InFlightStatement]) -> str:
+        """Return the JSON text for a place of the attempt, and what is under way there."""
+        values: dict[str, Any] = {"chain": reached.chain, "digests": "".join(reached.digests)}
         if self.written_at is not None:
             values["written_at"] = self.written_at
-        if self.flight is not None:
-            values["flight"] = self.flight.digest
-            values["objects"] = [(thing.sort, _text(thing.name)) for thing in self.flight.objects]
-            values["before"] = self.flight.before
-        session = self.log.as_json(self.reached.done)
+        if in_flight is not None:
+            values["flight"] = in_flight.digest
+            values["objects"] = [(thing.sort, _text(thing.name)) for thing in in_flight.objects]
+            values["before"] = in_flight.before
+        session = self.log.as_json(reached.done)
         if session:
             values["session"] = session
         return _JSON.encode(values)
 
 
-def load(done: int, text: Optional[str]) -> Checkpoint:
-    """Read what ``dump`` wrote for an attempt with so many statements done."""
+def load(done: int, begun: int, text: Optional[str]) -> Checkpoint:
+    """Read what ``dump`` wrote for an attempt.
+
+    :param done: how many statements are done.
+    :param begun: the number of the last one that may have begun.
+    """
     values = json.loads(text or "{}")
     digests = values.get("digests", "")
     each = tuple(digests[place : place + _SHORT] for place in range(0, len(digests), _SHORT))
     flight = None
     if "flight" in values:
         objects = tuple(Object(sort, name.encode("utf-8", "surrogateescape")) for sort, name in values["objects"])
-        flight = InFlightStatement(values["flight"], objects, tuple(values["before"]))
+        last = begun if begun > done + 1 else None
+        flight = InFlightStatement(values["flight"], objects, tuple(values["before"]), last)
     log = SessionRecorder(Entry(**entry) for entry in values.get("session", ()))
     return Checkpoint(Position(done, values.get("chain", ""), each), flight, log, values.get("written_at"))
 

@@ -9,12 +9,12 @@ Private to the collection.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
+from ..._mysql.statements import text_literal
 from ..model import Move, State
 
 RUNNING = "running"
@@ -23,13 +23,10 @@ FAILED = "failed"
 INTERRUPTED = "interrupted"
 # Outcomes of attempts that are not over.
 OPEN = (RUNNING, FAILED, INTERRUPTED)
-# Directions besides up and down: set by migration_force; found to have been moved by something else.
+# A direction besides up and down: set by migration_force. See also applied.py.
 FORCE = "force"
-EXTERNAL = "external"
 
 _NOW = "LAST_INSERT_ID()"
-# In ASCII, without quotes, backslashes and percent signs.
-_PLAIN = re.compile(r"[\x00-$&(-\[\]-\x7f]*")
 _COLUMNS = {
     "id": "BIGINT NOT NULL PRIMARY KEY",
     "version": "BIGINT NULL",
@@ -58,7 +55,7 @@ _COLUMNS = {
 class AttemptRecord(NamedTuple):
     """One attempt, as the table has it; times are in UTC.
 
-    :param direction: up, down, force or external.
+    :param direction: up, down, force, external or baseline.
     :param from_version: the version before a move by force or from outside.
     :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
     :param done: how many statements are known to be done.
@@ -88,10 +85,10 @@ class AttemptRecord(NamedTuple):
     last_insert_id: int
     progress: Optional[str]
 
-    @property
-    def open(self) -> bool:
-        """Whether the attempt is one that could go on."""
-        return self.direction in ("up", "down") and self.outcome in OPEN
+    def explains(self, state: State) -> bool:
+        """Tell whether it is this attempt that has left the state dirty, and could be resumed."""
+        is_open = self.direction in ("up", "down") and self.outcome in OPEN
+        return state.dirty and is_open and self.leads_to == state.version and self.version is not None
 
     @property
     def moment(self) -> str:
@@ -167,10 +164,14 @@ class HistoryTable:
         )
         return [Move(*row) for row in rows]
 
-    def last_id(self) -> int:
-        """Return the number of the newest row; 0 if there is none."""
-        [(last,)] = self._session.query(f"SELECT MAX(id) FROM {self.table}")
-        return int(last or 0)
+    def last_id(self, now: bool = False) -> int:
+        """Return the number of the newest row; 0 if there is none.
+
+        :param now: of those that are committed, whatever the open transaction sees.
+        """
+        sharing = " LOCK IN SHARE MODE" if now else ""
+        rows = self._session.query(f"SELECT id FROM {self.table} ORDER BY id DESC LIMIT 1{sharing}")
+        return int(rows[0][0]) if rows else 0
 
     def insert(self, values: Mapping[str, Any]) -> str:
         """Return the statement that adds a row; what is not given is empty."""
@@ -183,16 +184,24 @@ class HistoryTable:
         changes = ", ".join(f"{name} = {text}" for name, text in texts.items())
         return f"UPDATE {self.table} SET {changes} WHERE id = {number}"
 
+    def forgetting(self, number: int) -> str:
+        """Return the statement that empties what attempts before that row kept to be resumed.
+
+        Their checkpoints hold values and texts of the migrations, and servers quote texts in errors, of which the code
+        stays.
+        """
+        return (
+            f"UPDATE {self.table} SET progress = NULL, error = IF(error LIKE '(%', CONCAT(SUBSTRING_INDEX(error, ')', "
+            f"1), ')'), IF(outcome = '{FAILED}', NULL, error)) WHERE id < {number} AND progress IS NOT NULL AND "
+            f"direction IN ('up', 'down')"
+        )
+
 
 def literal(value: Any) -> str:
     """Return a value as SQL that means the same in every sql_mode and character set."""
     if value is None:
         return "NULL"
-    if isinstance(value, (int, float)):
-        return repr(value)
-    if _PLAIN.fullmatch(value):
-        return f"'{value}'"
-    return f"_utf8mb4 X'{value.encode('utf-8', 'replace').hex()}'"
+    return repr(value) if isinstance(value, (int, float)) else text_literal(value)
 
 
 def _quoted(name: str) -> str:

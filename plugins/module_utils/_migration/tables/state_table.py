@@ -9,11 +9,10 @@ Source: golang-migrate v4.19.1, database/mysql/mysql.go (ensureVersionTable, Ver
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Optional
 
 from ..._core.errors import Error
-from ..._mysql.session import ServerError, Session
+from ..._mysql.session import Session
 from ..model import State
 
 # Seconds that a server takes at most to undo what was open when it was killed.
@@ -35,14 +34,16 @@ class StateTable:
         # A migration may have left the schema, by USE.
         self._qualified = f"{_quoted(session.schema)}.{self._quoted}"
 
-    def read(self) -> State:
+    def read(self, now: bool = False) -> State:
         """Return what the table says; a table that is not there says that nothing is applied.
 
+        :param now: what is committed, whatever the open transaction sees.
         :raises Error: a table of that name has another shape, or more than one row.
         """
         if not self._exists():
             return State(None, False)
-        rows = self._session.query(f"SELECT version, dirty FROM {self._qualified} LIMIT 2")
+        sharing = " LOCK IN SHARE MODE" if now else ""
+        rows = self._session.query(f"SELECT version, dirty FROM {self._qualified} LIMIT 2{sharing}")
         if len(rows) > 1:
             raise Error(
                 f"The state table {self._table} in {self._session.database} has more than one row; golang-migrate "
@@ -66,26 +67,17 @@ class StateTable:
         A clean state of None is an empty table; a dirty one is a row of -1.
         """
         number = _NIL if state.version is None else state.version
-        delete = f"DELETE FROM {self._quoted} LIMIT 1"
+        delete = f"DELETE FROM {self._qualified} LIMIT 1"
         if number < 0 and not state.dirty:
             return [delete]
-        return [delete, f"INSERT INTO {self._quoted} (version, dirty) VALUES ({number}, {state.dirty:d})"]
-
-    def write(self, state: State, *beside: str) -> None:
-        """Replace the row, in one transaction with what is to be written beside it."""
-        try:
-            self._session.execute(b"COMMIT", ["START TRANSACTION", *self.writing(state), *beside])
-        except ServerError:
-            with suppress(ServerError):
-                self._session.query("ROLLBACK")
-            raise
+        return [delete, f"INSERT INTO {self._qualified} (version, dirty) VALUES ({number}, {state.dirty:d})"]
 
     def written_at(self) -> Optional[int]:
         """Return when somebody last wrote to the table, in seconds since 1970 of the server's clock.
 
         None if the server does not know: it forgets when it is stopped, and its recovery writes, too.
         """
-        if not self._session.mariadb:
+        if self._session.has_stats_expiry:
             # MySQL shows figures of yesterday otherwise.
             self._session.query("SET SESSION information_schema_stats_expiry = 0")
         [(now, written)] = self._session.query(
@@ -105,16 +97,20 @@ class StateTable:
         :raises Error: it is, but is not golang-migrate's.
         """
         columns = self._session.query(
-            "SELECT LOWER(column_name), LOWER(data_type) FROM information_schema.columns "
-            "WHERE table_schema = %s AND table_name = %s",
+            "SELECT LOWER(column_name), LOWER(data_type), is_nullable = 'YES' OR column_default IS NOT NULL OR "
+            "extra <> '' FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
             (self._session.schema, self._table),
         )
-        if columns and {name: kind.endswith("int") for name, kind in columns} != {"version": True, "dirty": True}:
-            names = ", ".join(f"{name} {kind}" for name, kind in columns)
+        kinds = {name: kind for name, kind, _optional in columns}
+        ours = all(kinds.get(name, "").endswith("int") for name in ("version", "dirty"))
+        # golang-migrate leaves the others to their defaults, too.
+        fits = all(optional for name, _kind, optional in columns if name not in ("version", "dirty"))
+        if columns and not (ours and fits):
+            names = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
             raise Error(
                 f"The table {self._table} in {self._session.database} is not golang-migrate's state table: it has the "
-                f"columns {names}, not version and dirty. It belongs to something else and is left alone; "
-                "choose another migrations_table."
+                f"columns {names}, and not version and dirty with nothing else that must be given. It belongs to "
+                "something else and is left alone; choose another migrations_table."
             )
         return bool(columns)
 

@@ -1,0 +1,210 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is known of a statement before it is sent, and how far the section goes that it opens. Private to the collection.
+
+The text says what a statement is; that it can be undone is said by the server's dictionary (nontransactional.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, takewhile
+from typing import NamedTuple, Optional
+
+from ..._mysql.session import Session
+from ..files.reader import FileReader
+from ..statements.classified import ClassifiedStatement
+from ..statements.classify import StatementKind
+from ..statements.lookahead import Lookahead
+from ..statements.nontransactional import TransactionalTables
+from .transaction import COMMITS, Facts, Owner, TxState
+
+# They have no effect but on the session, or only end what others did.
+_HARMLESS = (
+    StatementKind.SESSION,
+    StatementKind.BEGIN,
+    StatementKind.COMMIT,
+    StatementKind.UNLOCK,
+    StatementKind.NEXT_TRANSACTION,
+)
+_TEMPORARY = (b"CREATE TEMPORARY", b"DROP TEMPORARY")
+_XA_OPENS = (b"START", b"BEGIN")
+
+Proven = Callable[[ClassifiedStatement], bool]
+
+
+class Judgement(NamedTuple):
+    """What is known of a statement.
+
+    :param last: of the section that it opens, the last statement's number; None if it opens none.
+    """
+
+    facts: Facts
+    last: Optional[int]
+
+
+class Judge:
+    """Judges statements before they are sent.
+
+    :ivar tables: what the dictionary says of the tables that they name.
+    """
+
+    def __init__(self, session: Session, lookahead: Lookahead) -> None:
+        self.tables = TransactionalTables(session)
+        self._session = session
+        self._lookahead = lookahead
+        self._wraps: Optional[bool] = None
+        # Of the statements that come behind the one that was judged last: there may be no time to ask then.
+        self._known: dict[int, bool] = {}
+
+    def judge(self, statement: ClassifiedStatement, reader: FileReader, state: TxState) -> Judgement:
+        """Return what is known of the statement that was taken last.
+
+        :raises ServerError: the connection was lost.
+        """
+        effect = statement.effect
+        proven = self._known.pop(id(statement.statement), None)
+        if proven is None:
+            proven = not statement.reads_diagnostics and self.proven(statement)
+        self._known.clear()
+        observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader)))
+        last = None if state.sealed or state.next_only else self._last(statement, reader, state, proven, observers)
+        temporary = effect.verb in _TEMPORARY and effect.plain
+        facts = Facts(
+            kind=StatementKind.SESSION if temporary else effect.kind,
+            verb=effect.verb,
+            proven=proven,
+            wrapped=effect.kind is StatementKind.DATA and not proven and not temporary and self._may_wrap(),
+            reads_diagnostics=statement.reads_diagnostics,
+            observed=bool(observers),
+            batchable=statement.batchable,
+            section=last is not None,
+        )
+        return Judgement(facts, last)
+
+    def proven(self, statement: ClassifiedStatement) -> bool:
+        """Tell whether a statement has no effect, or only one that is undone with its transaction.
+
+        :raises ServerError: the connection was lost.
+        """
+        effect = statement.effect
+        if effect.verb in _TEMPORARY:
+            # It goes with its session.
+            return effect.plain
+        if effect.kind is StatementKind.DATA:
+            return self.tables.proven(effect)
+        return effect.kind in _HARMLESS
+
+    def _behind(self, reader: FileReader) -> Iterator[ClassifiedStatement]:
+        return self._lookahead.section(reader)
+
+    def _foresee(self, statement: ClassifiedStatement) -> bool:
+        """Judge a statement that comes later, for when there is no time to ask."""
+        known = self._known[id(statement.statement)] = self.proven(statement)
+        return known
+
+    def _last(
+        self,
+        statement: ClassifiedStatement,
+        reader: FileReader,
+        state: TxState,
+        proven: bool,
+        observers: list[ClassifiedStatement],
+    ) -> Optional[int]:
+        kind, verb = statement.effect.kind, statement.effect.verb
+        number = statement.statement.number
+        if kind is StatementKind.LOCK:
+            return locks_last(number, self._behind(reader))
+        if kind is StatementKind.XA and verb in _XA_OPENS:
+            return xa_last(number, self._behind(reader))
+        if kind is StatementKind.NEXT_TRANSACTION:
+            return self._next_last(statement, reader)
+        if kind is StatementKind.BEGIN:
+            return transaction_last(self._behind(reader), self.proven)
+        if kind is StatementKind.OPAQUE and state.owner is not Owner.USER:
+            return left_open_last(number, self._behind(reader), self.proven)
+        if state.owner is Owner.USER:
+            if self._session.in_transaction:
+                return None
+            # With autocommit off, it opens a transaction.
+            return transaction_last(chain([statement], self._behind(reader)), self.proven)
+        if not all([self._foresee(item) for item in observers]):
+            return observers[-1].statement.number
+        return None
+
+    def _next_last(self, statement: ClassifiedStatement, reader: FileReader) -> Optional[int]:
+        """Say how far SET TRANSACTION reaches: nothing of ours may come between it and its transaction."""
+        behind = self._behind(reader)
+        for item in behind:
+            if item.effect.kind is StatementKind.SESSION:
+                continue
+            if item.effect.kind is StatementKind.BEGIN:
+                return transaction_last(behind, self.proven)
+            rows = item.effect.kind is StatementKind.DATA and b"READ ONLY" not in statement.resolved_text.upper()
+            observed = next((one.reads_diagnostics for one in behind), False)
+            return None if rows and self._foresee(item) and not observed else item.statement.number
+        return None
+
+    def _may_wrap(self) -> bool:
+        """Tell whether a transaction of ours may be around rows that none guards.
+
+        Under enforce_gtid_consistency a server refuses them there (MySQL reference manual, "Restrictions on Replication
+        with GTIDs"); and where it does not say what a transaction wrote, the wrapping would be for nothing.
+        """
+        if self._wraps is None:
+            self._wraps = self._session.tracked
+            if self._wraps and not self._session.mariadb:
+                [(enforced,)] = self._session.query("SELECT @@GLOBAL.enforce_gtid_consistency")
+                self._wraps = enforced == "OFF"
+        return self._wraps
+
+
+def transaction_last(statements: Iterable[ClassifiedStatement], proven: Proven) -> Optional[int]:
+    """Return the last statement of a transaction of the file's; None if all that it does is proven.
+
+    :param statements: those that come next.
+    """
+    harmless, last = True, None
+    for item in statements:
+        if item.effect.kind in (*COMMITS, StatementKind.LOCK, StatementKind.BEGIN):
+            break
+        last = item.statement.number
+        harmless = harmless and proven(item)
+        if item.effect.kind is StatementKind.COMMIT:
+            break
+    return None if harmless else last
+
+
+def left_open_last(number: int, statements: Iterable[ClassifiedStatement], proven: Proven) -> Optional[int]:
+    """Return the last statement of a transaction that a call may leave open; None if nothing suggests that it does.
+
+    :param number: of the call.
+    """
+    seen = []
+    for item in statements:
+        if item.effect.kind in (*COMMITS, StatementKind.LOCK, StatementKind.BEGIN):
+            return None
+        seen.append(item)
+        if item.effect.kind is StatementKind.COMMIT:
+            return None if all(proven(one) for one in seen) else item.statement.number
+    return None
+
+
+def locks_last(number: int, statements: Iterable[ClassifiedStatement]) -> int:
+    """Return the last statement before which locks are let go, which is part of the section."""
+    for item in statements:
+        number = item.statement.number
+        if item.effect.kind in (StatementKind.UNLOCK, StatementKind.BEGIN):
+            break
+    return number
+
+
+def xa_last(number: int, statements: Iterable[ClassifiedStatement]) -> int:
+    """Return the statement that ends an XA transaction, or the file's last."""
+    for item in statements:
+        number = item.statement.number
+        if item.effect.kind is StatementKind.XA and item.effect.verb in (b"COMMIT", b"ROLLBACK"):
+            break
+    return number
