@@ -31,7 +31,6 @@ class Limit:
         self._session = session
         self._connect = connect
         self.seconds = seconds
-        [(self._connection,)] = session.query("SELECT CONNECTION_ID()")
         self.exceeded = False
 
     @contextmanager
@@ -53,4 +52,4 @@ class Limit:
     def _end(self) -> None:
         self.exceeded = True
         with suppress(Error), self._connect() as other:
-            other.query("KILL QUERY %s", (self._connection,))
+            other.query("KILL QUERY %s", (self._session.connection_id,))

@@ -15,6 +15,9 @@ from typing import Any, Optional
 from .._core.errors import Error
 from .session import ServerError, Session
 
+# BIGINT UNSIGNED value is out of range.
+_OUT_OF_RANGE = 1690
+
 UnderWay = Callable[[Session, Mapping[str, Any]], str]
 
 
@@ -26,11 +29,59 @@ def lock_name(database: str, table: str) -> str:
     return str((zlib.crc32(f"{database}:{table}".encode()) * 1486364155) & 0xFFFFFFFF)
 
 
+class Lock:
+    """A lock that this session has taken, and may have lost since: a migration can release it.
+
+    :ivar name: golang-migrate's.
+    :ivar guard: a statement to be put ahead of writes of ours in their packet. It is answered with OK and has no effect
+        if this session holds the lock; otherwise it fails, so that the server does not run what is behind it.
+    """
+
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self.name = name
+        # Only an error ends a packet. DO hides errors and SELECT has rows, so a variable is set to what it is; this one
+        # matters to no statement. The sum is too large for any integer if the lock is not ours. The value of a function
+        # that asks for a lock is never computed beforehand.
+        held = f"IF({_used(name)} <=> CONNECTION_ID(), 0, 1)"
+        value = "@@SESSION.net_retry_count"
+        self.guard = f"SET SESSION net_retry_count = IF(~0 + {held}, {value}, {value})"
+
+    def lost(self, error: ServerError) -> bool:
+        """Tell whether an error is the guard's, which says that the lock is lost."""
+        return error.code == _OUT_OF_RANGE and "is_used_lock(" in error.reason and self.name in error.reason
+
+    def retake(self) -> bool:
+        """Take the lock again, without waiting; return whether this session holds it now.
+
+        :raises ServerError: the connection was lost.
+        """
+        # MySQL and MariaDB count how often a session takes a lock, and would want it released as often.
+        taken = f"IF({_used(self.name)} <=> CONNECTION_ID(), 1, GET_LOCK({_quoted(self.name)}, 0))"
+        return self._session.query(f"SELECT {taken}") == [(1,)]
+
+    def release(self) -> None:
+        """Let the lock go. A connection that is gone has done so already."""
+        with suppress(ServerError):
+            self._session.query(f"SELECT RELEASE_LOCK({_quoted(self.name)})")
+
+
+def _quoted(name: str) -> str:
+    # MariaDB compares the bytes, which depend on the session's character set without this.
+    return f"_latin1'{name}'"
+
+
+def _used(name: str) -> str:
+    return f"IS_USED_LOCK({_quoted(name)})"
+
+
 @contextmanager
 def locked(
     session: Session, params: Mapping[str, Any], warn: Callable[[str], None], under_way: UnderWay
-) -> Iterator[None]:
-    """Hold the lock for the length of a ``with`` block. The server frees it if the connection dies.
+) -> Iterator[Optional[Lock]]:
+    """Hold the lock for the length of a ``with`` block; None if there is to be none.
+
+    The server frees it if the connection dies.
 
     :param params: migrations_table, lock and lock_timeout, which is in seconds.
     :param warn: is told when there is no lock.
@@ -39,31 +90,29 @@ def locked(
     """
     if not params["lock"]:
         warn(
-            f"Nothing keeps another run off {session.database}, because lock is false: make sure that neither this "
+            f"Locking is off: nothing prevents concurrent runs on {session.database}. Make sure that neither this "
             "collection nor golang-migrate works on it at the same time."
         )
-        yield
+        yield None
         return
     table, timeout = params["migrations_table"], params["lock_timeout"]
-    name = lock_name(session.database, table)
-    if session.query("SELECT GET_LOCK(%s, %s)", (name, timeout)) != [(1,)]:
+    lock = Lock(session, lock_name(session.database, table))
+    if session.query(f"SELECT GET_LOCK({_quoted(lock.name)}, {timeout})") != [(1,)]:
         holder = lock_holder(session, table) or "a run that has just ended"
         raise Error(
-            f"Another run is at work on {session.database}: its lock was not free within {timeout} s. "
+            f"Another migration run holds the lock on {session.database}: it was not free within {timeout} s. "
             f"It is held by {holder}. {under_way(session, params)}Wait for it, or raise lock_timeout.",
             lock_holder=holder,
         )
     try:
-        yield
+        yield lock
     finally:
-        # A connection that is gone has freed the lock already.
-        with suppress(ServerError):
-            session.query("SELECT RELEASE_LOCK(%s)", (name,))
+        lock.release()
 
 
 def lock_holder(session: Session, table: str) -> Optional[str]:
     """Return who holds the lock, as far as the server lets this user see; None if nobody does."""
-    [(connection,)] = session.query("SELECT IS_USED_LOCK(%s)", (lock_name(session.database, table),))
+    [(connection,)] = session.query(f"SELECT {_used(lock_name(session.database, table))}")
     if connection is None:
         return None
     rows = session.query(

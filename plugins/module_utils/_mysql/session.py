@@ -2,88 +2,52 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One connection to a database; the one place that knows PyMySQL. Private to the collection."""
+"""A session with a server: it runs statements, and knows what they have made of it. Private to the collection.
+
+The server says in its answers what a statement changed. Where it does not (it is too old, or something between us and
+it leaves that out), it is asked after each statement of the user's.
+"""
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, NoReturn, Optional, Union
+from typing import Any, NamedTuple, Optional
 
-from .._core.dependency import Dependency
 from .._core.errors import Error
+from .errors import ServerError
+from .session_track import AUTOCOMMIT, TransactionReport
 from .settings import Settings
+from .versions import Support, read_version
+from .wire import Answer, Rows, Wire
 
-_PYMYSQL = Dependency("PyMySQL[rsa]")
-with _PYMYSQL:
-    import pymysql
-    from pymysql.constants import CLIENT, SERVER_STATUS
-    from pymysql.cursors import SSCursor
+__all__ = ["LARGE", "Answer", "Packet", "Rows", "ServerError", "Session", "TransactionReport", "connect"]
 
-    class _Connection(pymysql.connections.Connection):
-        """Can do something else between a question and its answer, for which PyMySQL has no way of its own."""
-
-        meanwhile: Optional[Callable[[], None]] = None
-
-        def _execute_command(self, command: int, sql: Any) -> None:
-            super()._execute_command(command, sql)  # type: ignore[misc]
-            meanwhile, self.meanwhile = self.meanwhile, None
-            if meanwhile is not None:
-                meanwhile()
-
-
-# A statement without one of these leaves the character set of the answers as it is.
-_MAY_CHANGE_CHARACTER_SET = (b"character", b"charset", b"names", b"execute", b"call")
-_NO_LIMIT = " LIMIT 9223372036854775807"
-_NO_TLS_ON_SERVER = 2026
-# The connection failed; the server ended it (1053, 1927, 3169: shutdown and KILL, 4031: idle for too long).
-_LOST = (0, 1053, 1927, 2006, 2013, 3169, 4031)
-# The protocol's numbers of types (MySQL internals, "Column Types").
-_EXACT = (0, 1, 2, 3, 8, 9, 246)
-_FLOATING = (4, 5)
 # Bytes; a larger statement has a packet of its own, since there is a limit to a packet's size.
 LARGE = 1 << 16
-_PLUGIN_FAILED = 2059
-_HINTS = {
-    1040: "The server has too many connections; try again, or raise max_connections.",
-    1044: "Grant the user its privileges on this schema.",
-    1045: "Check login_user and login_password, and from which hosts the user may log in.",
-    1049: "Create the schema first, or correct login_db.",
-    1129: "The server blocks this host after too many failed connections: FLUSH HOSTS on the server.",
-    1130: "The server does not let this host in: check the host part of the user's account.",
-    1698: "Check login_user and login_password, and from which hosts the user may log in.",
-    2013: "Check login_host and login_port: something else may be listening there, or the server is overloaded.",
-    2003: "Check login_host and login_port, and that a firewall lets the runner through.",
-    2026: "The server offers no TLS, or none that fits: check tls and ca_cert.",
-    _PLUGIN_FAILED: "Anybody could pretend to be that server: set tls to required, verify_ca or verify_identity.",
-    2061: "Use tls: required, or install the cryptography package on the runner.",
-}
-
-
-class ServerError(Error):
-    """What the server, or the connection to it, answered.
-
-    :param code: the server's error code; 0 when the connection itself failed.
-    :param reason: the server's text.
-    :ivar place: which statement of a packet it was about.
-    """
-
-    def __init__(self, code: int, reason: str, doing: str) -> None:
-        self.code = code
-        self.reason = reason
-        self.place = 0
-        super().__init__(f"{doing}: ({code}) {reason}", error_code=code)
-
-    @property
-    def lost(self) -> bool:
-        """Whether the connection is gone."""
-        return self.code in _LOST
-
-
-Rows = list[tuple[Any, ...]]
-Answer = Union[Rows, ServerError]
+# A migration may have set sql_select_limit, which holds for questions without a limit of their own.
+_NO_LIMIT = " LIMIT 9223372036854775807"
+_TRACKED = (
+    "sql_mode",
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "autocommit",
+    "completion_type",
+)
+_TRACK = (
+    f"SESSION session_track_system_variables = '{','.join(_TRACKED)}', SESSION session_track_schema = 1, "
+    "SESSION session_track_transaction_info = 'CHARACTERISTICS', "
+)
+# Set, not believed: init_connect may have switched it off.
+_AUTOCOMMIT = "SESSION autocommit = 1"
+# MariaDB keeps what a statement that failed has changed until another one changes something that is tracked.
+_DELIVER = b"SET SESSION completion_type = @@SESSION.completion_type;"
+_ASKED = ("sql_mode", "character_set_client", "character_set_connection", "character_set_results")
+_VALUES = f"SELECT {', '.join(f'@@{name}' for name in _ASKED)}, HEX(DATABASE())"
+# The protocol's numbers of types (MySQL's source documentation, "Column Definition").
+_EXACT = (0, 1, 2, 3, 8, 9, 246)
+_FLOATING = (4, 5)
 
 
 class Packet(NamedTuple):
@@ -100,73 +64,131 @@ class Session:
     """One open connection, with autocommit on, on which everything of a run happens.
 
     :ivar database: the schema's name as it was given.
-    :ivar mariadb: MariaDB rather than MySQL.
     :ivar server: the server's version text.
+    :ivar mariadb: MariaDB rather than MySQL.
     :ivar version: the version as a number, 101119 for 10.11.19.
-    :ivar sql_modes: the session's sql_mode now.
+    :ivar atomic_ddl: whether a definition that was cut off took effect as a whole or not at all.
+    :ivar has_stats_expiry: whether the server has the variable information_schema_stats_expiry.
+    :ivar complaint: what is to be said about a server that is not supported any more, for a warning.
+    :ivar connection_id: the connection's number, as the server counts.
     :ivar schema: the name of the schema that was opened, as the server writes it.
-    :ivar foreign_results: whether the character set in which the server answers may have been changed.
+    :ivar tracked: whether the server says by itself what a statement changes.
+    :ivar wrote_nontransactional: whether the user's statement in the last packet, or one before it in its transaction,
+        wrote a table without transactions; said of statements in a transaction only, and where ``tracked``.
     """
 
-    def __init__(self, connection: Any, database: str) -> None:
-        self._connection = connection
-        self.database = database
-        self.server: str = connection.get_server_info()
-        self.mariadb = "mariadb" in self.server.lower()
-        self.version = _version_number(self.server)
-        self.foreign_results = False
-        [(modes, self.schema)] = self.query("SELECT @@sql_mode, DATABASE()")
-        self.sql_modes = frozenset(modes.split(","))
+    def __init__(self, wire: Wire, database: str) -> None:
+        """Set up the session, in one round trip.
 
-    def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        :raises Error: the server is too old.
+        :raises ServerError: the connection was lost.
+        """
+        self._wire = wire
+        self._state = wire.state
+        self.database = database
+        self.wrote_nontransactional = False
+        self._stale = False
+        row = self._set_up()
+        # A proxy's greeting may name another version than its server has.
+        self.server = row[5]
+        known = read_version(self.server)
+        if known.support is Support.REFUSED:
+            raise Error(str(known.complaint))
+        self.mariadb, self.version = known
+        self.atomic_ddl = known.atomic_ddl
+        self.has_stats_expiry = known.has_stats_expiry
+        self.complaint = known.complaint
+        self.connection_id = int(row[6])
+        self.schema = self._state.schema
+
+    def _set_up(self) -> tuple[str, ...]:
+        question = _VALUES + ", VERSION(), CONNECTION_ID()" + _NO_LIMIT
+        if self._wire.may_track:
+            with suppress(ServerError):
+                answer = self._wire.send(f"SET {_TRACK}{_AUTOCOMMIT};{question}".encode(), 1)
+                # Setting it is such a change: who does not report this one reports none.
+                self.tracked = "autocommit" in self._state.variables
+                return self._take(answer)
+        self.tracked = False
+        return self._take(self._wire.send(f"SET {_AUTOCOMMIT};{question}".encode(), 1))
+
+    @property
+    def sql_modes(self) -> frozenset[str]:
+        """The session's sql_mode."""
+        return frozenset(filter(None, self._state.variables["sql_mode"].split(",")))
+
+    @property
+    def character_set_client(self) -> str:
+        """In which character set the server reads statements, for instance ``utf8mb4``."""
+        return self._state.variables["character_set_client"]
+
+    @property
+    def character_set_results(self) -> str:
+        """In which character set the server answers; empty if each value comes in its own."""
+        return self._state.variables["character_set_results"]
+
+    @property
+    def foreign_results(self) -> bool:
+        """Whether the server answers in another character set than UTF-8."""
+        return self.character_set_results != "utf8mb4"
+
+    @property
+    def current_schema(self) -> Optional[str]:
+        """What DATABASE() is; None if there is none."""
+        return self._state.schema
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._state.in_transaction
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether autocommit is on."""
+        return bool(self._state.status & AUTOCOMMIT)
+
+    @property
+    def transaction(self) -> TransactionReport:
+        """What the open transaction has done, and whether tables are locked; nothing where not ``tracked``."""
+        return self._state.transaction
+
+    @property
+    def next_transaction(self) -> str:
+        """What SET TRANSACTION has set for the next transaction only, as statements; empty if nothing."""
+        return "" if self.in_transaction else self._state.characteristics
+
+    def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:
         """Run one statement of ours and return its rows.
 
         :param sql: with ``%s`` for each argument.
         :raises ServerError: the server refused it, or the connection was lost.
         """
         if sql.startswith("SELECT") and " LIMIT " not in sql:
-            # A migration may have set sql_select_limit, which holds for questions without a limit of their own.
             sql += _NO_LIMIT
-        try:
-            with self._plain_results(), self._connection.cursor() as cursor:
-                cursor.execute(sql, tuple(arguments) or None)
-                return list(cursor.fetchall())
-        except pymysql.err.Error as error:
-            raise _server_error(error, f"The server refused {sql!r}") from error
+        with self._in_utf8("character_set_client", "character_set_results"):
+            return self._wire.query(sql, arguments)
 
-    @contextmanager
-    def _plain_results(self) -> Iterator[None]:
-        """Have the server answer in the character set that we read, whatever a migration has set."""
-        if not self.foreign_results:
-            yield
-            return
-        with self._bytes(), self._connection.cursor() as cursor:
-            cursor.execute(b"SELECT @@character_set_results" + _NO_LIMIT.encode())
-            [(name,)] = cursor.fetchall()
-            self.foreign_results = name != b"utf8mb4"
-            if self.foreign_results:
-                cursor.execute(b"SET character_set_results = utf8mb4")
-        if not self.foreign_results:
-            yield
-            return
-        try:
-            yield
-        finally:
-            # Its name may itself have come in UTF-16 or UTF-32.
-            back = b"NULL" if name is None else bytes(name).replace(b"\0", b"")
-            with suppress(pymysql.err.Error), self._bytes(), self._connection.cursor() as cursor:
-                cursor.execute(b"SET character_set_results = " + back)
+    def rows(self, question: bytes) -> Answer:
+        """Return the rows of a question, as bytes, or the error that the server answered.
 
-    @contextmanager
-    def _bytes(self) -> Iterator[None]:
-        """Take what comes back as bytes: it may be no text at all, names of columns included."""
-        connection = self._connection
-        settings = connection.use_unicode, connection.decoders, connection.encoding
-        connection.use_unicode, connection.decoders, connection.encoding = False, {}, "latin1"
-        try:
-            yield
-        finally:
-            connection.use_unicode, connection.decoders, connection.encoding = settings
+        :raises ServerError: the connection was lost.
+        """
+        with self._in_utf8("character_set_results"):
+            return self._wire.send(question, 0)
+
+    def constant(self, expression: bytes) -> bytes:
+        """Return SQL that has the value, the type and the character set that an expression has now.
+
+        :raises ServerError: the server refused it, or the connection was lost.
+        """
+        question = b"SELECT %b, HEX(%b), CHARSET(%b), COLLATION(%b)" % ((expression,) * 4) + _NO_LIMIT.encode()
+        with self._in_utf8("character_set_results"):
+            (value, digits, charset, collation), kind = self._wire.row(question)
+        if value is None:
+            return b"NULL"
+        if kind in _EXACT or kind in _FLOATING:
+            return bytes(value) if kind in _EXACT or b"e" in value.lower() else bytes(value) + b"e0"
+        return b"X'%b'" % digits if charset == b"binary" else b"_%b X'%b' COLLATE %b" % (charset, digits, collation)
 
     def execute(
         self,
@@ -175,6 +197,7 @@ class Session:
         after: Sequence[str] = (),
         ask: bytes = b"",
         meanwhile: Optional[Callable[[], None]] = None,
+        undisturbed: bool = False,
     ) -> Answer:
         """Run a statement of the user's as it stands, and read all that comes back without keeping it.
 
@@ -182,212 +205,112 @@ class Session:
         :param after: the same behind it, for which the user's statement must have one result.
         :param ask: a question of ours, the last of the packet.
         :param meanwhile: what to do while the server is at work; it may not use the session, nor fail.
+        :param undisturbed: the next statement asks about this one: no question of ours may come between them, so that
+            what is known of the session may be out of date until the next one has run.
         :returns: the rows that answer ``ask``, as bytes, or the error that the server answered.
         :raises ServerError: the server refused a statement, or the connection was lost; its ``place`` tells which one
             of the packet's, ``len(before)`` for the user's.
         """
         behind = b"".join(b"\n;" + text for text in (*(text.encode() for text in after), *([ask] if ask else ())))
         ahead = b"".join(text.encode() + b";" for text in before)
-        kept = len(before) + 1 + len(after) if ask else None
-        if len(statement) > LARGE and before:
-            self._send(ahead[:-1], None)
-            kept = kept - len(before) if kept else None
-            answer = self._send(statement + behind, kept, len(before), meanwhile)
-        else:
-            answer = self._send(ahead + statement + behind, kept, 0, meanwhile)
-        lowered = statement.lower()
-        if any(word in lowered for word in _MAY_CHANGE_CHARACTER_SET):
-            self.foreign_results = True
-        if b"sql_mode" in lowered:
-            self.read_sql_mode()
+        first = len(before)
+        self._state.changed = self.wrote_nontransactional = False
+        try:
+            if len(statement) > LARGE and before:
+                self._wire.send(ahead[:-1], None)
+                answer = self._send(statement + behind, 0, after, ask, meanwhile, first)
+            else:
+                answer = self._send(ahead + statement + behind, first, after, ask, meanwhile)
+        except ServerError as error:
+            if not error.lost:
+                self._ask_again(_DELIVER if self.tracked else b"")
+                self.wrote_nontransactional |= self.transaction.nontransactional_writes
+            raise
+        # SET STATEMENT and the hint SET_VAR are reported, too, although their change is over by now: a change is asked
+        # for once more.
+        self._stale |= not self.tracked or self._state.changed
+        if self._stale and not undisturbed:
+            self._ask_again()
         return answer
 
-    def rows(self, question: bytes) -> Answer:
-        """Return the rows of a question, as bytes, or the error that the server answered.
-
-        :raises ServerError: the connection was lost.
-        """
-        with self._plain_results():
-            return self._send(question, 0)
-
-    def constant(self, expression: bytes) -> bytes:
-        """Return SQL that has the value, the type and the character set that an expression has now.
-
-        :raises ServerError: the server refused it, or the connection was lost.
-        """
-        question = b"SELECT %b, HEX(%b), CHARSET(%b), COLLATION(%b)" % ((expression,) * 4) + _NO_LIMIT.encode()
-        try:
-            with self._plain_results(), self._bytes(), self._connection.cursor() as cursor:
-                cursor.execute(question)
-                [(value, digits, charset, collation)] = cursor.fetchall()
-                kind = cursor.description[0][1]
-        except pymysql.err.Error as error:
-            raise _server_error(error, f"The server refused {expression!r}") from error
-        if value is None:
-            return b"NULL"
-        if kind in _EXACT or kind in _FLOATING:
-            return bytes(value) if kind in _EXACT or b"e" in value.lower() else bytes(value) + b"e0"
-        if not digits:
-            return b"''"
-        return b"X'%b'" % digits if charset == b"binary" else b"_%b X'%b' COLLATE %b" % (charset, digits, collation)
-
     def _send(
-        self, text: bytes, kept: Optional[int], place: int = 0, meanwhile: Optional[Callable[[], None]] = None
+        self,
+        packet: bytes,
+        first: int,
+        after: Sequence[str],
+        ask: bytes,
+        meanwhile: Optional[Callable[[], None]],
+        place: int = 0,
     ) -> Answer:
-        """Send one packet, read every result, and return the rows of the one whose rows are to be kept."""
-        result = 0
-        rows: Rows = []
+        kept = first + 1 + len(after) if ask else None
+        results: list[bool] = []
         try:
-            with self._bytes(), self._connection.cursor(SSCursor) as cursor:
-                self._connection.meanwhile = meanwhile
-                cursor.execute(text)
-                while True:
-                    if result == kept:
-                        rows = list(cursor.fetchall())
-                    while cursor.fetchmany(1000):
-                        pass
-                    result += 1
-                    if not cursor.nextset():
-                        return rows
-        except pymysql.err.Error as error:
-            failure = _server_error(error, "The server refused the statement")
-            if result == kept and not failure.lost:
-                return failure
-            failure.place = place + result
-            raise failure from error
+            answer = self._wire.send(packet, kept, place, meanwhile)
+            results = self._wire.results
+            results = results[: len(results) - len(after) - (bool(ask) and not isinstance(answer, ServerError))]
+        finally:
+            # Of a packet that failed it is not known where the user's results end.
+            self.wrote_nontransactional = any((results or self._wire.results)[first:])
+        return answer
 
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction was open after the last statement that had no rows."""
-        return bool(self._connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+    def _ask_again(self, first: bytes = b"") -> None:
+        """Ask what the session is like now, unless the connection is gone, which the next statement will say."""
+        self._stale = True
+        with suppress(ServerError):
+            self._refresh(first)
 
-    @property
-    def autocommit(self) -> bool:
-        """Whether autocommit was on after the last statement that had no rows."""
-        return bool(self._connection.server_status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT)
-
-    def read_sql_mode(self) -> None:
-        """Ask for the session's sql_mode.
+    def refresh(self) -> None:
+        """Ask what the session is like now.
 
         :raises ServerError: the connection was lost.
         """
-        # Asked only when it may have changed: the question itself changes what ROW_COUNT() says.
-        [(modes,)] = self.query("SELECT @@sql_mode")
-        self.sql_modes = frozenset(modes.split(","))
+        self._refresh(b"")
+
+    def _refresh(self, first: bytes) -> None:
+        answer = self._wire.send(first + (_VALUES + _NO_LIMIT).encode(), 1 if first else 0)
+        self._take(answer)
+        self._stale = False
+
+    # What it was before the server told it by itself.
+    read_sql_mode = refresh
+
+    def _take(self, answer: Answer) -> tuple[str, ...]:
+        """Take in the answer to _VALUES, and return all of it."""
+        if isinstance(answer, ServerError):
+            raise answer
+        # In UTF-16 or UTF-32, if the session's results are.
+        row = tuple((value or b"").replace(b"\0", b"").decode() for value in answer[0])
+        self._state.variables.update(zip(_ASKED, row))
+        self._state.schema = bytes.fromhex(row[4]).decode() or None
+        return row
+
+    @contextmanager
+    def _in_utf8(self, *names: str) -> Iterator[None]:
+        """Have the server read and answer in UTF-8, whatever a migration has set.
+
+        :param names: the variables that matter.
+        """
+        before = {name: self._state.variables[name] for name in names if self._state.variables[name] != "utf8mb4"}
+        if not before:
+            yield
+            return
+        self._wire.query("SET " + ", ".join(f"{name} = utf8mb4" for name in before))
+        try:
+            yield
+        finally:
+            with suppress(ServerError):
+                self._wire.query("SET " + ", ".join(f"{name} = {value or 'NULL'}" for name, value in before.items()))
 
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[Session]:
     """Open a session for the length of a ``with`` block.
 
-    :raises Error: the library is missing or an option cannot be used.
+    :raises Error: the library is missing, an option cannot be used, or the server is too old.
     :raises ServerError: the server cannot be reached or refuses the user.
     """
-    _PYMYSQL.check()
-    connection = _open(settings)
+    wire = Wire(settings)
     try:
-        yield Session(connection, settings.database)
+        yield Session(wire, settings.database)
     finally:
-        if connection.open:
-            connection.close()
-
-
-def _open(settings: Settings) -> Any:
-    context = settings.tls_context()
-    try:
-        return _attempt(settings, context)
-    except ServerError as error:
-        # "preferred" takes plain text from a server that has no TLS, as the mysql client does.
-        if settings.tls == "preferred" and context is not None and error.code == _NO_TLS_ON_SERVER:
-            return _attempt(settings, None)
-        raise
-
-
-def _attempt(settings: Settings, context: Any) -> Any:
-    options: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": True}
-    if settings.tls in ("disabled", "preferred") and not settings.unix_socket:
-        options["auth_plugin_map"] = {"mysql_clear_password": _ClearTextRefused}
-    if settings.unix_socket:
-        options["unix_socket"] = settings.unix_socket
-    if settings.config_file:
-        _check_readable(settings.config_file)
-        options["read_default_file"] = settings.config_file
-    if settings.user is not None:
-        options["user"] = settings.user
-    try:
-        connection: Any = _Connection(
-            host=settings.host,
-            port=settings.port,
-            # PyMySQL would take a text for Latin-1, as no other client does.
-            password=(settings.password or "").encode("utf-8", "surrogateescape"),
-            database=settings.database,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.connect_timeout,
-            # golang-migrate's driver names this collation in its handshake; the server's own default differs
-            # between versions, and literals in views, defaults and routines would keep it.
-            charset="utf8mb4",
-            collation="utf8mb4_general_ci",
-            autocommit=True,
-            client_flag=CLIENT.MULTI_STATEMENTS,
-            **options,
-        )
-    except (pymysql.err.Error, OSError, RuntimeError) as error:
-        _refuse(error, settings)
-    sock = connection._sock
-    if sock.family != socket.AF_UNIX:
-        # A network that goes away during a long statement is noticed after a minute and a half, and whatever forgets
-        # idle connections is kept from it.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6)):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
-    # PyMySQL has one limit for the greeting, which must come soon, and for every answer after it; a statement
-    # may take as long as it takes.
-    connection._read_timeout = None
-    return connection
-
-
-class _ClearTextRefused:
-    """In place of PyMySQL's own way, which sends the password to any server that asks for it."""
-
-    def __init__(self, connection: Any) -> None:
-        pass
-
-    def authenticate(self, packet: Any) -> NoReturn:
-        raise pymysql.err.OperationalError(_PLUGIN_FAILED, "the server asks for the password in clear text")
-
-
-def _check_readable(path: str) -> None:
-    if not os.access(path, os.R_OK):
-        raise Error(f"config_file {path} cannot be read on the runner. Check the path and its mode.")
-
-
-def _refuse(error: Exception, settings: Settings) -> NoReturn:
-    who = f"{settings.user}@{settings.address}" if settings.user else settings.address
-    if isinstance(error, RuntimeError):
-        # PyMySQL says so when an account wants RSA and the package for it is missing.
-        code: int = 2061
-        reason = str(error)
-    else:
-        code, reason = _code_and_reason(error)
-    hint = settings.hints.get(code) or _HINTS.get(code, "")
-    failure = ServerError(code, reason, f"Cannot open the database {settings.database} as {who}")
-    failure.args = (f"{failure}. {hint}".rstrip(),)
-    raise failure from error
-
-
-def _server_error(error: Exception, doing: str) -> ServerError:
-    return ServerError(*_code_and_reason(error), doing)
-
-
-def _code_and_reason(error: Exception) -> tuple[int, str]:
-    if len(error.args) >= 2 and isinstance(error.args[0], int):
-        return error.args[0], str(error.args[1]) or "the connection was lost"
-    return 0, str(error)
-
-
-def _version_number(text: str) -> int:
-    # MariaDB may put 5.5.5- before its version for the sake of old replicas.
-    plain = text[6:] if text.startswith("5.5.5-") else text
-    numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in plain.split("-")[0].split(".")[:3]]
-    major, minor, patch = [*numbers, 0, 0, 0][:3]
-    return major * 10000 + minor * 100 + patch
+        wire.close()

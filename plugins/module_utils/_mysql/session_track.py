@@ -1,0 +1,229 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server says of a session along with its answers. Pure. Private to the collection.
+
+An OK packet ends with the session state information if the client has set CLIENT_SESSION_TRACK. The encoding is that of
+MySQL's source documentation ("OK_Packet" and "Session State Information"); MariaDB's is the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+# Flags of an answer's status.
+IN_TRANSACTION = 0x0001
+AUTOCOMMIT = 0x0002
+MORE_RESULTS = 0x0008
+STATE_CHANGED = 0x4000
+
+_VARIABLE = 0
+_SCHEMA = 1
+_CHARACTERISTICS = 4
+_TRANSACTION = 5
+# Of a length-encoded integer: how many bytes follow its first.
+_FOLLOWING = {0xFC: 2, 0xFD: 3, 0xFE: 8}
+
+
+class TransactionReport(NamedTuple):
+    """What the open transaction has done so far.
+
+    The eight places of the server's ``trx_state`` (MySQL's reference manual, session_track_transaction_info).
+
+    :ivar explicit: it was started by a statement.
+    :ivar implicit: it was started by the first statement after another one, because autocommit is off.
+    :ivar nontransactional_reads: tables without transactions were read.
+    :ivar reads: tables with transactions were read.
+    :ivar nontransactional_writes: tables without transactions were written: a rollback does not undo that.
+    :ivar writes: tables with transactions were written.
+    :ivar unsafe: a statement was not safe for a binary log of statements; the lock's guard is such a one.
+    :ivar result_sent: rows were sent.
+    :ivar table_locks: LOCK TABLES is in effect; also outside of a transaction.
+    """
+
+    explicit: bool = False
+    implicit: bool = False
+    nontransactional_reads: bool = False
+    reads: bool = False
+    nontransactional_writes: bool = False
+    writes: bool = False
+    unsafe: bool = False
+    result_sent: bool = False
+    table_locks: bool = False
+
+
+_NONE = TransactionReport()
+
+
+def read_transaction(text: str) -> TransactionReport:
+    """Read a ``trx_state`` such as ``T__wW___``; places that are missing count as not set."""
+    first = text[:1]
+    return TransactionReport(first == "T", first == "I", *(mark != "_" for mark in text[1:8]))
+
+
+class Changes(NamedTuple):
+    """What an answer reports.
+
+    :ivar variables: the new values of system variables.
+    :ivar schema: the current one's name, empty if there is none; None if nothing is said of it.
+    :ivar transaction: its ``trx_state``.
+    :ivar characteristics: the statements that would start a transaction like this one; before it begins, what has been
+        set for the next one only.
+    """
+
+    variables: dict[str, str]
+    schema: Optional[str] = None
+    transaction: Optional[str] = None
+    characteristics: Optional[str] = None
+
+
+class Ending(NamedTuple):
+    """The packet that follows the last row.
+
+    :ivar rest: what ``read_changes`` reads.
+    """
+
+    status: int
+    warnings: int
+    rest: bytes
+
+
+def read_ending(packet: bytes) -> Ending:
+    """Read the OK packet that follows the last row with CLIENT_DEPRECATE_EOF.
+
+    :raises ValueError: it is cut off.
+    """
+    reader = _Reader(packet)
+    reader.take(1)
+    reader.integer()
+    reader.integer()
+    return Ending(reader.fixed(2), reader.fixed(2), reader.rest())
+
+
+def read_eof(packet: bytes) -> Ending:
+    """Read an EOF packet, which follows the last row without CLIENT_DEPRECATE_EOF.
+
+    :raises ValueError: it is cut off.
+    """
+    reader = _Reader(packet)
+    reader.take(1)
+    warnings = reader.fixed(2)
+    return Ending(reader.fixed(2), warnings, b"")
+
+
+def read_changes(rest: bytes) -> Changes:
+    """Read what follows the count of warnings in an OK packet whose status has STATE_CHANGED.
+
+    A packet that is cut off says nothing.
+    """
+    try:
+        reader = _Reader(rest)
+        reader.text()
+        return _read_changes(_Reader(reader.text()))
+    except ValueError:
+        return Changes({})
+
+
+def _read_changes(reader: _Reader) -> Changes:
+    changes = Changes({})
+    while reader.left:
+        kind = reader.fixed(1)
+        entry = _Reader(reader.text())
+        if kind == _VARIABLE:
+            name = _decoded(entry.text())
+            changes.variables[name] = _decoded(entry.text())
+        elif kind == _SCHEMA:
+            changes = changes._replace(schema=_decoded(entry.text()))
+        elif kind == _CHARACTERISTICS:
+            changes = changes._replace(characteristics=_decoded(entry.text()))
+        elif kind == _TRANSACTION:
+            changes = changes._replace(transaction=_decoded(entry.text()))
+    return changes
+
+
+def _decoded(text: bytes) -> str:
+    # Names and values come as they are stored, whatever the character set of the results.
+    return text.decode("utf-8", "replace")
+
+
+class _Reader:
+    """Reads the protocol's basic types one after the other; each method raises ValueError at the packet's end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def left(self) -> bool:
+        return self._at < len(self._data)
+
+    def take(self, length: int) -> bytes:
+        end = self._at + length
+        if end > len(self._data):
+            raise ValueError("The packet is cut off.")
+        taken = self._data[self._at : end]
+        self._at = end
+        return taken
+
+    def fixed(self, length: int) -> int:
+        return int.from_bytes(self.take(length), "little")
+
+    def integer(self) -> int:
+        first = self.fixed(1)
+        if first < 0xFB:
+            return first
+        if first not in _FOLLOWING:
+            raise ValueError("This is no length.")
+        return self.fixed(_FOLLOWING[first])
+
+    def text(self) -> bytes:
+        return self.take(self.integer())
+
+    def rest(self) -> bytes:
+        return self._data[self._at :]
+
+
+@dataclass
+class SessionState:
+    """What is known of a session now.
+
+    :ivar status: the flags of the last answer.
+    :ivar variables: the tracked system variables.
+    :ivar schema: the current one; None if there is none.
+    :ivar changed: whether a variable or the schema got another value since this was last set to False.
+    """
+
+    status: int = 0
+    variables: dict[str, str] = field(default_factory=dict)
+    schema: Optional[str] = None
+    characteristics: str = ""
+    changed: bool = False
+    _transaction: TransactionReport = _NONE
+
+    def take(self, changes: Changes) -> None:
+        """Take in what an answer reports."""
+        for name, value in changes.variables.items():
+            self.changed |= self.variables.get(name) != value
+            self.variables[name] = value
+        if changes.schema is not None:
+            self.changed |= self.schema != (changes.schema or None)
+            self.schema = changes.schema or None
+        if changes.transaction is not None:
+            self._transaction = read_transaction(changes.transaction)
+        if changes.characteristics is not None:
+            self.characteristics = changes.characteristics
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self.status & IN_TRANSACTION)
+
+    @property
+    def transaction(self) -> TransactionReport:
+        """What is known of the open transaction; of none, whether tables are locked."""
+        if self.in_transaction:
+            return self._transaction
+        # MariaDB does not report a transaction's end that was brought about by a statement which then failed.
+        return TransactionReport(table_locks=self._transaction.table_locks)

@@ -1,0 +1,322 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The connection to a server; the one place that knows PyMySQL. Private to the collection.
+
+It differs from PyMySQL in this: nothing is sent before the session asks for it (golang-migrate sends no SET NAMES, so
+that the server's own settings win), the session state information and the status of each answer are read, whichever
+way it ends, and something else can be done while the server is at work.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, Optional, Union
+
+from .._core.dependency import Dependency
+from .._core.errors import Error
+from .errors import HINTS, NO_TLS_ON_SERVER, PLUGIN_FAILED, ServerError
+from .session_track import MORE_RESULTS, STATE_CHANGED, SessionState, read_changes, read_ending, read_eof
+from .settings import Settings
+from .statements import text_literal
+
+_PYMYSQL = Dependency("PyMySQL[rsa]")
+with _PYMYSQL:
+    import pymysql
+    from pymysql.connections import MySQLResult
+    from pymysql.constants import CLIENT
+    from pymysql.cursors import SSCursor
+    from pymysql.protocol import MysqlPacket
+
+    # What PyMySQL does not know.
+    _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF
+    # An EOF packet in the place of the one that CLIENT_DEPRECATE_EOF leaves out.
+    _COLUMNS_END = b"\xfe\0\0\0\0"
+    # Bytes; a row whose first value is longer than any packet begins with the same byte as the packet after the last.
+    _LONGEST_ENDING = 0xFFFFFF
+
+    class _Result(MySQLResult):
+        """An answer; takes the session's state out of the packet that ends it."""
+
+        def __init__(self, connection: Any) -> None:
+            super().__init__(connection)
+            self._state: SessionState = connection.state
+
+        def _read_ok_packet(self, packet: Any) -> None:
+            super()._read_ok_packet(packet)  # type: ignore[misc]
+            # PyMySQL takes all of the rest for the message.
+            rest: Any = self.message
+            self._take(self.server_status or 0, rest)
+
+        def _get_descriptions(self) -> None:
+            connection: Any = self.connection
+            connection.columns_end = connection.client_flag & CLIENT.DEPRECATE_EOF
+            try:
+                super()._get_descriptions()  # type: ignore[misc]
+            finally:
+                connection.columns_end = False
+
+        def _check_packet_is_eof(self, packet: Any) -> bool:
+            data: bytes = packet.get_all_data()
+            if data[0] != 0xFE or len(data) >= _LONGEST_ENDING:
+                return False
+            connection: Any = self.connection
+            if connection.client_flag & CLIENT.DEPRECATE_EOF:
+                ending = read_ending(data)
+            elif len(data) < 9:
+                ending = read_eof(data)
+            else:
+                return False
+            self.warning_count = ending.warnings
+            self.has_next = bool(ending.status & MORE_RESULTS)
+            connection.server_status = ending.status
+            self._take(ending.status, ending.rest)
+            return True
+
+        def _take(self, status: int, rest: bytes) -> None:
+            self._state.status = status
+            if status & STATE_CHANGED:
+                self._state.take(read_changes(rest))
+
+    class _Connection(pymysql.connections.Connection):
+        meanwhile: Optional[Callable[[], None]] = None
+        columns_end = False
+
+        def __init__(self, **options: Any) -> None:
+            self.state = SessionState()
+            super().__init__(**options)
+
+        def _get_server_information(self) -> None:
+            super()._get_server_information()  # type: ignore[misc]
+            offered: int = vars(self)["server_capabilities"]
+            self.client_flag &= ~_EXTENSIONS | offered
+
+        def set_character_set(self, charset: str, collation: Optional[str] = None) -> None:
+            """Leave what the handshake, or the server's own settings, have made of it."""
+
+        def escape(self, obj: Any, mapping: Any = None) -> Any:
+            """Write a text so that it means the same whatever a migration has set."""
+            return text_literal(obj) if isinstance(obj, str) else super().escape(obj, mapping)
+
+        def _execute_command(self, command: int, sql: Any) -> None:
+            super()._execute_command(command, sql)  # type: ignore[misc]
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile is not None:
+                meanwhile()
+
+        def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
+            if self.columns_end and packet_type is MysqlPacket:
+                return MysqlPacket(_COLUMNS_END, self.encoding)
+            return super()._read_packet(packet_type)  # type: ignore[no-untyped-call]
+
+        def _read_query_result(self, unbuffered: bool = False) -> Any:
+            self._result = None
+            result: Any = _Result(self)
+            try:
+                if unbuffered:
+                    result.init_unbuffered_query()
+                else:
+                    result.read()
+            except BaseException:
+                # Otherwise its end would read on.
+                result.unbuffered_active = False
+                raise
+            self._result = result
+            if result.server_status is not None:
+                self.server_status = result.server_status
+            return result.affected_rows
+
+
+Rows = list[tuple[Any, ...]]
+Answer = Union[Rows, ServerError]
+
+
+class Wire:
+    """An open connection.
+
+    :ivar state: what the server has said of the session.
+    :ivar server: the version that the server's greeting names.
+    :ivar may_track: whether the server can report changes of the session.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Log in.
+
+        :raises Error: the library is missing or an option cannot be used.
+        :raises ServerError: the server cannot be reached or refuses the user.
+        """
+        _PYMYSQL.check()
+        self._connection = _open(settings)
+        self.state: SessionState = self._connection.state
+        self.server: str = self._connection.get_server_info()
+        self.may_track = bool(self._connection.client_flag & CLIENT.SESSION_TRACK)
+        self.results: list[bool] = []
+
+    def close(self) -> None:
+        """Log out; without effect on a connection that is gone."""
+        if self._connection.open:
+            self._connection.close()
+
+    def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:
+        """Run one statement and return its rows, as Python's values.
+
+        :raises ServerError: the server refused it, or the connection was lost.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, tuple(arguments) or None)
+                return list(cursor.fetchall())
+        except pymysql.err.Error as error:
+            raise _server_error(error, f"The server refused {sql!r}") from error
+
+    def row(self, question: bytes) -> tuple[tuple[Any, ...], int]:
+        """Return the one row of a question, as bytes, and the type of its first column, as the protocol numbers them.
+
+        :raises ServerError: the server refused it, or the connection was lost.
+        """
+        try:
+            with self._bytes(), self._connection.cursor() as cursor:
+                cursor.execute(question)
+                [row] = cursor.fetchall()
+                return row, cursor.description[0][1]
+        except pymysql.err.Error as error:
+            raise _server_error(error, f"The server refused {question!r}") from error
+
+    def send(
+        self, text: bytes, kept: Optional[int], place: int = 0, meanwhile: Optional[Callable[[], None]] = None
+    ) -> Answer:
+        """Send one packet, read every result, and return the rows of the one whose rows are to be kept, as bytes.
+
+        ``results`` then tells of each result whether tables without transactions had been written in the transaction
+        that was open after it.
+
+        :param place: added to the place of an error.
+        :returns: an error in the kept result is returned.
+        :raises ServerError: the server refused a statement, or the connection was lost.
+        """
+        rows: Rows = []
+        results = self.results = []
+        try:
+            with self._bytes(), self._connection.cursor(SSCursor) as cursor:
+                self._connection.meanwhile = meanwhile
+                cursor.execute(text)
+                while True:
+                    if len(results) == kept:
+                        rows = list(cursor.fetchall())
+                    while cursor.fetchmany(1000):
+                        pass
+                    results.append(self.state.transaction.nontransactional_writes)
+                    if not cursor.nextset():
+                        return rows
+        except pymysql.err.Error as error:
+            failure = _server_error(error, "The server refused the statement")
+            if len(results) == kept and not failure.lost:
+                return failure
+            failure.place = place + len(results)
+            raise failure from error
+
+    @contextmanager
+    def _bytes(self) -> Iterator[None]:
+        """Take what comes back as bytes: it may be no text at all, names of columns included."""
+        connection = self._connection
+        settings = connection.use_unicode, connection.decoders, connection.encoding
+        connection.use_unicode, connection.decoders, connection.encoding = False, {}, "latin1"
+        try:
+            yield
+        finally:
+            connection.use_unicode, connection.decoders, connection.encoding = settings
+
+
+def _open(settings: Settings) -> Any:
+    context = settings.tls_context()
+    try:
+        return _attempt(settings, context)
+    except ServerError as error:
+        # "preferred" takes plain text from a server that has no TLS, as the mysql client does.
+        if settings.tls == "preferred" and context is not None and error.code == NO_TLS_ON_SERVER:
+            return _attempt(settings, None)
+        raise
+
+
+def _attempt(settings: Settings, context: Any) -> Any:
+    options: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": True}
+    if settings.tls in ("disabled", "preferred") and not settings.unix_socket:
+        options["auth_plugin_map"] = {"mysql_clear_password": _ClearTextRefused}
+    if settings.unix_socket:
+        options["unix_socket"] = settings.unix_socket
+    if settings.config_file:
+        _check_readable(settings.config_file)
+        options["read_default_file"] = settings.config_file
+    if settings.user is not None:
+        options["user"] = settings.user
+    try:
+        connection: Any = _Connection(
+            host=settings.host,
+            port=settings.port,
+            # PyMySQL would take a text for Latin-1, as no other client does.
+            password=(settings.password or "").encode("utf-8", "surrogateescape"),
+            database=settings.database,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.connect_timeout,
+            # Number 45, utf8mb4_general_ci, goes into the handshake, as golang-migrate's driver does it.
+            charset="utf8mb4",
+            autocommit=None,
+            client_flag=CLIENT.MULTI_STATEMENTS | _EXTENSIONS,
+            **options,
+        )
+    except (pymysql.err.Error, OSError, RuntimeError) as error:
+        _refuse(error, settings)
+    sock = connection._sock
+    if sock.family != socket.AF_UNIX:
+        # A network that goes away during a long statement is noticed after a minute and a half, and whatever forgets
+        # idle connections is kept from it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6)):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    # PyMySQL has one limit for the greeting, which must come soon, and for every answer after it; a statement
+    # may take as long as it takes.
+    connection._read_timeout = None
+    return connection
+
+
+class _ClearTextRefused:
+    """In place of PyMySQL's own way, which sends the password to any server that asks for it."""
+
+    def __init__(self, connection: Any) -> None:
+        pass
+
+    def authenticate(self, packet: Any) -> NoReturn:
+        raise pymysql.err.OperationalError(PLUGIN_FAILED, "the server asks for the password in clear text")
+
+
+def _check_readable(path: str) -> None:
+    if not os.access(path, os.R_OK):
+        raise Error(f"config_file {path} cannot be read on the runner. Check the path and its mode.")
+
+
+def _refuse(error: Exception, settings: Settings) -> NoReturn:
+    who = f"{settings.user}@{settings.address}" if settings.user else settings.address
+    if isinstance(error, RuntimeError):
+        # PyMySQL says so when an account wants RSA and the package for it is missing.
+        code: int = 2061
+        reason = str(error)
+    else:
+        code, reason = _code_and_reason(error)
+    hint = settings.hints.get(code) or HINTS.get(code, "")
+    failure = ServerError(code, reason, f"Cannot open the database {settings.database} as {who}")
+    failure.args = (f"{failure}. {hint}".rstrip(),)
+    raise failure from error
+
+
+def _server_error(error: Exception, doing: str) -> ServerError:
+    return ServerError(*_code_and_reason(error), doing)
+
+
+def _code_and_reason(error: Exception) -> tuple[int, str]:
+    if len(error.args) >= 2 and isinstance(error.args[0], int):
+        return error.args[0], str(error.args[1]) or "the connection was lost"
+    return 0, str(error)
