@@ -108,7 +108,7 @@ def test_simple_statements_are_told_apart(parts: list[bytes]) -> None:
 
 def test_delimiter() -> None:
     text = b"delimiter //\nSELECT 1; SELECT '//' //\nDELIMITER $$\nSELECT 2$$ SELECT 3 $$\n  DELIMITER ;\nSELECT 4;"
-    assert split(text) == [b"SELECT 1; SELECT '//'", b"SELECT 2", b"SELECT 3", b"SELECT 4"]
+    assert split(text) == [b"SELECT 1", b"SELECT '//'", b"SELECT 2", b"SELECT 3", b"SELECT 4"]
 
 
 def test_places_are_counted_in_lines_and_characters() -> None:

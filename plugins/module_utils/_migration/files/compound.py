@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Optional, cast
+from typing import NamedTuple, Optional, cast
 
-from .lexer import LINE_COMMENT, Dialect, Lexer, Token, dull_marks
+from .charsets import byte_class, character_set
+from .lexer import Dialect, Lexer, Token, blank, dull_marks, letter, line_comment, variable
 
 _ROUTINES = (b"PROCEDURE", b"FUNCTION")
 _PROGRAMS = (*_ROUTINES, b"TRIGGER", b"EVENT", b"PACKAGE")
@@ -37,14 +38,26 @@ _AT_START = (*_INSIDE, *_BEFORE_START, *_BLOCKS, b"DECLARE", b"UNTIL", b"ELSE")
 _NOTHING = Token("nothing", b"", 0, 0)
 _TERMINATOR = Token("end", b";", 0, 0)
 _QUOTES = (b"'", b'"', b"`")
-_LETTER = rb"[0-9A-Za-z_$\x80-\xff]"
-_STARTS_WORD = re.compile(_LETTER)
+_STARTS_WORD = re.compile(rb"[0-9A-Za-z_$\x80-\xff]")
 # What does not matter to where a parenthesis ends.
-_IN_PARENTHESIS = re.compile(rb"[^();'\"`#/*\-$]*")
+_IN_PARENTHESIS = re.compile(rb"[^();'\"`#/*\-$@\x80-\xff]*")
 # After one of these an END is a column's name; after anything else it closes a CASE expression.
 _OPERAND_EXPECTED = frozenset(
     b"CASE WHEN THEN ELSE AND OR NOT XOR IN IS LIKE BETWEEN REGEXP RLIKE DIV MOD INTERVAL SELECT DISTINCT".split()
 )
+
+
+class End(NamedTuple):
+    """Where a statement ends.
+
+    :param terminator: None when the text ends before it.
+    :param stores: whether the statement stores a program.
+    :param certain: False where the text leaves a doubt.
+    """
+
+    terminator: Optional[Token]
+    stores: bool
+    certain: bool
 
 
 def may_be_compound(first: Token, second: Optional[Token], mariadb: bool) -> bool:
@@ -54,50 +67,54 @@ def may_be_compound(first: Token, second: Optional[Token], mariadb: bool) -> boo
     if not mariadb or first.kind != "word":
         return False
     following = second.text if second else b""
-    return first.text in _TOP_LEVEL or following == b":" or (first.text, following) == (b"BEGIN", b"NOT")
+    pair = first.text, following
+    return first.text in _TOP_LEVEL or following == b":" or pair in ((b"BEGIN", b"NOT"), (b"SET", b"STATEMENT"))
 
 
-def find_end(lexer: Lexer, start: int) -> tuple[Optional[Token], bool]:
-    """Return the terminator of the statement that starts there, and whether it stores a program.
+def find_end(lexer: Lexer, start: int) -> End:
+    """Return where the statement that starts there ends.
 
-    The terminator is None when the text ends before it.
     Where the text leaves a doubt, the end found is the later one: the server splits again what it is given
     as one, but nothing joins what was split too early.
     """
     reader = _Reader(lexer, start)
-    return reader.statement(), reader.stores
+    return End(reader.statement(), reader.stores, reader.certain)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _dull(dialect: Dialect, at_start: bool) -> re.Pattern[bytes]:
     """Return a pattern for the tokens in a block that decide nothing, a limited number of them, and the next word.
 
     ``last`` is the last token of those, ``word`` the word behind them, ``first`` as well if it starts a statement.
     It takes whole tokens only, and what it is unsure of it leaves.
     """
-    word = rb"(?!\$)" + _LETTER + rb"+"
-    comment = rb"(?:" + LINE_COMMENT + rb"(?![^\n\x00])|/\*(?!M?!)[^*]*(?:\*(?!/)[^*]*){0,100}\*/)"
-    gap = rb"\s*(?:" + comment + rb"\s*){0,9}"
-    dull_follows = rb"(?=" + gap + rb"(?:(?!" + _any_of(_AT_START) + rb")" + _LETTER + rb"|['\"`(@]))"
-    matters = _any_of(_INSIDE) + rb"|" + _any_of(_BEFORE_START) + rb"(?!" + dull_follows + rb")"
+    one, space = letter(dialect), blank(dialect)
+    word = rb"(?!\$)" + one + rb"+"
+    comment = rb"(?:" + line_comment(dialect) + rb"(?![^\n\x00])|/\*(?!M?!)[^*]*(?:\*(?!/)[^*]*){0,100}\*/)"
+    gap = space + rb"*(?:" + comment + space + rb"*){0,9}"
+    dull_follows = rb"(?=" + gap + rb"(?:(?!" + _any_of(_AT_START, one) + rb")" + one + rb"|['\"`(@]))"
+    matters = _any_of(_INSIDE, one) + rb"|" + _any_of(_BEFORE_START, one) + rb"(?!" + dull_follows + rb")"
+    known, name = character_set(dialect.character_set), variable(dialect)
+    # Most words can be told by their first letter.
+    easy = rb"[0-9AF-SU-Zaf-su-z_" + byte_class(known.high) + rb"]"
     tokens = [
-        # Most words can be told by their first letter.
-        rb"[0-9AF-SU-Zaf-su-z_\x80-\xff]" + _LETTER + rb"*",
+        *([name] if name else []),
+        (rb"(?:" + easy + rb"|" + known.wide + rb")" if known.lead else easy) + one + rb"*",
         rb"(?!" + matters + rb")" + word,
         rb"[^\w\s$;:'\"`#/*\-\x80-\xff]|:=",
         rb";" + dull_follows,
         *dull_marks(dialect).values(),
     ]
-    dull = rb"\s*(?:(?:(?P<last>" + b"|".join(tokens) + rb")|" + comment + rb")\s*){0,400}"
+    dull = space + rb"*(?:(?:(?P<last>" + b"|".join(tokens) + rb")|" + comment + rb")" + space + rb"*){0,400}"
     if at_start:
         dull = rb"(?:" + dull_follows + dull + rb")?" + gap
     return re.compile(dull + rb"(?:(?P<word>" + word + rb")|;" + gap + rb"(?P<first>" + word + rb"))?", re.DOTALL)
 
 
-def _any_of(words: tuple[bytes, ...]) -> bytes:
+def _any_of(words: tuple[bytes, ...], one: bytes) -> bytes:
     """Return a pattern for any of these words; it is quicker than one that ignores case."""
     spelled = (b"".join(b"[%c%c]" % (capital, capital + 32) for capital in word) for word in words)
-    return rb"(?:" + b"|".join(spelled) + rb")(?!" + _LETTER + rb")"
+    return rb"(?:" + b"|".join(spelled) + rb")(?!" + one + rb")"
 
 
 class _Reader:
@@ -109,6 +126,7 @@ class _Reader:
         self._dull = _dull(lexer.dialect, at_start=False), _dull(lexer.dialect, at_start=True)
         self._kept: list[Token] = []
         self.stores = False
+        self.certain = True
 
     def _take(self) -> Optional[Token]:
         if self._kept:
@@ -130,7 +148,8 @@ class _Reader:
         last = match["last"]
         if last:
             at_start = False
-            kind = "quoted" if last[:1] in _QUOTES else "word" if _STARTS_WORD.match(last) else "other"
+            quoted = last[:1] in _QUOTES or (last[:1] == b"@" != last)
+            kind = "quoted" if quoted else "word" if _STARTS_WORD.match(last) else "other"
             previous = Token(kind, last.upper() if kind != "quoted" else b"", *match.span("last"))
         if match["first"]:
             at_start, previous = True, _TERMINATOR
@@ -155,12 +174,38 @@ class _Reader:
         if first.text == b"ALTER":
             self._take()
             return self._header_to_do() if self._reach_kind() == b"EVENT" else self._plain()
+        if first.text == b"SET":
+            return self._set_statement()
         return self._body()
 
+    def _set_statement(self) -> Optional[Token]:
+        """SET STATEMENT variables FOR (MariaDB): any other statement follows."""
+        previous = b""
+        while self._peek().kind not in ("end", "nothing"):
+            self._parenthesis()
+            token = self._take()
+            if token is None:
+                break
+            if token.text == b"FOR" and previous not in (b"@", b"."):
+                return self._any_statement()
+            previous = token.text
+            if token.kind == "end":
+                return token
+        return self._plain()
+
+    def _any_statement(self) -> Optional[Token]:
+        first = self._take()
+        if first is None:
+            return None
+        compound = may_be_compound(first, self._peek(), mariadb=True)
+        self._kept.append(first)
+        return self.statement() if compound else self._plain()
+
     def _plain(self) -> Optional[Token]:
-        # What was kept is a token of the statement, or its terminator.
+        # What was kept are tokens of the statement, or its terminator; the first is the last in the list.
         if self._kept:
-            self._place = self._kept.pop().start
+            self._place = self._kept[-1].start
+            self._kept.clear()
         start, end = self._lexer.terminator(self._place)
         return Token("end", b";", start, end) if end > start else None
 
@@ -269,6 +314,7 @@ class _Reader:
             else:
                 token = self._take()
             if token is None or (token.kind == "end" and not blocks):
+                self.certain = self.certain and not blocks
                 return token
             if token.kind == "end":
                 at_start = True
@@ -310,6 +356,7 @@ class _Reader:
             blocks.append(b"expression")
         elif word == b"BEGIN" and not blocks:
             # The header held something that is not known here; the block is a body all the same.
+            self.certain = False
             blocks.append(word)
             return True
         elif word == b"END" and innermost in (b"expression", b"UNTIL") and _is_operand(previous, token):

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple, Optional, cast
+
+from .charsets import byte_class, character_set
 
 
 class Dialect(NamedTuple):
@@ -23,6 +26,7 @@ class Dialect(NamedTuple):
     :param backslash_escapes: False under sql_mode NO_BACKSLASH_ESCAPES.
     :param ansi_quotes: True under sql_mode ANSI_QUOTES.
     :param oracle: True under MariaDB's sql_mode ORACLE, whose blocks are of another language.
+    :param character_set: character_set_client.
     """
 
     mariadb: bool = True
@@ -30,6 +34,7 @@ class Dialect(NamedTuple):
     backslash_escapes: bool = True
     ansi_quotes: bool = False
     oracle: bool = False
+    character_set: str = "utf8mb4"
 
 
 class Token(NamedTuple):
@@ -42,8 +47,8 @@ class Token(NamedTuple):
 
 
 # What may stand between two quotes, a limited stretch of it: the matcher's memory grows with the repetitions.
-_INSIDE_ESCAPED = rb"[^{q}\\]*(?:(?:\\.|{q}{q})[^{q}\\]*){0,400}"
-_INSIDE_DOUBLED = rb"[^{q}]*(?:{q}{q}[^{q}]*){0,400}"
+_INSIDE_ESCAPED = rb"[^{q}\\{l}]*(?:(?:\\.|{q}{q}{w})[^{q}\\{l}]*){0,400}"
+_INSIDE_DOUBLED = rb"[^{q}{l}]*(?:(?:{q}{q}{w})[^{q}{l}]*){0,400}"
 # A whole text in quotes, if it has few escapes. A doubled quote looks like the end of one text and the start of
 # another, which comes to the same. To look for a quote, and then at what is before it, is much quicker than to look at
 # every byte: no backslash, and the text ends; one, and it goes on. For several there is the last pattern; a text must
@@ -51,12 +56,17 @@ _INSIDE_DOUBLED = rb"[^{q}]*(?:{q}{q}[^{q}]*){0,400}"
 _DOUBLED = rb"{q}[^{q}]*{q}"
 _ESCAPED = _DOUBLED + rb"(?:(?<!\\{q})|(?:(?<=[^\\]\\{q})[^{q}]*{q}){1,20}(?<!\\{q}))"
 _ESCAPED += rb"|(?!" + _ESCAPED + rb"){q}[^{q}\\]*(?:\\.[^{q}\\]*){1,20}{q}"
-# A double dash starts a comment only before a blank, a control character or the end. NUL ends a comment, too.
-LINE_COMMENT = rb"(?:\#|--(?=[\x00-\x20\x7f]|\Z))[^\n\x00]*"
+# Where a backslash or a quote may be a part of a character, there is no way but from the start.
+_WIDE_DOUBLED = rb"{q}[^{q}{l}]*(?:(?:{w})[^{q}{l}]*){0,200}{q}"
+_WIDE_ESCAPED = rb"{q}[^{q}\\{l}]*(?:(?:\\.|{w})[^{q}\\{l}]*){0,200}{q}"
 # MySQL 9 quotes the bodies of JavaScript routines so.
 _DOLLARS = rb"(?<![0-9A-Za-z_$\x80-\xff])\$[0-9A-Za-z_\x80-\xff]*\$"
+# What of the client's commands is carried out ends a statement at the start of a line, too, unless it is in quotes.
+_COMMAND = rb"\n[ \t]*(?=(?i:delimiter)[ \t])"
+_INDENT = re.compile(rb"\n?[ \t]*")
 _EXECUTABLE = re.compile(rb"/\*(M?)!([0-9]{5,6})?")
 _PLAIN_START = re.compile(rb"\s*(?=[A-Za-z(])")
+_BLANKS = b"; \t\r\n\f\v"
 # No rule looks further ahead than this.
 LOOKAHEAD = 16
 
@@ -65,22 +75,106 @@ class MoreNeeded(Exception):
     """The text that is at hand ends before what was looked for."""
 
 
+def letter(dialect: Dialect) -> bytes:
+    """Return a pattern for one letter, of one byte or of several."""
+    known = character_set(dialect.character_set)
+    single = b"[0-9A-Za-z_$" + byte_class(known.high) + b"]"
+    return b"(?:" + single + b"|" + known.wide + b")" if known.lead else single
+
+
+def blank(dialect: Dialect) -> bytes:
+    """Return a pattern for one blank."""
+    further = character_set(dialect.character_set).blank
+    return rb"[\s" + byte_class(further) + b"]" if further else rb"\s"
+
+
+def line_comment(dialect: Dialect) -> bytes:
+    """Return a pattern for a comment up to the end of its line.
+
+    Two dashes start one only before a blank, a control character or the end. NUL ends a comment, too.
+    """
+    known = character_set(dialect.character_set)
+    follows = rb"[\x00-\x20" + byte_class(known.control) + b"]"
+    return rb"(?:\#|--(?=" + follows + rb"|\Z))[^\n\x00]*"
+
+
+def variable(dialect: Dialect) -> Optional[bytes]:
+    """Return a pattern for a user variable whose name is read byte by byte; None if it makes no difference."""
+    known = character_set(dialect.character_set)
+    if not known.variable:
+        return None
+    ascii_, high = b"0-9A-Za-z._$", byte_class(known.variable)
+    return b"@[" + ascii_ + b"]*[" + high + b"][" + ascii_ + high + b"]*"
+
+
 def dull_marks(dialect: Dialect) -> dict[bytes, bytes]:
     """Return patterns for what looks like a mark and decides nothing, each by the byte that it starts with."""
-    string = _ESCAPED if dialect.backslash_escapes else _DOUBLED
-    texts = {b"'": string, b'"': _DOUBLED if dialect.ansi_quotes else string, b"`": _DOUBLED}
-    patterns = {quote: pattern.replace(b"{q}", quote) for quote, pattern in texts.items()}
+    wide = bool(character_set(dialect.character_set).lead)
+    doubled, escaped = (_WIDE_DOUBLED, _WIDE_ESCAPED) if wide else (_DOUBLED, _ESCAPED)
+    string = escaped if dialect.backslash_escapes else doubled
+    texts = {b"'": string, b'"': doubled if dialect.ansi_quotes else string, b"`": doubled}
+    patterns = {quote: _fill(pattern, quote, dialect) for quote, pattern in texts.items()}
     return {**patterns, b"-": rb"-(?!-)", b"/": rb"/(?!\*)", b"*": rb"\*(?!/)"}
+
+
+def _fill(pattern: bytes, quote: bytes, dialect: Dialect) -> bytes:
+    known = character_set(dialect.character_set)
+    # In the patterns for all sets of characters an alternative for characters of several bytes comes last.
+    wide = known.wide if pattern in (_WIDE_DOUBLED, _WIDE_ESCAPED) else b"|" + known.wide if known.lead else b""
+    lead = byte_class(known.lead)
+    return pattern.replace(b"{q}", quote).replace(b"{l}", lead).replace(b"{w}", wide)
+
+
+class _Patterns(NamedTuple):
+    mark: re.Pattern[bytes]
+    token: re.Pattern[bytes]
+    dull: bytes
+    skip: re.Pattern[bytes]
+    inside: dict[bytes, re.Pattern[bytes]]
+    blanks: bytes
+
+
+@lru_cache(maxsize=64)
+def _patterns(dialect: Dialect, terminator: bytes) -> _Patterns:
+    known = character_set(dialect.character_set)
+    string = _INSIDE_ESCAPED if dialect.backslash_escapes else _INSIDE_DOUBLED
+    double = _INSIDE_DOUBLED if dialect.ansi_quotes else string
+    inside = {
+        quote: re.compile(_fill(pattern, quote, dialect), re.DOTALL)
+        for quote, pattern in ((b"'", string), (b'"', double), (b"`", _INSIDE_DOUBLED))
+    }
+    ends = [re.escape(terminator)] if terminator else []
+    ends += [_COMMAND] if terminator != b";" else []
+    has_dollars = not dialect.mariadb and dialect.version >= 90000
+    dollars = [rb"(?P<dollars>" + _DOLLARS + rb")"] if has_dollars else []
+    marks = [rb"(?P<end>" + b"|".join(ends) + rb")", rb"(?P<quote>['\"`])", *dollars]
+    marks += [rb"(?P<comment>" + line_comment(dialect) + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
+    name = variable(dialect)
+    words = [rb"(?P<name>" + name + rb")"] if name else []
+    words += [rb"(?P<word>" + letter(dialect) + rb"+)", rb"(?P<other>:=|\S)"]
+    token = re.compile(blank(dialect) + rb"*(?:" + b"|".join(marks + words) + rb")", re.DOTALL)
+    # Any mark starts with one of these; a NUL is looked at because it may be the end of what the server reads.
+    starts = rb"'\"`#/*\-\x00" + re.escape(terminator[:1]) + (b"$" if has_dollars else b"")
+    starts += (rb"\n" if terminator != b";" else b"") + byte_class(known.lead) + (b"@" if name else b"")
+    dull = [pattern for start, pattern in dull_marks(dialect).items() if start != terminator[:1]]
+    dull += [known.wide] if known.lead else []
+    dull += [name, rb"@(?!" + name + rb")"] if name and not terminator.startswith(b"@") else []
+    skip = rb"[^{s}]*(?:(?:{d})[^{s}]*){0,100}".replace(b"{d}", b"|".join(dull)).replace(b"{s}", starts)
+    mark = re.compile(b"|".join(marks), re.DOTALL)
+    return _Patterns(mark, token, skip, re.compile(skip, re.DOTALL), inside, _BLANKS + known.blank)
 
 
 class Lexer:
     """Reads a text from any place on.
 
-    :param terminator: what ends a statement, ``;`` unless a DELIMITER command changed it.
+    :param terminator: what ends a statement. Another one than ``;`` is the client's, which ends it before a DELIMITER
+        command at the start of a line as well; with an empty one nothing else does.
     :ivar text: what of the script is at hand.
     :ivar offset: how much of the script came before it.
     :ivar final: whether that is all there is; if not, MoreNeeded is raised where it is not enough.
     :ivar dull: a pattern for what cannot matter to where a statement ends, a limited stretch of it.
+    :ivar unclosed: whether the text ended in quotes or in a comment, since ``begin``.
+    :ivar in_executable: whether what was read last is within an executable comment.
     """
 
     def __init__(self, dialect: Dialect, terminator: bytes = b";") -> None:
@@ -89,26 +183,14 @@ class Lexer:
         self.offset = 0
         self.dialect = dialect
         self.terminator_text = terminator
-        self._in_executable = False
-        self._unclosed = False
-        self._looked_through = -1, 0
-        string = _INSIDE_ESCAPED if dialect.backslash_escapes else _INSIDE_DOUBLED
-        double = _INSIDE_DOUBLED if dialect.ansi_quotes else string
-        self._inside = {
-            quote: re.compile(pattern.replace(b"{q}", quote), re.DOTALL)
-            for quote, pattern in ((b"'", string), (b'"', double), (b"`", _INSIDE_DOUBLED))
-        }
-        dollars = [rb"(?P<dollars>" + _DOLLARS + rb")"] if not dialect.mariadb and dialect.version >= 90000 else []
-        marks = [rb"(?P<end>" + re.escape(terminator) + rb")", rb"(?P<quote>['\"`])", *dollars]
-        marks += [rb"(?P<comment>" + LINE_COMMENT + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
-        self._mark = re.compile(b"|".join(marks), re.DOTALL)
-        words = [rb"(?P<word>[0-9A-Za-z_$\x80-\xff]+)", rb"(?P<other>:=|\S)"]
-        self._token = re.compile(rb"\s*(?:" + b"|".join(marks + words) + rb")", re.DOTALL)
-        # Any mark starts with one of these; a NUL is looked at because it may be the end of what the server reads.
-        starts = rb"'\"`#/*\-\x00" + re.escape(terminator[:1]) + (b"$" if dollars else b"")
-        dull = b"|".join(pattern for start, pattern in dull_marks(dialect).items() if start != terminator[:1])
-        self.dull = rb"[^{s}]*(?:(?:{d})[^{s}]*){0,100}".replace(b"{d}", dull).replace(b"{s}", starts)
-        self._dull = re.compile(self.dull, re.DOTALL)
+        self.unclosed = False
+        self.in_executable = False
+        self._looked_through = -1, 0, False
+        self._last: Optional[tuple[int, int, int]] = None
+        patterns = _patterns(dialect, terminator)
+        self.dull = patterns.dull
+        self._mark, self._token, self._dull = patterns.mark, patterns.token, patterns.skip
+        self._inside, self._blanks = patterns.inside, patterns.blanks
 
     def token(self, place: int) -> Optional[Token]:
         """Return the first token from a place on, None at the end.
@@ -128,7 +210,7 @@ class Lexer:
             if kind in ("end", "other"):
                 return Token(kind, match[kind], begin, end)
             place = self._after(kind, match)
-            if kind in ("quote", "dollars"):
+            if kind in ("quote", "dollars", "name"):
                 return Token("quoted", b"", begin, place)
 
     def tokens(self, start: int) -> Iterator[Token]:
@@ -140,10 +222,10 @@ class Lexer:
 
     def begin(self, start: int) -> int:
         """Return where the first thing at or after ``start`` stands that the server would not pass over."""
+        self.in_executable = self.unclosed = False
         match = _PLAIN_START.match(self.text, start)
         if match and match.end() + LOOKAHEAD <= len(self.text):
             return match.end()
-        self._in_executable = self._unclosed = False
         place = start
         while True:
             match = self._token.match(self.text, place)
@@ -153,24 +235,26 @@ class Lexer:
             self.check(match.end())
             kind = match.lastgroup or ""
             place = self._after(kind, match)
-            passed_over = kind == "comment" or (kind == "open" and not self._in_executable)
+            passed_over = kind == "comment" or (kind == "open" and not self.in_executable)
             # An unclosed comment is an error, and the server is to say so.
-            if not passed_over or self._unclosed:
+            if not passed_over or self.unclosed:
                 return match.start(kind)
 
     def terminator(self, start: int) -> tuple[int, int]:
         """Return where the next terminator outside quotes and comments starts and ends; the text's end if none."""
         # Where it was looked for in vain before more was read, it need not be looked for again.
-        looked_from, place = self._looked_through
+        looked_from, place, in_executable = self._looked_through
         if looked_from != self.offset + start:
             place = self.offset + start
+        else:
+            self.in_executable = in_executable
         place -= self.offset
         while True:
             self.check(place)
-            self._looked_through = self.offset + start, self.offset + place
+            self._looked_through = self.offset + start, self.offset + place, self.in_executable
             # It matches nothing at all, too.
             place = cast("re.Match[bytes]", self._dull.match(self.text, place)).end()
-            self.check(place + 1)
+            self.check(cast("re.Match[bytes]", _INDENT.match(self.text, place)).end() + 1)
             match = self._mark.match(self.text, place)
             if match is not None and match.lastgroup == "end":
                 return match.start(), match.end()
@@ -183,6 +267,19 @@ class Lexer:
         if not self.final and place + LOOKAHEAD > len(self.text):
             raise MoreNeeded
 
+    def followed(self, place: int) -> bool:
+        """Tell whether anything comes later that matters to the server: semicolons and blanks at the end do not.
+
+        :raises MoreNeeded: it cannot be told yet.
+        """
+        known = self.offset, len(self.text)
+        if self._last is None or self._last[:2] != known:
+            self._last = (*known, len(self.text.rstrip(self._blanks)))
+        found = place < self._last[2]
+        if not found and not self.final:
+            raise MoreNeeded
+        return found
+
     def _after(self, kind: str, match: re.Match[bytes]) -> int:
         """Return where reading goes on after a match."""
         if kind == "quote":
@@ -190,12 +287,12 @@ class Lexer:
         if kind == "dollars":
             return self._after_text(match[kind], match.end())
         if kind == "close":
-            self._in_executable = False
+            self.in_executable = False
         if kind != "open":
             return match.end()
         executable = _EXECUTABLE.match(self.text, match.start(kind))
         if executable and self._executes(executable):
-            self._in_executable = True
+            self.in_executable = True
             return executable.end()
         # To MySQL, a comment that is meant for MariaDB is like any other.
         nested = executable is not None and (self.dialect.mariadb or not executable[1])
@@ -211,6 +308,7 @@ class Lexer:
             if self.text[match.end() : match.end() + 1] == quote != self.text[match.end() + 1 : match.end() + 2]:
                 return match.end() + 1
             if match.end() == place:
+                self.unclosed = True
                 return len(self.text)
             place = match.end()
 
@@ -218,7 +316,7 @@ class Lexer:
         """Return the place behind the next ``text``; the end if there is none."""
         found = self.text.find(text, place)
         self.check(found if found >= 0 else len(self.text))
-        self._unclosed = found < 0
+        self.unclosed = found < 0
         return found + len(text) if found >= 0 else len(self.text)
 
     def _executes(self, comment: re.Match[bytes]) -> bool:

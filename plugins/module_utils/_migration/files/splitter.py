@@ -5,7 +5,7 @@
 """The text of one migration file, as statements. Private to the collection.
 
 golang-migrate sends a file as it is and lets the server split it; so does the ``mysql`` client with whatever
-stands between two of its delimiters. Statements found here are sent one by one, their bytes unchanged.
+stands between two of its delimiters: a piece. Statements found here are sent one by one, their bytes unchanged.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import codecs
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import BinaryIO, NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional, cast
 
+from .charsets import character_set, is_known
+from .client import DELIMITER
 from .compound import find_end, may_be_compound
 from .lexer import LOOKAHEAD, Dialect, Lexer, MoreNeeded
 
@@ -23,20 +25,18 @@ from .lexer import LOOKAHEAD, Dialect, Lexer, MoreNeeded
 _CHUNK = 1 << 20
 # golang-migrate's driver sends a file as one packet of 4 MiB at most, a byte of which is its own.
 _LARGEST_PORTABLE = (4 << 20) - 1
-_DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
-# At the end of a text the server does not look at semicolons and blanks.
-_MATTERS = re.compile(rb"[^; \t\r\n\f\v]")
+_EMPTY = re.compile(rb"[;\s]*")
 # The usual statements that are neither stored programs nor compound; the others are looked at word by word.
 _ORDINARY = (
-    rb"(?i:insert|update|delete|replace|select|set|drop|truncate|grant|revoke|use|rename|call|with"
-    rb"|create\s+(?:table|temporary|index|unique|fulltext|spatial|view|database|schema|user|role)"
+    rb"(?i:insert|update|delete|replace|select|set(?!\s+(?:statement|[/#-]))|drop|truncate|grant|revoke|use|rename|call"
+    rb"|with|create\s+(?:table|temporary|index|unique|fulltext|spatial|view|database|schema|user|role)"
     rb"|alter\s+(?:table|database|schema|user|view))\s+(?=[^:\s])"
 )
 _STARTS_ORDINARY = re.compile(_ORDINARY)
-_USES_DELIMITER = "uses DELIMITER, a command of the mysql client"
+_EMPTY_STATEMENT = "has an empty statement before another one"
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _ordinary_line(dull: bytes) -> re.Pattern[bytes]:
     """Return a pattern for blanks and an ordinary statement at the start of a line, or for nothing."""
     return re.compile(rb"(?:(\s*\n[ \t]*)(" + _ORDINARY + dull + rb");)?", re.DOTALL)
@@ -50,6 +50,8 @@ class Statement(NamedTuple):
     :param column: in characters, from 1.
     :param text: its bytes as they stand in the file.
     :param suffix: what to send behind them so that the server stores what it would when given the whole file.
+    :param bounded: False where it is not certain that this is one whole statement to the server: it may be several, or
+        it may reach into whatever is sent behind it.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Statement(NamedTuple):
     column: int
     text: bytes
     suffix: bytes = b""
+    bounded: bool = True
 
 
 class Note(NamedTuple):
@@ -67,9 +70,10 @@ class Note(NamedTuple):
 
 
 class Splitter:
-    """Splits a script while it is being read and run; in memory is one statement and a little more.
+    """Splits a script while it is being read and run; in memory is one statement, or one piece, and a little more.
 
-    ``dialect`` may be replaced between two statements. ``notes`` is complete once ``statements`` is exhausted.
+    ``dialect`` may be replaced between two statements. ``notes`` is complete once ``statements`` is exhausted; it
+    tells of each thing once, with the first line where it is so.
     """
 
     def __init__(self, file: BinaryIO, dialect: Dialect) -> None:
@@ -77,6 +81,9 @@ class Splitter:
         self.dialect = dialect
         self._file = file
         self._lexer = Lexer(dialect)
+        self._delimiter = b";"
+        # While a piece is read, its text is the lexer's: the lexer of the script, and where the piece ends in it.
+        self._script: Optional[tuple[Lexer, int, int]] = None
         self._place = 0
         self._counted, self._line, self._column = 0, 1, 1
         self._number = 0
@@ -106,7 +113,7 @@ class Splitter:
         """Yield the statements that come next, as long as each is ordinary, starts a line and is not too long."""
         self._use_dialect()
         lexer, dialect = self._lexer, self.dialect
-        if lexer.terminator_text != b";" or dialect.oracle:
+        if lexer.terminator_text != b";" or dialect.oracle or not is_known(dialect.character_set):
             return
         self._move_to(self._place)
         line, column, inside, number, last = self._line, 1, 0, self._number, None
@@ -121,7 +128,7 @@ class Splitter:
             number += 1
             last = match
             # Statement(...) takes twice as long.
-            yield tuple.__new__(Statement, (number, line, column, text, b""))
+            yield tuple.__new__(Statement, (number, line, column, text, b"", True))
             if self.dialect is not dialect:
                 break
         if last is not None:
@@ -131,46 +138,72 @@ class Splitter:
 
     def _next(self) -> Optional[Statement]:
         """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
-        self._use_dialect()
-        if self.dialect.oracle:
-            return self._rest()
         while True:
+            self._use_dialect()
             lexer = self._lexer
             start = lexer.begin(self._place)
             if start == len(lexer.text):
-                self._matters = self._matters or _MATTERS.search(lexer.text, self._place) is not None
-                return None
-            if self._delimiter(start):
+                self._matters = self._matters or lexer.followed(self._place)
+                if self._script is None:
+                    return None
+                self._leave_piece()
+            elif self._script is None and self._carry_out(start):
                 continue
-            end, after, stores = self._end(start)
-            if end > start:
-                exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
-                return self._statement(start, end, after, exact and self._is_followed(after))
-            followed = self._is_followed(after)
-            self._move_to(start)
-            if followed:
-                self._note("has an empty statement before another one")
-            self._matters = self._matters or _MATTERS.search(lexer.text, self._place, start) is not None
-            self._place = after
+            elif self.dialect.oracle:
+                return self._unsplit(start)
+            elif lexer.terminator_text != b";":
+                self._enter_piece(start, *lexer.terminator(start))
+            else:
+                end, after, stores, certain = self._end(start)
+                if end > start:
+                    exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
+                    return self._statement(start, end, after, exact and lexer.followed(after), certain)
+                # It matches nothing at all, too.
+                self._pass_over(start, cast("re.Match[bytes]", _EMPTY.match(lexer.text, start)).end())
 
-    def _rest(self) -> Optional[Statement]:
-        """Return all that is left as one statement: what cannot be split here goes to the server as it is."""
-        if not self._lexer.final:
-            raise MoreNeeded
-        start, end = self._lexer.begin(self._place), len(self._lexer.text)
-        return self._statement(start, end, end, False) if start < end else None
+    def _unsplit(self, start: int) -> Statement:
+        """Return as one statement what cannot be split here: it goes to the server as it is."""
+        if self._script is None:
+            end, after = self._lexer.terminator(start)
+        else:
+            end = after = len(self._lexer.text)
+        return self._statement(start, end, after, exact=False, certain=False)
+
+    def _pass_over(self, start: int, after: int) -> None:
+        """Go on behind one or more statements that are empty."""
+        followed = self._lexer.followed(after)
+        self._move_to(start)
+        if followed:
+            self._note(_EMPTY_STATEMENT)
+        self._matters = self._matters or bool(self._lexer.text[self._place : start].strip())
+        self._place = after
+
+    def _enter_piece(self, start: int, end: int, after: int) -> None:
+        """Read what stands before the client's delimiter as the server does, which knows only its own."""
+        if start == end:
+            self._pass_over(start, after)
+            return
+        self._move_to(start)
+        self._script = self._lexer, end, after
+        self._lexer = Lexer(self.dialect)
+        self._lexer.text, self._lexer.final = self._script[0].text[start:end], True
+        self._place = self._counted = 0
+
+    def _leave_piece(self) -> None:
+        if self._script is not None:
+            self._move_to(len(self._lexer.text))
+            (self._lexer, self._counted, self._place), self._script = self._script, None
 
     def _use_dialect(self) -> None:
-        if self._lexer.dialect != self.dialect:
-            self._use(Lexer(self.dialect, self._terminator))
-
-    def _use(self, lexer: Lexer) -> None:
-        lexer.text, lexer.offset, lexer.final = self._lexer.text, self._lexer.offset, self._lexer.final
-        self._lexer = lexer
-
-    @property
-    def _terminator(self) -> bytes:
-        return self._lexer.terminator_text
+        terminator = self._delimiter
+        if self._script is not None:
+            terminator = b";"
+        elif self.dialect.oracle and terminator == b";":
+            terminator = b""
+        old = self._lexer
+        if old.dialect != self.dialect or old.terminator_text != terminator:
+            self._lexer = Lexer(self.dialect, terminator)
+            self._lexer.text, self._lexer.offset, self._lexer.final = old.text, old.offset, old.final
 
     def _load(self) -> None:
         """Read on: as much again as is at hand, so that a long statement is not looked through too often."""
@@ -190,53 +223,48 @@ class Splitter:
             self._matters = True
             self._note("starts with a byte order mark")
 
-    def _delimiter(self, start: int) -> bool:
+    def _carry_out(self, start: int) -> bool:
         """Carry out a DELIMITER command, if one starts here."""
         lexer = self._lexer
-        command = _DELIMITER.match(lexer.text, start)
+        command = DELIMITER.match(lexer.text, start)
         if command is None:
             return False
         if not lexer.final and not command[0].endswith(b"\n"):
             raise MoreNeeded
         self._move_to(start)
-        if not any(note.text == _USES_DELIMITER for note in self.notes):
-            self._note(_USES_DELIMITER)
+        self._note("uses DELIMITER, a command of the mysql client")
         if command[1]:
-            self._use(Lexer(self.dialect, command[1].strip(b"'\"`") or command[1]))
+            self._delimiter = command[1].strip(b"'\"`") or command[1]
         self._matters = True
         self._place = command.end()
         return True
 
-    def _end(self, start: int) -> tuple[int, int, bool]:
-        """Return where the statement and where its terminator end, and whether the statement stores a program."""
+    def _end(self, start: int) -> tuple[int, int, bool, bool]:
+        """Return where the statement and its terminator end, whether it stores a program, and if that is certain."""
         lexer = self._lexer
-        if self._terminator == b";" and not _STARTS_ORDINARY.match(lexer.text, start):
+        if not _STARTS_ORDINARY.match(lexer.text, start):
             first = lexer.token(start)
             second = first and lexer.token(first.end)
             if first and may_be_compound(first, second, self.dialect.mariadb):
-                token, stores = find_end(lexer, start)
-                length = len(lexer.text)
-                return (token.start, token.end, stores) if token else (length, length, False)
-        return (*lexer.terminator(start), False)
+                token, stores, certain = find_end(lexer, start)
+                end, after = (token.start, token.end) if token else (len(lexer.text),) * 2
+                return end, after, stores, certain
+        return (*lexer.terminator(start), False, True)
 
-    def _is_followed(self, after: int) -> bool:
-        """Tell whether anything that matters to the server comes later."""
-        found = _MATTERS.search(self._lexer.text, after) is not None
-        if not found and not self._lexer.final:
-            raise MoreNeeded
-        return found
-
-    def _statement(self, start: int, end: int, after: int, exact: bool) -> Statement:
+    def _statement(self, start: int, end: int, after: int, exact: bool, certain: bool) -> Statement:
         self._matters = True
         self._number += 1
         self._move_to(start)
         self._place = after
-        text = self._lexer.text[start:end]
+        lexer = self._lexer
+        text = lexer.text[start:end]
         # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
         # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes are a comment, and
         # a NUL is the end, only at the very end.
         suffix = b"; #" if exact else b""
-        return Statement(self._number, self._line, self._column, text, suffix)
+        bounded = certain and is_known(self.dialect.character_set) and not lexer.unclosed and not lexer.in_executable
+        bounded = bounded and not text.startswith(b"*/") and not text.endswith((b"--", b"\0"))
+        return Statement(self._number, self._line, self._column, text, suffix, bounded)
 
     def _move_to(self, place: int) -> None:
         """Count lines and characters up to a place."""
@@ -246,8 +274,13 @@ class Splitter:
             self._line += lines
             self._column = 1
             self._counted = text.rfind(b"\n", self._counted, place) + 1
-        self._column += len(text[self._counted : place].decode("utf-8", "replace"))
+        self._column += len(text[self._counted : place].decode(self._codec, "replace"))
         self._counted = place
 
+    @property
+    def _codec(self) -> str:
+        return character_set(self.dialect.character_set).codec
+
     def _note(self, text: str) -> None:
-        self.notes.append(Note(self._line, text))
+        if all(note.text != text for note in self.notes):
+            self.notes.append(Note(self._line, text))

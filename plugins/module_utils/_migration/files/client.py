@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The commands of the mysql client: DELIMITER, and those that no server understands. Private to the collection.
+
+Source: MySQL reference manual, "mysql Client Commands".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+# The line is the client's up to its end; the first word behind the command is the delimiter.
+DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
+# USE is not among them: the server understands it.
+_WORDS = (
+    rb"source|system|tee|notee|pager|nopager|print|prompt|rehash|resetconnection|status|warnings|nowarning|charset"
+    rb"|clear|connect|edit|ego|exit|go|quit|query_attributes|ssl_session_data_print|delimiter|sandbox"
+)
+_COMMAND = re.compile(rb"\s*(?:(" + _WORDS + rb")(?=\s|\Z)|(\\[!.?#A-MO-Za-z]))", re.IGNORECASE)
+_ENDING = re.compile(rb"(\\[gG])\s*\Z")
+
+
+def client_command(text: bytes) -> Optional[str]:
+    r"""Return which command of the mysql client a statement is, or ends in, as it is written: ``SOURCE``, ``\G``.
+
+    None if it is none. It is for a message about a statement that the server has refused; what it says of any other
+    statement means nothing.
+    """
+    found = _COMMAND.match(text) or _ENDING.search(text)
+    if found is None:
+        return None
+    return next(part for part in found.groups() if part is not None).decode()
