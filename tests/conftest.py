@@ -142,7 +142,7 @@ def golang_migrate() -> Path:
 
 
 @pytest.fixture
-def schema(mariadb: MariaDB) -> Iterator[str]:
+def schema(mariadb: DatabaseServer) -> Iterator[str]:
     """The name of a new, empty schema on the MariaDB server."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     mariadb.create_schema(name)
