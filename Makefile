@@ -8,6 +8,7 @@ PYTHON ?= python3
 PYTEST_OPTIONS ?=
 SCRIPTS ?= 200000
 TRIALS ?= 1000
+SERVER ?= mariadb-10.5
 RUNS ?= 5
 MIGRATIONS ?= 1000
 BIN := .venv/bin
@@ -15,7 +16,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-fresh test-runner test-matrix test-ends docs fuzz soak soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-matrix test-ends docs fuzz soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +48,9 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
 	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix' $(PYTEST_OPTIONS)
 
+test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
+	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
+
 test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
@@ -76,6 +80,9 @@ bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, be
 
 soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
+
+soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.alter $(SERVER) $(TRIALS)
 
 soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
@@ -22,30 +23,99 @@ import pytest
 from parts import CHECKOUT, NotAvailable, private_folder
 from parts import golang_migrate as golang_migrate_part
 from parts.ansible import PROGRAMS, Results, environment
-from parts.mariadb import MariaDB
+from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
 from parts.secretsmanager import SecretsManager
+from parts.servers import SERVERS
 from parts.sshd import GitServer
 
 COLLECTIONS = CHECKOUT / ".venv" / "collections"
 
 
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
-    """A MariaDB server."""
-    with private_folder("mariadb") as folder, MariaDB(folder) as server:
-        yield server
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in SERVERS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SERVERS)}")
+    return names
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        type=_names,
+        default="mariadb,mariadb-11.8,mysql",
+        metavar="NAME,NAME",
+        help="the servers on which the engine's tests run; with one name, only the tests that run on it",
+    )
+
+
+def _only(config: pytest.Config) -> str | None:
+    """Return the server's name if the option names one only."""
+    names: list[str] = config.getoption("servers")
+    return names[0] if len(names) == 1 else None
+
+
+def _fixture_of(name: str) -> str:
+    """Return the fixture that gives a server of this kind."""
+    return "mysql" if issubclass(SERVERS[name], MySQL) else "mariadb"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    only = _only(config)
+    if only is None:
+        return
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        # A parameter may have a fixture's name.
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        wanted = {name for name in ("mariadb", "mysql") if name in getattr(item, "fixturenames", ())} - {*parameters}
+        runs_on_it = wanted == {_fixture_of(only)} or (not wanted and "server" in parameters)
+        (kept if runs_on_it else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = kept
+
+
+class Servers:
+    """The database servers, each of which is started when the first test asks for it."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._found: dict[str, DatabaseServer | NotAvailable] = {}
+
+    def get(self, name: str) -> DatabaseServer:
+        """Return a server; the test is skipped where it cannot be had."""
+        if name not in self._found:
+            kind = SERVERS[name]
+            folder = self._stack.enter_context(private_folder(name))
+            try:
+                self._found[name] = self._stack.enter_context(kind(folder))
+            except NotAvailable as reason:
+                self._found[name] = reason
+        found = self._found[name]
+        if isinstance(found, NotAvailable):
+            pytest.skip(str(found))
+        return found
 
 
 @pytest.fixture(scope="session")
-def mysql() -> Iterator[MySQL]:
-    """A MySQL server; the test is skipped where it cannot be had."""
-    with private_folder("mysql") as folder, contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(MySQL(folder))
-        except NotAvailable as reason:
-            pytest.skip(str(reason))
-        yield server
+def servers() -> Iterator[Servers]:
+    """The database servers by their names."""
+    with contextlib.ExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest.fixture(scope="session")
+def mariadb(servers: Servers, pytestconfig: pytest.Config) -> DatabaseServer:
+    """This machine's MariaDB, or the only server that the option names."""
+    return servers.get(_only(pytestconfig) or "mariadb")
+
+
+@pytest.fixture(scope="session")
+def mysql(servers: Servers, pytestconfig: pytest.Config) -> DatabaseServer:
+    """The newest MySQL, or the only server that the option names; the test is skipped where it cannot be had."""
+    return servers.get(_only(pytestconfig) or "mysql")
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +142,7 @@ def golang_migrate() -> Path:
 
 
 @pytest.fixture
-def schema(mariadb: MariaDB) -> Iterator[str]:
+def schema(mariadb: DatabaseServer) -> Iterator[str]:
     """The name of a new, empty schema on the MariaDB server."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     mariadb.create_schema(name)

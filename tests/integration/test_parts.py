@@ -12,10 +12,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from parts import CHECKOUT, NotAvailable, amazon_aws, golang_migrate, mysql, private_folder
-from parts.mariadb import MariaDB
+from parts import CHECKOUT, NotAvailable, amazon_aws, golang_migrate, private_folder
+from parts.mariadb import DatabaseServer, MariaDB
+from parts.mariadb_versions import MariaDB114
+from parts.mysql import MySQL
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
 
@@ -79,14 +82,21 @@ def test_database(mariadb: MariaDB, schema: str) -> None:
     assert mariadb.folder.stat().st_mode & 0o077 == 0
 
 
-def test_mysql(mysql: mysql.MySQL) -> None:
-    assert int(str(mysql.query("SELECT VERSION()")[0][0]).partition(".")[0]) >= 9
+@pytest.mark.parametrize(("name", "version"), [("mariadb-10.5", "10.5."), ("mariadb-11.8", "11.8."), ("mysql", "9.")])
+def test_unpacked_servers(servers: Any, name: str, version: str) -> None:
+    server: DatabaseServer = servers.get(name)
+    assert str(server.query("SELECT VERSION()")[0][0]).startswith(version)
+    server.create_schema("parts")
+    assert server.query("SHOW TABLES", "parts") == []
 
 
-def test_mysql_without_apt_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("server", "missing"), [(MySQL, "apt-get"), (MariaDB114, "Maven")])
+def test_a_server_that_cannot_be_had_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: type[MySQL | MariaDB114], missing: str
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotAvailable, match="has no apt-get"):
-        mysql._unpack(tmp_path)
+    with pytest.raises(NotAvailable, match=f"cannot be had: this machine has no {missing}"):
+        server.source.unpack(tmp_path, tmp_path / "log")
 
 
 def test_golang_migrate_without_go_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

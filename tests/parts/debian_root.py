@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import CACHE, NotAvailable
-from .mysql import debian_mirror
+from .debian_packages import debian_mirror
 
 # What a person has who has just cloned a repository and seen a Makefile.
 PACKAGES = "git,make,python3"

@@ -24,10 +24,15 @@ def database(mariadb: DatabaseServer, tmp_path: Path, run_module: Any) -> Iterat
     mariadb.query(f"DROP DATABASE IF EXISTS `{database.name}`")
 
 
-@pytest.fixture(params=["mariadb", "mysql"])
-def server(request: pytest.FixtureRequest) -> DatabaseServer:
-    """Each of the two servers in turn."""
-    found: DatabaseServer = request.getfixturevalue(request.param)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", metafunc.config.getoption("servers"), indirect=True)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, servers: Any) -> DatabaseServer:
+    """Each of the servers in turn that the option ``--servers`` names."""
+    found: DatabaseServer = servers.get(request.param)
     return found
 
 
