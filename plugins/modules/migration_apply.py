@@ -14,8 +14,9 @@ description:
   - Files, state table and lock are those of golang-migrate, which can take over at any time, or be taken over from.
   - A failure names the file, line and statement, and leaves the state table as golang-migrate would, at the version
     that the failed migration leads to, dirty.
-  - The next run goes on from the statement that failed, or at which the run was cut off, whatever it was that ended it.
-    A statement is never run twice. Where nobody can know whether one took effect, the run stops and asks.
+  - The next run resumes from the statement that failed, or at which the run was interrupted, whatever it was that ended
+    it. A statement is never run twice. Where nobody can know whether one took effect, the run stops and says what to
+    look at, and which answers O(resume_from) can have.
   - C(SIGTERM), C(SIGINT) and C(SIGHUP) end a run after the statement that is running.
 extends_documentation_fragment:
   - dbops.migrations._attributes
@@ -54,7 +55,7 @@ options:
     default: false
   resume:
     description:
-      - Whether to go on with a migration that an earlier run left half done, if the history knows how far it got.
+      - Whether to resume a migration that was interrupted in an earlier run, if the history knows how far it got.
       - What was done must not have been changed since; what comes after it may be. The settings, variables and prepared
         statements of the session are brought back first.
       - V(false) refuses a dirty database, as golang-migrate does.
@@ -62,17 +63,25 @@ options:
     default: true
   resume_from:
     description:
-      - The number of the statement to go on with, for a migration that was left half done; the answer when a run has
-        asked whether a statement took effect.
-      - The statements before it are taken for done. Without anything left half done it is refused.
+      - The number of the statement to resume from, for a migration that was interrupted; the answer when a run has
+        stopped because nobody can know which statements took effect.
+      - The statements before it are treated as done. Where nothing was interrupted it is refused.
     type: int
+  history_ahead:
+    description:
+      - What to do if the history has versions as applied that the state table does not, because its row was deleted, an
+        older backup of it was restored, or golang-migrate rolled back.
+      - V(fail) shows both and runs nothing. V(ignore) believes the state table.
+    type: str
+    default: fail
+    choices: [fail, ignore]
+    version_added: 0.2.0
   out_of_order:
     description:
-      - What to do about files below the current version that were never applied, which golang-migrate passes over in
-        silence.
-      - V(fail) names them and runs nothing. V(ignore) passes them over. V(apply) runs them first; the state table
-        cannot tell the difference, so golang-migrate then takes them for applied in the order of their versions.
-      - Versions that golang-migrate or M(dbops.migrations.migration_force) reached are taken for applied together with
+      - What to do about files below the current version that were never applied, which golang-migrate silently skips.
+      - V(fail) names them and runs nothing. V(ignore) skips them. V(apply) runs them first; the state table cannot tell
+        the difference, so golang-migrate then treats them as applied in the order of their versions.
+      - Versions that golang-migrate or M(dbops.migrations.migration_force) reached are treated as applied together with
         those below them.
     type: str
     default: fail
@@ -211,7 +220,7 @@ pending:
   sample:
     - {version: 6, title: add_index, direction: up}
 resumed:
-  description: The migration that was left half done, and where it was gone on with; null if none was.
+  description: The migration that was interrupted, and where it was resumed; null if none was.
   returned: success
   type: dict
   contains:
@@ -259,6 +268,24 @@ column:
   returned: when a statement failed
   type: int
   sample: 1
+in_doubt:
+  description: The statements of the file that may have taken effect without being recorded; O(resume_from) answers it.
+  returned: when nobody can know which statements took effect
+  type: dict
+  contains:
+    first:
+      description: The number of the first of them.
+      type: int
+    last:
+      description: The number of the last of them.
+      type: int
+  sample: {first: 2, last: 2}
+history_ahead:
+  description: The versions that the history has as applied, and the state table does not.
+  returned: when they are the reason for a failure
+  type: list
+  elements: int
+  sample: [4, 5]
 statement:
   description: The number of the failed statement in that file, from 1.
   returned: when a statement failed
@@ -279,10 +306,20 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import difference, listed, summary
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (
+    difference,
+    few,
+    history_ahead,
+    steps_result,
+    summary,
+)
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus, look, under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import (
+    DatabaseStatus,
+    load,
+    running_attempt,
+)
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
 if TYPE_CHECKING:
@@ -298,6 +335,7 @@ SPEC = LOGIN + ArgumentSpec(
         "resume_from": {"type": "int"},
         "out_of_order": {"type": "str", "default": "fail", "choices": ["fail", "ignore", "apply"]},
         "checksums": {"type": "str", "default": "warn", "choices": ["fail", "warn", "ignore"]},
+        "history_ahead": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
         "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
         "statement_timeout": {"type": "int"},
         "lock_wait_timeout": {"type": "int"},
@@ -314,19 +352,22 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     goal = Goal(module.params["target"] or "latest", module.params["steps"], module.params["allow_down"])
     source = read_source(module.params["directory"])
     login = Login(module)
-    with login.session() as session, locked(session, module.params, module.warn, under_way):
-        standing = look(session, module.params)
-        resumption = what_is_left(module, standing)
+    with login.session() as session, locked(session, module.params, module.warn, running_attempt) as lock:
+        if session.complaint:
+            module.warn(session.complaint)
+        status = load(session, module.params)
+        check_history(session.database, module, status)
+        resumption = what_is_left(module, status)
         unfinished = resumption.unfinished if resumption else None
-        plan = make_plan(source, standing.state, goal, unfinished)
-        if plan.steps and standing.compared:
-            standing = look(session, {**module.params, "commit": None})
+        plan = make_plan(source, status.state, goal, unfinished)
+        if plan.steps and status.compared:
+            status = load(session, {**module.params, "commit": None})
         if not any(step.direction == "down" for step in plan.steps):
-            below = check_source(module, source, standing, resumption)
-            plan = make_plan(source, standing.state, goal, unfinished, below) if below else plan
+            below = check_source(module, source, status, resumption)
+            plan = make_plan(source, status.state, goal, unfinished, below) if below else plan
         for warning in (*source.warnings, *plan.warnings):
             module.warn(warning)
-        moved = standing.moved(source) if plan.steps or standing.present else None
+        moved = status.moved(source) if plan.steps or status.present else None
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         if plan.steps or (moved and not module.check_mode):
             # Most runs have nothing to do, and need not load what does it.
@@ -335,71 +376,71 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
                 carry_out,
             )
 
-            work = Work(session, login.session, standing, source.directory, plan, resumption, moved)
+            work = Work(session, lock, login.session, status, source.directory, plan, resumption, moved)
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
-    return {**report(session.database, plan, resumption, module.check_mode), **results, "pending": listed(ahead)}
+    return {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
 
 
-def what_is_left(module: AnsibleModule, standing: DatabaseStatus) -> Optional[Resumption]:
+def check_history(database: str, module: AnsibleModule, status: DatabaseStatus) -> None:
+    ahead = status.known.ahead_of(status.state)
+    if ahead and module.params["history_ahead"] == "fail":
+        raise history_ahead(database, status.state, ahead)
+
+
+def what_is_left(module: AnsibleModule, status: DatabaseStatus) -> Optional[Resumption]:
     at = module.params["resume_from"]
-    if standing.state.dirty and standing.history is not None and standing.present and module.params["resume"]:
+    if status.state.dirty and status.history is not None and status.present and module.params["resume"]:
         from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import (  # noqa: PLC0415
             find,
         )
 
-        return find(standing.history, standing.ledger, standing.state, at)
-    if at is not None and not standing.state.dirty:
-        raise Error("resume_from is for a migration that was left half done, and there is none. Leave it out.")
+        return find(status.history, status.state_table, status.state, at)
+    if at is not None and not status.state.dirty:
+        raise Error("resume_from is for a migration that was interrupted, and there is none. Leave it out.")
     return None
 
 
 def check_source(
-    module: AnsibleModule, source: Source, standing: DatabaseStatus, resumption: Optional[Resumption]
+    module: AnsibleModule, source: Source, status: DatabaseStatus, resumption: Optional[Resumption]
 ) -> list[int]:
     """Compare the directory with the history; return the versions below the current one that are to be applied."""
-    if standing.compared:
+    if status.compared:
         return []
-    changed = standing.changed(source)
+    changed = status.changed(source)
     if changed and module.params["checksums"] != "ignore":
         text = f"Changed since applied: {few(changed)}. What was applied is not what the directory has now."
         if module.params["checksums"] == "fail":
             raise Error(
-                f"{text} Bring it back as it was and put the change into a new migration, or set checksums to warn. "
-                "Nothing was run.",
+                f"{text} Restore its original content and put the change into a new migration, or set checksums to "
+                "warn. Nothing was run.",
                 changed_files=changed,
             )
         module.warn(text)
-    missing = standing.known.missing(source)
+    missing = status.known.missing(source)
     if missing:
-        module.warn(f"No file has version {few(map(str, missing))}, which the history says was applied.")
-    below = standing.known.below(source, standing.state)
-    if resumption is not None and resumption.row.version in below:
-        below.remove(resumption.row.version)
+        module.warn(f"No file has version {few(missing)}, which the history says was applied.")
+    below = status.known.below(source, status.state)
+    if resumption is not None and resumption.record.version in below:
+        below.remove(resumption.record.version)
     if not below or module.params["out_of_order"] == "ignore":
         return []
     if module.params["out_of_order"] == "fail":
         raise Error(
-            f"Never applied, and below the current version {standing.state.version}: version {few(map(str, below))}. "
-            "golang-migrate would pass over that in silence. Give what is new a version above the current one; or set "
+            f"Never applied, and below the current version {status.state.version}: version {few(below)}. "
+            "golang-migrate would silently skip that. Give what is new a version above the current one; or set "
             "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
             out_of_order=below,
         )
     module.warn(
-        f"Applied although below the current version {standing.state.version}: version {few(map(str, below))}. "
-        "golang-migrate takes that for applied, too, and will undo it in the order of the versions."
+        f"Applied although below the current version {status.state.version}: version {few(below)}. "
+        "golang-migrate treats that as applied, too, and will roll it back in the order of the versions."
     )
     return below
 
 
-def few(names: Any) -> str:
-    listed_names = list(names)
-    more = f" and {len(listed_names) - 5} more" if len(listed_names) > 5 else ""
-    return ", ".join(listed_names[:5]) + more
-
-
 def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool) -> dict[str, Any]:
-    resumed = {"version": resumption.row.version, "statement": resumption.done + 1} if resumption else None
+    resumed = {"version": resumption.record.version, "statement": resumption.done + 1} if resumption else None
     return {
         "changed": bool(plan.steps),
         "from_version": plan.from_version,

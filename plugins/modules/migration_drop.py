@@ -83,7 +83,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import running_attempt
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
 
@@ -93,7 +93,7 @@ SPEC = LOGIN + ArgumentSpec(argument_spec={"confirm_database": {"type": "str", "
 def drop(module: AnsibleModule) -> dict[str, Any]:
     login = Login(module)
     check_confirmation(login.database, module.params["confirm_database"])
-    with login.session() as session, locked(session, module.params, module.warn, under_way):
+    with login.session() as session, locked(session, module.params, module.warn, running_attempt):
         # Sequences and tables with system versioning are tables of their own kind on MariaDB, and go as well.
         names = [name for name, kind in session.query("SHOW FULL TABLES") if kind != "VIEW"]
         tables = [{"name": name, "rows": count(module, session, name)} for name in names]
@@ -140,7 +140,7 @@ def drop_tables(session: Session, tables: list[dict[str, Any]]) -> None:
         except ServerError as error:
             raise Error(
                 f"The table {found['name']} of {session.database} could not be dropped: ({error.code}) {error.reason}. "
-                f"{done} table(s) were dropped before it, {len(tables) - done} are left. Mend the cause and run again.",
+                f"{done} table(s) were dropped before it, {len(tables) - done} are left. Fix the cause and run again.",
                 error_code=error.code,
                 tables=tables[:done],
             ) from error

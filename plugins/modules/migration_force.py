@@ -93,10 +93,10 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import stated
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import format_state
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import about, look, under_way
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import about, load, running_attempt
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import FORCE
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 
@@ -107,14 +107,14 @@ SPEC = LOGIN + ArgumentSpec(
 
 def force(module: AnsibleModule) -> dict[str, Any]:
     wanted = State(read_version(module.params["version"]), False)
-    with Login(module).session() as session, locked(session, module.params, module.warn, under_way):
-        standing = look(session, module.params)
-        present = standing.state
+    with Login(module).session() as session, locked(session, module.params, module.warn, running_attempt) as lock:
+        status = load(session, module.params)
+        present = status.state
         if present != wanted and not module.check_mode:
-            journal = AttemptRecorder(session, standing.ledger, standing.history, about(module.params))
-            journal.prepare()
-            journal.record(wanted, forced(present, wanted))
-    before, after = stated(present), stated(wanted)
+            recorder = AttemptRecorder(session, status.state_table, status.history, about(module.params), lock)
+            recorder.prepare(present)
+            recorder.record_move(wanted, forced(present, wanted))
+    before, after = format_state(present), format_state(wanted)
     mood = "check mode, nothing was changed; it would be " if module.check_mode else ""
     return {
         "changed": present != wanted,

@@ -66,14 +66,14 @@ version:
 healthy:
   description:
     - Whether all is as it should be, to assert on. RV(dirty) is false and RV(known) is true, and RV(changed_files),
-      RV(missing) and RV(out_of_order) are empty.
+      RV(missing), RV(out_of_order) and RV(history_ahead) are empty.
     - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds.
     - Without a history only RV(dirty) and RV(known) count.
   returned: success
   type: bool
   sample: true
 dirty:
-  description: Whether a migration is running, or was left half done.
+  description: Whether a migration is running, or was interrupted.
   returned: success
   type: bool
   sample: false
@@ -104,9 +104,9 @@ pending:
       type: str
   sample:
     - {version: 4, title: add_email, direction: up}
-statement:
+attempt:
   description:
-    - The migration that is running or was left half done, and how far it got.
+    - The migration that is running or was interrupted, and how far it got.
     - Null if there is none, or if the history does not know it, for instance because golang-migrate ran it.
   returned: success
   type: dict
@@ -124,18 +124,18 @@ statement:
       description: Its file in the directory; null if there is none.
       type: str
     done:
-      description: How many statements are known to be done. The next one is where it goes on.
+      description: How many statements are known to be done. The next one is where it resumes.
       type: int
     begun:
       description:
-        - The number of the last statement that is known to have begun.
-        - If it is above RV(statement.done), that one may have had an effect. A statement that changes rows is committed
-          together with the record that it is done, and is not counted before.
+        - The number of the last statement that may have begun.
+        - If it is above RV(attempt.done), the statements between them may have taken effect. A statement that changes
+          rows of transactional tables is committed together with the record that it is done, and is not counted before.
       type: int
     outcome:
       description:
         - V(running), V(failed), or V(interrupted) after a signal.
-        - V(running) stays if the run was cut off before it could say how it ended. Nobody holds the lock then.
+        - V(running) stays if the run was interrupted before it could say how it ended. Nobody holds the lock then.
       type: str
     error:
       description: What the server answered, or which signal it was; null while nothing has gone wrong.
@@ -183,7 +183,8 @@ history:
       description:
         - V(up) or V(down).
         - V(force) for a move by M(dbops.migrations.migration_force). V(external) for one by something else, which was
-          found afterwards.
+          found afterwards. V(baseline) for a version that was found when the history began, or after a force, with what
+          is treated as applied then.
       type: str
     outcome:
       description: V(applied), V(running), V(failed) or V(interrupted).
@@ -257,6 +258,14 @@ out_of_order:
   type: list
   elements: int
   sample: []
+history_ahead:
+  description:
+    - The versions that the history has as applied and the state table does not. The state row was deleted, an older
+      backup of it was restored, or golang-migrate rolled back.
+  returned: success
+  type: list
+  elements: int
+  sample: []
 migrations:
   description: Every migration in the directory, in order.
   returned: success
@@ -287,11 +296,16 @@ server:
   returned: success
   type: str
   sample: 10.11.19-MariaDB
+supported:
+  description: Whether the server's version is supported, MySQL 8.0 and later and MariaDB 10.6 and later.
+  returned: success
+  type: bool
+  sample: true
 msg:
   description: Where the schema stands, in one line.
   returned: always
   type: str
-  sample: 'shop: version 3, 2 migration(s) pending, 1 file(s) changed'
+  sample: 'shop: version 3, 2 migrations pending, 1 file changed'
 """
 
 from typing import Any, Optional
@@ -303,15 +317,16 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.run import 
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (
-    attempts,
-    how_far,
-    listed,
-    standing,
-    unfinished,
+    attempt_result,
+    count,
+    history_result,
+    progress_text,
+    status_line,
+    steps_result,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.snapshot import see
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import snapshot
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
 
 SPEC = LOGIN + ArgumentSpec(
@@ -328,46 +343,64 @@ def info(module: AnsibleModule) -> dict[str, Any]:
         raise Error(f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
     source = read_source(module.params["directory"])
     with Login(module).session() as session:
-        sight = see(session, module.params, limit)
-    for warning in source.warnings:
+        found = snapshot(session, module.params, limit)
+    for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
-    state, row = sight.standing.state, sight.unfinished
+    status, state, record = found.status, found.status.state, found.unfinished
     versions = [migration.version for migration in source.migrations]
-    ahead = pending(source, state.version)
+    pending_steps = pending(source, state.version)
     known = state.version is None or state.version in versions
-    changed, missing, below = sight.standing.changed(source), sight.standing.known.missing(source), sight.below(source)
-    file = file_of(source, row) if row else None
+    changed, missing, below = status.changed(source), status.known.missing(source), found.out_of_order(source)
+    ahead = status.known.ahead_of(state)
+    file = file_of(source, record) if record else None
     # Without a lock, nobody can be seen at work.
-    held = sight.holder is not None if module.params["lock"] else None
-    half_done = how_far(row, file, held) if row else None
-    counts = ((changed, "file(s) changed"), (missing, "file(s) missing"), (below, "version(s) out of order"))
-    troubles = [f"{len(found)} {what}" for found, what in counts if found]
+    held = found.holder is not None if module.params["lock"] else None
+    progress = progress_text(record, file, held) if record else None
     return {
         "changed": False,
         "version": state.version,
-        "healthy": known and not (state.dirty or changed or missing or below),
+        "healthy": known and not (state.dirty or changed or missing or below or ahead),
         "dirty": state.dirty,
         "latest": versions[-1] if versions else None,
         "known": known,
-        "pending": listed(ahead),
-        "statement": unfinished(row, file) if row else None,
-        "history": attempts(sight.rows[:limit]),
+        "pending": steps_result(pending_steps),
+        "attempt": attempt_result(record, file) if record else None,
+        "history": history_result(found.records[:limit]),
         "changed_files": changed,
         "missing": missing,
         "out_of_order": below,
+        "history_ahead": ahead,
         "migrations": [migration._asdict() for migration in source.migrations],
-        "lock_holder": sight.holder,
+        "lock_holder": found.holder,
         "server": session.server,
+        "supported": session.complaint is None,
         "database": session.database,
-        "msg": standing(session.database, state, versions, len(ahead), half_done, troubles),
+        "msg": status_line(
+            session.database,
+            state,
+            versions,
+            len(pending_steps),
+            progress,
+            troubles(len(changed), len(missing), len(below), len(ahead)),
+        ),
     }
 
 
-def file_of(source: Source, row: AttemptRecord) -> Optional[str]:
+def troubles(changed: int, missing: int, below: int, ahead: int) -> list[str]:
+    texts = (
+        (changed, count(changed, "file") + " changed"),
+        (missing, count(missing, "file") + " missing"),
+        (below, count(below, "version") + " out of order"),
+        (ahead, count(ahead, "version") + " applied as the history says, not as the state table does"),
+    )
+    return [text for number, text in texts if number]
+
+
+def file_of(source: Source, record: AttemptRecord) -> Optional[str]:
     """Return the file that an attempt is about; None if the directory has none any more."""
     for item in source.migrations:
-        if item.version == row.version:
-            return item.up if row.direction == "up" else item.down
+        if item.version == record.version:
+            return item.up if record.direction == "up" else item.down
     return None
 
 

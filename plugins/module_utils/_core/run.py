@@ -53,7 +53,7 @@ def run_module(
         failure = {"msg": clean(str(error)), **without_secrets(error.results)}
     except Exception as error:
         failure = {
-            "msg": f"This is a fault of dbops.migrations, please report it: {clean(repr(error))}",
+            "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
             "exception": clean(traceback.format_exc()),
         }
     # As Python ends it collects several times, for nothing: that took a tenth of a run.

@@ -34,8 +34,8 @@ _CAUSES = {
     1227: "The account lacks a privilege: grant it, and run again.",
     1290: "The server is read-only, perhaps a replica: run on the one that takes writes.",
     1370: "The account lacks a privilege: grant it, and run again.",
-    1419: "The server writes a binary log and lets only privileged accounts create programs: have its administrator set "
-    "log_bin_trust_function_creators, or grant the account SUPER (MySQL: SET_ANY_DEFINER), and run again.",
+    1419: "The server writes a binary log and lets only privileged accounts create programs: have its administrator "
+    "set log_bin_trust_function_creators, or grant the account SUPER (MySQL: SET_ANY_DEFINER), and run again.",
     1836: "The server is read-only, perhaps a replica: run on the one that takes writes.",
 }
 _TRANSACTION_OPEN = 1568
@@ -124,7 +124,9 @@ def status_line(
 
 def done_text(done: int) -> str:
     """Say how many of a file's statements are done."""
-    return f"its first {count(done, 'statement')} {'is' if done == 1 else 'are'} done" if done else "nothing of it is done"
+    return (
+        f"its first {count(done, 'statement')} {'is' if done == 1 else 'are'} done" if done else "nothing of it is done"
+    )
 
 
 def doubt_text(first: int, last: int) -> str:
@@ -286,9 +288,7 @@ def _before(applied: int, done: Optional[int]) -> str:
     return f"{count(applied, 'migration')} {'was' if applied == 1 else 'were'} applied before this file; {text}"
 
 
-def stopped_inside(
-    reason: str, step: Step, statement: Statement, applied: int, done: Optional[int]
-) -> Error:
+def stopped_inside(reason: str, step: Step, statement: Statement, applied: int, done: Optional[int]) -> Error:
     """A signal has come, and the rest of the file is left for the next run."""
     way = (
         "Run again: it resumes from there."
@@ -307,8 +307,8 @@ def stopped_inside(
 def stopped_between(reason: str, step: Step, applied: int, left: int) -> str:
     """A signal has come, and the rest of the plan is left for the next run."""
     return (
-        f"{reason}: stopped after {step.file or step.version}; {count(applied, 'migration')} applied, {left} not begun. "
-        f"The database is at {format_version(step.leads_to)}. Run again to continue."
+        f"{reason}: stopped after {step.file or step.version}; {count(applied, 'migration')} applied, {left} not "
+        f"begun. The database is at {format_version(step.leads_to)}. Run again to continue."
     )
 
 
@@ -324,8 +324,8 @@ def recording_failed(
     run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
     says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
     if error.code == _TRANSACTION_OPEN:
-        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and run again."
-    elif error.code in _CAUSES:
+        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file,
+    and run again." elif error.code in _CAUSES:
         way = _CAUSES[error.code]
     elif resumable:
         way = "Run again: it finds out how far the server got, and resumes from there."
@@ -354,9 +354,9 @@ def lock_lost(database: str, where: str, step: Step) -> Error:
 def strayed(step: Step, schema: str) -> Error:
     """A file has left the session in another schema, into which golang-migrate would write its state."""
     return Error(
-        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and golang-migrate "
-        f"would write its state there. The database is now at {format_state(State(step.leads_to, True))}. "
-        f"End the file with USE {schema}, and run again.",
+        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
+        f"golang-migrate would write its state there. The database is now at {format_state(State(step.leads_to, "
+        f"True))}. End the file with USE {schema}, and run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,
@@ -426,8 +426,8 @@ def session_lost(step: Step, done: int, what: str, number: int) -> Error:
     where = f"statement {number} of {step.file}" if number else "an earlier file"
     return Error(
         f"{step.file}: an earlier run did {count(done, 'statement')}; what comes after them may rely on {what} of "
-        f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again with "
-        "resume_from and the number of the statement to resume from. Nothing was changed.",
+        f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
+        "with resume_from and the number of the statement to resume from. Nothing was changed.",
         file=step.file,
         statement=done + 1,
         dirty=True,
@@ -442,10 +442,14 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
     first = statement.number
     ended = "failed" if outcome == FAILED else "was interrupted"
     if first == last:
-        what = f"statement {first} was running when an earlier run {ended}, and the server does not show whether it took"
+        what = (
+            f"statement {first} was running when an earlier run {ended}, and the server does not show whether it took"
+        )
         what += " effect"
     else:
-        what = f"statements {first} to {last} may have run when an earlier run {ended}, and the server does not show which"
+        what = (
+            f"statements {first} to {last} may have run when an earlier run {ended}, and the server does not show which"
+        )
         what += " of them took effect"
     return Error(
         f"{_at(step, statement)}: {what}. {_question(first, last)} Nothing was changed. "
@@ -459,10 +463,10 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
 def written_elsewhere(record: AttemptRecord, state: State) -> Error:
     """Something else has written to the state table since an attempt was interrupted."""
     return Error(
-        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and the state table has "
-        "been written since by something else, perhaps golang-migrate, which may have run it again. See how far it got, "
-        "then run again with resume_from and the number of the statement to resume from; or fix the schema manually and "
-        f"{_FORCE}. Nothing was changed.",
+        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and the state table "
+        "has been written since by something else, perhaps golang-migrate, which may have run it again. See how far it "
+        "got, then run again with resume_from and the number of the statement to resume from; or fix the schema "
+        f"manually and {_FORCE}. Nothing was changed.",
         dirty=True,
         from_version=state.version,
     )
@@ -476,8 +480,8 @@ def history_ahead(database: str, state: State, versions: Sequence[int], moment: 
     """
     return Error(
         f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied, the "
-        f"newest at {moment}. The state row was deleted or an older backup of it restored; or golang-migrate rolled back. "
-        f"If the history is right, {_FORCE}; if the state is right, run again with history_ahead: ignore. "
+        f"newest at {moment}. The state row was deleted or an older backup of it restored; or golang-migrate rolled "
+        f"back. If the history is right, {_FORCE}; if the state is right, run again with history_ahead: ignore. "
         "Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,

@@ -74,7 +74,7 @@ class Plan(NamedTuple):
 
 
 class Unfinished(NamedTuple):
-    """A migration that an earlier run left half done, and that is to be finished."""
+    """A migration that was interrupted, and that is to be finished."""
 
     version: int
     direction: str

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from .._core.errors import Error
+from .messages import count, format_version
 from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished
 
 
@@ -32,8 +33,8 @@ def make_plan(
     """
     if state.dirty and unfinished is None:
         raise Error(
-            f"The database is dirty: an earlier run failed on its way to version {named(state.version)}. "
-            "Find out what it did and put it right, then set the version that the schema has "
+            f"The database is dirty: an earlier run failed on its way to {format_version(state.version)}. "
+            "Find out what it did and fix the schema, then set the version that it has "
             "(module migration_force, playbook dbops.migrations.force) and run again.",
             dirty=True,
             from_version=state.version,
@@ -122,9 +123,9 @@ def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step
             if step.file is not None:
                 return (step._replace(leads_to=state.version),)
     raise Error(
-        f"The {unfinished.direction} migration of version {unfinished.version} was left half done, "
-        f"and {source.directory} has no file for it any more. Bring it back and run again, or put the schema right by "
-        "hand and set its version (module migration_force). Nothing was changed.",
+        f"The {unfinished.direction} migration of version {unfinished.version} was interrupted, and "
+        f"{source.directory} has no file for it any more. Restore it and run again, or fix the schema manually and "
+        "set its version (module migration_force). Nothing was changed.",
         dirty=True,
         from_version=state.version,
     )
@@ -134,14 +135,14 @@ def _check_directions(steps: tuple[Step, ...], goal: Goal) -> None:
     down = [str(step.version) for step in steps if step.direction == "down"]
     if down and len(down) < len(steps):
         raise Error(
-            f"The {steps[0].direction} migration of version {steps[0].version} was left half done, and what was asked "
-            "for leads the other way. Finish it first by running without a target, or put the schema right by hand and "
-            "set its version (module migration_force). Nothing was changed.",
+            f"The {steps[0].direction} migration of version {steps[0].version} was interrupted, and what was asked for "
+            "leads the other way. Finish it first by running without a target, or fix the schema manually and set its "
+            "version (module migration_force). Nothing was changed.",
             dirty=True,
         )
     if down and not goal.allow_down:
         raise Error(
-            f"This would undo {len(down)} migration(s): {', '.join(down)}. Down migrations destroy data; "
+            f"This would roll back {count(len(down), 'migration')}: {', '.join(down)}. Down migrations destroy data; "
             "set allow_down: true if that is meant. Nothing was changed."
         )
 
@@ -155,8 +156,3 @@ def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
     if goal.steps is not None and len(steps) < abs(goal.steps):
         warnings.append(f"{abs(goal.steps)} steps were asked for, and there were only {len(steps)}.")
     return warnings
-
-
-def named(version: Optional[int]) -> str:
-    """Return a version as a person reads it."""
-    return "none" if version is None else str(version)

@@ -219,6 +219,12 @@ class AttemptRecorder:
         self._checkpoint.in_flight = None
         self._changed = True
 
+    def begin_section(self, last: int) -> None:
+        """From here on nothing can be recorded, up to the statement of that number."""
+        self._expect(Phase.OPEN)
+        self._checkpoint.in_flight = InFlightStatement("", last=last)
+        self._changed = True
+
     def writing(self) -> list[str]:
         """Return the statements that write what is pending, which stays so until ``wrote`` is called."""
         row = self._row(self.reached, self._checkpoint.in_flight, self._stored) if self._changed else []
@@ -242,7 +248,9 @@ class AttemptRecorder:
         self._changed = False
         self.phase = Phase.CLOSED
 
-    def closing(self, outcome: str, error: str, partly: Optional[InFlightStatement], state: Optional[State]) -> list[str]:
+    def closing(
+        self, outcome: str, error: str, partly: Optional[InFlightStatement], state: Optional[State]
+    ) -> list[str]:
         """End an attempt that has not succeeded; return the statements that record it.
 
         :param partly: what may have had an effect all the same.
@@ -364,9 +372,7 @@ class AttemptRecorder:
                 texts.append(START_TRANSACTION if act is Act.START else COMMIT)
         return texts
 
-    def _row(
-        self, reached: Position, in_flight: Optional[InFlightStatement], stored: bool, **values: Any
-    ) -> list[str]:
+    def _row(self, reached: Position, in_flight: Optional[InFlightStatement], stored: bool, **values: Any) -> list[str]:
         if self.history is None or self._step is None:
             return []
         begun = reached.done

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, Optional
 from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
 from .. import messages
+from ..files.client import client_command
 from ..files.reader import FileReader
-from ..files.splitter import Statement, client_command
-from ..model import Plan, State, Step
+from ..files.splitter import Statement
+from ..model import Plan, State
 from ..statements.classified import ClassifiedStatement
 from ..statements.classify import StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question, shows_in_one
@@ -63,6 +64,9 @@ class Executor:
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
     _asked: Optional[tuple[Statement, InFlightStatement]] = None
+    # Where the run is, for messages.
+    _taken: Optional[Statement] = None
+    _whole: bool = False
 
     def __post_init__(self) -> None:
         self._look_ahead()
@@ -203,7 +207,7 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        locks = b""
+        self._taken, self._whole, locks = None, False, b""
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
             log = self.resumption.checkpoint.log
@@ -218,7 +222,7 @@ class Executor:
             self.runner.open_for_file()
             self._settle()
         if locks:
-            self.runner.lock_again(locks, self._judge.locked_until(reader))
+            self.runner.lock_again(locks, self._judge.locked_until(reader, self.recorder.reached.done))
 
     def _flush(self) -> None:
         self.runner.flush()
@@ -257,7 +261,9 @@ class Executor:
         while True:
             statement = reader.take()
             if statement is None:
+                self._whole = True
                 return
+            self._taken = statement
             reason = self.stopped()
             if reason is not None and self.recorder.reached.done:
                 self._stop()
@@ -347,13 +353,15 @@ class Executor:
         """Return what is to be known about a statement of that kind."""
         command = client_command(classified.statement.text)
         if command:
-            return f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
+            return (
+                f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
+            )
         if classified.effect.verb == b"EXECUTE":
             number = self.recorder.log.prepared_at(classified.effect.name)
             if number is not None:
                 return (
-                    f"Its text was prepared by statement {number}: if that one, or what it was made of, must be changed, "
-                    "run again with resume_from and the number of the first statement that you changed."
+                    f"Its text was prepared by statement {number}: if that one, or what it was made of, must be "
+                    "changed, run again with resume_from and the number of the first statement that you changed."
                 )
         return ""
 
@@ -366,15 +374,13 @@ class Executor:
 
     def _unrecorded(self, reader: FileReader, failure: RecordingFailed) -> Error:
         self.runner.abandon(failure.error)
-        step, statement = reader.step, reader.last
-        whole = reader.peek() is None and self.recorder.is_at_end
-        if whole or statement is None:
-            where = f"{'after' if whole else 'before'} {step.file or step.version}"
+        step, statement = reader.step, self._taken
+        if self._whole or statement is None:
+            where = f"{'after' if self._whole else 'before'} {step.file or step.version}"
         else:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
-        error = messages.recording_failed(
-            where, whole, step, failure.error, failure.reading, self.recorder.state(), self._judges
-        )
+        state = self.recorder.state()
+        error = messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
         return self._with_results(error)
 
 

@@ -97,6 +97,10 @@ class Judge:
             return self.tables.proven(effect)
         return effect.kind in _HARMLESS
 
+    def locked_until(self, reader: FileReader, done: int) -> int:
+        """Return the last statement of a section that is resumed under LOCK TABLES."""
+        return locks_last(done, self._behind(reader))
+
     def _behind(self, reader: FileReader) -> Iterator[ClassifiedStatement]:
         return self._lookahead.section(reader)
 

@@ -168,7 +168,9 @@ class StatementRunner:
                 left -= 1
                 self.retried += 1
                 time.sleep(_PAUSE)
-                packet = packet._replace(before=[ROLLBACK, START_TRANSACTION] if plan.before[-1:] == (Act.START,) else [])
+                packet = packet._replace(
+                    before=[ROLLBACK, START_TRANSACTION] if plan.before[-1:] == (Act.START,) else []
+                )
 
     def _close(self, after: list[str], ask: bytes, lost: ServerError) -> Rows:
         """Send what stands behind a statement that has let the lock go."""
@@ -329,6 +331,22 @@ class StatementRunner:
             if not (self._lock.retake() and self._recorder.is_untouched()):
                 raise LockLost from error
             self._session.execute(statement.encode(), before)
+
+    def lock_again(self, locks: bytes, last: int) -> None:
+        """Take the table locks that an interrupted attempt held; the section goes on that they seal.
+
+        :param locks: the statement.
+        :param last: the section's last statement.
+        :raises RecordingFailed: its beginning could not be recorded, or the tables could not be locked.
+        :raises LockLost: the lock is gone.
+        """
+        self._recorder.begin_section(last)
+        self.flush()
+        try:
+            self._session.execute(locks)
+        except ServerError as error:
+            raise self._unrecorded(error) from error
+        self.state = TxState(self.state.owner, locked=True)
 
     def open_for_file(self) -> None:
         """Open a transaction that holds all of a file; what is pending is committed first.

@@ -16,7 +16,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..._core.errors import Error
 from ..._core.stop import Stop
 from ..._mysql.limit import Connect, Limit
+from ..._mysql.lock import Lock
 from ..._mysql.session import Session
+from ..messages import count, few
 from ..model import Plan
 from ..status import DatabaseStatus, about
 from .attempt import AttemptRecorder
@@ -28,13 +30,15 @@ from .runner import StatementRunner
 class Work(NamedTuple):
     """All that a run needs.
 
+    :param lock: the database's lock; None if none is taken.
     :param connect: opens another session.
     :param moved: a move by something else that is to be recorded first.
     """
 
     session: Session
+    lock: Optional[Lock]
     connect: Connect
-    standing: DatabaseStatus
+    status: DatabaseStatus
     directory: str
     plan: Plan
     resumption: Optional[Resumption]
@@ -47,39 +51,39 @@ def carry_out(module: AnsibleModule, work: Work) -> dict[str, Any]:
     :raises Error: a statement failed, or the files are not as portable as is asked for.
     """
     stop = Stop()
-    params = module.params
-    journal = AttemptRecorder(work.session, work.standing.ledger, work.standing.history, about(params))
-    guard = _guard(params, work, journal)
-    execution = Executor(work.session, journal, guard, work.directory, work.plan, work.resumption, stop)
+    params, status = module.params, work.status
+    recorder = AttemptRecorder(work.session, status.state_table, status.history, about(params), work.lock)
+    runner = _runner(params, work, recorder)
+    executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stop)
     if params["portability"] == "require":
-        _require_portability(execution.scan())
+        _require_portability(executor.scan())
     elif module.check_mode:
-        _warn_of(module, execution.scan())
+        _warn_of(module, executor.scan())
     if not module.check_mode:
         try:
-            execution.run(work.moved)
+            executor.run(status.state, work.moved)
         finally:
-            _warn_of(module, execution.notes)
-            if guard.retried:
+            _warn_of(module, executor.notes)
+            if runner.retried:
                 module.warn(
-                    f"A statement that had waited too long for a lock was tried again, {guard.retried} time(s)."
+                    f"A statement that had waited too long for a lock was tried again, {count(runner.retried, 'time')}."
                 )
-    return execution.results()
+    return executor.results()
 
 
-def _guard(params: dict[str, Any], work: Work, journal: AttemptRecorder) -> StatementRunner:
+def _runner(params: dict[str, Any], work: Work, recorder: AttemptRecorder) -> StatementRunner:
     seconds, wait = params["statement_timeout"], params["lock_wait_timeout"]
     if wait is not None:
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
     limit = Limit(work.session, work.connect, seconds) if seconds else None
-    return StatementRunner(work.session, journal, params["lock_wait_retries"] if wait is not None else 0, limit)
+    retries = params["lock_wait_retries"] if wait is not None else 0
+    return StatementRunner(work.session, recorder, work.lock, retries, limit)
 
 
 def _require_portability(notes: list[str]) -> None:
     if notes:
-        more = f"; and {len(notes) - 5} more" if len(notes) > 5 else ""
         raise Error(
-            f"golang-migrate could not run these files as they are: {'; '.join(notes[:5])}{more}. "
+            f"golang-migrate could not run these files as they are: {few(notes)}. "
             "Change them, or set portability to warn. Nothing was run."
         )
 

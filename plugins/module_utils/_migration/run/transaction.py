@@ -105,9 +105,7 @@ COMMITS = (StatementKind.DEFINITION, StatementKind.REPEATABLE)
 _ENDS_TRANSACTION = (*COMMITS, StatementKind.OPAQUE, StatementKind.LOCK, StatementKind.XA)
 
 
-def plan_packet(
-    state: TxState, facts: Facts, pending: bool, in_transaction: bool, history: bool = True
-) -> PacketPlan:
+def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: bool, history: bool = True) -> PacketPlan:
     """Return what goes ahead of a statement and behind it.
 
     :param pending: something is done that is not recorded.
