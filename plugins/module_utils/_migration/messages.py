@@ -324,8 +324,9 @@ def recording_failed(
     run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
     says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
     if error.code == _TRANSACTION_OPEN:
-        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file,
-    and run again." elif error.code in _CAUSES:
+        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and "
+        way += "run again."
+    elif error.code in _CAUSES:
         way = _CAUSES[error.code]
     elif resumable:
         way = "Run again: it finds out how far the server got, and resumes from there."

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of a statement before it is sent, and how far the section goes that it opens. Private to the collection.
+"""What is known of a statement before it is sent, and how far its section goes. Private to the collection.
 
 The text says what a statement is; that it can be undone is said by the server's dictionary (nontransactional.py).
 """
@@ -134,7 +134,8 @@ class Judge:
                 return None
             # With autocommit off, it opens a transaction.
             return transaction_last(chain([statement], self._behind(reader)), self.proven)
-        if not all([self._foresee(item) for item in observers]):
+        # Each is to be judged, also behind one that is not proven.
+        if not min((self._foresee(item) for item in observers), default=True):
             return observers[-1].statement.number
         return None
 

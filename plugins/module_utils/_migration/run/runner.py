@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sends statements, each in a packet with what is recorded about it, and takes the answers in. Private to the collection.
+"""Sends statements, each in a packet with what is recorded about it. Private to the collection.
 
 What goes into a packet is decided in transaction.py, what is recorded in attempt.py.
 """
@@ -303,7 +303,7 @@ class StatementRunner:
     def flush(self) -> None:
         """Write what is pending and commit it.
 
-        :raises RecordingFailed: that failed, or a transaction of the file's is open, at which golang-migrate fails, too.
+        :raises RecordingFailed: that failed; so it does with a transaction of the file's open, as golang-migrate does.
         :raises LockLost: the lock is gone.
         """
         recorder, state = self._recorder, self.state
