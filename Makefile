@@ -31,6 +31,7 @@ lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=.venv/collections $(BIN)/lint-imports
 	$(BIN)/yamllint --strict .
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint

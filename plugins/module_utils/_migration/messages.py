@@ -324,8 +324,8 @@ def recording_failed(
     run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
     says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
     if error.code == _TRANSACTION_OPEN:
-        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and "
-        way += "run again."
+        way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, "
+        way += "and run again."
     elif error.code in _CAUSES:
         way = _CAUSES[error.code]
     elif resumable:
@@ -354,10 +354,11 @@ def lock_lost(database: str, where: str, step: Step) -> Error:
 
 def strayed(step: Step, schema: str) -> Error:
     """A file has left the session in another schema, into which golang-migrate would write its state."""
+    state = State(step.leads_to, True)
     return Error(
-        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
-        f"golang-migrate would write its state there. The database is now at {format_state(State(step.leads_to, "
-        f"True))}. End the file with USE {schema}, and run again.",
+        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and golang-migrate "
+        f"would write its state there. The database is now at {format_state(state)}. End the file with USE {schema}, "
+        "and run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,
@@ -473,17 +474,15 @@ def written_elsewhere(record: AttemptRecord, state: State) -> Error:
     )
 
 
-def history_ahead(database: str, state: State, versions: Sequence[int], moment: str) -> Error:
+def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error:
     """The state says that less is applied than the history has as applied.
 
     :param versions: those that the history has as applied and the state has not.
-    :param moment: of the history's newest row.
     """
     return Error(
-        f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied, the "
-        f"newest at {moment}. The state row was deleted or an older backup of it restored; or golang-migrate rolled "
-        f"back. If the history is right, {_FORCE}; if the state is right, run again with history_ahead: ignore. "
-        "Nothing was changed.",
+        f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied. The "
+        "state row was deleted, an older backup of it was restored, or golang-migrate rolled back. If the history is "
+        f"right, {_FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,
         history_ahead=list(versions),

@@ -58,6 +58,7 @@ class Packet(NamedTuple):
     after: list[str]
     ask: bytes
     meanwhile: Optional[Callable[[], None]]
+    undisturbed: bool
 
 
 class Session:
@@ -99,7 +100,7 @@ class Session:
         self.has_stats_expiry = known.has_stats_expiry
         self.complaint = known.complaint
         self.connection_id = int(row[6])
-        self.schema = self._state.schema
+        self.schema = self._state.schema or database
 
     def _set_up(self) -> tuple[str, ...]:
         question = _VALUES + ", VERSION(), CONNECTION_ID()" + _NO_LIMIT
