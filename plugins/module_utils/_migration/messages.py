@@ -356,8 +356,8 @@ def strayed(step: Step, schema: str) -> Error:
     """A file has left the session in another schema, into which golang-migrate would write its state."""
     state = State(step.leads_to, True)
     return Error(
-        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and golang-migrate "
-        f"would write its state there. The database is now at {format_state(state)}. End the file with USE {schema}, "
+        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
+        f"golang-migrate would write its state there. The database is now at {format_state(state)}. End the file with USE {schema}, "
         "and run again.",
         file=step.file,
         dirty=True,

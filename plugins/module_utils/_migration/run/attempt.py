@@ -81,13 +81,23 @@ class AttemptRecorder:
         self._sent: Optional[Sent] = None
         self._waiting: list[str] = []
         self._waiting_state: Optional[State] = None
+        self._waiting_apart: list[str] = []
         self._stored = self._changed = self._resumes = False
         self._last_stored = 0
         self._written: dict[int, Position] = {}
         self._started = 0.0
+        # golang-migrate's table may have been made under another default_storage_engine.
+        self._apart = False
+        isolation = "@@SESSION.tx_isolation" if session.mariadb else "@@SESSION.transaction_isolation"
         # A migration may set the session's clock: the server's is asked for once.
-        [(now,)] = session.query("SELECT UNIX_TIMESTAMP(SYSDATE(6))")
+        [(now, binary_log, form, level)] = session.query(
+            f"SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@GLOBAL.log_bin, @@SESSION.binlog_format, {isolation}"
+        )
         self._clock = float(now) - time.monotonic()
+        # A binary log of statements takes no rows from such a transaction; golang-migrate's own are SERIALIZABLE.
+        self.isolates = bool(binary_log) and form == "STATEMENT" and level in ("READ-COMMITTED", "READ-UNCOMMITTED")
+        level = ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"] if self.isolates else []
+        self._start = [*level, START_TRANSACTION]
 
     @property
     def reached(self) -> Position:
@@ -102,7 +112,7 @@ class AttemptRecorder:
     @property
     def pending(self) -> bool:
         """Whether something is done that is not written."""
-        return self._changed or bool(self._waiting)
+        return self._changed or bool(self._waiting) or bool(self._waiting_apart)
 
     @property
     def in_section(self) -> bool:
@@ -121,6 +131,7 @@ class AttemptRecorder:
         """
         self._state = state
         self._state_table.ensure()
+        self._apart = not self._state_table.is_transactional()
         if self.history is not None:
             if not self.history.exists():
                 self.history.create()
@@ -140,7 +151,7 @@ class AttemptRecorder:
         guard = [self._lock.guard] if self._lock is not None else []
         writes = [*(self._state_table.writing(state) if state is not None else ()), *rows]
         if writes:
-            self._session.execute(COMMIT.encode(), [*guard, START_TRANSACTION, *writes])
+            self._session.execute(COMMIT.encode(), [*guard, *self._start, *writes])
 
     def open(
         self, step: Step, checkpoint: Optional[Checkpoint] = None, resumed: Optional[AttemptRecord] = None
@@ -225,10 +236,24 @@ class AttemptRecorder:
         self._checkpoint.in_flight = InFlightStatement("", last=last)
         self._changed = True
 
-    def writing(self) -> list[str]:
-        """Return the statements that write what is pending, which stays so until ``wrote`` is called."""
+    @property
+    def apart(self) -> bool:
+        """Whether the state is written in no transaction: its table has none."""
+        return self._apart
+
+    def writing(self, start: Optional[Sequence[str]] = None) -> list[str]:
+        """Return the statements that write what is pending and commit it, which stays so until ``wrote`` is called.
+
+        :param start: what opens the transaction, if that is not the usual; nothing where one is open.
+        """
         row = self._row(self.reached, self._checkpoint.in_flight, self._stored) if self._changed else []
-        return self._waiting + row
+        rows = [*(self._start if start is None else start), *self._waiting, *row, COMMIT]
+        if not self._apart:
+            return rows
+        # What is between the two is found by the next run: an attempt whose state is not written has run nothing, and
+        # one whose state is written is done.
+        state, self._waiting_apart = self._waiting_apart, []
+        return [*state, *rows] if self.phase is Phase.CLOSED else [*rows, *state]
 
     def wrote(self) -> None:
         """What ``writing`` returned is written and committed, and so is all that was done before it."""
@@ -243,7 +268,7 @@ class AttemptRecorder:
         self._waiting += self._row(self.reached, None, self._stored, **values)
         if self._resumes and self.history is not None:
             self._waiting.append(self.history.forgetting(self._number))
-        if last and self._step is not None:
+        if (last or self._apart) and self._step is not None:
             self._wait_for_state(State(self._step.leads_to, False))
         self._changed = False
         self.phase = Phase.CLOSED
@@ -265,14 +290,16 @@ class AttemptRecorder:
             # What failed may have changed it since.
             values["last_insert_id"] = stored.last_insert_id
         back = self._state_table.writing(state) if state else []
-        return self._waiting + self._row(self.committed, partly, stored is not None, **values) + back
+        row = self._row(self.committed, partly, stored is not None, **values)
+        return [*self._start, *self._waiting, *row, *back, COMMIT]
 
     def abandoning(self, error: str) -> list[str]:
         """End an attempt because something could not be recorded; return the statement that says so of the last row."""
         self.phase = Phase.CLOSED
         if self.history is None or not self._last_stored:
             return []
-        return [self.history.update(self._last_stored, {"outcome": FAILED, "error": clean(error)})]
+        row = self.history.update(self._last_stored, {"outcome": FAILED, "error": clean(error)})
+        return [*self._start, row, COMMIT]
 
     def find_committed(self) -> None:
         """Nothing is open any more: what the history says is committed is."""
@@ -331,7 +358,8 @@ class AttemptRecorder:
         return flight if flight is not None and flight.last is not None and flight.last > done else None
 
     def _wait_for_state(self, state: State) -> None:
-        self._waiting += self._state_table.writing(state)
+        waiting = self._waiting_apart if self._apart else self._waiting
+        waiting += self._state_table.writing(state)
         self._waiting_state = state
 
     def _went_ahead(self, sent: Sent) -> None:
@@ -358,7 +386,7 @@ class AttemptRecorder:
 
     def _render(
         self,
-        acts: Sequence[Act],
+        acts: tuple[Act, ...],
         waiting: Sequence[str],
         reached: Position,
         in_flight: Optional[InFlightStatement],
@@ -368,8 +396,11 @@ class AttemptRecorder:
         for act in acts:
             if act is Act.RECORD:
                 texts += [*waiting, *self._row(reached, in_flight, stored)]
+            elif act is Act.COMMIT:
+                texts.append(COMMIT)
             else:
-                texts.append(START_TRANSACTION if act is Act.START else COMMIT)
+                # One that holds the statement has the session's isolation.
+                texts += self._start if acts[1:2] == (Act.RECORD,) and not texts else [START_TRANSACTION]
         return texts
 
     def _row(self, reached: Position, in_flight: Optional[InFlightStatement], stored: bool, **values: Any) -> list[str]:

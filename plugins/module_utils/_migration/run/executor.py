@@ -27,7 +27,7 @@ from .attempt import AttemptRecorder
 from .judge import Judge
 from .recovery import Resumption, became, retrace
 from .runner import LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
-from .transaction import Facts, Owner
+from .transaction import Facts
 
 
 class Applied(NamedTuple):
@@ -73,7 +73,7 @@ class Executor:
 
     def _look_ahead(self) -> None:
         self._lookahead = Lookahead(self.session, self.directory, self.plan.steps, self.recorder.history is not None)
-        self._judge = Judge(self.session, self._lookahead)
+        self._judge = Judge(self.session, self._lookahead, not self.recorder.isolates)
 
     def run(self, state: State, moved: Optional[Mapping[str, Any]] = None) -> None:
         """Carry out every step, in order.
@@ -128,7 +128,7 @@ class Executor:
         self._ran.append(Applied(step.version, step.title, step.direction, count, self.recorder.seconds))
         self.notes += reader.notes()
         self.recorder.end(reader.checksum, last=following is None or reason is not None)
-        if following is None or reason is not None:
+        if following is None or reason is not None or self.recorder.apart:
             self._flush()
             if trouble is not None:
                 raise trouble
@@ -215,7 +215,8 @@ class Executor:
             self.recorder.open(reader.step, Checkpoint(reached, None, log), self.resumption.record)
         else:
             self.recorder.open(reader.step)
-        if self.runner.state.owner is Owner.USER or (resumes and not self.session.autocommit):
+        left_open = self.runner.state.held or (resumes and not self.session.autocommit)
+        if left_open or self.recorder.apart:
             # golang-migrate's own transaction ends what a file has left open, or fails at it.
             self._flush()
         if reader.atomic:

@@ -48,14 +48,16 @@ class Judgement(NamedTuple):
 class Judge:
     """Judges statements before they are sent.
 
+    :param shares: whether rows may share a transaction with their record.
     :ivar tables: what the dictionary says of the tables that they name.
     """
 
-    def __init__(self, session: Session, lookahead: Lookahead) -> None:
+    def __init__(self, session: Session, lookahead: Lookahead, shares: bool) -> None:
         self.tables = TransactionalTables(session)
         self._session = session
         self._lookahead = lookahead
         self._wraps: Optional[bool] = None
+        self._shares = shares
         # Of the statements that come behind the one that was judged last: there may be no time to ask then.
         self._known: dict[int, bool] = {}
 
@@ -72,11 +74,12 @@ class Judge:
         observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader)))
         last = None if state.sealed or state.next_only else self._last(statement, reader, state, proven, observers)
         temporary = effect.verb in _TEMPORARY and effect.plain
+        rows = effect.kind is StatementKind.DATA and effect.verb not in _TEMPORARY
         facts = Facts(
-            kind=StatementKind.SESSION if temporary else effect.kind,
+            kind=StatementKind.SESSION if temporary or (rows and proven and not self._shares) else effect.kind,
             verb=effect.verb,
             proven=proven,
-            wrapped=effect.kind is StatementKind.DATA and not proven and not temporary and self._may_wrap(),
+            wrapped=rows and not proven and self._may_wrap(),
             reads_diagnostics=statement.reads_diagnostics,
             observed=bool(observers),
             batchable=statement.batchable,

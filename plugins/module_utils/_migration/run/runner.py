@@ -19,7 +19,7 @@ from ..._mysql.limit import Limit
 from ..._mysql.lock import Lock
 from ..._mysql.session import Answer as Rows
 from ..._mysql.session import Packet, ServerError, Session
-from ..._mysql.statements import COMMIT, ROLLBACK, START_TRANSACTION
+from ..._mysql.statements import ROLLBACK, START_TRANSACTION
 from ..model import State
 from ..statements.classified import ClassifiedStatement
 from ..statements.classify import StatementKind
@@ -30,7 +30,6 @@ from .attempt import AttemptRecorder
 from .transaction import Act, Facts, Owner, PacketPlan, TxState
 
 _LOCK_WAIT_TIMEOUT = 1205
-_SYNTAX_ERROR = 1064
 _NO_SUCH_ROUTINE = 1305
 _ENDED = 1317
 # Seconds; what has queued up behind the statement goes first.
@@ -237,7 +236,7 @@ class StatementRunner:
             joined = not state.held and (Act.RECORD in plan.before or state.owner is Owner.RECORDER)
             if joined and Act.COMMIT not in plan.before and session.in_transaction:
                 # The statements before this one in its transaction have succeeded.
-                session.execute(COMMIT.encode(), recorder.writing())
+                self._execute(recorder.writing([]))
                 recorder.wrote()
             self._roll_back()
             recorder.find_committed()
@@ -256,14 +255,19 @@ class StatementRunner:
                 return not state.held and bool(flight.objects)
             now = fingerprints(self._session, flight.objects, identities=False)
             return tuple(now) != flight.before[: len(flight.objects)]
+        if self._never_began(statement, error):
+            return False
         if facts.kind is StatementKind.OPAQUE:
-            return not self._never_began(statement, error)
+            return True
         if state.owner is Owner.USER or facts.wrapped:
             return wrote or (self._recorder.in_section and not self._session.tracked)
         return facts.kind is StatementKind.DATA and not facts.proven
 
     def _never_began(self, statement: ClassifiedStatement, error: ServerError) -> bool:
-        """Tell whether the server refused to begin, by its own word: such an error may also come from inside."""
+        """Tell whether the server refused to begin, by its own word: it refuses to prepare the statement, too.
+
+        Such an error may also come from inside a program; then the statement can be prepared.
+        """
         text = statement.statement.text
         if not statement.statement.bounded:
             return False
@@ -271,8 +275,6 @@ class StatementRunner:
             called = _CALLED.match(text)
             answer = self._session.rows(b"SHOW CREATE PROCEDURE %b" % called[1]) if called else []
             return isinstance(answer, ServerError) and answer.code == _NO_SUCH_ROUTINE
-        if error.code != _SYNTAX_ERROR:
-            return False
         charset = self._session.character_set_client.encode()
         try:
             self._session.execute(b"SET %b = _%b X'%b'" % (_TEXT, charset, text.hex().encode()))
@@ -309,28 +311,30 @@ class StatementRunner:
         recorder, state = self._recorder, self.state
         try:
             recorder.log.capture(self._session)
-            pending = recorder.writing()
-            start = [START_TRANSACTION] if state.owner is Owner.NONE else []
+            start: Optional[list[str]] = [] if state.owner in (Owner.RECORDER, Owner.FILE) else None
             if state.sealed or state.owner is Owner.USER:
                 # golang-migrate's first words, which the server refuses while a transaction is open.
                 start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", START_TRANSACTION]
-            if pending or state.owner is not Owner.NONE:
+            if recorder.pending or state.owner is not Owner.NONE:
                 guard = [self._lock.guard] if self._lock is not None else []
-                self._execute_guarded(COMMIT, [*guard, *start, *pending])
+                self._execute_guarded([*guard, *recorder.writing(start)])
                 recorder.wrote()
         except ServerError as error:
             raise self._unrecorded(error) from error
         self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
 
-    def _execute_guarded(self, statement: str, before: list[str]) -> None:
+    def _execute_guarded(self, statements: list[str]) -> None:
         try:
-            self._session.execute(statement.encode(), before)
+            self._execute(statements)
         except ServerError as error:
             if error.place != 0 or self._lock is None or not self._lock.lost(error):
                 raise
             if not (self._lock.retake() and self._recorder.is_untouched()):
                 raise LockLost from error
-            self._session.execute(statement.encode(), before)
+            self._execute(statements)
+
+    def _execute(self, statements: list[str]) -> None:
+        self._session.execute(statements[-1].encode(), statements[:-1])
 
     def lock_again(self, locks: bytes, last: int) -> None:
         """Take the table locks that an interrupted attempt held; the section goes on that they seal.
@@ -394,5 +398,4 @@ class StatementRunner:
             self._recorder.wait_for_next_second()
             last = statements()
             if last:
-                guard = [self._lock.guard] if self._lock is not None else []
-                self._session.execute(COMMIT.encode(), [*guard, START_TRANSACTION, *last])
+                self._execute([*([self._lock.guard] if self._lock is not None else []), *last])

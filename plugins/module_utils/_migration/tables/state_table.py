@@ -61,6 +61,15 @@ class StateTable:
                 f"CREATE TABLE {self._quoted} (version bigint not null primary key, dirty boolean not null)"
             )
 
+    def is_transactional(self) -> bool:
+        """Tell whether what is written to the table is undone with its transaction."""
+        rows = self._session.query(
+            "SELECT e.transactions = 'YES' FROM information_schema.tables t JOIN information_schema.engines e "
+            "ON e.engine = t.engine WHERE t.table_schema = %s AND t.table_name = %s",
+            (self._session.schema, self._table),
+        )
+        return rows == [(1,)]
+
     def writing(self, state: State) -> list[str]:
         """Return the statements that replace the row.
 
