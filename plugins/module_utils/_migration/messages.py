@@ -357,8 +357,8 @@ def strayed(step: Step, schema: str) -> Error:
     state = State(step.leads_to, True)
     return Error(
         f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
-        f"golang-migrate would write its state there. The database is now at {format_state(state)}. End the file with USE {schema}, "
-        "and run again.",
+        f"golang-migrate would write its state there. The database is now at {format_state(state)}. End the file with "
+        f"USE {schema}, and run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,

@@ -17,7 +17,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.tr
     after,
     plan_packet,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import StatementKind
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.effect import StatementKind
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -382,7 +382,7 @@ class AttemptRecorder:
     def _is_committed(self, reached: Position) -> None:
         self.committed = reached
         self._written = {}
-        self.log.settle(reached.done)
+        self.log.compact(reached.done)
 
     def _render(
         self,

@@ -18,8 +18,8 @@ from ..files.reader import FileReader
 from ..files.splitter import Statement
 from ..model import Plan, State
 from ..statements.classified import ClassifiedStatement
-from ..statements.classify import StatementKind
-from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question, shows_in_one
+from ..statements.effect import StatementKind
+from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
 from ..statements.lookahead import Lookahead
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED
@@ -94,27 +94,28 @@ class Executor:
         if reason is not None:
             raise self._with_results(Error(f"{reason}: stopped before anything was run. Run again to continue."))
         reader = self._open()
-        if reader is None:
-            return
         self._before = State(self.plan.from_version, False)
-        with_place = self.resumption is not None
+        resumes = self.resumption is not None
         while reader is not None:
-            step = reader.step
-            try:
-                self._begin(reader, with_place)
-                with_place = False
-                self._run_file(reader)
-                if self.session.current_schema != self.session.schema:
-                    self._stop()
-                    self.runner.close(FAILED, "left the session in another schema")
-                    raise messages.strayed(step, self.session.schema)
-                reader = self._end(reader)
-            except LockLost as failure:
-                raise self._with_results(messages.lock_lost(self.session.database, str(step.file), step)) from failure
-            except RecordingFailed as failure:
-                raise self._unrecorded(reader, failure) from failure
-            except Error as error:
-                raise self._with_results(error) from error
+            reader, resumes = self._run_step(reader, resumes), False
+
+    def _run_step(self, reader: FileReader, resumes: bool) -> Optional[FileReader]:
+        """Run a step's file; return the next one."""
+        try:
+            self._begin(reader, resumes)
+            self._run_file(reader)
+            if self.session.current_schema != self.session.schema:
+                self._stop()
+                self.runner.close(FAILED, "left the session in another schema")
+                raise messages.strayed(reader.step, self.session.schema)
+            return self._end(reader)
+        except LockLost as failure:
+            where = str(reader.step.file)
+            raise self._with_results(messages.lock_lost(self.session.database, where, reader.step)) from failure
+        except RecordingFailed as failure:
+            raise self._unrecorded(reader, failure) from failure
+        except Error as error:
+            raise self._with_results(error) from error
 
     def _end(self, reader: FileReader) -> Optional[FileReader]:
         """Record that a file is done; return the next one."""
@@ -207,7 +208,8 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        self._taken, self._whole, locks = None, False, b""
+        self._taken, self._whole = None, False
+        locks: list[bytes] = []
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
             log = self.resumption.checkpoint.log
@@ -250,11 +252,9 @@ class Executor:
             record = resumption.record
             raise messages.outcome_unknown(reader.step, statement, record.outcome, record.begun)
         if found is InFlightOutcome.DONE:
-            if classified.digest != in_doubt.digest:
-                raise messages.changed_statement(reader.step, statement)
             reader.take()
             reached = reached.after(classified.digest)
-            log.note(statement.number, classified.resolved_text, classified.effect, self.session)
+            log.record(statement.number, classified.resolved_text, classified.effect, self.session)
         return reached
 
     def _run_file(self, reader: FileReader) -> None:
@@ -285,7 +285,7 @@ class Executor:
         if not (facts.observed or facts.kind is StatementKind.NEXT_TRANSACTION):
             following = self._lookahead.following(reader, statement)
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
-            self.recorder.log.capture(self.session)
+            self.recorder.log.read_values(self.session, reader.variables() or ())
         ask = self._question(statement, following)
         in_flight = self._in_flight(statement, facts)._replace(last=last)
         answer = self.runner.run(
@@ -294,12 +294,11 @@ class Executor:
         self._asked = None
         if ask and following is not None:
             self._learn(following, answer)
-        self._judge.tables.passed(statement.effect, statement.resolved_text)
         if self._judges:
-            log, effect = self.recorder.log, statement.effect
-            log.note(statement.statement.number, statement.resolved_text, effect, self.session)
-            if effect.kind is StatementKind.OPAQUE or not (facts.proven or facts.kind is StatementKind.DEFINITION):
-                log.may_have_set(statement.statement.number, reader.variables())
+            self._judge.tables.passed(statement.effect)
+            known = facts.proven or facts.kind is StatementKind.DEFINITION
+            number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
+            self.recorder.log.record(number, text, effect, self.session, known)
 
     @property
     def _judges(self) -> bool:
@@ -311,11 +310,10 @@ class Executor:
         opaque = statement.effect.kind is StatementKind.OPAQUE or not statement.batchable
         if following is None or opaque or self.session.foreign_results or following.reads_diagnostics:
             return b""
-        if shows_in_one(following.effect):
-            return question(following.effect.objects[0])
-        if following.effect.kind is StatementKind.DATA:
-            return self._judge.tables.question(following.effect)
-        return b""
+        effect = following.effect
+        if effect.kind is StatementKind.DEFINITION and len(effect.objects) == 1 and not effect.replaces:
+            return question(effect.objects[0])
+        return self._judge.tables.question(effect) if effect.kind is StatementKind.DATA else b""
 
     def _learn(self, following: ClassifiedStatement, answer: Any) -> None:
         """Take in what was asked about the statement behind the one that has been run."""

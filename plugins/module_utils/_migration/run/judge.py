@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from ..._mysql.session import Session
 from ..files.reader import FileReader
 from ..statements.classified import ClassifiedStatement
-from ..statements.classify import StatementKind
+from ..statements.effect import Effect, StatementKind
 from ..statements.lookahead import Lookahead
 from ..statements.nontransactional import TransactionalTables
 from .transaction import COMMITS, Facts, Owner, TxState
@@ -29,7 +29,7 @@ _HARMLESS = (
     StatementKind.UNLOCK,
     StatementKind.NEXT_TRANSACTION,
 )
-_TEMPORARY = (b"CREATE TEMPORARY", b"DROP TEMPORARY")
+_TEMPORARY = (b"CREATE TEMPORARY", b"DROP")
 _XA_OPENS = (b"START", b"BEGIN")
 
 Proven = Callable[[ClassifiedStatement], bool]
@@ -71,10 +71,10 @@ class Judge:
         if proven is None:
             proven = not statement.reads_diagnostics and self.proven(statement)
         self._known.clear()
-        observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader)))
+        observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader, statement)))
         last = None if state.sealed or state.next_only else self._last(statement, reader, state, proven, observers)
-        temporary = effect.verb in _TEMPORARY and effect.plain
-        rows = effect.kind is StatementKind.DATA and effect.verb not in _TEMPORARY
+        temporary = _is_temporary(effect) and effect.plain
+        rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
         facts = Facts(
             kind=StatementKind.SESSION if temporary or (rows and proven and not self._shares) else effect.kind,
             verb=effect.verb,
@@ -93,7 +93,7 @@ class Judge:
         :raises ServerError: the connection was lost.
         """
         effect = statement.effect
-        if effect.verb in _TEMPORARY:
+        if _is_temporary(effect):
             # It goes with its session.
             return effect.plain
         if effect.kind is StatementKind.DATA:
@@ -102,10 +102,10 @@ class Judge:
 
     def locked_until(self, reader: FileReader, done: int) -> int:
         """Return the last statement of a section that is resumed under LOCK TABLES."""
-        return locks_last(done, self._behind(reader))
+        return locks_last(done, self._lookahead.section(reader, None))
 
-    def _behind(self, reader: FileReader) -> Iterator[ClassifiedStatement]:
-        return self._lookahead.section(reader)
+    def _behind(self, reader: FileReader, statement: ClassifiedStatement) -> Iterator[ClassifiedStatement]:
+        return self._lookahead.section(reader, statement)
 
     def _foresee(self, statement: ClassifiedStatement) -> bool:
         """Judge a statement that comes later, for when there is no time to ask."""
@@ -123,20 +123,20 @@ class Judge:
         kind, verb = statement.effect.kind, statement.effect.verb
         number = statement.statement.number
         if kind is StatementKind.LOCK:
-            return locks_last(number, self._behind(reader))
+            return locks_last(number, self._behind(reader, statement))
         if kind is StatementKind.XA and verb in _XA_OPENS:
-            return xa_last(number, self._behind(reader))
+            return xa_last(number, self._behind(reader, statement))
         if kind is StatementKind.NEXT_TRANSACTION:
             return self._next_last(statement, reader)
         if kind is StatementKind.BEGIN:
-            return transaction_last(self._behind(reader), self.proven)
+            return transaction_last(self._behind(reader, statement), self.proven)
         if kind is StatementKind.OPAQUE and state.owner is not Owner.USER:
-            return left_open_last(number, self._behind(reader), self.proven)
+            return left_open_last(number, self._behind(reader, statement), self.proven)
         if state.owner is Owner.USER:
             if self._session.in_transaction:
                 return None
             # With autocommit off, it opens a transaction.
-            return transaction_last(chain([statement], self._behind(reader)), self.proven)
+            return transaction_last(chain([statement], self._behind(reader, statement)), self.proven)
         # Each is to be judged, also behind one that is not proven.
         if not min((self._foresee(item) for item in observers), default=True):
             return observers[-1].statement.number
@@ -144,7 +144,7 @@ class Judge:
 
     def _next_last(self, statement: ClassifiedStatement, reader: FileReader) -> Optional[int]:
         """Say how far SET TRANSACTION reaches: nothing of ours may come between it and its transaction."""
-        behind = self._behind(reader)
+        behind = self._behind(reader, statement)
         for item in behind:
             if item.effect.kind is StatementKind.SESSION:
                 continue
@@ -167,6 +167,10 @@ class Judge:
                 [(enforced,)] = self._session.query("SELECT @@GLOBAL.enforce_gtid_consistency")
                 self._wraps = enforced == "OFF"
         return self._wraps
+
+
+def _is_temporary(effect: Effect) -> bool:
+    return effect.kind is StatementKind.DATA and effect.verb in _TEMPORARY
 
 
 def transaction_last(statements: Iterable[ClassifiedStatement], proven: Proven) -> Optional[int]:

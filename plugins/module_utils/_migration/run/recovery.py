@@ -16,8 +16,7 @@ from ..files.reader import FileReader
 from ..files.splitter import Statement
 from ..model import State, Step, Unfinished
 from ..statements.classified import ClassifiedStatement, digest
-from ..statements.classify import StatementKind
-from ..statements.fingerprints import InFlightOutcome, fingerprints, is_untouched, outcome
+from ..statements.fingerprints import InFlightOutcome, fingerprints, outcome
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position, load
 from ..tables.history_table import AttemptRecord, HistoryTable
 from ..tables.state_table import StateTable
@@ -88,15 +87,12 @@ def became(session: Session, statement: ClassifiedStatement, in_flight: InFlight
     """
     if in_flight.last is not None:
         return InFlightOutcome.UNKNOWN
-    effect = statement.effect
-    if effect.kind is StatementKind.REPEATABLE and statement.digest == in_flight.digest:
-        return InFlightOutcome.NOT_DONE
-    identities = len(in_flight.before) > len(in_flight.objects)
-    now = tuple(fingerprints(session, in_flight.objects, identities))
-    found = outcome(effect, in_flight.before, now, session.atomic_ddl)
-    if found is InFlightOutcome.NOT_DONE and identities and not is_untouched(session, in_flight, now):
+    if statement.digest != in_flight.digest:
+        # What has its place now says nothing about what ran.
         return InFlightOutcome.UNKNOWN
-    return found
+    identities = len(in_flight.before) > len(in_flight.objects)
+    now = fingerprints(session, in_flight.objects, identities)
+    return outcome(statement.effect, in_flight.before, now, session.atomic_ddl)
 
 
 def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Position:

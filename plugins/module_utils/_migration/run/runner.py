@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, Optional
 
@@ -22,7 +22,7 @@ from ..._mysql.session import Packet, ServerError, Session
 from ..._mysql.statements import ROLLBACK, START_TRANSACTION
 from ..model import State
 from ..statements.classified import ClassifiedStatement
-from ..statements.classify import StatementKind
+from ..statements.effect import StatementKind
 from ..statements.fingerprints import fingerprints
 from ..tables.checkpoint import InFlightStatement
 from . import transaction
@@ -310,7 +310,7 @@ class StatementRunner:
         """
         recorder, state = self._recorder, self.state
         try:
-            recorder.log.capture(self._session)
+            recorder.log.read_values(self._session)
             start: Optional[list[str]] = [] if state.owner in (Owner.RECORDER, Owner.FILE) else None
             if state.sealed or state.owner is Owner.USER:
                 # golang-migrate's first words, which the server refuses while a transaction is open.
@@ -336,10 +336,10 @@ class StatementRunner:
     def _execute(self, statements: list[str]) -> None:
         self._session.execute(statements[-1].encode(), statements[:-1])
 
-    def lock_again(self, locks: bytes, last: int) -> None:
+    def lock_again(self, locks: Sequence[bytes], last: int) -> None:
         """Take the table locks that an interrupted attempt held; the section goes on that they seal.
 
-        :param locks: the statement.
+        :param locks: the statements.
         :param last: the section's last statement.
         :raises RecordingFailed: its beginning could not be recorded, or the tables could not be locked.
         :raises LockLost: the lock is gone.
@@ -347,7 +347,8 @@ class StatementRunner:
         self._recorder.begin_section(last)
         self.flush()
         try:
-            self._session.execute(locks)
+            for statement in locks:
+                self._session.execute(statement)
         except ServerError as error:
             raise self._unrecorded(error) from error
         self.state = TxState(self.state.owner, locked=True)

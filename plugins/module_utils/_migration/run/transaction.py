@@ -20,7 +20,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Optional
 
-from ..statements.classify import StatementKind
+from ..statements.effect import StatementKind
 
 
 class Owner(Enum):
