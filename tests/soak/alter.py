@@ -175,12 +175,10 @@ class Bench:
         tables = [{name: of[name] for name in of if "seen" not in name} for of in (self.before, expected, found)]
         if tables[2] not in tables[:2]:
             return None
-        seen = found["rows seen"]
-        if not seen:
-            return 1
-        if tables[2] == tables[0]:
-            return 2
-        return 3 if len(seen) == 1 else 4
+        seen = len(found["rows seen"])
+        if seen != 1:
+            return 1 if seen == 0 else 4
+        return 2 if tables[2] == tables[0] else 3
 
 
 def working(watch: pymysql.Connection[Any]) -> str | None:
