@@ -101,7 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_directory
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, Migration, Source
 
 SPEC = ArgumentSpec(
@@ -123,7 +123,7 @@ def create(module: AnsibleModule) -> dict[str, Any]:
     title = read_title(module.params["title"])
     if digits is not None and not 1 <= digits <= MAX_DIGITS:
         raise Error(f"digits is {digits}. Give a number from 1 to {MAX_DIGITS}.")
-    source = read_source(directory) if os.path.lexists(directory) else Source(directory, (), ())
+    source = read_directory(directory) if os.path.lexists(directory) else Source(directory, (), ())
     for warning in source.warnings:
         module.warn(warning)
     highest = source.migrations[-1] if source.migrations else None

@@ -35,7 +35,7 @@ def test(name: str, options: Sequence[str]) -> tuple[bool, str]:
     try:
         found = version(name)
     except NotAvailable as reason:
-        return True, f"could not be had: {reason}"
+        return True, f"not run: {reason}"
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"

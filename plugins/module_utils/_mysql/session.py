@@ -74,6 +74,7 @@ class Session:
     :ivar connection_id: the connection's number, as the server counts.
     :ivar schema: the name of the schema that was opened, as the server writes it.
     :ivar tracked: whether the server says by itself what a statement changes.
+    :ivar stale: what is known of the session may be out of date.
     :ivar wrote_nontransactional: whether the user's statement in the last packet, or one before it in its transaction,
         wrote a table without transactions; said of statements in a transaction only, and where ``tracked``.
     """
@@ -88,7 +89,7 @@ class Session:
         self._state = wire.state
         self.database = database
         self.wrote_nontransactional = False
-        self._stale = False
+        self.stale = False
         row = self._set_up()
         # A proxy's greeting may name another version than its server has.
         self.server = row[5]
@@ -229,8 +230,8 @@ class Session:
             raise
         # SET STATEMENT and the hint SET_VAR are reported, too, although their change is over by now: a change is asked
         # for once more.
-        self._stale |= not self.tracked or self._state.changed
-        if self._stale and not undisturbed:
+        self.stale |= not self.tracked or self._state.changed
+        if self.stale and not undisturbed:
             self._ask_again()
         return answer
 
@@ -256,7 +257,7 @@ class Session:
 
     def _ask_again(self, first: bytes = b"") -> None:
         """Ask what the session is like now, unless the connection is gone, which the next statement will say."""
-        self._stale = True
+        self.stale = True
         with suppress(ServerError):
             self._refresh(first)
 
@@ -270,7 +271,7 @@ class Session:
     def _refresh(self, first: bytes) -> None:
         answer = self._wire.send(first + (_VALUES + _NO_LIMIT).encode(), 1 if first else 0)
         self._take(answer)
-        self._stale = False
+        self.stale = False
 
     # What it was before the server told it by itself.
     read_sql_mode = refresh

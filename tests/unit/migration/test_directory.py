@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import (
     parse_names,
+    read_directory,
     read_source,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration
@@ -50,9 +51,7 @@ def test_a_name_that_means_a_migration_and_is_none_is_warned_of(name: str) -> No
     source = parse_names("d", [name])
     assert source.migrations == ()
     [warning] = source.warnings
-    assert warning.startswith(
-        f"{name} is not a migration and is passed over: a migration is called VERSION_TITLE.up.sql"
-    )
+    assert warning.startswith(f"{name} is not a migration and is skipped: a migration is called VERSION_TITLE.up.sql")
 
 
 def test_a_version_beyond_64_bits_is_warned_of() -> None:
@@ -82,3 +81,47 @@ def test_subdirectories_are_left_out(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(Error, match=r"cannot be read: No such file or directory\. Check the option directory"):
         read_source(str(tmp_path / "missing"))
+
+
+def test_many_files_with_the_same_fault_are_one_warning() -> None:
+    names = [f"20191100000001{number:06}_a.up.sql" for number in range(212)]
+    source = parse_names("d", [*names, "1_x.up.sql", "x.txt", "1_x.UP.sql", "2_y.up.sql.bak", "3_z.up.sql~"])
+    assert len(source.migrations) == 3
+    assert source.warnings == (
+        "1_x.UP.sql is not a migration and is skipped: a migration is called VERSION_TITLE.up.sql or "
+        "VERSION_TITLE.down.sql, in lower case.",
+        "20191100000001000000_a.up.sql and 211 more are not migrations and are skipped: their version is larger than "
+        "64 bits can hold.",
+        "2_y.up.sql.bak and 1 more count as migrations although they do not end in .sql (golang-migrate runs them "
+        "too).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["V1__x.sql"], ": V1__x.sql. A migration is called VERSION_TITLE.up.sql or VERSION_TITLE.down.sql, in lower"),
+        (["1_x.UP.sql", "README.md"], ": 1_x.UP.sql. A migration is called"),
+        (["schema.sql"], ": schema.sql. A migration is called"),
+        (["20191100000001000000_a.up.sql"], "_a.up.sql. A version is at most 18446744073709551615, which is 64 bits."),
+        (
+            [f"V{number}__x.sql" for number in range(9)],
+            ": V0__x.sql, V1__x.sql, V2__x.sql, V3__x.sql, V4__x.sql and 4 more. A migration",
+        ),
+    ],
+)
+def test_a_directory_in_which_no_file_can_be_used(tmp_path: Path, names: list[str], words: str) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(Error) as refusal:
+        read_source(str(tmp_path))
+    assert f"No file in {tmp_path} can be used as a migration" in str(refusal.value)
+    assert words in str(refusal.value)
+    assert read_directory(str(tmp_path)).migrations == ()
+
+
+@pytest.mark.parametrize("names", [[], ["README.md", ".gitkeep", "notes.txt"]])
+def test_a_directory_without_migrations_yet(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert read_source(str(tmp_path)).migrations == ()

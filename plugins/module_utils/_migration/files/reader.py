@@ -17,7 +17,7 @@ from ..._core.errors import Error
 from ..._mysql.session import Session
 from ..model import Step
 from .lexer import Dialect
-from .splitter import Splitter, Statement
+from .splitter import Mark, Splitter, Statement
 
 # golang-migrate records a version without a file and runs nothing: neither does a comment.
 _NO_FILE = b"-- no file"
@@ -25,6 +25,9 @@ _NO_FILE = b"-- no file"
 _COMMENT = rb"(?:(?:--|#)[^\n]*\n|/\*(?!!|M!).*?\*/)"
 _ATOMIC = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:" + _COMMENT + rb"\s*)*?--\s*dbops:\s*all-or-nothing\b", re.DOTALL)
 _HEAD = 1 << 12
+# No more bytes are looked through for variables.
+_LARGEST_SCAN = 16 << 20
+_VARIABLE = re.compile(rb"@([0-9A-Za-z._$\x80-\xff]+|`[^`]*`+|'[^']*'+|\"[^\"]*\"+)")
 
 
 class _Hashing(io.RawIOBase):
@@ -57,28 +60,68 @@ class FileReader:
         self._hashing = _Hashing(self._file)
         self.script = Splitter(self._hashing, dialect_of(session))  # type: ignore[arg-type]
         self._statements = self.script.statements()
-        self._ahead: deque[Statement] = deque()
+        self._ahead: deque[tuple[Mark, Statement]] = deque()
+        self._directory = directory
+        self._variables: Optional[frozenset[bytes]] = None
+        self._scanned = False
 
     def take(self) -> Optional[Statement]:
-        """Return the next statement; None at the end."""
-        return self._ahead.popleft() if self._ahead else self._split()
+        """Return the next statement; None at the end.
+
+        It is another one than ``peek`` gave if the session reads texts in another way since.
+        """
+        self._use_dialect()
+        return self._ahead.popleft()[1] if self._ahead else self._split()
 
     def peek(self, distance: int = 0) -> Optional[Statement]:
-        """Return a statement after the one that was taken last, 0 for the next one; None behind the end."""
+        """Return a statement after the one that was taken last, 0 for the next one; None behind the end.
+
+        It is what it is as long as the session reads texts as it does now.
+        """
+        self._use_dialect()
         while len(self._ahead) <= distance:
+            self._leave()
+            mark = self.script.mark()
             statement = self._split()
             if statement is None:
                 return None
-            self._ahead.append(statement)
-        return self._ahead[distance]
+            self._ahead.append((mark, statement))
+        return self._ahead[distance][1]
+
+    def _use_dialect(self) -> None:
+        """Take what the last statement changed into account, also for what has been split already."""
+        dialect = dialect_of(self._session)
+        if dialect == self.script.dialect:
+            return
+        self.script.dialect = dialect
+        if self._ahead:
+            self._leave()
+            self.script.back(self._ahead[0][0])
+            self._ahead.clear()
+
+    def _leave(self) -> None:
+        self._statements.close()
+        self._statements = self.script.statements()
 
     def _split(self) -> Optional[Statement]:
-        # What was run last, or brought back, may have changed sql_mode.
-        self.script.dialect = dialect_of(self._session)
         statement = next(self._statements, None)
         if statement is None:
             self._file.close()
         return statement
+
+    def variables(self) -> Optional[frozenset[bytes]]:
+        """Return the user variables that the file's text mentions, in small letters; None if that is not known.
+
+        Those that only a stored program mentions are not among them.
+
+        :raises Error: the file cannot be read.
+        """
+        if not self._scanned:
+            self._scanned = True
+            with open_file(self._directory, self.step) as file:
+                text = file.read(_LARGEST_SCAN + 1)
+            self._variables = _variables(text)
+        return self._variables
 
     @property
     def checksum(self) -> str:
@@ -104,6 +147,15 @@ def open_file(directory: str, step: Step) -> BinaryIO:
         raise Error(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def _variables(text: bytes) -> Optional[frozenset[bytes]]:
+    names = {name.lower() for name in _VARIABLE.findall(text)}
+    quoted = {name for name in names if name[:1] in b"`'\""}
+    # A quote within a name, or an escape: it is not worth the trouble.
+    if len(text) > _LARGEST_SCAN or any(b"\\" in name or name[:1] * 2 in name[1:] for name in quoted):
+        return None
+    return frozenset(names - quoted | {name[1:-1] for name in quoted})
+
+
 def dialect_of(session: Session) -> Dialect:
     """Return how the session's server reads a text now."""
     modes = session.sql_modes
@@ -113,4 +165,5 @@ def dialect_of(session: Session) -> Dialect:
         backslash_escapes="NO_BACKSLASH_ESCAPES" not in modes,
         ansi_quotes="ANSI_QUOTES" in modes,
         oracle=session.mariadb and "ORACLE" in modes,
+        character_set=getattr(session, "character_set_client", "utf8mb4"),
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple, Optional, cast
 
@@ -69,6 +69,16 @@ class Note(NamedTuple):
     text: str
 
 
+class Mark(NamedTuple):
+    """A place between two statements of a script."""
+
+    text: bytes
+    offset: int
+    piece: Optional[tuple[Lexer, int, int]]
+    delimiter: bytes
+    counters: tuple[int, int, int, int, int]
+
+
 class Splitter:
     """Splits a script while it is being read and run; in memory is one statement, or one piece, and a little more.
 
@@ -87,13 +97,16 @@ class Splitter:
         self._place = 0
         self._counted, self._line, self._column = 0, 1, 1
         self._number = 0
+        self._started = False
         self._matters = False
         self._size = 0
 
-    def statements(self) -> Iterator[Statement]:
-        """Yield the statements in order."""
-        self._load()
-        self._skip_byte_order_mark()
+    def statements(self) -> Generator[Statement, None, None]:
+        """Yield the statements that come next, in order; it may be left and called again."""
+        if not self._started:
+            self._started = True
+            self._load()
+            self._skip_byte_order_mark()
         while True:
             yield from self._quick()
             try:
@@ -107,7 +120,26 @@ class Splitter:
         if not self._matters:
             self._note("is empty")
         if self._size > _LARGEST_PORTABLE:
-            self.notes.append(Note(1, "is larger than a packet of golang-migrate's (4 MiB)"))
+            self._note("is larger than a packet of golang-migrate's (4 MiB)", 1)
+
+    def mark(self) -> Mark:
+        """Return where the script has got to; ``statements`` must not be suspended in the middle."""
+        script, end, after = self._script or (self._lexer, 0, 0)
+        piece = (self._lexer, end, after) if self._script else None
+        counters = self._place, self._counted, self._line, self._column, self._number
+        return Mark(script.text, script.offset, piece, self._delimiter, counters)
+
+    def back(self, mark: Mark) -> None:
+        """Go back to a place; ``statements`` must not be suspended in the middle."""
+        now = self._script[0] if self._script else self._lexer
+        script = Lexer(self.dialect)
+        # What was read since then stays read.
+        script.text = mark.text + now.text[mark.offset + len(mark.text) - now.offset :]
+        script.offset, script.final = mark.offset, now.final
+        self._lexer, self._script, self._delimiter = script, None, mark.delimiter
+        if mark.piece is not None:
+            self._lexer, self._script = mark.piece[0], (script, *mark.piece[1:])
+        self._place, self._counted, self._line, self._column, self._number = mark.counters
 
     def _quick(self) -> Iterator[Statement]:
         """Yield the statements that come next, as long as each is ordinary, starts a line and is not too long."""
@@ -117,24 +149,27 @@ class Splitter:
             return
         self._move_to(self._place)
         line, column, inside, number, last = self._line, 1, 0, self._number, None
-        for match in _ordinary_line(lexer.dull).finditer(lexer.text, self._place, len(lexer.text) - LOOKAHEAD):
-            text = match[2]
-            if text is None:
-                break
-            blank = match[1]
-            line += inside + (1 if blank == b"\n" else blank.count(b"\n"))
-            column = 1 if blank == b"\n" else len(blank) - blank.rfind(b"\n")
-            inside = text.count(b"\n") if b"\n" in text else 0
-            number += 1
-            last = match
-            # Statement(...) takes twice as long.
-            yield tuple.__new__(Statement, (number, line, column, text, b"", True))
-            if self.dialect is not dialect:
-                break
-        if last is not None:
-            self._place, self._counted = last.end(), last.start(2)
-            self._number, self._line, self._column = number, line, column
-            self._matters = True
+        try:
+            for match in _ordinary_line(lexer.dull).finditer(lexer.text, self._place, len(lexer.text) - LOOKAHEAD):
+                text = match[2]
+                if text is None:
+                    break
+                blank = match[1]
+                line += inside + (1 if blank == b"\n" else blank.count(b"\n"))
+                column = 1 if blank == b"\n" else len(blank) - blank.rfind(b"\n")
+                inside = text.count(b"\n") if b"\n" in text else 0
+                number += 1
+                last = match
+                # Statement(...) takes twice as long.
+                yield tuple.__new__(Statement, (number, line, column, text, b"", True))
+                if self.dialect is not dialect:
+                    break
+        finally:
+            # It is left here, too.
+            if last is not None:
+                self._place, self._counted = last.end(), last.start(2)
+                self._number, self._line, self._column = number, line, column
+                self._matters = True
 
     def _next(self) -> Optional[Statement]:
         """Return the next statement; None at the end. Nothing has happened when it raises MoreNeeded."""
@@ -281,6 +316,6 @@ class Splitter:
     def _codec(self) -> str:
         return character_set(self.dialect.character_set).codec
 
-    def _note(self, text: str) -> None:
+    def _note(self, text: str, line: Optional[int] = None) -> None:
         if all(note.text != text for note in self.notes):
-            self.notes.append(Note(self._line, text))
+            self.notes.append(Note(line or self._line, text))
