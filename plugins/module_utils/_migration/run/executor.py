@@ -17,16 +17,17 @@ from ..files.splitter import Statement
 from ..messages import place_of, quoted, stated
 from ..model import Plan, State, Step
 from ..plan import named
+from ..statements.classified import ClassifiedStatement
 from ..statements.classify import Effect, StatementKind, classify
-from ..statements.fingerprints import fingerprint, fingerprints, question
-from ..statements.lookahead import Lookahead, mentions_sql_mode
-from ..statements.nontransactional import NonTransactionalTables
+from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
+from ..statements.lookahead import Lookahead, changes_reading
+from ..statements.nontransactional import TransactionalTables
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED
 from .attempt import AttemptRecorder
 from .recovery import Resumption
-from .resume import InFlightOutcome, changed, fate, retrace, unknown
-from .runner import ClassifiedStatement, RecordingFailed, StatementFailed, StatementRunner
+from .resume import changed, fate, retrace, unknown
+from .runner import RecordingFailed, Sent, StatementFailed, StatementRunner
 
 _IN_TRANSACTION = 1568
 _OPEN = "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
@@ -61,14 +62,14 @@ class Executor:
     stopped: Callable[[], Optional[str]] = lambda: None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    engines: NonTransactionalTables = field(init=False)
+    engines: TransactionalTables = field(init=False)
     _ahead: Lookahead = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
     _known: Optional[tuple[Statement, InFlightStatement]] = None
 
     def __post_init__(self) -> None:
-        self.engines = NonTransactionalTables(self.session)
+        self.engines = TransactionalTables(self.session)
         self._look_ahead()
 
     def _look_ahead(self) -> None:
@@ -251,7 +252,7 @@ class Executor:
         flight = progress.flight if resumption.at is None and resumption.row.begun > resumption.row.done else None
         statement = reading.peek()
         if flight is not None and statement is not None:
-            piece = self._ahead.piece(statement, progress.log)
+            piece = self._ahead.classified(statement, progress.log)
             became = fate(self.session, piece, flight)
             if became is InFlightOutcome.UNKNOWN:
                 raise unknown(resumption, reading.step, statement)
@@ -260,7 +261,7 @@ class Executor:
                     raise changed(reading.step, statement)
                 reading.take()
                 reached = reached.after(piece.digest)
-                progress.log.note(statement.number, piece.meaning, piece.effect, self.session)
+                progress.log.record(statement.number, piece.resolved_text, piece.effect, self.session)
         return reached
 
     def _run_script(self, reading: FileReader) -> None:
@@ -273,7 +274,7 @@ class Executor:
             if reason is not None and self.journal.progress.reached.done:
                 raise self._interrupted(reason, reading.step, statement)
             try:
-                self._run_piece(self._ahead.piece(statement, self.journal.progress.log), reading)
+                self._run_piece(self._ahead.classified(statement, self.journal.progress.log), reading)
             except StatementFailed as failure:
                 if not failure.error.lost:
                     self._settle()
@@ -289,40 +290,40 @@ class Executor:
     def _run_piece(self, piece: ClassifiedStatement, reading: FileReader) -> None:
         following = self._ahead.following(reading, piece)
         ask = b""
-        piece = self._judged(piece)
-        if following is not None and following.asks_back and reading.peek() is following.statement:
-            piece = piece._replace(asked_about=following.effect.kind)
-        elif following is not None and piece.closable and shows_in_one(following.effect):
+        sent = self._judged(piece)
+        if following is not None and following.reads_diagnostics and reading.peek() is following.statement:
+            sent = sent._replace(asked_about=following.effect.kind)
+        elif following is not None and piece.batchable and shows_in_one(following.effect):
             # A call has nobody knows how many answers.
             once = piece.effect.kind is not StatementKind.OPAQUE and not self.session.foreign_results
             ask = question(following.effect.objects[0]) if once else b""
-        answer = self.guard.run(piece, self._flight(piece), ask, lambda: self._ahead.look_further(reading, following))
+        answer = self.guard.run(sent, self._flight(piece), ask, lambda: self._ahead.look_further(reading, following))
         self._known = None
         if ask and following is not None:
             objects = following.effect.objects
             known = InFlightStatement(following.digest, objects, (fingerprint(objects[0], answer),))
             self._known = (following.statement, known)
         try:
-            if piece.meaning is not piece.statement.text and mentions_sql_mode(piece.meaning):
+            if piece.resolved_text is not piece.statement.text and changes_reading(piece):
                 self.session.read_sql_mode()
-            self.engines.passed(piece.meaning, piece.effect)
+            self.engines.passed(piece.effect)
             number = piece.statement.number
-            self.journal.progress.log.note(number, piece.meaning, piece.effect, self.session)
+            self.journal.progress.log.record(number, piece.resolved_text, piece.effect, self.session)
         except ServerError as error:
             raise RecordingFailed(error) from error
 
-    def _judged(self, piece: ClassifiedStatement) -> ClassifiedStatement:
+    def _judged(self, piece: ClassifiedStatement) -> Sent:
         # A question would come between the statement and the one that it asks about.
-        if self.journal.history is None or piece.asks_back:
-            return piece
+        if self.journal.history is None or piece.reads_diagnostics:
+            return Sent(*piece)
         try:
-            return piece._replace(unguarded=self.engines.unguarded(piece.meaning, piece.effect))
+            return Sent(*piece, unguarded=not self.engines.proven(piece.effect))
         except ServerError as error:
             raise RecordingFailed(error) from error
 
     def _flight(self, piece: ClassifiedStatement) -> Optional[InFlightStatement]:
         """Return the definitions of what a statement is about to define."""
-        if piece.effect.kind is not StatementKind.DEFINITION or piece.asks_back:
+        if piece.effect.kind is not StatementKind.DEFINITION or piece.reads_diagnostics:
             return None
         if self._known is not None and self._known[0] is piece.statement:
             return self._known[1]
@@ -405,7 +406,7 @@ class Executor:
         return "Run again: it finds out how far the server got, and goes on from there."
 
 
-def check_atomic(reading: FileReader, engines: NonTransactionalTables) -> None:
+def check_atomic(reading: FileReader, engines: TransactionalTables) -> None:
     """Check that a file can take effect as a whole or not at all.
 
     :raises Error: one of its statements cannot be undone, or ends the transaction.
@@ -418,7 +419,7 @@ def check_atomic(reading: FileReader, engines: NonTransactionalTables) -> None:
         rows = (
             effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in statement.text.lower()
         )
-        if not rows or engines.unguarded(statement.text, effect):
+        if not rows or not engines.proven(effect):
             raise Error(
                 f"{reading.step.file}:{statement.line}:{statement.column}: the file asks to be all-or-nothing, and "
                 f"statement {statement.number} cannot be undone: only statements that change rows of transactional "

@@ -6,31 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import Enum
-from typing import Optional
-
 from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
 from ..files.reader import FileReader
 from ..files.splitter import Statement
 from ..messages import place_of, quoted
 from ..model import Step
+from ..statements.classified import ClassifiedStatement, digest
 from ..statements.classify import StatementKind
-from ..statements.fingerprints import ABSENT, fingerprints
+from ..statements.fingerprints import InFlightOutcome, fingerprints, outcome
 from ..statements.session_state import Entry
-from ..tables.checkpoint import InFlightStatement, Position, digest
+from ..tables.checkpoint import InFlightStatement, Position
 from ..tables.history_table import FAILED, AttemptRecord
 from .recovery import Resumption
-from .runner import ClassifiedStatement
-
-
-class InFlightOutcome(Enum):
-    """What became of the statement that was cut off."""
-
-    DONE = "it took effect"
-    NOT_DONE = "it did not take effect"
-    UNKNOWN = "what became of it cannot be known"
 
 
 def fate(session: Session, piece: ClassifiedStatement, flight: InFlightStatement) -> InFlightOutcome:
@@ -39,48 +27,10 @@ def fate(session: Session, piece: ClassifiedStatement, flight: InFlightStatement
     :param piece: the statement that has its place now, which may have been changed.
     :raises ServerError: the connection was lost.
     """
-    if piece.effect.kind is StatementKind.REPEATABLE and digest(piece.statement.text) == flight.digest:
-        return InFlightOutcome.NOT_DONE
-    count = len(flight.objects)
-    if not count or None in flight.before[:count]:
+    if piece.digest != flight.digest and piece.effect.kind is StatementKind.REPEATABLE:
         return InFlightOutcome.UNKNOWN
-    now = fingerprints(session, flight.objects, len(flight.before) > count)
-    if None in now[:count]:
-        return InFlightOutcome.UNKNOWN
-    there = [place for place in range(count) if flight.before[place] != ABSENT or now[place] != ABSENT]
-    differ = [place for place in there if _differs(flight.before, now, place, count)]
-    if differ:
-        return InFlightOutcome.DONE if differ == there else InFlightOutcome.UNKNOWN
-    replaces = len(flight.before) > count
-    return (
-        InFlightOutcome.NOT_DONE
-        if not replaces or _is_untouched(session, flight, now, there)
-        else InFlightOutcome.UNKNOWN
-    )
-
-
-def _differs(before: Sequence[Optional[str]], now: Sequence[Optional[str]], place: int, count: int) -> bool:
-    if before[place] != now[place]:
-        return True
-    if len(before) == count:
-        return False
-    identities = before[count + place], now[count + place]
-    return None not in identities and identities[0] != identities[1]
-
-
-def _is_untouched(
-    session: Session, flight: InFlightStatement, now: Sequence[Optional[str]], there: Sequence[int]
-) -> bool:
-    """Tell whether a statement that takes rows away, and may leave definitions as they were, can do so (again)."""
-    count = len(flight.objects)
-    if all(None not in (flight.before[count + place], now[count + place]) for place in there):
-        return True
-    for place in there:
-        answer = session.rows(b"SELECT 1 FROM %b LIMIT 1" % flight.objects[place].name)
-        if isinstance(answer, ServerError) or answer:
-            return False
-    # There is nothing left that it could take.
-    return True
+    now = fingerprints(session, flight.objects, len(flight.before) > len(flight.objects))
+    return outcome(piece.effect, flight.before, now, True)
 
 
 def retrace(session: Session, resumption: Resumption, reading: FileReader) -> Position:

@@ -49,14 +49,9 @@ class Transaction(Enum):
     FILES = 3
 
 
-class ClassifiedStatement(NamedTuple):
-    """A statement, and what is known about it.
+class Sent(NamedTuple):
+    """A ClassifiedStatement, and what is known about it when it is sent.
 
-    :param digest: of its text.
-    :param effect: of the statement, or of the one that it executes.
-    :param meaning: the text that the effect is of.
-    :param asks_back: it asks about the statement before it.
-    :param closable: it has one result, and what follows it in its packet does not become a part of it.
     :param unguarded: rows that it changes may stay when its transaction is undone.
     :param asked_about: the kind of the statement behind it, if that one asks about this one.
     """
@@ -64,9 +59,9 @@ class ClassifiedStatement(NamedTuple):
     statement: Statement
     digest: str
     effect: Effect
-    meaning: bytes
-    asks_back: bool = False
-    closable: bool = False
+    resolved_text: bytes
+    reads_diagnostics: bool = False
+    batchable: bool = False
     unguarded: bool = False
     asked_about: Optional[StatementKind] = None
 
@@ -122,7 +117,7 @@ class StatementRunner:
 
     def run(
         self,
-        piece: ClassifiedStatement,
+        piece: Sent,
         known: Optional[InFlightStatement] = None,
         ask: bytes = b"",
         meanwhile: Optional[Callable[[], None]] = None,
@@ -138,7 +133,7 @@ class StatementRunner:
         """
         journal = self._journal
         before = journal.progress.reached
-        chained = piece.asks_back and (self._bare or self._transaction is not Transaction.NONE)
+        chained = piece.reads_diagnostics and (self._bare or self._transaction is not Transaction.NONE)
         as_it_is = self._locked or self._once or chained
         commits = piece.effect.verb == b"COMMIT" and self._transaction is Transaction.USERS
         if commits:
@@ -161,16 +156,16 @@ class StatementRunner:
         self._settle(piece, before, passed=commits or bool(closing), committed=_COMMIT in opening)
         return answer
 
-    def _closes(self, piece: ClassifiedStatement, opening: list[str]) -> bool:
+    def _closes(self, piece: Sent, opening: list[str]) -> bool:
         """Tell whether the record that a statement is done can go with it in its packet."""
-        if not piece.closable or piece.asked_about is not None or self.holds or self._journal.history is None:
+        if not piece.batchable or piece.asked_about is not None or self.holds or self._journal.history is None:
             return False
         return piece.effect.kind is StatementKind.OPAQUE or opening[-1:] == [_START]
 
-    def _opening(self, piece: ClassifiedStatement, flight: InFlightStatement) -> list[str]:
+    def _opening(self, piece: Sent, flight: InFlightStatement) -> list[str]:
         """Return what goes ahead of a statement in its packet."""
         journal, effect = self._journal, piece.effect
-        journal.progress.log.capture(self._session)
+        journal.progress.log.read_values(self._session)
         if self._transaction in (Transaction.USERS, Transaction.FILES):
             if effect.kind in (*_COMMITS, StatementKind.OPAQUE, StatementKind.LOCK):
                 journal.starts(flight)
@@ -185,14 +180,18 @@ class StatementRunner:
             journal.starts(flight if piece.asked_about is None else InFlightStatement(flight.digest))
             return start + journal.pending()
         pair = piece.asked_about not in (None, StatementKind.DATA, StatementKind.SESSION)
-        if effect.kind in (StatementKind.LOCK, StatementKind.OPAQUE, StatementKind.ONCE) or piece.unguarded or pair:
+        if (
+            effect.kind in (StatementKind.LOCK, StatementKind.XA, StatementKind.OPAQUE, StatementKind.NEXT_TRANSACTION)
+            or piece.unguarded
+            or pair
+        ):
             journal.starts(flight)
         pending = journal.pending()
         opening = [*start, *pending, _COMMIT] if pending or not start else []
         guarded = effect.kind is StatementKind.DATA and not piece.unguarded and not pair
         return [*opening, _START] if guarded else opening
 
-    def _send(self, piece: ClassifiedStatement, packet: Packet, before: Position, chained: bool) -> Answer:
+    def _send(self, piece: Sent, packet: Packet, before: Position, chained: bool) -> Answer:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         alone = not (chained or self.holds or self._once) and piece.effect.kind in (
             StatementKind.DATA,
@@ -217,7 +216,7 @@ class StatementRunner:
                 time.sleep(_PAUSE)
                 packet = packet._replace(before=["ROLLBACK", _START] if packet.before[-1:] == [_START] else [])
 
-    def _watched(self, piece: ClassifiedStatement, packet: Packet) -> Answer:
+    def _watched(self, piece: Sent, packet: Packet) -> Answer:
         if self._limit is None:
             return self._session.execute(*packet)
         opening, closing = packet.before, packet.after
@@ -242,7 +241,7 @@ class StatementRunner:
                 raise
         return answer
 
-    def _settle(self, piece: ClassifiedStatement, before: Position, passed: bool, committed: bool) -> None:
+    def _settle(self, piece: Sent, before: Position, passed: bool, committed: bool) -> None:
         """Take in that a statement has been run."""
         effect, session, journal = piece.effect, self._session, self._journal
         if committed:
@@ -254,12 +253,12 @@ class StatementRunner:
             except ServerError as error:
                 raise self._undone(error) from error
         self._transaction = self._after(effect)
-        self._locked = effect.kind is StatementKind.LOCK or (
+        self._locked = effect.kind in (StatementKind.LOCK, StatementKind.XA) or (
             self._locked and effect.kind not in (StatementKind.UNLOCK, StatementKind.BEGIN)
         )
-        self._once = effect.kind is StatementKind.ONCE
+        self._once = effect.kind is StatementKind.NEXT_TRANSACTION
         self._bare = piece.asked_about is not None
-        lasting = effect.kind not in (StatementKind.SESSION, StatementKind.ONCE)
+        lasting = effect.kind not in (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
         if not passed:
             journal.passes(piece.digest, lasting)
         if (lasting and not session.in_transaction) or (passed and effect.kind is StatementKind.COMMIT):
@@ -268,7 +267,7 @@ class StatementRunner:
     def _is_safe(self, reached: Position) -> None:
         self.safe = reached
         self._recorded.clear()
-        self._journal.progress.log.settle(reached.done)
+        self._journal.progress.log.compact(reached.done)
 
     def _written(self, remember: bool = True) -> None:
         self._journal.written()
@@ -289,7 +288,7 @@ class StatementRunner:
             return Transaction.USERS
         return Transaction.OURS
 
-    def _give_up(self, piece: ClassifiedStatement, chained: bool, before: Position, error: ServerError) -> bool:
+    def _give_up(self, piece: Sent, chained: bool, before: Position, error: ServerError) -> bool:
         """Leave a transaction after an error; return whether the statement may have had an effect all the same."""
         kind, ours = piece.effect.kind, self._transaction in (Transaction.NONE, Transaction.OURS)
         if error.lost:
@@ -336,7 +335,7 @@ class StatementRunner:
         :raises Unrecorded: that failed, or a transaction of the user's is open, at which golang-migrate fails, too.
         """
         try:
-            self._journal.progress.log.capture(self._session)
+            self._journal.progress.log.read_values(self._session)
             pending = self._journal.pending()
             start = [_START] if self._transaction is Transaction.NONE else []
             if self._locked or self._transaction is Transaction.USERS:

@@ -2,93 +2,38 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a statement leaves behind, and how that can be found out afterwards. Private to the collection.
+"""What a statement leaves behind, read from its text. Private to the collection.
 
-Sources: MySQL reference manual, "Statements That Cause an Implicit Commit" and "Atomic Data Definition Statement
-Support"; MariaDB knowledge base, "SQL Statements That Cause an Implicit Commit" and "Atomic DDL".
+The text alone can make a statement safer to repeat only where all of it is understood; the rest is OPAQUE, or is not
+``plain``. What the tables are that a statement writes is for nontransactional.py to find out.
+
+Sources: MySQL reference manual, "Statements That Cause an Implicit Commit", "SET TRANSACTION Statement"; MariaDB
+knowledge base, "SQL Statements That Cause an Implicit Commit", "SET STATEMENT".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from enum import Enum
-from functools import lru_cache
-from typing import NamedTuple, Optional
 
-from ..files.lexer import Dialect, Lexer, Token
+from ..files.lexer import Dialect
+from .definitions import read_definition
+from .effect import OPAQUE, Effect, Object, StatementKind
+from .rows import Rows, read_behind_values, read_rows, read_values
+from .settings import read_set
+from .tokens import Tokens, read, unquote
 
+__all__ = ["Effect", "Object", "StatementKind", "asks_back", "classify", "is_plain_rows"]
 
-class StatementKind(Enum):
-    """What a statement does to the transaction it runs in, and to the database."""
-
-    SESSION = "changes nothing but the session, or reads"
-    DATA = "changes rows: undone with its transaction"
-    DEFINITION = "commits, and changes the definitions of objects"
-    REPEATABLE = "commits, and may be repeated without harm"
-    OPAQUE = "may commit, and what it does cannot be seen from outside"
-    BEGIN = "opens a transaction of the user's"
-    COMMIT = "ends a transaction of the user's"
-    LOCK = "keeps every other table from being written"
-    UNLOCK = "ends that"
-    ONCE = "holds for the next transaction only"
-
-
-class Object(NamedTuple):
-    """Something that SHOW CREATE knows: ``sort`` is its word there, ``name`` stands as in the statement."""
-
-    sort: str
-    name: bytes
-
-
-class Effect(NamedTuple):
-    """A statement's effect.
-
-    :param objects: those whose definitions tell whether a DEFINITION has been carried out.
-    :param replaces: rows go, or tables change places, although the definitions may stay the same.
-    :param verb: what kind of SESSION or DATA statement it is, where that matters.
-    :param name: of the prepared statement.
-    :param sets: what SET gives a value to: ``@name`` for a variable, the name of a setting, or GLOBAL.
-    """
-
-    kind: StatementKind
-    objects: tuple[Object, ...] = ()
-    replaces: bool = False
-    verb: bytes = b""
-    name: bytes = b""
-    sets: tuple[bytes, ...] = ()
-
-
-_NOTHING = Token("nothing", b"", 0, 0)
 _ROWS = frozenset(
     b"INSERT REPLACE UPDATE DELETE SELECT WITH VALUES TABLE DO LOAD ( SHOW DESCRIBE DESC EXPLAIN HELP CHECKSUM".split()
 )
-_SESSION = frozenset(b"USE PREPARE DEALLOCATE SAVEPOINT RELEASE SIGNAL".split())
-_SCOPES = frozenset(b"GLOBAL PERSIST PERSIST_ONLY".split())
-_REPEATABLE = frozenset(b"GRANT ANALYZE OPTIMIZE REPAIR CHECK".split())
-# Words that tell what CREATE, ALTER and DROP work on, and what SHOW CREATE calls it.
-_SORTS = {
-    b"TABLE": "TABLE",
-    b"TABLES": "TABLE",
-    b"VIEW": "TABLE",
-    b"SEQUENCE": "TABLE",
-    b"INDEX": "INDEX",
-    b"PROCEDURE": "PROCEDURE",
-    b"FUNCTION": "FUNCTION",
-    b"TRIGGER": "TRIGGER",
-    b"EVENT": "EVENT",
-    b"PACKAGE": "PACKAGE",
-    b"DATABASE": "DATABASE",
-    b"SCHEMA": "DATABASE",
-    b"USER": "USER",
-}
-# Sorts for which nothing shows whether such a statement has been carried out.
-_HIDDEN = frozenset(b"ROLE SERVER TABLESPACE UNDO LOGFILE RESOURCE INSTANCE PREPARE LIBRARY".split())
-# Parts of ALTER TABLE that move rows and leave the definition as it was.
-_MOVES_ROWS = frozenset(b"EXCHANGE DISCARD IMPORT TRUNCATE".split())
-_RENAMES_PART = frozenset(b"COLUMN INDEX KEY CONSTRAINT".split())
+_DEFINITIONS = frozenset(b"CREATE ALTER DROP RENAME TRUNCATE".split())
 _PLAIN_ROWS = re.compile(rb"(?:insert|update|delete|replace)\s", re.IGNORECASE)
-_WRITES_FILE = re.compile(rb"\binto\s+(?:outfile|dumpfile)\b", re.IGNORECASE)
+_MAINTAINS = frozenset(b"ANALYZE CHECK OPTIMIZE REPAIR".split())
+_FLUSHES = frozenset(
+    b"PRIVILEGES STATUS LOGS BINARY ENGINE ERROR GENERAL SLOW RELAY , LOCAL NO_WRITE_TO_BINLOG".split()
+)
+_MAKES_ACCOUNTS = frozenset(b"IDENTIFIED PASSWORD VIA".split())
 # With these a statement asks about the one before it.
 _ASKS_BACK = frozenset(b"ROW_COUNT FOUND_ROWS DIAGNOSTICS WARNINGS WARNING_COUNT ERRORS ERROR_COUNT".split())
 
@@ -105,281 +50,193 @@ def classify(text: bytes, dialect: Dialect) -> Effect:
     """
     if dialect.oracle:
         # It may be several statements.
-        return Effect(StatementKind.OPAQUE)
-    if is_plain_rows(text):
-        return Effect(StatementKind.DATA)
-    return _Reader(text, _tokens(text, dialect)).effect()
+        return OPAQUE
+    table, place = read_values(text, dialect)
+    if table:
+        return _of_rows(read_behind_values(text, dialect, table, place))
+    return _classify(Tokens(text, dialect))
 
 
-def depends(text: bytes, dialect: Dialect) -> bool:
+def asks_back(text: bytes, dialect: Dialect) -> bool:
     """Tell whether a statement asks about the one before it, so that nothing may come between the two."""
     upper = text.upper()
     # Rows can be long, and hardly ever hold one of these words.
     if not any(word in upper for word in _ASKS_BACK):
         return False
-    return any(token.kind == "word" and token.text in _ASKS_BACK for token in _tokens(text, dialect))
+    return any(token.kind == "word" and token.text in _ASKS_BACK for token in read(text, dialect))
 
 
-def _tokens(text: bytes, dialect: Dialect) -> Iterator[Token]:
-    lexer = _lexer(dialect)
-    lexer.text = text
-    # It may have been left inside an executable comment.
-    return lexer.tokens(lexer.begin(0))
+def _classify(tokens: Tokens) -> Effect:
+    token = tokens.take()
+    first, second = token.text, tokens.peek().text
+    if token.kind not in ("word", "other") or second == b":":
+        # A label: a compound statement of MariaDB's.
+        return _opaque(tokens)
+    if first in _ROWS:
+        return _rows(tokens, first)
+    if first in _DEFINITIONS and (first, second) != (b"DROP", b"PREPARE"):
+        return _with_variables(read_definition(tokens, first), tokens)
+    if first == b"SET":
+        if tokens.skip(b"STATEMENT"):
+            return _set_statement(tokens)
+        return _with_variables(read_set(tokens), tokens)
+    if first in (b"LOCK", b"UNLOCK", b"FLUSH", b"BACKUP"):
+        return _lock(tokens, first)
+    if first == b"XA":
+        return Effect(StatementKind.XA, verb=second)
+    if first in (b"BEGIN", b"START", b"COMMIT", b"ROLLBACK"):
+        return _transaction(tokens, first)
+    if first in _MAINTAINS or first == b"GRANT":
+        return _repeatable(tokens, first)
+    return _session(tokens, first)
 
 
-@lru_cache(maxsize=8)
-def _lexer(dialect: Dialect) -> Lexer:
-    """Return a lexer for whole texts; making one takes longer than reading a statement."""
-    lexer = Lexer(dialect)
-    lexer.final = True
-    return lexer
+def _of_rows(rows: Rows) -> Effect:
+    writes = tuple(Object("TABLE", name) for name in rows.writes)
+    kind = StatementKind.OPAQUE if rows.to_file else StatementKind.DATA
+    return Effect(kind, writes=writes, names=rows.names, plain=rows.plain, assigns=rows.assigns)
 
 
-class _Reader:
-    """Takes a statement's tokens one by one."""
+def _rows(tokens: Tokens, first: bytes) -> Effect:
+    second = tokens.peek().text
+    if (first == b"LOAD" and second == b"INDEX") or (
+        first in (b"EXPLAIN", b"DESC", b"DESCRIBE") and second == b"ANALYZE"
+    ):
+        # The second one carries the statement out.
+        return _opaque(tokens)
+    effect = _of_rows(read_rows(tokens, first))
+    if first in (b"INSERT", b"REPLACE", b"UPDATE", b"DELETE", b"LOAD") and not effect.writes:
+        return effect._replace(plain=False, variables=tuple(tokens.variables))
+    return effect._replace(variables=tuple(tokens.variables))
 
-    def __init__(self, text: bytes, tokens: Iterator[Token]) -> None:
-        self._text = text
-        self._tokens = tokens
-        self._next: Optional[Token] = None
 
-    def _peek(self) -> Token:
-        if self._next is None:
-            self._next = next(self._tokens, _NOTHING)
-        return self._next
+def _opaque(tokens: Tokens) -> Effect:
+    tokens.drain()
+    return OPAQUE._replace(variables=tuple(dict.fromkeys(tokens.variables)))
 
-    def _take(self) -> Token:
-        token = self._peek()
-        self._next = None
-        return token
 
-    def _skip(self, *words: bytes) -> bool:
-        """Take the next token if it is one of these words."""
-        found = self._peek().text in words
-        if found:
-            self._take()
-        return found
+def _with_variables(effect: Effect, tokens: Tokens) -> Effect:
+    return (
+        _opaque(tokens)._replace(verb=effect.verb, sets=effect.sets) if effect.kind is StatementKind.OPAQUE else effect
+    )
 
-    def _reach(self, *words: bytes) -> bytes:
-        """Take tokens outside parentheses up to one of these words; return it, or nothing."""
-        depth = 0
-        while self._peek().kind != "nothing":
-            token = self._take()
-            depth += {b"(": 1, b")": -1}.get(token.text, 0)
-            if depth == 0 and token.text in words:
-                return token.text
-        return b""
 
-    def _name(self) -> bytes:
-        """Take a name, with its schema if it has one, as it stands."""
-        first = last = self._take()
-        while self._peek().text == b".":
-            self._take()
-            last = self._take()
-        return self._text[first.start : last.end]
+# MariaDB's settings for one statement that cannot change what it does to tables or how it can be undone.
+_HARMLESS_SETTINGS = frozenset(
+    b"sql_mode max_statement_time lock_wait_timeout innodb_lock_wait_timeout foreign_key_checks unique_checks "
+    b"sort_buffer_size join_buffer_size read_buffer_size read_rnd_buffer_size tmp_table_size max_heap_table_size "
+    b"optimizer_switch optimizer_search_depth group_concat_max_len max_recursive_iterations alter_algorithm".split()
+)
 
-    def _names(self, sort: str) -> tuple[Object, ...]:
-        found = [Object(sort, self._name())]
-        while self._skip(b","):
-            found.append(Object(sort, self._name()))
-        return tuple(found)
 
-    def effect(self) -> Effect:
-        first = self._take().text
-        if first == b"LOAD" and self._peek().text == b"INDEX":
-            return Effect(StatementKind.REPEATABLE)
-        if first in _ROWS:
-            return Effect(StatementKind.OPAQUE if _WRITES_FILE.search(self._text) else StatementKind.DATA)
-        handler = {
-            b"SET": self._set,
-            b"CREATE": self._create,
-            b"ALTER": self._alter,
-            b"DROP": self._drop,
-            b"RENAME": self._rename,
-            b"TRUNCATE": self._truncate,
-            b"EXECUTE": self._execute,
-        }.get(first)
-        return handler() if handler else self._other(first)
+def _set_statement(tokens: Tokens) -> Effect:
+    """MariaDB: settings for the statement that follows."""
+    known, expected = True, True
+    while tokens.peek().kind != "nothing":
+        token = tokens.take()
+        if token.text == b"FOR":
+            effect = _classify(tokens)
+            if known:
+                return effect
+            if effect.kind is StatementKind.DEFINITION:
+                return OPAQUE
+            return effect._replace(plain=False)
+        if expected:
+            known = known and token.text.lower() in _HARMLESS_SETTINGS
+        known = known and token.text not in (b"(", b"@")
+        expected = token.text == b","
+    return OPAQUE
 
-    def _other(self, first: bytes) -> Effect:
-        second = self._peek().text
-        if first == b"ANALYZE" and second not in (b"TABLE", b"TABLES", b"LOCAL", b"NO_WRITE_TO_BINLOG"):
-            # MariaDB carries out the statement that follows.
-            return Effect(StatementKind.OPAQUE)
-        if (first == b"BEGIN" and second != b"NOT") or (first == b"START" and second == b"TRANSACTION"):
-            return Effect(StatementKind.BEGIN)
-        if first in (b"COMMIT", b"ROLLBACK"):
-            to_savepoint = first == b"ROLLBACK" and self._reach(b"TO")
-            return Effect(StatementKind.SESSION if to_savepoint else StatementKind.COMMIT, verb=first)
-        if first == b"GET":
-            # Diagnostics, into variables.
-            return Effect(StatementKind.SESSION, verb=first)
-        if first in _SESSION:
-            return Effect(StatementKind.SESSION, verb=first)
-        if first in (b"UNLOCK", b"XA"):
-            return Effect(
-                StatementKind.LOCK
-                if first == b"XA" and second not in (b"COMMIT", b"ROLLBACK")
-                else StatementKind.UNLOCK
-            )
-        if first == b"LOCK" and second in (b"TABLE", b"TABLES"):
-            return Effect(StatementKind.LOCK)
-        if first == b"FLUSH":
-            return Effect(StatementKind.LOCK if self._reach(b"WITH", b"FOR") else StatementKind.REPEATABLE)
-        return Effect(StatementKind.REPEATABLE if first in _REPEATABLE else StatementKind.OPAQUE)
 
-    def _set(self) -> Effect:
-        if self._skip(b"STATEMENT"):
-            # MariaDB: settings for the statement that follows.
-            return self.effect() if self._reach(b"FOR") else Effect(StatementKind.OPAQUE)
-        if self._peek().text == b"PASSWORD":
-            return Effect(StatementKind.REPEATABLE)
-        if self._skip(b"DEFAULT") and self._peek().text == b"ROLE":
-            return Effect(StatementKind.REPEATABLE)
-        if self._peek().text == b"TRANSACTION":
-            return Effect(StatementKind.ONCE)
-        sets, depth, computed = [self._assigned()], 0, False
-        while self._peek().kind != "nothing":
-            text = self._take().text
-            depth += {b"(": 1, b")": -1}.get(text, 0)
-            computed = computed or depth > 0
-            if text == b"," and depth == 0:
-                sets.append(self._assigned())
-        return Effect(StatementKind.DATA if computed else StatementKind.SESSION, verb=b"SET", sets=tuple(sets))
+def _lock(tokens: Tokens, first: bytes) -> Effect:
+    second = tokens.peek().text
+    if first == b"FLUSH":
+        return _flush(tokens)
+    if first == b"BACKUP":
+        words = (tokens.take().text, tokens.peek().text)
+        ends = words[0] == b"UNLOCK" or words == (b"STAGE", b"END")
+        return Effect(StatementKind.UNLOCK if ends else StatementKind.LOCK, verb=first)
+    if second not in (b"TABLE", b"TABLES", b"INSTANCE"):
+        return _opaque(tokens)
+    verb = b"INSTANCE" if second == b"INSTANCE" else b"TABLES"
+    return Effect(StatementKind.LOCK if first == b"LOCK" else StatementKind.UNLOCK, verb=verb)
 
-    def _assigned(self) -> bytes:
-        """Take the name of what SET gives a value to."""
-        if self._skip(b"@"):
-            if not self._skip(b"@"):
-                token = self._take()
-                name = self._text[token.start : token.end]
-                while self._peek().text == b"." and self._next is not None:
-                    self._take()
-                    name = self._text[token.start : self._take().end]
-                return b"@" + name
-            scope = self._peek().text
-            if scope in _SCOPES:
-                return b"GLOBAL"
-            if self._skip(b"SESSION", b"LOCAL"):
-                self._skip(b".")
-            return self._take().text.lower()
-        if self._peek().text in _SCOPES:
-            return b"GLOBAL"
-        self._skip(b"SESSION", b"LOCAL")
-        return self._take().text.lower()
 
-    def _execute(self) -> Effect:
-        if self._skip(b"IMMEDIATE"):
-            return Effect(StatementKind.OPAQUE)
-        return Effect(StatementKind.OPAQUE, verb=b"EXECUTE", name=self._name().strip(b"`").lower())
+def _flush(tokens: Tokens) -> Effect:
+    tokens.skip(b"LOCAL", b"NO_WRITE_TO_BINLOG")
+    if tokens.skip(b"TABLE", b"TABLES"):
+        locks = tokens.reach(b"WITH", b"FOR")
+        return Effect(StatementKind.LOCK, verb=b"TABLES") if locks else Effect(StatementKind.REPEATABLE)
+    while tokens.peek().kind != "nothing":
+        if tokens.take().text not in _FLUSHES:
+            return OPAQUE
+    return Effect(StatementKind.REPEATABLE)
 
-    def _sort(self) -> tuple[bytes, bool]:
-        """Take the words up to the sort of object; return it, and whether it is to be replaced."""
-        replaces, previous = False, b""
-        while self._peek().kind != "nothing":
-            token = self._take()
-            if token.kind == "word" and previous not in (b"=", b"@", b"."):
-                if token.text in _SORTS:
-                    return token.text, replaces
-                if token.text in _HIDDEN:
-                    break
-                replaces = replaces or token.text == b"REPLACE"
-                if token.text == b"TEMPORARY":
-                    return token.text, replaces
-            previous = token.text
-        return b"", False
 
-    def _if_exists(self) -> None:
-        if self._skip(b"IF"):
-            self._skip(b"NOT")
-            self._skip(b"EXISTS")
+def _transaction(tokens: Tokens, first: bytes) -> Effect:
+    second = tokens.peek().text
+    if first in (b"BEGIN", b"START"):
+        tokens.skip(b"WORK")
+        begins = second == b"TRANSACTION" if first == b"START" else tokens.peek().kind == "nothing"
+        return Effect(StatementKind.BEGIN) if begins else _opaque(tokens)
+    if first == b"ROLLBACK" and tokens.reach(b"TO"):
+        return Effect(StatementKind.SESSION, verb=first, plain=True)
+    return Effect(StatementKind.COMMIT, verb=first)
 
-    def _create(self) -> Effect:
-        word, replaces = self._sort()
-        if word == b"TEMPORARY":
-            self._take()
-            self._if_exists()
-            return Effect(StatementKind.DATA, (Object("TABLE", self._name()),), verb=b"CREATE TEMPORARY")
-        if not word:
-            return Effect(StatementKind.OPAQUE)
-        return self._defines(word, replaces and word in (b"TABLE", b"SEQUENCE"))
 
-    def _defines(self, word: bytes, replaces: bool) -> Effect:
-        if word == b"INDEX":
-            return self._index()
-        if word == b"USER":
-            return self._user()
-        sort = _SORTS[word]
-        if word == b"PACKAGE" and self._skip(b"BODY"):
-            sort = "PACKAGE BODY"
-        self._if_exists()
-        return Effect(StatementKind.DEFINITION, (Object(sort, self._name()),), replaces)
+def _repeatable(tokens: Tokens, first: bytes) -> Effect:
+    if first == b"GRANT":
+        while tokens.peek().kind != "nothing":
+            if tokens.take().text in _MAKES_ACCOUNTS:
+                return OPAQUE
+        return Effect(StatementKind.REPEATABLE)
+    tokens.skip(b"LOCAL", b"NO_WRITE_TO_BINLOG")
+    # MariaDB's ANALYZE carries out a statement that follows.
+    return Effect(StatementKind.REPEATABLE) if tokens.skip(b"TABLE", b"TABLES") else _opaque(tokens)
 
-    def _index(self) -> Effect:
-        if not self._reach(b"ON"):
-            return Effect(StatementKind.OPAQUE)
-        return Effect(StatementKind.DEFINITION, (Object("TABLE", self._name()),))
 
-    def _user(self) -> Effect:
-        self._if_exists()
-        first = last = self._take()
-        if self._skip(b"@"):
-            last = self._take()
-        account = Object("USER", self._text[first.start : last.end])
-        return Effect(StatementKind.OPAQUE) if self._reach(b",") else Effect(StatementKind.DEFINITION, (account,))
+def _session(tokens: Tokens, first: bytes) -> Effect:
+    second = tokens.peek().text
+    effect = Effect(StatementKind.SESSION, verb=first, plain=True)
+    if first in (b"USE", b"SAVEPOINT", b"SIGNAL") or (first == b"RELEASE" and second == b"SAVEPOINT"):
+        return effect
+    if first == b"GET":
+        # Diagnostics, into variables.
+        tokens.drain()
+        return effect._replace(assigns=tuple(dict.fromkeys(tokens.variables)))
+    if first in (b"DEALLOCATE", b"DROP") and tokens.skip(b"PREPARE"):
+        return effect._replace(verb=b"DEALLOCATE", name=_prepared(tokens))
+    if first == b"PREPARE":
+        return _prepare(tokens, effect)
+    if first == b"EXECUTE" and second != b"IMMEDIATE":
+        name = _prepared(tokens)
+        return _opaque(tokens)._replace(verb=first, name=name)
+    return _opaque(tokens)
 
-    def _alter(self) -> Effect:
-        word, _replaces = self._sort()
-        if word in (b"", b"USER", b"TEMPORARY"):
-            return Effect(StatementKind.REPEATABLE if word == b"USER" else StatementKind.OPAQUE)
-        if word in (b"DATABASE", b"SCHEMA", b"SEQUENCE"):
-            # The name may be left out; a sequence's RESTART does not show.
-            return Effect(StatementKind.REPEATABLE if word != b"SEQUENCE" else StatementKind.OPAQUE)
-        effect = self._defines(word, False)
-        objects = list(effect.objects)
-        while True:
-            part = self._reach(b"RENAME", *_MOVES_ROWS)
-            if not part:
-                return Effect(effect.kind, tuple(objects))
-            if part in _MOVES_ROWS and self._peek().text in (b"PARTITION", b"TABLESPACE"):
-                return Effect(StatementKind.OPAQUE)
-            if part == b"RENAME" and self._peek().text not in _RENAMES_PART:
-                self._skip(b"TO", b"AS", b"=")
-                objects.append(Object(objects[0].sort, self._name()))
 
-    def _drop(self) -> Effect:
-        if self._peek().text == b"PREPARE":
-            return Effect(StatementKind.SESSION, verb=b"DEALLOCATE")
-        word, _replaces = self._sort()
-        if word == b"TEMPORARY":
-            self._take()
-            self._if_exists()
-            return Effect(StatementKind.DATA, self._names("TABLE"), verb=b"DROP")
-        if word in (b"INDEX", b"USER"):
-            return self._defines(word, False)
-        if word in (b"", b"DATABASE", b"SCHEMA"):
-            # A schema goes table by table.
-            return Effect(StatementKind.OPAQUE)
-        sort = "PACKAGE BODY" if word == b"PACKAGE" and self._skip(b"BODY") else _SORTS[word]
-        self._if_exists()
-        return Effect(StatementKind.DEFINITION, self._names(sort), verb=b"DROP")
+def _prepared(tokens: Tokens) -> bytes:
+    """Take a prepared statement's name.
 
-    def _rename(self) -> Effect:
-        if not self._skip(b"TABLE", b"TABLES"):
-            return Effect(StatementKind.OPAQUE)
-        self._if_exists()
-        objects = [Object("TABLE", self._name())]
-        while True:
-            if self._skip(b"WAIT"):
-                self._take()
-            self._skip(b"NOWAIT")
-            if not self._skip(b"TO", b","):
-                break
-            objects.append(Object("TABLE", self._name()))
-        different = tuple(dict.fromkeys(objects))
-        # Tables that change places may have the same definition.
-        return Effect(StatementKind.DEFINITION, different, replaces=len(different) < len(objects))
+    The server compares names without regard to case and accents; which accents, is not known here.
+    """
+    token = tokens.take()
+    name = unquote(tokens.text[token.start : token.end])
+    return name.lower() if tokens.is_name(token) and name.isascii() else b""
 
-    def _truncate(self) -> Effect:
-        self._skip(b"TABLE")
-        return Effect(StatementKind.DEFINITION, (Object("TABLE", self._name()),), replaces=True)
+
+def _prepare(tokens: Tokens, effect: Effect) -> Effect:
+    name = _prepared(tokens)
+    tokens.skip(b"FROM")
+    first = last = tokens.take()
+    if first.text == b"@":
+        source = tokens.variable()
+    elif first.kind == "quoted" and not tokens.quotes_name(first):
+        while tokens.peek().kind == "quoted":
+            last = tokens.take()
+        source = tokens.text[first.start : last.end]
+    else:
+        source = tokens.text[first.start : first.end] if first.kind == "name" else b""
+    if not source or tokens.peek().kind != "nothing":
+        # MariaDB takes any expression.
+        return _opaque(tokens)._replace(verb=b"PREPARE", name=name)
+    return effect._replace(name=name, source=source)

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,19 +13,19 @@ from itertools import islice
 from typing import Optional
 
 from ..._core.errors import Error
-from ..._mysql.session import LARGE, Session
+from ..._mysql.session import Session
 from ..files.reader import FileReader, dialect_of
 from ..files.splitter import Statement
 from ..model import Step
-from ..run.runner import ClassifiedStatement
-from ..tables.checkpoint import digest
-from .classify import Effect, StatementKind, classify, depends, is_plain_rows
+from .classified import ClassifiedStatement, classified
+from .classify import Effect, StatementKind
 from .session_state import SessionRecorder
 
-_SQL_MODE = b"sql_mode"
-_CALL = re.compile(rb"call\b[^@]+$", re.IGNORECASE)
-# Where a statement says what it is, in bytes.
-_BEGINNING = 200
+# Settings on which the server's reading of what follows depends, as SET names them.
+_READING = frozenset(b"sql_mode names character charset character_set_client".split())
+# How far a section is looked into.
+_MOST_STATEMENTS = 10_000
+_MOST_BYTES = 8 << 20
 
 
 class Lookahead:
@@ -58,20 +57,36 @@ class Lookahead:
         self._steps.popleft()
 
     def following(self, reading: FileReader, piece: ClassifiedStatement) -> Optional[ClassifiedStatement]:
-        """Return the piece that comes after the one that was taken last, be it in this file or in the next one.
+        """Return the statement that comes after the one that was taken last, be it in this file or in the next one.
 
         None at the end, and where the server's reading of what follows may depend on what comes first.
         """
-        return self._find(reading, 0) if self._judges and not mentions_sql_mode(piece.meaning) else None
+        return self._find(reading, 0) if self._judges and not changes_reading(piece) else None
 
     def look_further(self, reading: FileReader, following: Optional[ClassifiedStatement]) -> None:
-        """Look at the piece behind the following one, for which there is time while the server is at work."""
-        if following is not None and following.effect.verb != b"EXECUTE" and not mentions_sql_mode(following.meaning):
+        """Look at the statement behind the following one, for which there is time while the server is at work."""
+        if following is not None and following.effect.verb != b"EXECUTE" and not changes_reading(following):
             self._find(reading, 1)
+
+    def section(self, reading: FileReader, first: ClassifiedStatement) -> Iterator[ClassifiedStatement]:
+        """Yield the statements of the same file that follow the one that was taken last, and take none.
+
+        It ends with the file, after 10,000 statements or 8 MiB, and behind a statement on which the server's reading of
+        what follows may depend.
+        """
+        place, size, last = 0, 0, first
+        while self._judges and place < _MOST_STATEMENTS and size < _MOST_BYTES and not changes_reading(last):
+            statement = reading.peek(place)
+            if statement is None:
+                return
+            last = classified(statement, dialect_of(self._session), None)
+            yield last
+            place += 1
+            size += len(statement.text)
 
     def _find(self, reading: FileReader, distance: int) -> Optional[ClassifiedStatement]:
         statement = next(islice(self._statements(reading), distance, None), None)
-        return None if statement is None else self.piece(statement)
+        return None if statement is None else self.classified(statement)
 
     def _statements(self, reading: FileReader) -> Iterator[Statement]:
         for file in self._files(reading):
@@ -99,50 +114,27 @@ class Lookahead:
             yield self._opened[place]
             place += 1
 
-    def piece(self, statement: Statement, log: Optional[SessionRecorder] = None) -> ClassifiedStatement:
+    def classified(self, statement: Statement, recorder: Optional[SessionRecorder] = None) -> ClassifiedStatement:
         """Return what is known of a statement.
 
-        :param log: what its session has been through; None for a statement whose turn has not come yet: what it
+        :param recorder: what its session has been through; None for a statement whose turn has not come yet: what it
             executes is not known before.
         """
         for known in self._pieces:
             if known.statement is statement and known.effect.verb != b"EXECUTE":
                 return known
-        found = self._piece(statement, log)
+        if self._judges:
+            found = classified(statement, dialect_of(self._session), recorder)
+        else:
+            found = ClassifiedStatement(statement, "", Effect(StatementKind.SESSION), statement.text)
         self._pieces.append(found)
         return found
 
-    def _piece(self, statement: Statement, log: Optional[SessionRecorder]) -> ClassifiedStatement:
-        if not self._judges:
-            return ClassifiedStatement(statement, "", Effect(StatementKind.SESSION), statement.text)
-        dialect = dialect_of(self._session)
-        effect, meaning = classify(statement.text, dialect), statement.text
-        if effect.verb == b"EXECUTE" and log is not None:
-            meaning = log.prepared.get(effect.name.decode("utf-8", "surrogateescape"), meaning)
-            effect = effect if meaning is statement.text else classify(meaning, dialect)
-        asks_back, closable = depends(statement.text, dialect), is_closable(statement, effect)
-        return ClassifiedStatement(statement, digest(statement.text), effect, meaning, asks_back, closable)
 
-
-def is_closable(statement: Statement, effect: Effect) -> bool:
-    """Tell whether statements may follow in the same packet: nothing of them is kept with it, or swallowed by it.
-
-    It has one result then, unless it is a call.
-    """
-    text = statement.text
-    # The server limits a packet, and the user's statement may need all of it.
-    if statement.suffix or text.endswith(b"\0") or len(text) > LARGE:
-        return False
-    if effect.kind is StatementKind.DEFINITION:
-        return effect.objects[0].sort == "TABLE" and b"VIEW" not in text[:_BEGINNING].upper()
-    # The variables that it sets are to be asked for before it is recorded.
-    return (
-        is_plain_rows(text) and b":=" not in text
-        if effect.kind is StatementKind.DATA
-        else _CALL.match(text) is not None
-    )
-
-
-def mentions_sql_mode(text: bytes) -> bool:
+def changes_reading(piece: ClassifiedStatement) -> bool:
     """Tell whether what follows a statement may have to be read in another way."""
-    return _SQL_MODE in text.lower()
+    effect = piece.effect
+    if effect.kind is not StatementKind.OPAQUE:
+        return not _READING.isdisjoint(effect.sets)
+    text = piece.resolved_text.lower()
+    return effect.verb == b"EXECUTE" or any(word in text for word in _READING)

@@ -2,107 +2,250 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables whose rows outlive a rollback, and what leads to them. Private to the collection."""
+"""Whether the rows that a statement writes are undone with its transaction. Private to the collection.
+
+The server's dictionary is asked. What it does not show to be a table of a transactional engine without triggers is not
+proven.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
 
-from ..._mysql.session import ServerError, Session
-from .classify import Effect, StatementKind
+from ..._mysql.session import Answer, ServerError, Session
+from ..files.reader import dialect_of
+from .effect import Effect, Object, StatementKind
+from .rows import parts_of
 
-# Where an engine may come in that the schema did not have.
-_BRINGS_ENGINE = re.compile(rb"engine|\blike\b.*\.|^\s*use\b", re.IGNORECASE | re.DOTALL)
-_OWN_SCHEMAS = "'mysql', 'sys', 'performance_schema', 'information_schema'"
-_UNGUARDED = (
-    "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND engine IN (SELECT engine "
-    "FROM information_schema.engines WHERE transactions IS NULL OR transactions <> 'YES') AND table_schema ="
-)
-# What runs when another name is used, and its text.
-_PROGRAMS = (
-    "SELECT event_object_table, action_statement FROM information_schema.triggers WHERE trigger_schema = DATABASE()",
-    "SELECT table_name, view_definition FROM information_schema.views WHERE table_schema = DATABASE()",
-    "SELECT routine_name, routine_definition FROM information_schema.routines WHERE routine_schema = DATABASE()",
-)
+_ENGINES = "'InnoDB', 'ROCKSDB'"
+# Views of the server's own, which call nothing of a user's.
+_OWN = ("information_schema", "performance_schema")
+# Python's names of the servers' character sets in which a name may be written with more than ASCII.
+_CODECS = {
+    "utf8mb4": "utf-8",
+    "utf8mb3": "utf-8",
+    "utf8": "utf-8",
+    "latin1": "cp1252",
+    "latin2": "iso8859-2",
+    "cp1250": "cp1250",
+    "cp1251": "cp1251",
+    "koi8r": "koi8-r",
+    "cp932": "cp932",
+    "sjis": "shift_jis",
+    "gbk": "gbk",
+    "big5": "big5",
+}
+_QUOTED = rb"`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|[^`\"\s.]+"
+_GRANT = re.compile(rb"(GRANT|REVOKE) (.+?) ON (" + _QUOTED + rb")\.(" + _QUOTED + rb") (?:TO|FROM) ", re.DOTALL)
 
 
-class NonTransactionalTables:
-    """Knows the names that lead to rows which no transaction guards, in the session's schema and in those named."""
+class _Name(NamedTuple):
+    """A table's name, and whether the statement writes to it."""
+
+    schema: str
+    table: str
+    written: bool
+
+
+class _Fact(NamedTuple):
+    """What the dictionary has under a name: something, nothing but tables, nothing but tables that roll back."""
+
+    there: bool
+    base: bool
+    transactional: bool
+
+
+class TransactionalTables:
+    """Knows which tables' rows are undone with their transaction; asks the server once for each."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._names: set[bytes] = set()
-        self._others: dict[bytes, Optional[bool]] = {}
-        self._stale = True
+        self._facts: dict[_Name, _Fact] = {}
+        self._grants: Optional[_Grants] = None
+        self._temporary: set[tuple[str, str]] = set()
+        self._asked: tuple[Optional[Effect], list[_Name]] = (None, [])
 
-    def unguarded(self, text: bytes, effect: Effect) -> bool:
-        """Tell whether rows that a statement changes may stay when its transaction is undone.
-
-        A transaction that the user opens counts as soon as there are such tables at all.
+    def proven(self, effect: Effect) -> bool:
+        """Tell whether it is proven that a statement's effect on rows is undone with its transaction.
 
         :raises ServerError: the connection was lost.
         """
-        if (
-            effect.kind is not StatementKind.DATA
-            and effect.kind is not StatementKind.BEGIN
-            and b"autocommit" not in text.lower()
-        ):
+        if effect.kind not in (StatementKind.DATA, StatementKind.SESSION) or not effect.plain:
             return False
+        names = self._names(effect)
+        if names is None:
+            return False
+        question = self.question(effect)
+        if question:
+            self.learn(effect, self._session.rows(question))
+        found = [(name, self._facts.get(name)) for name in names]
+        if not all(fact is not None and self._is_good(name, fact) for name, fact in found):
+            return False
+        # A name among those written may be an alias, but one is a table's.
+        return not effect.writes or any(fact is not None and fact.there for name, fact in found if name.written)
+
+    def question(self, effect: Effect) -> bytes:
+        """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
+        names = self._names(effect) if effect.plain else None
+        unknown = [name for name in names or () if name not in self._facts]
+        self._asked = (effect, unknown)
+        if not unknown:
+            return b""
+        # A migration may have set sql_select_limit, which holds for questions without a limit of their own.
+        parts = [part for number, name in enumerate(unknown) for part in _parts(number, name)]
+        return (" UNION ALL ".join(parts) + " LIMIT 9223372036854775807").encode()
+
+    def learn(self, effect: Effect, answer: Answer) -> None:
+        """Take in the answer to the question that was last made, which was about this statement."""
+        asked, names = self._asked
+        if asked is not effect or isinstance(answer, ServerError):
+            return
+        # In UTF-16 there would be zeros between.
+        rows = [tuple((value or b"").replace(b"\0", b"") for value in row) for row in answer]
+        for number, name in enumerate(names):
+            found = [row[1:] for row in rows if row[0] == b"%d" % number]
+            self._facts[name] = _Fact(
+                there=bool(found),
+                base=all(row[0] == b"1" for row in found),
+                transactional=all(row == (b"1", b"1") for row in found),
+            )
+
+    def _is_good(self, name: _Name, fact: _Fact) -> bool:
+        # What is nowhere cannot be a view.
+        if not name.written or not fact.there:
+            return fact.base
+        return fact.transactional and self._shows_triggers(name)
+
+    def _names(self, effect: Effect) -> Optional[list[_Name]]:
+        """Return whatever the names in a statement may stand for; None if that cannot be known."""
+        found: list[_Name] = []
+        for thing in effect.writes:
+            name = self._resolve(thing.name)
+            if name is None or len(name) > 2 or tuple(part.casefold() for part in name) in self._temporary:
+                return None
+            found.append(_Name(name[0], name[1], True))
+        for text in effect.names:
+            name = self._resolve(text)
+            if name is None:
+                return None
+            found.append(_Name(name[0], name[1], False))
+            schema = self._session.current_schema
+            # It may be a column with its table.
+            if b"." in text and schema is not None:
+                found.append(_Name(schema, name[0], False))
+        return [name for name in dict.fromkeys(found) if name.written or name.schema.lower() not in _OWN]
+
+    def _resolve(self, text: bytes) -> Optional[list[str]]:
+        """Return a name's parts, the schema first; None if they cannot be read, or there is no schema."""
+        parts = parts_of(text, dialect_of(self._session))
+        if parts is None:
+            return None
+        codec = "ascii" if text.isascii() else _CODECS.get(self._session.character_set_client)
+        schema = self._session.current_schema
+        if codec is None or (len(parts) == 1 and schema is None):
+            return None
         try:
-            return self._leads_there(text, effect)
-        except ServerError as error:
-            if error.lost:
-                raise
-            # A migration may have set limits that a question of ours is too large for.
-            return True
+            names = [part.decode(codec) for part in parts]
+        except UnicodeDecodeError:
+            return None
+        return names if len(names) > 1 else [str(schema), *names]
 
-    def _leads_there(self, text: bytes, effect: Effect) -> bool:
-        if self._stale:
-            self._read()
-        if effect.kind is not StatementKind.DATA:
-            return bool(self._names)
-        if not self._names and not self._others:
-            return False
-        lowered = text.lower().replace(b"`", b"")
-        if any(name in lowered for name in self._names):
-            return True
-        return any(self._has(schema) for schema in self._others if schema + b"." in lowered)
+    def _shows_triggers(self, name: _Name) -> bool:
+        """Tell whether the account may see a table's triggers; without, the dictionary is silent about them."""
+        if self._grants is None:
+            answer = self._session.rows(b"SHOW GRANTS")
+            self._grants = _Grants([] if isinstance(answer, ServerError) else (row[0] for row in answer))
+        return self._grants.show_triggers(name.schema, name.table)
 
-    def passed(self, text: bytes, effect: Effect) -> None:
-        """Take note of a statement that has been run."""
-        changes = effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and bool(self._names)
-        if changes or (effect.kind is not StatementKind.DATA and _BRINGS_ENGINE.search(text)):
-            self._stale = True
+    def passed(self, effect: Effect) -> None:
+        """Take note of a statement that has been run; what it may have changed is asked for again."""
+        if effect.verb == b"CREATE TEMPORARY":
+            self._temporary |= self._keys(effect.objects)
+        elif effect.kind is StatementKind.DEFINITION and all(thing.sort == "TABLE" for thing in effect.objects):
+            self._forget(effect)
+        elif effect.kind is StatementKind.DATA and effect.verb == b"DROP":
+            self._temporary -= self._keys(effect.objects)
+        elif effect.kind in (StatementKind.DEFINITION, StatementKind.DATA):
+            if not effect.plain or effect.kind is StatementKind.DEFINITION:
+                self._facts.clear()
+        elif effect.kind in (StatementKind.OPAQUE, StatementKind.REPEATABLE) or b"role" in effect.sets:
+            self._facts.clear()
+            self._grants = None
 
-    def _read(self) -> None:
-        self._names = {_lowered(name) for (name,) in self._session.query(f"{_UNGUARDED} DATABASE()")}
-        others = self._session.query(
-            f"SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_OWN_SCHEMAS}, DATABASE())"
+    def _forget(self, effect: Effect) -> None:
+        keys = self._keys(effect.objects)
+        if effect.verb == b"DROP":
+            self._temporary -= keys
+        elif keys & self._temporary:
+            self._temporary |= keys
+        tables = {table for _schema, table in keys}
+        self._facts = {
+            name: fact
+            for name, fact in self._facts.items()
+            if len(keys) == len(effect.objects) and name.table.casefold() not in tables
+        }
+
+    def _keys(self, objects: Iterable[Object]) -> set[tuple[str, str]]:
+        names = [self._resolve(thing.name) for thing in objects]
+        return {(name[0].casefold(), name[1].casefold()) for name in names if name is not None}
+
+
+def _parts(number: int, name: _Name) -> list[str]:
+    schema, table = (f"_utf8mb4 X'{text.encode().hex()}'" for text in (name.schema, name.table))
+    found = [
+        f"SELECT {number}, table_type IN ('BASE TABLE', 'SYSTEM VERSIONED'), engine IN ({_ENGINES}) "
+        f"FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {table}"
+    ]
+    if name.written:
+        found.append(
+            f"SELECT {number}, 1, 0 FROM information_schema.triggers "
+            f"WHERE event_object_schema = {schema} AND event_object_table = {table}"
         )
-        self._others = dict.fromkeys(_lowered(name) for (name,) in others)
-        self._stale = False
-        if self._names:
-            self._follow()
-
-    def _has(self, schema: bytes) -> bool:
-        """Tell whether another schema has such tables; asked when a statement names it, as it may be large."""
-        known = self._others[schema]
-        if known is None:
-            rows = self._session.query(f"{_UNGUARDED} %s", (schema.decode("utf-8", "replace"),))
-            known = self._others[schema] = bool(rows)
-        return known
-
-    def _follow(self) -> None:
-        """Add what reaches the tables by a trigger, a view or a routine."""
-        programs = [row for question in _PROGRAMS for row in self._session.query(question)]
-        texts = [(_lowered(name), _lowered(text)) for name, text in programs]
-        while True:
-            found = {name for name, text in texts if not text or any(known in text for known in self._names)}
-            if found <= self._names:
-                return
-            self._names |= found
+    return found
 
 
-def _lowered(value: Any) -> bytes:
-    return str(value or "").lower().encode("utf-8", "replace")
+class _Grants:
+    """For which tables an account has the privilege TRIGGER, by what SHOW GRANTS says."""
+
+    def __init__(self, rows: Iterable[bytes]) -> None:
+        self._granted: list[tuple[str, str]] = []
+        self._revoked: set[str] = set()
+        for row in rows:
+            found = _GRANT.match(row)
+            if found is None:
+                continue
+            schema, table = _plain(found[3]), _plain(found[4])
+            if found[1] == b"REVOKE":
+                self._revoked.add(_literal(schema))
+            elif {b"ALL PRIVILEGES", b"TRIGGER"} & set(found[2].split(b", ")):
+                self._granted.append((schema, table))
+
+    def show_triggers(self, schema: str, table: str) -> bool:
+        """Tell whether the triggers of a table are shown."""
+        if schema in self._revoked:
+            return False
+        return any(self._covers(of, schema) and what in ("*", table) for of, what in self._granted)
+
+    def _covers(self, granted: str, schema: str) -> bool:
+        if granted == "*" or _literal(granted) == schema:
+            return True
+        # Wildcards mean themselves where privileges are partly revoked.
+        return not self._revoked and re.fullmatch(_pattern(granted), schema, re.DOTALL) is not None
+
+
+def _plain(name: bytes) -> str:
+    quote = name[:1] if name[:1] in (b"`", b'"') else b""
+    text = name[1:-1].replace(quote * 2, quote) if quote else name
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _literal(name: str) -> str:
+    return name.replace("\\_", "_").replace("\\%", "%")
+
+
+def _pattern(name: str) -> str:
+    pieces = re.findall(r"\\.|.", name, re.DOTALL)
+    known = {"%": ".*", "_": ".", "\\_": "_", "\\%": "%"}
+    return "".join(known.get(piece, re.escape(piece)) for piece in pieces)

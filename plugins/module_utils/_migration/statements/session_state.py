@@ -10,23 +10,22 @@ they were read from may be others by now.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional
 
 from ..._mysql.session import ServerError, Session
-from .classify import Effect, StatementKind
+from ..files.reader import dialect_of
+from .effect import Effect, StatementKind
+from .rows import parts_of
 
-_VARIABLE = rb"@(?:[0-9A-Za-z_.$\x80-\xff]+|`[^`]+`|'[^']+'|\"[^\"]+\")"
-_ANY_VARIABLE = re.compile(rb"(?<![0-9A-Za-z@'\"`])" + _VARIABLE)
-# := and INTO give a variable a value; so does = in SET.
-_ASSIGNED = re.compile(
-    rb"(" + _VARIABLE + rb")\s*:=|\binto\s+(" + _VARIABLE + rb"(?:\s*,\s*" + _VARIABLE + rb")*)", re.IGNORECASE
-)
-_PREPARE = re.compile(rb"\bprepare\s+(`[^`]+`|\w+)\s+from\s+(.+)", re.IGNORECASE | re.DOTALL)
 _PREPARED = b"@dbops_migrations_text"
-_LOCKS = "the locks"
+_PREPARE = "PREPARE "
+_LOCK = "LOCK "
 _USE = "USE"
+# The history's column holds 16 MiB; it is written as a whole, twice as long where it is in hexadecimal digits.
+_COLUMN = 1 << 24
+# A value that comes of a text of less than so many bytes is not asked for its length.
+_SHORT = 1 << 12
 
 
 class Entry(NamedTuple):
@@ -36,7 +35,7 @@ class Entry(NamedTuple):
     :param sql: what does it again; None for something that is lost with its session.
     :param what: the name of what is lost, or of the statement that is prepared.
     :param key: what it sets, if it does so with a constant.
-    :param prepares: ``sql`` is the text of a prepared statement.
+    :param prepares: ``sql`` is the text of a prepared statement; None if it could not be had.
     """
 
     number: int
@@ -49,86 +48,156 @@ class Entry(NamedTuple):
 class SessionRecorder:
     """What a session has been through.
 
-    :ivar prepared: the texts of the prepared statements, by name.
+    :ivar prepared: the texts of the prepared statements, in UTF-8, by name; only those that are known for certain.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self.entries = list(entries)
         self.prepared: dict[str, bytes] = {}
-        self._changed: list[tuple[int, bytes]] = []
+        # What has been changed: the statement's number, the name, and whether its value is known to be short.
+        self._changed: list[tuple[int, bytes, bool]] = []
+        self._any_changed: Optional[int] = None
+        self._room: Optional[int] = None
 
-    def note(self, number: int, text: bytes, effect: Effect, session: Session) -> None:
+    def record(self, number: int, text: bytes, effect: Effect, session: Session, proven: bool = True) -> None:
         """Take in a statement that has been run.
 
+        :param effect: of the statement, or of the one that it executes; ``text`` goes with it.
+        :param proven: what it does is known from its text: it has called nothing that may set a variable.
         :raises ServerError: the connection was lost.
         """
-        if effect.verb == b"SET":
-            self._note_set(number, text, effect)
-        elif effect.verb == b"USE":
-            self.entries.append(Entry(number, _text(text), key=_USE))
+        self._record_definitions(number, text, effect, session)
+        if effect.verb == b"PREPARE":
+            self._record_prepare(number, effect, session)
         elif effect.verb == b"DEALLOCATE":
-            name = _text(text.split()[-1])
-            self.entries.append(Entry(number, _text(text), name, _prepared(name)))
-        elif effect.verb == b"PREPARE":
-            self._note_prepare(number, text, session)
+            name = _text(effect.name)
+            self._forget_prepared(name)
+            self.entries.append(Entry(number, _text(text), name, _PREPARE + name))
+        if effect.verb == b"SET":
+            self._record_set(number, text, effect)
+        else:
+            self._changed += [(number, name, False) for name in effect.assigns]
+        if (
+            effect.kind is StatementKind.OPAQUE
+            or not proven
+            or (effect.kind is StatementKind.DATA and not effect.plain)
+        ):
+            self._any_changed = number
+            self._changed += [(number, name, False) for name in effect.variables]
+
+    def _record_definitions(self, number: int, text: bytes, effect: Effect, session: Session) -> None:
+        if effect.verb == b"USE":
+            self.entries.append(Entry(number, _text(text), key=_USE))
         elif effect.verb == b"CREATE TEMPORARY":
-            self.entries.append(Entry(number, None, _temporary(effect.objects[0].name)))
+            self.entries.append(Entry(number, None, _temporary(effect.objects[0].name, session)))
         elif effect.verb == b"DROP":
-            self._forget(_temporary(thing.name) for thing in effect.objects)
+            tables = [thing.name for thing in effect.objects if thing.sort == "TABLE"]
+            gone = {_temporary(name, session) for name in tables}
+            self.entries = [entry for entry in self.entries if entry.sql is not None or entry.what not in gone]
         elif effect.kind is StatementKind.LOCK:
-            self.entries.append(Entry(number, None, _LOCKS))
-        elif effect.kind in (StatementKind.UNLOCK, StatementKind.BEGIN):
-            self._forget([_LOCKS])
-        elif b"@" in text and (effect.kind in (StatementKind.DATA, StatementKind.OPAQUE) or effect.verb == b"GET"):
-            everything = effect.kind is not StatementKind.DATA
-            names = _ANY_VARIABLE.findall(text) if everything else _assigned(text)
-            self._changed += [(number, name) for name in names]
+            self.entries.append(Entry(number, _text(text), "the locks", _LOCK + _text(effect.verb)))
+        elif effect.kind is StatementKind.UNLOCK:
+            self._unlock(number, effect.verb)
+        elif effect.kind is StatementKind.BEGIN:
+            self._unlock(number, b"TABLES")
 
-    def _note_set(self, number: int, text: bytes, effect: Effect) -> None:
-        variables = [name for name in effect.sets if name.startswith(b"@")]
-        settings = [name for name in effect.sets if not name.startswith(b"@")]
-        if effect.kind is StatementKind.DATA or b"GLOBAL" in settings:
-            self._changed += [(number, b"@@SESSION." + name) for name in settings if name != b"GLOBAL"]
-        elif settings:
-            self._add_text(number, text)
-        self._changed += [(number, name) for name in variables]
+    def _unlock(self, number: int, verb: bytes) -> None:
+        key = _LOCK + _text(verb)
+        if any(entry.key == key for entry in self.entries):
+            # What comes after a place in between may still be under the lock.
+            self.entries.append(
+                Entry(number, "UNLOCK TABLES" if verb == b"TABLES" else f"UNLOCK {_text(verb)}", key=key)
+            )
 
-    def _note_prepare(self, number: int, text: bytes, session: Session) -> None:
-        found = _PREPARE.search(text)
-        if found is None:
+    def _record_set(self, number: int, text: bytes, effect: Effect) -> None:
+        settings = [name for name in effect.sets if not name.startswith(b"@") and name != b"GLOBAL"]
+        constant = b"@" not in text and b"(" not in text
+        if settings and effect.kind is StatementKind.SESSION and b"GLOBAL" not in effect.sets:
+            self._add(Entry(number, _text(text), key=_text(text) if constant else ""), "a setting")
+        else:
+            self._changed += [(number, b"@@SESSION." + name, True) for name in settings]
+        copies = len(effect.variables) > len(effect.assigns)
+        short = effect.kind is StatementKind.SESSION and len(text) < _SHORT and not copies
+        self._changed += [(number, name, short) for name in effect.assigns]
+
+    def _record_prepare(self, number: int, effect: Effect, session: Session) -> None:
+        known = None
+        if effect.source:
+            answer = session.rows(b"SELECT HEX(CONVERT(%b USING utf8mb4))" % effect.source)
+            known = None if isinstance(answer, ServerError) else answer[0][0]
+        name = _text(effect.name)
+        self._forget_prepared(name)
+        what = f"the prepared statement {name}".rstrip()
+        if known is None or not name:
+            self.entries.append(Entry(number, None, what, _PREPARE + name if name else "", prepares=True))
             return
-        answer = session.rows(b"SELECT HEX(CONVERT(%b USING utf8mb4))" % found[2])
-        if isinstance(answer, ServerError) or answer[0][0] is None:
-            return
-        name, digits = _text(found[1]), _text(answer[0][0])
-        known = self.prepared[_plain(name)] = bytes.fromhex(digits)
-        self.entries.append(Entry(number, _text(known), name, _prepared(name), prepares=True))
+        text = bytes.fromhex(_text(known))
+        self.prepared[name] = text
+        self._add(Entry(number, _text(text), name, _PREPARE + name, prepares=True), what, session)
 
-    def capture(self, session: Session) -> None:
+    def _forget_prepared(self, name: str) -> None:
+        """Forget a name's text; all of them if the name is not known."""
+        if name:
+            self.prepared.pop(name, None)
+        else:
+            self.prepared.clear()
+
+    def _add(self, entry: Entry, what: str, session: Optional[Session] = None) -> None:
+        """Add an entry; one that there is no room for in the history is lost with its session."""
+        if len(entry.sql or "") >= _SHORT and session is not None:
+            self.entries = _compact(self.entries)
+            if sum(_size(known) for known in [*self.entries, entry]) > self._limit(session):
+                entry = entry._replace(sql=None, what=what)
+        self.entries.append(entry)
+
+    def _limit(self, session: Session) -> int:
+        """Return how many bytes of the history are for sessions."""
+        if self._room is None:
+            answer = session.rows(b"SELECT @@max_allowed_packet LIMIT 1")
+            packet = 0 if isinstance(answer, ServerError) else int(answer[0][0])
+            self._room = min(_COLUMN, packet) // 2
+        return self._room
+
+    def read_values(self, session: Session, names: Iterable[bytes] = ()) -> None:
         """Ask for the values of what has been changed.
 
+        :param names: the user variables that the file mentions: each of them may have been changed by a statement of
+            which nothing better is known.
         :raises ServerError: the connection was lost.
         """
-        for number, name in dict.fromkeys(self._changed):
-            try:
-                value = session.constant(name)
-            except ServerError as error:
-                if error.lost:
-                    raise
-                # Not a setting of the session after all.
-                continue
-            self.entries.append(Entry(number, _text(b"SET %b = %b" % (name, value)), key=_text(name).lower()))
+        if self._any_changed is not None:
+            self._changed += [(self._any_changed, name, False) for name in names]
+        self._any_changed = None
+        changed = list({name: (number, name, short) for number, name, short in self._changed}.values())
         self._changed.clear()
+        lengths = self._lengths(session, [name for _number, name, short in changed if not short])
+        for number, name, _short in changed:
+            self._read_value(session, number, name, lengths.get(name, 0))
 
-    def _add_text(self, number: int, text: bytes) -> None:
-        constant = b"@" not in text and b"(" not in text
-        self.entries.append(Entry(number, _text(text), key=_text(text) if constant else ""))
+    def _lengths(self, session: Session, names: list[bytes]) -> dict[bytes, Optional[int]]:
+        """Ask how long values are: HEX() of one that is too long is nothing at all."""
+        if not names:
+            return {}
+        answer = session.rows(b"SELECT " + b", ".join(b"LENGTH(%b)" % name for name in names) + b" LIMIT 1")
+        if isinstance(answer, ServerError):
+            return dict.fromkeys(names)
+        return {name: int(length or 0) for name, length in zip(names, answer[0])}
 
-    def _forget(self, names: Iterable[str]) -> None:
-        gone = set(names)
-        self.entries = [entry for entry in self.entries if entry.sql is not None or entry.what not in gone]
+    def _read_value(self, session: Session, number: int, name: bytes, length: Optional[int]) -> None:
+        key, what = _text(name).lower(), f"the variable {_text(name)}"
+        if length is None or (length >= _SHORT and 2 * length > self._limit(session)):
+            self.entries.append(Entry(number, None, what, key))
+            return
+        try:
+            value = session.constant(name)
+        except ServerError as error:
+            if error.lost:
+                raise
+            # Not a setting of the session after all.
+            return
+        self._add(Entry(number, _text(b"SET %b = %b" % (name, value)), key=key), what, session)
 
-    def settle(self, done: int) -> None:
+    def compact(self, done: int) -> None:
         """Nobody will go back behind so many statements: leave out what has been overtaken by them."""
         if not self.entries:
             return
@@ -139,7 +208,8 @@ class SessionRecorder:
     def carry_over(self) -> None:
         """Take everything along to the next file."""
         self.entries = _compact(entry._replace(number=0) for entry in self.entries)
-        self._changed = [(0, changed[1]) for changed in self._changed]
+        self._changed = [(0, name, short) for _number, name, short in self._changed]
+        self._any_changed = None if self._any_changed is None else 0
 
     def restore(self, session: Session, number: int) -> None:
         """Do again what the statement of that number did to its session; 0 for all of earlier files.
@@ -147,21 +217,27 @@ class SessionRecorder:
         :raises ServerError: the server refused it, or the connection was lost.
         """
         for entry in self.entries:
-            if entry.number == number and entry.sql is not None:
-                try:
-                    if entry.prepares:
-                        self._prepare_again(entry.what, _bytes(entry.sql), session)
-                    else:
-                        session.execute(_bytes(entry.sql))
-                except ServerError as error:
-                    # What a prepared statement is about may be gone; then it cannot be executed either.
-                    if error.lost or not entry.what:
-                        raise
+            if entry.number != number:
+                continue
+            try:
+                if entry.prepares:
+                    self._prepare_again(entry, session)
+                elif entry.sql is not None:
+                    session.execute(_bytes(entry.sql))
+            except ServerError as error:
+                # What a prepared statement is about may be gone; then it cannot be executed either.
+                if error.lost or not entry.key.startswith(_PREPARE):
+                    raise
 
-    def _prepare_again(self, name: str, text: bytes, session: Session) -> None:
-        self.prepared[_plain(name)] = text
+    def _prepare_again(self, entry: Entry, session: Session) -> None:
+        name = entry.key[len(_PREPARE) :]
+        self._forget_prepared(name)
+        if entry.sql is None:
+            return
+        text = _bytes(entry.sql)
+        self.prepared[name] = text
         session.execute(b"SET %b = _utf8mb4 X'%b'" % (_PREPARED, text.hex().encode()))
-        session.execute(b"PREPARE %b FROM %b" % (_bytes(name), _PREPARED))
+        session.execute(b"PREPARE %b FROM %b" % (b"`" + _bytes(name).replace(b"`", b"``") + b"`", _PREPARED))
 
     def has_used(self) -> bool:
         """Tell whether the session may have gone to another schema."""
@@ -191,23 +267,18 @@ def _compact(entries: Iterable[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def _plain(name: str) -> str:
-    return name.strip("`").lower()
+def _size(entry: Entry) -> int:
+    """Return how long an entry is in JSON, or a little less."""
+    text = entry.sql or ""
+    return len(text) if text.isascii() else 6 * len(text)
 
 
-def _prepared(name: str) -> str:
-    return f"PREPARE {_plain(name)}"
-
-
-def _temporary(name: bytes) -> str:
-    return f"the temporary table {_text(name).rpartition('.')[2].strip('`').lower()}"
-
-
-def _assigned(text: bytes) -> list[bytes]:
-    found = []
-    for one, several in _ASSIGNED.findall(text):
-        found += [one] if one else _ANY_VARIABLE.findall(several)
-    return found
+def _temporary(name: bytes, session: Session) -> str:
+    """Return what to call a temporary table: with its schema, as DROP may be about one of another schema."""
+    parts = [_text(part) for part in parts_of(name, dialect_of(session)) or [name]]
+    if len(parts) == 1 and session.current_schema is not None:
+        parts.insert(0, session.current_schema)
+    return f"the temporary table {'.'.join(parts)}"
 
 
 def _text(text: bytes) -> str:

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from ..statements.classify import Object
+from ..statements.effect import Object
 from ..statements.session_state import Entry, SessionRecorder
 
 # For so many statements it is known which of them has changed; for more, only that one has.
@@ -86,11 +86,6 @@ def load(done: int, text: Optional[str]) -> Checkpoint:
         flight = InFlightStatement(values["flight"], objects, tuple(values["before"]))
     log = SessionRecorder(Entry(**entry) for entry in values.get("session", ()))
     return Checkpoint(Position(done, values.get("chain", ""), each), flight, log, values.get("written_at"))
-
-
-def digest(text: bytes) -> str:
-    """Return a statement's digest."""
-    return hashlib.sha256(text).hexdigest()
 
 
 def _text(name: bytes) -> str:
