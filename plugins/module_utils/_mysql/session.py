@@ -10,6 +10,7 @@ it leaves that out), it is asked after each statement of the user's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Optional
@@ -48,6 +49,10 @@ _VALUES = f"SELECT {', '.join(f'@@{name}' for name in _ASKED)}, HEX(DATABASE())"
 # The protocol's numbers of types (MySQL's source documentation, "Column Definition").
 _EXACT = (0, 1, 2, 3, 8, 9, 246)
 _FLOATING = (4, 5)
+
+
+# Ends the user's text, also one that ends in a comment.
+_SEPARATOR = "\n;"
 
 
 class Packet(NamedTuple):
@@ -213,7 +218,9 @@ class Session:
         :raises ServerError: the server refused a statement, or the connection was lost; its ``place`` tells which one
             of the packet's, ``len(before)`` for the user's.
         """
-        behind = b"".join(b"\n;" + text for text in (*(text.encode() for text in after), *([ask] if ask else ())))
+        behind = b"".join(
+            _SEPARATOR.encode() + text for text in (*(text.encode() for text in after), *([ask] if ask else ()))
+        )
         ahead = b"".join(text.encode() + b";" for text in before)
         first = len(before)
         self._state.changed = self.wrote_nontransactional = False
@@ -224,6 +231,7 @@ class Session:
             else:
                 answer = self._send(ahead + statement + behind, first, after, ask, meanwhile)
         except ServerError as error:
+            error.reason = _without(behind.decode("utf-8", "replace"), error.reason)
             if not error.lost:
                 self._ask_again(_DELIVER if self.tracked else b"")
                 self.wrote_nontransactional |= self.transaction.nontransactional_writes
@@ -302,6 +310,17 @@ class Session:
         finally:
             with suppress(ServerError):
                 self._wire.query("SET " + ", ".join(f"{name} = {value or 'NULL'}" for name, value in before.items()))
+
+
+def _without(ours: str, reason: str) -> str:
+    """Take out of what the server quotes what is ours: it quotes whatever comes behind the place of an error."""
+    place = reason.find(_SEPARATOR) if ours else -1
+    while place >= 0:
+        length = len(os.path.commonprefix([ours, reason[place:]]))
+        if length > len(_SEPARATOR):
+            return reason[:place] + reason[place + length :]
+        place = reason.find(_SEPARATOR, place + 1)
+    return reason
 
 
 @contextmanager

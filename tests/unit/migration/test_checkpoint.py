@@ -10,7 +10,8 @@ import hashlib
 import json
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import Object
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import digest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.effect import Object
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.session_state import (
     Entry,
     SessionRecorder,
@@ -19,7 +20,6 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables
     Checkpoint,
     InFlightStatement,
     Position,
-    digest,
     load,
 )
 from hypothesis import given

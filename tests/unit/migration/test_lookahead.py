@@ -32,7 +32,7 @@ def run(found: Lookahead) -> list[tuple[bytes, bytes | None]]:
     seen: list[tuple[bytes, bytes | None]] = []
     while (reading := found.open()) is not None:
         while (statement := reading.take()) is not None:
-            piece = found.piece(statement)
+            piece = found.classified(statement)
             following = found.following(reading, piece)
             seen.append((statement.text, following.statement.text if following else None))
             found.look_further(reading, following)
@@ -53,7 +53,7 @@ def test_it_looks_no_further_than_a_file_without_statements(tmp_path: Path) -> N
     found, _session = ahead(tmp_path, "DO 1", *["-- nothing"] * 2000, "DO 2")
     reading = found.open()
     assert reading is not None
-    assert found.following(reading, found.piece(reading.take())) is None  # type: ignore[arg-type]
+    assert found.following(reading, found.classified(reading.take())) is None  # type: ignore[arg-type]
     assert run(found) == [(b"DO 2", None)]
 
 
@@ -63,7 +63,7 @@ def test_what_follows_a_change_of_the_sql_mode_is_read_after_it(tmp_path: Path) 
     assert reading is not None
     seen = []
     while (statement := reading.take()) is not None:
-        piece = found.piece(statement)
+        piece = found.classified(statement)
         following = found.following(reading, piece)
         found.look_further(reading, following)
         seen.append((statement.text, following is not None))
@@ -78,7 +78,7 @@ def test_it_looks_no_further_than_what_is_executed(tmp_path: Path) -> None:
     found, session = ahead(tmp_path, "DO 1; EXECUTE p; SELECT '\\'; DO 2")
     reading = found.open()
     assert reading is not None
-    found.look_further(reading, found.following(reading, found.piece(reading.take())))  # type: ignore[arg-type]
+    found.look_further(reading, found.following(reading, found.classified(reading.take())))  # type: ignore[arg-type]
     session.sql_modes = frozenset(["NO_BACKSLASH_ESCAPES"])
     assert [reading.take().text for _statement in range(3)] == [b"EXECUTE p", b"SELECT '\\'", b"DO 2"]  # type: ignore[union-attr]
 
@@ -89,11 +89,11 @@ def test_a_piece_is_made_once(tmp_path: Path) -> None:
     assert reading is not None
     first = reading.take()
     assert first is not None
-    following = found.following(reading, found.piece(first))
+    following = found.following(reading, found.classified(first))
     found.look_further(reading, following)
     second = reading.take()
     assert second is not None
-    assert found.piece(second) is following
+    assert found.classified(second) is following
 
 
 def test_without_a_history_nothing_is_looked_at(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_what_is_executed_is_known_to_its_session(tmp_path: Path) -> None:
     assert isinstance(reading, FileReader)
     statement = reading.take()
     assert statement is not None
-    assert found.piece(statement).meaning == b"EXECUTE p"
+    assert found.classified(statement).resolved_text == b"EXECUTE p"
     log = SimpleNamespace(prepared={"p": b"SET sql_mode = ''"})
-    piece = found.piece(statement, log)  # type: ignore[arg-type]
-    assert piece.meaning == b"SET sql_mode = ''"
+    piece = found.classified(statement, log)  # type: ignore[arg-type]
+    assert piece.resolved_text == b"SET sql_mode = ''"
     assert found.following(reading, piece) is None

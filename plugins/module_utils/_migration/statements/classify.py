@@ -123,9 +123,9 @@ def _with_variables(effect: Effect, tokens: Tokens) -> Effect:
 
 # MariaDB's settings for one statement that cannot change what it does to tables or how it can be undone.
 _HARMLESS_SETTINGS = frozenset(
-    b"max_statement_time lock_wait_timeout innodb_lock_wait_timeout foreign_key_checks unique_checks sort_buffer_size "
-    b"join_buffer_size read_buffer_size read_rnd_buffer_size tmp_table_size max_heap_table_size optimizer_switch "
-    b"optimizer_search_depth group_concat_max_len max_recursive_iterations alter_algorithm".split()
+    b"sql_mode max_statement_time lock_wait_timeout innodb_lock_wait_timeout foreign_key_checks unique_checks "
+    b"sort_buffer_size join_buffer_size read_buffer_size read_rnd_buffer_size tmp_table_size max_heap_table_size "
+    b"optimizer_switch optimizer_search_depth group_concat_max_len max_recursive_iterations alter_algorithm".split()
 )
 
 
