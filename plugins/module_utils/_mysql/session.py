@@ -10,9 +10,9 @@ it leaves that out), it is asked after each statement of the user's.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
@@ -316,7 +316,8 @@ def _without(ours: str, reason: str) -> str:
     """Take out of what the server quotes what is ours: it quotes whatever comes behind the place of an error."""
     place = reason.find(_SEPARATOR) if ours else -1
     while place >= 0:
-        length = len(os.path.commonprefix([ours, reason[place:]]))
+        pairs = takewhile(lambda pair: pair[0] == pair[1], zip(ours, reason[place:]))
+        length = len(list(pairs))
         if length > len(_SEPARATOR):
             return reason[:place] + reason[place + length :]
         place = reason.find(_SEPARATOR, place + 1)

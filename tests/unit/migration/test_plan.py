@@ -74,8 +74,8 @@ def test_nothing_at_all_is_a_plan_of_nothing() -> None:
 @pytest.mark.parametrize(
     ("version", "goal", "message"),
     [
-        (7, {"target": "1"}, r"This would undo 2 migration\(s\): 7, 3\. .*set allow_down: true"),
-        (7, {"steps": -1}, r"This would undo 1 migration\(s\): 7\."),
+        (7, {"target": "1"}, r"This would roll back 2 migrations: 7, 3\. .*set allow_down: true"),
+        (7, {"steps": -1}, r"This would roll back 1 migration: 7\."),
         (None, {"steps": 0}, "steps is 0"),
         (None, {"target": "two"}, "target is 'two'. Give a version"),
         (None, {"target": "-1"}, "target is '-1'. Give a version"),
@@ -158,12 +158,12 @@ def test_what_was_left_half_done_comes_first(
 @pytest.mark.parametrize(
     ("unfinished", "at", "goal", "message"),
     [
-        ((3, "up"), 3, {"target": "1", "allow_down": True}, "The up migration of version 3 was left half done, and wh"),
+        ((3, "up"), 3, {"target": "1", "allow_down": True}, "The up migration of version 3 was interrupted, and wh"),
         ((3, "up"), 3, {"steps": -2, "allow_down": True}, r"leads the other way\. Finish it first by running without"),
-        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was left half done, and what was"),
-        ((7, "down"), 3, {"target": "3"}, r"This would undo 1 migration\(s\): 7\. "),
+        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was interrupted, and what was"),
+        ((7, "down"), 3, {"target": "3"}, r"This would roll back 1 migration: 7\. "),
         ((3, "up"), 3, {"steps": 0}, "steps is 0"),
-        ((5, "up"), 5, {}, "The up migration of version 5 was left half done, and d has no file for it any more"),
+        ((5, "up"), 5, {}, "The up migration of version 5 was interrupted, and d has no file for it any more"),
     ],
 )
 def test_what_was_left_cannot_be_finished(
