@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from .._core.errors import Error
-from .messages import count, format_version
+from .messages import count
 from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished
 
 
@@ -32,8 +32,9 @@ def make_plan(
         file, or the way leads down and that is not allowed.
     """
     if state.dirty and unfinished is None:
+        where = "no version" if state.version is None else f"version {state.version}"
         raise Error(
-            f"The database is dirty: an earlier run failed on its way to {format_version(state.version)}. "
+            f"The database is dirty: an earlier run failed on its way to {where}. "
             "Find out what it did and fix the schema, then set the version that it has "
             "(module migration_force, playbook dbops.migrations.force) and run again.",
             dirty=True,

@@ -25,7 +25,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-# As replay.py makes texts of bytes.
+# As session_state.py makes texts of bytes.
 TEXTS = st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
 OBJECTS = st.builds(Object, st.sampled_from(["TABLE", "USER", "PACKAGE BODY"]), st.binary(max_size=20))
 FLIGHTS = st.builds(
@@ -33,6 +33,7 @@ FLIGHTS = st.builds(
     st.binary(max_size=9).map(digest),
     st.lists(OBJECTS, max_size=3).map(tuple),
     st.lists(st.none() | st.sampled_from(["absent", "0123abcd"]), max_size=6).map(tuple),
+    st.none(),
 )
 
 
@@ -46,29 +47,34 @@ def reached(*texts: bytes) -> Position:
 @given(
     st.lists(st.binary(max_size=9), max_size=300),
     st.none() | FLIGHTS,
+    st.none() | st.integers(2, 9),
     st.lists(st.tuples(st.integers(0, 400), st.none() | TEXTS, TEXTS), max_size=9),
     st.none() | st.integers(0, 2**31),
 )
 def test_there_and_back(
     texts: list[bytes],
     flight: InFlightStatement | None,
+    section: int | None,
     entries: list[tuple[int, str | None, str]],
     written_at: int | None,
 ) -> None:
     log = SessionRecorder(Entry(*entry) for entry in entries)
-    progress = Checkpoint(reached(*texts), flight, log, written_at)
-    text = progress.dump()
+    place = reached(*texts)
+    if flight is not None and section is not None:
+        flight = flight._replace(last=len(texts) + section)
+    text = Checkpoint(place, flight, log, written_at).dump(place, flight)
     assert text.isascii()
-    again = load(len(texts), text)
-    assert (again.reached, again.flight, again.written_at) == (progress.reached, flight, written_at)
+    begun = len(texts) if flight is None else flight.last or len(texts) + 1
+    again = load(len(texts), begun, text)
+    assert (again.reached, again.in_flight, again.written_at) == (place, flight, written_at)
     assert again.log.entries == [entry for entry in log.entries if entry.number <= len(texts)]
-    assert again.dump() == text
+    assert again.dump(again.reached, again.in_flight) == text
 
 
 @pytest.mark.parametrize("text", [None, "", "{}"])
 def test_nothing_is_known(text: str | None) -> None:
-    found = load(3, text)
-    assert (found.reached, found.flight, found.log.entries, found.written_at) == (Position(3), None, [], None)
+    found = load(3, 3, text)
+    assert (found.reached, found.in_flight, found.log.entries, found.written_at) == (Position(3), None, [], None)
 
 
 def test_a_chain_is_of_all_statements_in_their_order() -> None:
@@ -83,14 +89,15 @@ def test_a_digest() -> None:
 
 
 def test_many_statements_do_not_make_it_longer() -> None:
-    few, many = (Checkpoint(reached(*[b"%d" % number for number in range(count)])) for count in (250, 5000))
-    assert len(many.dump()) == len(few.dump()) < 2200
-    assert load(5000, many.dump()).reached.after(digest(b"x")) == many.reached.after(digest(b"x"))
+    few, many = (reached(*[b"%d" % number for number in range(count)]) for count in (250, 5000))
+    short, long = (Checkpoint().dump(place, None) for place in (few, many))
+    assert len(long) == len(short) < 2200
+    assert load(5000, 5000, long).reached.after(digest(b"x")) == many.after(digest(b"x"))
 
 
 def test_variables_that_are_set_over_and_over_do_not_make_it_longer() -> None:
     log = SessionRecorder(Entry(number, f"SET @a = {number}", key="@a") for number in range(5000))
-    assert json.loads(Checkpoint(Position(4999), None, log).dump())["session"] == [
+    assert json.loads(Checkpoint(log=log).dump(Position(4999), None))["session"] == [
         {"number": 4999, "sql": "SET @a = 4999", "what": "", "key": "@a", "prepares": False}
     ]
 
@@ -104,6 +111,6 @@ def test_statements_that_are_prepared_over_and_over_do_not_make_it_longer() -> N
             entries.append(Entry(number, "SET @s = 'ALTER TABLE a ADD b INT'", key="@s"))
             entries.append(Entry(number + 1, "ALTER TABLE a ADD b INT", "p", "PREPARE p", prepares=True))
             entries.append(Entry(number + 3, "DEALLOCATE PREPARE p", "p", "PREPARE p"))
-        return len(Checkpoint(Position(count), None, SessionRecorder(entries)).dump())
+        return len(Checkpoint(log=SessionRecorder(entries)).dump(Position(count), None))
 
     assert kept(4000) < kept(400) + 100

@@ -98,9 +98,9 @@ def test_a_version_and_no_files_is_refused() -> None:
         plan(3, EMPTY)
 
 
-@pytest.mark.parametrize(("version", "name"), [(3, "3"), (None, "none")])
+@pytest.mark.parametrize(("version", "name"), [(3, "version 3"), (None, "no version")])
 def test_dirty_is_refused(version: int | None, name: str) -> None:
-    with pytest.raises(Error, match=f"dirty: an earlier run failed on its way to version {name}.*force") as caught:
+    with pytest.raises(Error, match=f"dirty: an earlier run failed on its way to {name}. .*force") as caught:
         make_plan(SOURCE, State(version, True), Goal())
     assert caught.value.results == {"dirty": True, "from_version": version}
 
