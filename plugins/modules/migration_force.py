@@ -75,7 +75,12 @@ to_version:
   type: int
   sample: 3
 dirty:
-  description: Whether the state was dirty before.
+  description: Whether the state table says that a migration failed part way; still, in check mode.
+  returned: success
+  type: bool
+  sample: false
+was_dirty:
+  description: Whether it said so before.
   returned: success
   type: bool
   sample: true
@@ -120,7 +125,8 @@ def force(module: AnsibleModule) -> dict[str, Any]:
         "changed": present != wanted,
         "from_version": present.version,
         "to_version": wanted.version,
-        "dirty": present.dirty,
+        "dirty": present.dirty and module.check_mode,
+        "was_dirty": present.dirty,
         "database": session.database,
         "msg": f"{session.database}: {mood}set to {after}; it was {before}",
         "diff": {"before": f"{before}\n", "after": f"{after}\n"},

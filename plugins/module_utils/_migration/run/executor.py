@@ -292,13 +292,13 @@ class Executor:
             Sending(statement, facts, in_flight, ask, lambda: self._lookahead.look_further(reader, following))
         )
         self._asked = None
-        if ask and following is not None:
-            self._learn(following, answer)
         if self._judges:
             self._judge.tables.passed(statement.effect)
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
             self.recorder.log.record(number, text, effect, self.session, known)
+        if ask and following is not None:
+            self._learn(following, answer)
 
     @property
     def _judges(self) -> bool:
