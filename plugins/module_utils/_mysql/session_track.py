@@ -10,7 +10,9 @@ MySQL's source documentation ("OK_Packet" and "Session State Information"); Mari
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 # Flags of an answer's status.
@@ -57,6 +59,7 @@ class TransactionReport(NamedTuple):
 _NONE = TransactionReport()
 
 
+@lru_cache(maxsize=256)
 def read_transaction(text: str) -> TransactionReport:
     """Read a ``trx_state`` such as ``T__wW___``; places that are missing count as not set."""
     first = text[:1]
@@ -73,7 +76,7 @@ class Changes(NamedTuple):
         set for the next one only.
     """
 
-    variables: dict[str, str]
+    variables: Mapping[str, str]
     schema: Optional[str] = None
     transaction: Optional[str] = None
     characteristics: Optional[str] = None
@@ -113,6 +116,8 @@ def read_eof(packet: bytes) -> Ending:
     return Ending(reader.fixed(2), warnings, b"")
 
 
+# The same few come again and again with our own transactions.
+@lru_cache(maxsize=64)
 def read_changes(rest: bytes) -> Changes:
     """Read what follows the count of warnings in an OK packet whose status has STATE_CHANGED.
 
@@ -127,13 +132,14 @@ def read_changes(rest: bytes) -> Changes:
 
 
 def _read_changes(reader: _Reader) -> Changes:
-    changes = Changes({})
+    variables: dict[str, str] = {}
+    changes = Changes(variables)
     while reader.left:
         kind = reader.fixed(1)
         entry = _Reader(reader.text())
         if kind == _VARIABLE:
             name = _decoded(entry.text())
-            changes.variables[name] = _decoded(entry.text())
+            variables[name] = _decoded(entry.text())
         elif kind == _SCHEMA:
             changes = changes._replace(schema=_decoded(entry.text()))
         elif kind == _CHARACTERISTICS:
