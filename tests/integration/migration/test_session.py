@@ -30,6 +30,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements
     text_literal,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.versions import Version
+from integration.migration.support import Database
 from parts.mariadb import DatabaseServer, MariaDB
 
 Open = Callable[..., AbstractContextManager[Session]]
@@ -341,9 +342,25 @@ def test_connecting_takes_one_question_and_no_set_names(
     with opened() as session:
         assert len(sent) == 1
         assert b"NAMES" not in sent[0]
-        found = session.query("SELECT @@collation_connection, @@autocommit, @@character_set_client")
-    expected = "utf8mb4_uca1400_ai_ci" if session.mariadb and session.version >= 110200 else "utf8mb4_general_ci"
-    assert found == [(expected, 1, "utf8mb4")]
+        assert session.tracked
+
+
+@pytest.mark.usefixtures("golang_migrate")
+def test_the_session_is_golang_migrates(there: Database) -> None:
+    names = [
+        *("character_set_client", "character_set_connection", "character_set_results", "collation_connection"),
+        *("sql_mode", "autocommit", "completion_type", "time_zone", "sql_safe_updates", "sql_select_limit"),
+        *("foreign_key_checks", "unique_checks", "net_retry_count", "lock_wait_timeout", "default_storage_engine"),
+    ]
+    columns = ", ".join(f"@@SESSION.{name} AS {name}" for name in names)
+    there.write({"1_a.up.sql": f"CREATE TABLE seen AS SELECT {columns}, CONCAT('a', 1) AS text, COLLATION('a') AS c;"})
+    there.golang("up")
+    theirs = there.query("SELECT * FROM seen"), there.query("SHOW CREATE TABLE seen")
+    there.query("DROP TABLE seen")
+    there.query("DROP TABLE schema_migrations")
+    result = there.apply()
+    assert result["changed"], result
+    assert (there.query("SELECT * FROM seen"), there.query("SHOW CREATE TABLE seen")) == theirs
 
 
 def test_the_servers_own_settings_win(opened: Open, server: DatabaseServer) -> None:
@@ -385,8 +402,7 @@ def test_what_the_server_is(session: Session, server: DatabaseServer) -> None:
     assert session.mariadb is isinstance(server, MariaDB)
     [(text, number)] = session.query("SELECT VERSION(), CONNECTION_ID()")
     assert (session.server, session.connection_id) == (text, number)
-    assert session.complaint is None
-    assert session.atomic_ddl
+    assert session.atomic_ddl is (session.complaint is None) is (session.version >= 100600 or not session.mariadb)
     exists = session.query("SHOW VARIABLES LIKE 'information_schema_stats_expiry'")
     assert session.has_stats_expiry is bool(exists)
 
