@@ -34,10 +34,24 @@ with _PYMYSQL:
 
     # What PyMySQL does not know.
     _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF
-    # An EOF packet in the place of the one that CLIENT_DEPRECATE_EOF leaves out.
+    # An EOF packet, which CLIENT_DEPRECATE_EOF leaves out.
     _COLUMNS_END = b"\xfe\0\0\0\0"
     # Bytes; a row whose first value is longer than any packet begins with the same byte as the packet after the last.
     _LONGEST_ENDING = 0xFFFFFF
+
+    class _Columns:
+        """Stands for the connection while columns are read, and adds the EOF packet that PyMySQL wants after them."""
+
+        def __init__(self, connection: Any) -> None:
+            self._connection = connection
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def _read_packet(self, packet_type: Any = None) -> Any:
+            if packet_type is None:
+                return MysqlPacket(_COLUMNS_END, self._connection.encoding)
+            return self._connection._read_packet(packet_type)
 
     class _Result(MySQLResult):
         """An answer; takes the session's state out of the packet that ends it."""
@@ -54,11 +68,13 @@ with _PYMYSQL:
 
         def _get_descriptions(self) -> None:
             connection: Any = self.connection
-            connection.columns_end = connection.client_flag & CLIENT.DEPRECATE_EOF
+            columns: Any = _Columns(connection)
+            if connection.client_flag & CLIENT.DEPRECATE_EOF:
+                self.connection = columns
             try:
                 super()._get_descriptions()  # type: ignore[misc]
             finally:
-                connection.columns_end = False
+                self.connection = connection
 
         def _check_packet_is_eof(self, packet: Any) -> bool:
             data: bytes = packet.get_all_data()
@@ -84,7 +100,6 @@ with _PYMYSQL:
 
     class _Connection(pymysql.connections.Connection):
         meanwhile: Optional[Callable[[], None]] = None
-        columns_end = False
 
         def __init__(self, **options: Any) -> None:
             self.state = SessionState()
@@ -107,11 +122,6 @@ with _PYMYSQL:
             meanwhile, self.meanwhile = self.meanwhile, None
             if meanwhile is not None:
                 meanwhile()
-
-        def _read_packet(self, packet_type: Any = MysqlPacket) -> Any:
-            if self.columns_end and packet_type is MysqlPacket:
-                return MysqlPacket(_COLUMNS_END, self.encoding)
-            return super()._read_packet(packet_type)  # type: ignore[no-untyped-call]
 
         def _read_query_result(self, unbuffered: bool = False) -> Any:
             self._result = None
