@@ -56,11 +56,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def few(names: Iterable[object]) -> str:
+def few(names: Iterable[object], separator: str = ", ") -> str:
     """Return the first five, and how many more there are."""
     found = [str(name) for name in names]
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return ", ".join(found[:5]) + more
+    more = f"{separator.rstrip(', ')} and {len(found) - 5} more" if len(found) > 5 else ""
+    return separator.join(found[:5]) + more
 
 
 def steps_result(steps: Iterable[Step]) -> list[dict[str, Any]]:

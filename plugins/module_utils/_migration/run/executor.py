@@ -67,6 +67,8 @@ class Executor:
     # Where the run is, for messages.
     _taken: Optional[Statement] = None
     _whole: bool = False
+    # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
+    _mentions_only: bool = False
 
     def __post_init__(self) -> None:
         self._look_ahead()
@@ -128,9 +130,13 @@ class Executor:
         count = self.recorder.reached.done
         self._ran.append(Applied(step.version, step.title, step.direction, count, self.recorder.seconds))
         self.notes += reader.notes()
-        self.recorder.end(reader.checksum, last=following is None or reason is not None)
-        if following is None or reason is not None or self.recorder.apart:
-            self._flush()
+        # What the file leaves behind is met by the state's own write, as golang-migrate's meets it.
+        read_only = self._is_read_only()
+        left_open = self.runner.state.held or read_only
+        ends = following is None or reason is not None or left_open or self.recorder.apart
+        self.recorder.end(reader.checksum, last=ends)
+        if ends:
+            self._flush(read_only)
             if trouble is not None:
                 raise trouble
             if reason is not None:
@@ -138,6 +144,16 @@ class Executor:
                 raise Error(messages.stopped_between(reason, step, len(self.applied), left))
         self._before = State(step.leads_to, False)
         return following
+
+    def _is_read_only(self) -> bool:
+        """Tell whether the session's transactions may only read, so that golang-migrate's would fail."""
+        if not self._mentions_only:
+            return False
+        name = "tx_read_only" if self.session.mariadb else "transaction_read_only"
+        try:
+            return self.session.query(f"SELECT @@SESSION.{name}") == [(1,)]
+        except ServerError as error:
+            raise RecordingFailed(error, reading=True) from error
 
     def _record(self, moved: Mapping[str, Any]) -> None:
         try:
@@ -217,9 +233,7 @@ class Executor:
             self.recorder.open(reader.step, Checkpoint(reached, None, log), self.resumption.record)
         else:
             self.recorder.open(reader.step)
-        left_open = self.runner.state.held or (resumes and not self.session.autocommit)
-        if left_open or self.recorder.apart:
-            # golang-migrate's own transaction ends what a file has left open, or fails at it.
+        if not self.session.autocommit or self.recorder.apart:
             self._flush()
         if reader.atomic:
             self.runner.open_for_file()
@@ -227,8 +241,8 @@ class Executor:
         if locks:
             self.runner.lock_again(locks, self._judge.locked_until(reader, self.recorder.reached.done))
 
-    def _flush(self) -> None:
-        self.runner.flush()
+    def _flush(self, plainly: bool = False) -> None:
+        self.runner.flush(plainly)
         self._settle()
 
     def _settle(self) -> None:
@@ -297,6 +311,8 @@ class Executor:
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
             self.recorder.log.record(number, text, effect, self.session, known)
+            if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE):
+                self._mentions_only |= b"only" in text.lower()
         if ask and following is not None:
             self._learn(following, answer)
 

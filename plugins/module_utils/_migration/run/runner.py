@@ -302,8 +302,10 @@ class StatementRunner:
             self._roll_back()
         return RecordingFailed(error)
 
-    def flush(self) -> None:
+    def flush(self, plainly: bool = False) -> None:
         """Write what is pending and commit it.
+
+        :param plainly: by golang-migrate's own words, in a session whose transactions may only read.
 
         :raises RecordingFailed: that failed; so it does with a transaction of the file's open, as golang-migrate does.
         :raises LockLost: the lock is gone.
@@ -312,9 +314,9 @@ class StatementRunner:
         try:
             recorder.log.read_values(self._session)
             start: Optional[list[str]] = [] if state.owner in (Owner.RECORDER, Owner.FILE) else None
-            if state.sealed or state.owner is Owner.USER:
+            if state.sealed or state.owner is Owner.USER or plainly:
                 # golang-migrate's first words, which the server refuses while a transaction is open.
-                start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", START_TRANSACTION]
+                start = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION"]
             if recorder.pending or state.owner is not Owner.NONE:
                 guard = [self._lock.guard] if self._lock is not None else []
                 self._execute_guarded([*guard, *recorder.writing(start)])

@@ -83,7 +83,7 @@ def _runner(params: dict[str, Any], work: Work, recorder: AttemptRecorder) -> St
 def _require_portability(notes: list[str]) -> None:
     if notes:
         raise Error(
-            f"golang-migrate could not run these files as they are: {few(notes)}. "
+            f"golang-migrate could not run these files as they are: {few(notes, '; ')}. "
             "Change them, or set portability to warn. Nothing was run."
         )
 
