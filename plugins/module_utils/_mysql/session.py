@@ -281,9 +281,6 @@ class Session:
         self._take(answer)
         self.stale = False
 
-    # What it was before the server told it by itself.
-    read_sql_mode = refresh
-
     def _take(self, answer: Answer) -> tuple[str, ...]:
         """Take in the answer to _VALUES, and return all of it."""
         if isinstance(answer, ServerError):

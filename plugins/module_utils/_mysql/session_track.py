@@ -198,6 +198,7 @@ class SessionState:
     :ivar status: the flags of the last answer.
     :ivar variables: the tracked system variables.
     :ivar schema: the current one; None if there is none.
+    :ivar characteristics: see Changes.
     :ivar changed: whether a variable or the schema got another value since this was last set to False.
     """
 

@@ -15,8 +15,6 @@ START_TRANSACTION = "START TRANSACTION READ WRITE"
 # completion_type holds for a COMMIT or ROLLBACK that does not say what is to follow it.
 COMMIT = "COMMIT AND NO CHAIN NO RELEASE"
 ROLLBACK = "ROLLBACK AND NO CHAIN NO RELEASE"
-# A statement that does nothing and is answered with OK, which brings the session's state along.
-NOTHING = "DO 0"
 
 
 def text_literal(text: str) -> str:
