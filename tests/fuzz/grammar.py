@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Scripts that are hard to split: every quote and comment, stored programs, and what is broken."""
+"""Scripts that are hard to split: every quote and comment, stored programs, sets of characters, and what is broken."""
 
 from __future__ import annotations
 
@@ -14,15 +14,46 @@ _INNER = (
     b";", b";", b"x", b"--", b"-- ", b"#", b"/*", b"*/", b"\n", b" ", b"\\\\", b"\\n", b"BEGIN", b"END;", b"\xc3\xa4",
     b"$$", b"/*!", b"DELIMITER //\n", b"\r\n", b"\t", b"%", b"1", b"CASE", b"\xf0\x9f\x98\x80",
 )  # fmt: skip
+# Characters whose later bytes are ASCII, and bytes that are no whole character.
+_EAST = (b"\x83\\", b"\x95\\", b"\x83`", b"\x81|", b"\x83A", b"\x95", b"\xe3", b"\xb1", b"\\\x95", b"\xa0", b"\x80")
+_CHARACTERS = {
+    "cp932": _EAST,
+    "sjis": _EAST,
+    "gbk": (*_EAST, b"\xd5\\", b"\xd5`", b"\xff"),
+    "big5": (*_EAST, b"\xa5\\", b"\xa5`", b"\xa5@", b"\xf9"),
+    "gb18030": (*_EAST, b"\x810\x810", b"\xe32\x9a6", b"\x810\x81\\", b"\x810", b"\xfe9\xfe9"),
+    "euckr": (b"\xb0\xa1", b"\x81A", b"\xb0", b"\xb0\\"),
+    "latin1": (b"\xe4", b"\xa0", b"\x95", b"--\xa0"),
+    "latin2": (b"\xe4", b"\xa0", b"\xe3\\"),
+    "cp852": (b"\xff", b"\xa0", b"--\xff"),
+    "utf8mb4": (b"\xc3\xa4", b"\xe3\x83\xbd", b"\xe3\x83", b"\xc3", b"\xff"),
+}
 _ENDS = (b";", b";", b";", b";\n", b" ;\n", b";;", b"\n;\n", b"; -- x\n", b"; /* y */ ", b";\r\n", b"; # z\n")
 _BLANKS = (b" ", b" ", b"\n", b"\t", b"  ", b" /* ; */ ", b" -- ;'\n", b' # "\n', b"\r\n", b" /**/ ", b" /*;'*/ ")
 
 
-def script(random: Random, mariadb: bool) -> bytes:
+class Dice(Random):
+    """Chance, and the set of characters that it has chosen for a script."""
+
+    characters = ""
+    client = False
+    ansi = False
+
+    def choose_characters(self, mariadb: bool, client: bool = False) -> bytes:
+        """Choose a set of characters in three of ten scripts, and return the statement that announces it."""
+        # MariaDB, and its client, have no gb18030.
+        sets = [name for name in _CHARACTERS if name != "gb18030" or not (mariadb or client)]
+        self.client = client
+        self.characters = self.choice(sets) if self.random() < 0.3 else ""
+        return b"SET NAMES " + self.characters.encode() + b";\n" if self.characters else b""
+
+
+def script(random: Dice, mariadb: bool) -> bytes:
     """Return a script of some statements."""
     text = random.choice(
         (b"", b"", b"", b"\n", b"-- start ;\n", b"/* ; */", b"\xef\xbb\xbf" if random.random() < 0.1 else b"")
     )
+    text += random.choose_characters(mariadb)
     for _number in range(random.randint(1, 6)):
         text += _statement(random, mariadb) + random.choice(_ENDS)
     if random.random() < 0.15:
@@ -30,9 +61,12 @@ def script(random: Random, mariadb: bool) -> bytes:
     return text.rstrip(b"; \n") if random.random() < 0.2 else text
 
 
-def client_script(random: Random, mariadb: bool) -> bytes:
-    """Return a script for the ``mysql`` client: stored programs between delimiters of all kinds."""
-    text = random.choice((b"", b"SELECT 1;\n", b"-- start ;\n"))
+def client_script(random: Dice, mariadb: bool) -> bytes:
+    """Return a script for the ``mysql`` client: pieces of one or more statements between delimiters of all kinds."""
+    text = random.choose_characters(mariadb, client=True) + random.choice((b"", b"SELECT 1;\n", b"-- start ;\n"))
+    if mariadb and random.random() < 0.1:
+        text += b"SET sql_mode = 'ORACLE';\n"
+        random.ansi = True
     for _number in range(random.randint(1, 3)):
         mark = random.choice((b"//", b"$$", b";;", b"|", b"go", b"#", b"'//'", b"END_OF_IT"))
         text += (
@@ -42,14 +76,16 @@ def client_script(random: Random, mariadb: bool) -> bytes:
         )
         mark = mark.strip(b"'")
         for _number in range(random.randint(1, 3)):
-            statement = random.choice((_program, _program, _table, _plain))(random, mariadb)
             # The client makes every line end a plain one; we keep the bytes.
             text += (
-                statement.replace(b"\r", b"")
+                _piece(random, mariadb).replace(b"\r", b"")
                 + random.choice((b"\n", b" "))
                 + mark
                 + random.choice((b"\n", b"\n", b" "))
             )
+        if random.random() < 0.1:
+            # The client takes what stands before the next command for a piece.
+            text += _piece(random, mariadb).replace(b"\r", b"")
         text += b"\n"
     text += b"DELIMITER ;\n"
     for _number in range(random.randint(0, 2)):
@@ -57,13 +93,27 @@ def client_script(random: Random, mariadb: bool) -> bytes:
     return text
 
 
-def _plain(random: Random, mariadb: bool) -> bytes:
-    return (
-        _words(random, b"CREATE TABLE") + random.choice((b"t3", b"t4")) + b" AS SELECT '" + _inner(random) + b"' AS a"
+def _piece(random: Dice, mariadb: bool) -> bytes:
+    statements = [
+        random.choice((_program, _program, _table, _plain, _insert, _set))(random, mariadb)
+        for _number in range(random.choice((1, 1, 1, 2, 3)))
+    ]
+    return random.choice((b";", b"; ", b";\n", b";\n-- x;\n")).join(statements) + random.choice(
+        (b"", b"", b";", b" ;\n")
     )
 
 
-def _spoil(random: Random, text: bytes) -> bytes:
+def _insert(random: Dice, mariadb: bool) -> bytes:
+    return _words(random, b"INSERT INTO") + b"t1 VALUES (" + _literal(random) + b")"
+
+
+def _plain(random: Dice, mariadb: bool) -> bytes:
+    return (
+        _words(random, b"CREATE TABLE") + random.choice((b"t3", b"t4")) + b" AS SELECT '" + _inner(random) + b" ' AS a"
+    )
+
+
+def _spoil(random: Dice, text: bytes) -> bytes:
     """Break a script: take something out, or put something in."""
     place = random.randrange(len(text))
     if random.random() < 0.5:
@@ -75,33 +125,51 @@ def _spoil(random: Random, text: bytes) -> bytes:
     )
 
 
-def _blank(random: Random) -> bytes:
+def _blank(random: Dice) -> bytes:
     return random.choice(_BLANKS)
 
 
-def _words(random: Random, text: bytes) -> bytes:
+def _words(random: Dice, text: bytes) -> bytes:
     """Return words with hard blanks between them, in any case."""
     parts = [random.choice((part, part.lower())) for part in text.split(b" ")]
     return b"".join(part + (_blank(random) if random.random() < 0.3 else b" ") for part in parts)
 
 
-def _inner(random: Random) -> bytes:
-    return b"".join(random.choice(_INNER) for _number in range(random.randint(0, 5)))
+def _inner(random: Dice) -> bytes:
+    parts = (*_INNER, *_CHARACTERS[random.characters] * 3) if random.characters else _INNER
+    found = b"".join(random.choice(parts) for _number in range(random.randint(0, 5)))
+    # The client loses a line's end behind a backslash.
+    return found.replace(b"\\\n", b"\\ ") if random.client else found
 
 
-def _literal(random: Random) -> bytes:
+def _literal(random: Dice) -> bytes:
     kind = random.random()
-    inner = _inner(random)
-    if kind < 0.5:
+    # A quote and a backslash before it stay what they are behind a blank: the client has no use for a broken script.
+    inner = _inner(random) + (b" " if random.client and random.characters else b"")
+    # In double quotes the client reads a backslash as an escape in any sql_mode.
+    if kind < (0.8 if random.ansi else 0.5):
         return b"'" + inner + random.choice((b"''", b"\\'", b'"', b"`", b"")) + b"'"
     if kind < 0.8:
         return b'"' + inner + random.choice((b'""', b'\\"', b"'", b"`", b"")) + b'"'
     return random.choice(
-        (b"1", b"NULL", b"x'41'", b"_utf8mb4'a;'", b"N'b;'", b"1--1", b"-1", b"2*/**/3", b"@a", b"0x3b")
+        (
+            b"1",
+            b"NULL",
+            b"x'41'",
+            b"_utf8mb4'a;'",
+            b"_cp932'" + inner + b"'",
+            b"_latin1'" + inner + b"'",
+            b"N'b;'",
+            b"1--1",
+            b"-1",
+            b"2*/**/3",
+            b"@a",
+            b"0x3b",
+        )
     )
 
 
-def _expression(random: Random, depth: int = 0) -> bytes:
+def _expression(random: Dice, depth: int = 0) -> bytes:
     kind = random.random()
     if depth > 2 or kind < 0.5:
         return _literal(random)
@@ -126,31 +194,50 @@ def _expression(random: Random, depth: int = 0) -> bytes:
     return b"(" + inner[0] + _blank(random) + b")"
 
 
-def _select(random: Random, mariadb: bool) -> bytes:
+def _odd_name(random: Dice) -> bytes:
+    found = random.choice(_CHARACTERS[random.characters])
+    if random.client:
+        # Outside of quotes a backslash is the client's, and it does not send what is not closed.
+        return b"`n" + found.replace(b"\\", b"") + b"n`"
+    return random.choice((b"", b"n", b"`n", b"@n")) + found + random.choice((b"", b"`", found))
+
+
+def _select(random: Dice, mariadb: bool) -> bytes:
     alias = (
         b" AS `" + _inner(random).replace(b"`", b"").replace(b"\n", b"") + b"a``;`" if random.random() < 0.3 else b""
     )
+    if random.characters and random.random() < 0.3:
+        alias = b" AS " + _odd_name(random)
     hint = b"/*+ NO_INDEX_MERGE(t) ; */ " if random.random() < 0.1 else b""
     return _words(random, b"SELECT") + hint + _expression(random) + alias
 
 
-def _set(random: Random, mariadb: bool) -> bytes:
+def _set(random: Dice, mariadb: bool) -> bytes:
     return _words(random, b"SET") + random.choice((b"@a = ", b"@b := ", b"@a=")) + _expression(random)
 
 
-def _mode(random: Random, mariadb: bool) -> bytes:
+def _mode(random: Dice, mariadb: bool) -> bytes:
     return (
         b"SET sql_mode = '"
-        + random.choice((b"NO_BACKSLASH_ESCAPES", b"", b"ANSI", b"ANSI_QUOTES,NO_BACKSLASH_ESCAPES"))
+        + random.choice(
+            (b"NO_BACKSLASH_ESCAPES", b"", b"ANSI", b"ANSI_QUOTES,NO_BACKSLASH_ESCAPES")
+            + ((b"ORACLE", b"ORACLE,NO_BACKSLASH_ESCAPES") if mariadb else ())
+        )
         + b"'"
     )
 
 
-def _transaction(random: Random, mariadb: bool) -> bytes:
+def _names(random: Dice, mariadb: bool) -> bytes:
+    return random.choice((b"SET NAMES ", b"set character_set_client = ")) + random.choice(
+        [name.encode() for name in _CHARACTERS if name != "gb18030" or not mariadb]
+    )
+
+
+def _transaction(random: Dice, mariadb: bool) -> bytes:
     return random.choice((b"BEGIN", b"COMMIT", b"START TRANSACTION", b"ROLLBACK", b"begin work"))
 
 
-def _table(random: Random, mariadb: bool) -> bytes:
+def _table(random: Dice, mariadb: bool) -> bytes:
     name = random.choice((b"t1", b"t2", b"`t;1`", b"`begin`"))
     kind = random.random()
     if kind < 0.4:
@@ -173,7 +260,7 @@ def _table(random: Random, mariadb: bool) -> bytes:
     return _words(random, b"ALTER TABLE") + name + random.choice((b" ADD b INT", b" ADD end INT", b" COMMENT 'it''s;'"))
 
 
-def _comment(random: Random, mariadb: bool) -> bytes:
+def _comment(random: Dice, mariadb: bool) -> bytes:
     """Executable comments: executed here, on the other server, or nowhere."""
     version = random.choice((b"", b"40101", b"50003", b"50700", b"80000", b"90000", b"99999", b"100100", b"999999"))
     start = random.choice((b"/*!", b"/*!", b"/*M!")) + version
@@ -181,7 +268,7 @@ def _comment(random: Random, mariadb: bool) -> bytes:
     return random.choice((b"", b"SELECT 1 ", b"SET @b = 2 ")) + start + inner + b"*/"
 
 
-def _program(random: Random, mariadb: bool) -> bytes:
+def _program(random: Dice, mariadb: bool) -> bytes:
     definer = random.choice((b"", b"", b"DEFINER=`admin`@`%` ", b"DEFINER=CURRENT_USER ", b"DEFINER=CURRENT_USER() "))
     replace = b"OR REPLACE " if mariadb and random.random() < 0.3 else b""
     head = _words(random, b"CREATE") + replace + definer
@@ -223,7 +310,7 @@ def _program(random: Random, mariadb: bool) -> bytes:
     )
 
 
-def _body(random: Random, mariadb: bool, selects: bool = True) -> bytes:
+def _body(random: Dice, mariadb: bool, selects: bool = True) -> bytes:
     if random.random() < 0.3:
         return _simple(random, mariadb, selects)
     label = random.choice((b"", b"", b"l1: ", b"`l;`: ", b"l1 : "))
@@ -236,7 +323,7 @@ def _body(random: Random, mariadb: bool, selects: bool = True) -> bytes:
     )
 
 
-def _inside(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
+def _inside(random: Dice, mariadb: bool, depth: int, selects: bool) -> bytes:
     """Return statements of a block, each with its semicolon."""
     text = b""
     if random.random() < 0.3:
@@ -252,7 +339,7 @@ def _inside(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
     return text
 
 
-def _nested(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
+def _nested(random: Dice, mariadb: bool, depth: int, selects: bool) -> bytes:
     if depth <= 0:
         return _simple(random, mariadb, selects)
 
@@ -276,11 +363,11 @@ def _nested(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
     return random.choice(kinds)()
 
 
-def _inside_flat(random: Random, mariadb: bool, depth: int, selects: bool) -> bytes:
+def _inside_flat(random: Dice, mariadb: bool, depth: int, selects: bool) -> bytes:
     return b"".join(_nested(random, mariadb, depth, selects) + b";" for _number in range(random.randint(1, 2)))
 
 
-def _simple(random: Random, mariadb: bool, selects: bool) -> bytes:
+def _simple(random: Dice, mariadb: bool, selects: bool) -> bytes:
     if selects and random.random() < 0.5:
         return _select(random, mariadb)
     return random.choice(
@@ -288,7 +375,7 @@ def _simple(random: Random, mariadb: bool, selects: bool) -> bytes:
     )
 
 
-def _compound(random: Random, mariadb: bool) -> bytes:
+def _compound(random: Dice, mariadb: bool) -> bytes:
     """Compound statements outside stored programs, which only MariaDB has."""
     return random.choice(
         (
@@ -300,8 +387,15 @@ def _compound(random: Random, mariadb: bool) -> bytes:
     )
 
 
-def _statement(random: Random, mariadb: bool) -> bytes:
-    kinds = [_select] * 6 + [_set] * 2 + [_table] * 3 + [_program] * 4 + [_comment] * 2 + [_mode, _transaction]
+def _set_statement(random: Dice, mariadb: bool) -> bytes:
+    values = (b"sql_mode = ''", b"max_statement_time=(SELECT 7)", b"lc_time_names = 'de_DE'", b"sort_buffer_size=1<<20")
+    chosen = b", ".join(random.sample(values, random.randint(1, 2)))
+    inner = random.choice((_program, _program, _compound, _select, _table, _set))(random, mariadb)
+    return _words(random, b"SET STATEMENT") + chosen + _blank(random) + b"FOR" + _blank(random) + inner
+
+
+def _statement(random: Dice, mariadb: bool) -> bytes:
+    kinds = [_select] * 6 + [_set] * 2 + [_table] * 3 + [_program] * 4 + [_comment] * 2 + [_mode, _transaction, _names]
     if mariadb:
-        kinds.append(_compound)
+        kinds += [_compound, _set_statement]
     return random.choice(kinds)(random, mariadb)

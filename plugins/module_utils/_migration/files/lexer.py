@@ -61,7 +61,7 @@ _WIDE_DOUBLED = rb"{q}[^{q}{l}]*(?:(?:{w})[^{q}{l}]*){0,200}{q}"
 _WIDE_ESCAPED = rb"{q}[^{q}\\{l}]*(?:(?:\\.|{w})[^{q}\\{l}]*){0,200}{q}"
 # MySQL 9 quotes the bodies of JavaScript routines so.
 _DOLLARS = rb"(?<![0-9A-Za-z_$\x80-\xff])\$[0-9A-Za-z_\x80-\xff]*\$"
-# What of the client's commands is carried out ends a statement at the start of a line, too, unless it is in quotes.
+# What ends a text that cannot be split: the client's command at the start of a line.
 _COMMAND = rb"\n[ \t]*(?=(?i:delimiter)[ \t])"
 _INDENT = re.compile(rb"\n?[ \t]*")
 _EXECUTABLE = re.compile(rb"/\*(M?)!([0-9]{5,6})?")
@@ -143,11 +143,9 @@ def _patterns(dialect: Dialect, terminator: bytes) -> _Patterns:
         quote: re.compile(_fill(pattern, quote, dialect), re.DOTALL)
         for quote, pattern in ((b"'", string), (b'"', double), (b"`", _INSIDE_DOUBLED))
     }
-    ends = [re.escape(terminator)] if terminator else []
-    ends += [_COMMAND] if terminator != b";" else []
     has_dollars = not dialect.mariadb and dialect.version >= 90000
     dollars = [rb"(?P<dollars>" + _DOLLARS + rb")"] if has_dollars else []
-    marks = [rb"(?P<end>" + b"|".join(ends) + rb")", rb"(?P<quote>['\"`])", *dollars]
+    marks = [rb"(?P<end>" + (re.escape(terminator) or _COMMAND) + rb")", rb"(?P<quote>['\"`])", *dollars]
     marks += [rb"(?P<comment>" + line_comment(dialect) + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
     name = variable(dialect)
     words = [rb"(?P<name>" + name + rb")"] if name else []
@@ -155,7 +153,7 @@ def _patterns(dialect: Dialect, terminator: bytes) -> _Patterns:
     token = re.compile(blank(dialect) + rb"*(?:" + b"|".join(marks + words) + rb")", re.DOTALL)
     # Any mark starts with one of these; a NUL is looked at because it may be the end of what the server reads.
     starts = rb"'\"`#/*\-\x00" + re.escape(terminator[:1]) + (b"$" if has_dollars else b"")
-    starts += (rb"\n" if terminator != b";" else b"") + byte_class(known.lead) + (b"@" if name else b"")
+    starts += (b"" if terminator else rb"\n") + byte_class(known.lead) + (b"@" if name else b"")
     dull = [pattern for start, pattern in dull_marks(dialect).items() if start != terminator[:1]]
     dull += [known.wide] if known.lead else []
     dull += [name, rb"@(?!" + name + rb")"] if name and not terminator.startswith(b"@") else []
@@ -167,8 +165,7 @@ def _patterns(dialect: Dialect, terminator: bytes) -> _Patterns:
 class Lexer:
     """Reads a text from any place on.
 
-    :param terminator: what ends a statement. Another one than ``;`` is the client's, which ends it before a DELIMITER
-        command at the start of a line as well; with an empty one nothing else does.
+    :param terminator: what ends a statement; with an empty one it is a DELIMITER command at the start of a line.
     :ivar text: what of the script is at hand.
     :ivar offset: how much of the script came before it.
     :ivar final: whether that is all there is; if not, MoreNeeded is raised where it is not enough.

@@ -25,6 +25,7 @@ from .lexer import LOOKAHEAD, Dialect, Lexer, MoreNeeded
 _CHUNK = 1 << 20
 # golang-migrate's driver sends a file as one packet of 4 MiB at most, a byte of which is its own.
 _LARGEST_PORTABLE = (4 << 20) - 1
+_NOTHING = b"; \t\r\n\f\v"
 _EMPTY = re.compile(rb"[;\s]*")
 # The usual statements that are neither stored programs nor compound; the others are looked at word by word.
 _ORDINARY = (
@@ -185,7 +186,10 @@ class Splitter:
             elif self._script is None and self._carry_out(start):
                 continue
             elif self.dialect.oracle:
-                return self._unsplit(start)
+                end, after = lexer.terminator(start) if self._script is None else (len(lexer.text),) * 2
+                if lexer.text[start:end].strip(_NOTHING):
+                    return self._statement(start, end, after, exact=False, certain=False)
+                self._pass_over(start, after)
             elif lexer.terminator_text != b";":
                 self._enter_piece(start, *lexer.terminator(start))
             else:
@@ -195,14 +199,6 @@ class Splitter:
                     return self._statement(start, end, after, exact and lexer.followed(after), certain)
                 # It matches nothing at all, too.
                 self._pass_over(start, cast("re.Match[bytes]", _EMPTY.match(lexer.text, start)).end())
-
-    def _unsplit(self, start: int) -> Statement:
-        """Return as one statement what cannot be split here: it goes to the server as it is."""
-        if self._script is None:
-            end, after = self._lexer.terminator(start)
-        else:
-            end = after = len(self._lexer.text)
-        return self._statement(start, end, after, exact=False, certain=False)
 
     def _pass_over(self, start: int, after: int) -> None:
         """Go on behind one or more statements that are empty."""
@@ -230,14 +226,17 @@ class Splitter:
             (self._lexer, self._counted, self._place), self._script = self._script, None
 
     def _use_dialect(self) -> None:
-        terminator = self._delimiter
+        dialect, terminator = self.dialect, self._delimiter
         if self._script is not None:
             terminator = b";"
-        elif self.dialect.oracle and terminator == b";":
+        elif terminator != b";":
+            # The client never asks whether a text in double quotes is a name.
+            dialect = dialect._replace(ansi_quotes=False)
+        elif dialect.oracle:
             terminator = b""
         old = self._lexer
-        if old.dialect != self.dialect or old.terminator_text != terminator:
-            self._lexer = Lexer(self.dialect, terminator)
+        if old.dialect != dialect or old.terminator_text != terminator:
+            self._lexer = Lexer(dialect, terminator)
             self._lexer.text, self._lexer.offset, self._lexer.final = old.text, old.offset, old.final
 
     def _load(self) -> None:
