@@ -83,10 +83,10 @@ def client_script(random: Dice, mariadb: bool) -> bytes:
                 + mark
                 + random.choice((b"\n", b"\n", b" "))
             )
-        if random.random() < 0.1:
-            # The client takes what stands before the next command for a piece.
-            text += _piece(random, mariadb).replace(b"\r", b"")
         text += b"\n"
+    if random.random() < 0.1:
+        # Nothing ends this piece, so the command that follows is a part of it.
+        text += _piece(random, mariadb).replace(b"\r", b"") + b"\n"
     text += b"DELIMITER ;\n"
     for _number in range(random.randint(0, 2)):
         text += random.choice((_table, _plain))(random, mariadb).replace(b"\r", b"") + b";\n"
@@ -139,7 +139,7 @@ def _inner(random: Dice) -> bytes:
     parts = (*_INNER, *_CHARACTERS[random.characters] * 3) if random.characters else _INNER
     found = b"".join(random.choice(parts) for _number in range(random.randint(0, 5)))
     # The client loses a line's end behind a backslash.
-    return found.replace(b"\\\n", b"\\ ") if random.client else found
+    return found.replace(b"\r", b"").replace(b"\\\n", b"\\ ") if random.client else found
 
 
 def _literal(random: Dice) -> bytes:
