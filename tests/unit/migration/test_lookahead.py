@@ -23,7 +23,7 @@ def ahead(folder: Path, *texts: str | None, judges: bool = True) -> tuple[Lookah
     for step, text in zip(steps, texts):
         if text is not None:
             (folder / str(step.file)).write_text(text)
-    session = SimpleNamespace(mariadb=True, version=101119, sql_modes=frozenset())
+    session = SimpleNamespace(mariadb=True, version=101119, sql_modes=frozenset(), character_set_client="utf8mb4")
     return Lookahead(session, str(folder), steps, judges), session  # type: ignore[arg-type]
 
 

@@ -15,7 +15,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import FileReader
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Step
 
-SESSION = SimpleNamespace(mariadb=True, version=101119, sql_modes=frozenset())
+SESSION = SimpleNamespace(mariadb=True, version=101119, sql_modes=frozenset(), character_set_client="utf8mb4")
 DIRECTIVE = b"-- dbops: all-or-nothing"
 
 

@@ -14,21 +14,24 @@ from typing import Optional
 
 # The line is the client's up to its end; the first word behind the command is the delimiter.
 DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
-# USE is not among them: the server understands it.
 _WORDS = (
     rb"source|system|tee|notee|pager|nopager|print|prompt|rehash|resetconnection|status|warnings|nowarning|charset"
     rb"|clear|connect|edit|ego|exit|go|quit|query_attributes|ssl_session_data_print|delimiter|sandbox"
 )
 _COMMAND = re.compile(rb"\s*(?:(" + _WORDS + rb")(?=\s|\Z)|(\\[!.?#A-MO-Za-z]))", re.IGNORECASE)
-_ENDING = re.compile(rb"(\\[gG])\s*\Z")
+_ENDING = re.compile(rb"(\\[gG])[ \t\r]*$", re.MULTILINE)
+# The server knows it, too, but not without a semicolon.
+_USE = re.compile(rb"\s*use[ \t]+(?:\w+|`[^`]+`)[ \t\r]*\n\s*\S", re.IGNORECASE)
 
 
 def client_command(text: bytes) -> Optional[str]:
-    r"""Return which command of the mysql client a statement is, or ends in, as it is written: ``SOURCE``, ``\G``.
+    r"""Return which command of the mysql client a statement is, or has at a line's end: ``SOURCE``, ``\G``.
 
     None if it is none. It is for a message about a statement that the server has refused; what it says of any other
     statement means nothing.
     """
+    if _USE.match(text):
+        return "USE without a semicolon"
     found = _COMMAND.match(text) or _ENDING.search(text)
     if found is None:
         return None

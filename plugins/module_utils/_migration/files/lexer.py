@@ -149,7 +149,7 @@ def _patterns(dialect: Dialect, terminator: bytes) -> _Patterns:
     marks += [rb"(?P<comment>" + line_comment(dialect) + rb")", rb"(?P<open>/\*)", rb"(?P<close>\*/)"]
     name = variable(dialect)
     words = [rb"(?P<name>" + name + rb")"] if name else []
-    words += [rb"(?P<word>" + letter(dialect) + rb"+)", rb"(?P<other>:=|\S)"]
+    words += [rb"(?P<word>" + letter(dialect) + rb"+)", rb"(?P<other>:=|[^\s" + byte_class(known.blank) + rb"])"]
     token = re.compile(blank(dialect) + rb"*(?:" + b"|".join(marks + words) + rb")", re.DOTALL)
     # Any mark starts with one of these; a NUL is looked at because it may be the end of what the server reads.
     starts = rb"'\"`#/*\-\x00" + re.escape(terminator[:1]) + (b"$" if has_dollars else b"")

@@ -31,16 +31,23 @@ _VARIABLE = re.compile(rb"@([0-9A-Za-z._$\x80-\xff]+|`[^`]*`+|'[^']*'+|\"[^\"]*\
 
 
 class _Hashing(io.RawIOBase):
-    """Passes a file's bytes on and digests them."""
+    """Passes a file's bytes on and digests them, those that are read again only once."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._place = self._digested = 0
         self.sum = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
-        self.sum.update(data)
+        self.sum.update(data[self._digested - self._place :])
+        self._place += len(data)
+        self._digested = max(self._digested, self._place)
         return data
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        self._place = self._file.seek(place, whence)
+        return self._place
 
 
 class FileReader:
@@ -71,7 +78,12 @@ class FileReader:
         It is another one than ``peek`` gave if the session reads texts in another way since.
         """
         self._use_dialect()
-        return self._ahead.popleft()[1] if self._ahead else self._split()
+        if self._ahead:
+            return self._ahead.popleft()[1]
+        statement = next(self._statements, None)
+        if statement is None:
+            self._file.close()
+        return statement
 
     def peek(self, distance: int = 0) -> Optional[Statement]:
         """Return a statement after the one that was taken last, 0 for the next one; None behind the end.
@@ -82,7 +94,7 @@ class FileReader:
         while len(self._ahead) <= distance:
             self._leave()
             mark = self.script.mark()
-            statement = self._split()
+            statement = next(self._statements, None)
             if statement is None:
                 return None
             self._ahead.append((mark, statement))
@@ -102,12 +114,6 @@ class FileReader:
     def _leave(self) -> None:
         self._statements.close()
         self._statements = self.script.statements()
-
-    def _split(self) -> Optional[Statement]:
-        statement = next(self._statements, None)
-        if statement is None:
-            self._file.close()
-        return statement
 
     def variables(self) -> Optional[frozenset[bytes]]:
         """Return the user variables that the file's text mentions, in small letters; None if that is not known.
@@ -165,5 +171,5 @@ def dialect_of(session: Session) -> Dialect:
         backslash_escapes="NO_BACKSLASH_ESCAPES" not in modes,
         ansi_quotes="ANSI_QUOTES" in modes,
         oracle=session.mariadb and "ORACLE" in modes,
-        character_set=getattr(session, "character_set_client", "utf8mb4"),
+        character_set=session.character_set_client,
     )

@@ -73,9 +73,12 @@ class Note(NamedTuple):
 class Mark(NamedTuple):
     """A place between two statements of a script."""
 
+    started: bool
+    size: int
     text: bytes
     offset: int
-    piece: Optional[tuple[Lexer, int, int]]
+    final: bool
+    piece: Optional[tuple[bytes, int, int]]
     delimiter: bytes
     counters: tuple[int, int, int, int, int]
 
@@ -126,20 +129,21 @@ class Splitter:
     def mark(self) -> Mark:
         """Return where the script has got to; ``statements`` must not be suspended in the middle."""
         script, end, after = self._script or (self._lexer, 0, 0)
-        piece = (self._lexer, end, after) if self._script else None
+        piece = (self._lexer.text, end, after) if self._script else None
         counters = self._place, self._counted, self._line, self._column, self._number
-        return Mark(script.text, script.offset, piece, self._delimiter, counters)
+        text = script.text, script.offset, script.final
+        return Mark(self._started, self._size, *text, piece, self._delimiter, counters)
 
     def back(self, mark: Mark) -> None:
-        """Go back to a place; ``statements`` must not be suspended in the middle."""
-        now = self._script[0] if self._script else self._lexer
+        """Go back to a place in a file that can be read again; ``statements`` must not be suspended in the middle."""
+        self._file.seek(mark.size)
         script = Lexer(self.dialect)
-        # What was read since then stays read.
-        script.text = mark.text + now.text[mark.offset + len(mark.text) - now.offset :]
-        script.offset, script.final = mark.offset, now.final
-        self._lexer, self._script, self._delimiter = script, None, mark.delimiter
+        script.text, script.offset, script.final = mark.text, mark.offset, mark.final
+        self._started, self._size, self._delimiter = mark.started, mark.size, mark.delimiter
+        self._lexer, self._script = script, None
         if mark.piece is not None:
-            self._lexer, self._script = mark.piece[0], (script, *mark.piece[1:])
+            text, end, after = mark.piece
+            self._lexer, self._script = self._whole(text), (script, end, after)
         self._place, self._counted, self._line, self._column, self._number = mark.counters
 
     def _quick(self) -> Iterator[Statement]:
@@ -216,9 +220,13 @@ class Splitter:
             return
         self._move_to(start)
         self._script = self._lexer, end, after
-        self._lexer = Lexer(self.dialect)
-        self._lexer.text, self._lexer.final = self._script[0].text[start:end], True
+        self._lexer = self._whole(self._lexer.text[start:end])
         self._place = self._counted = 0
+
+    def _whole(self, piece: bytes) -> Lexer:
+        lexer = Lexer(self.dialect)
+        lexer.text, lexer.final = piece, True
+        return lexer
 
     def _leave_piece(self) -> None:
         if self._script is not None:

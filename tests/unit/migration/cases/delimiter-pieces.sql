@@ -1,0 +1,20 @@
+-- A piece is what stands between two delimiters; the server cuts it at its own semicolons.
+DELIMITER //
+CREATE PROCEDURE p() BEGIN
+  SELECT 1; SELECT 2;
+END; //
+DROP TRIGGER IF EXISTS g;
+CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW INSERT INTO log VALUES (NEW.a); -- ; done
+INSERT INTO t VALUES (1)
+//
+CALL p();
+//
+;
+//
+SELECT 1; ; SELECT 2 //
+DELIMITER ;;
+SELECT ';;'; SELECT 5;;
+CREATE FUNCTION f() RETURNS INT RETURN 1;
+CREATE FUNCTION g() RETURNS INT RETURN 1 ;;
+DELIMITER ;
+SELECT 6; SELECT 7;

@@ -1,0 +1,6 @@
+delimiter //
+SELECT 1; SELECT '//' //
+DELIMITER $$
+SELECT 2$$ SELECT 3 $$
+  DELIMITER ;
+SELECT 4;

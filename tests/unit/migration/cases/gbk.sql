@@ -1,0 +1,1 @@
+SELECT 'Х\', ';'; SELECT `Х``; SELECT 'Ѓ'; SELECT @ХХ`;`, 2; SELECT 3;
