@@ -48,6 +48,19 @@ SAME = {
     "hints": b"CREATE TABLE a AS SELECT /*+ NO_INDEX_MERGE(x) ; */ 1 AS b;",
     "backslash mode": rb"SET sql_mode = 'NO_BACKSLASH_ESCAPES'; CREATE TABLE a AS SELECT '\\' b; SELECT '';",
     "quotes that are names": b"SET SQL_MODE = 'ANSI'; CREATE TABLE \"a\\\" (b INT); INSERT INTO \"a\\\" VALUES (';');",
+    "cp932": b"SET NAMES cp932; CREATE TABLE a (b VARCHAR(9) CHARACTER SET cp932, c TEXT);\n"
+    b"INSERT INTO a VALUES ('\x91\xe3\x95\\', 'x;y'); INSERT INTO a VALUES ('\x8b@\x94\\', ';'); SELECT 1 AS \x83\\;",
+    "gbk": b"SET NAMES gbk; CREATE TABLE a (b VARCHAR(9) CHARACTER SET gbk, c TEXT); INSERT INTO a VALUES ('\xd5\\', ';');",
+    "big5": b"SET NAMES big5; CREATE TABLE a (b VARCHAR(9) CHARACTER SET big5, `\xa5`` TEXT); "
+    b"INSERT INTO a VALUES ('\xa5\\', ';');",
+    "gb18030": b"SET NAMES gb18030; CREATE TABLE a (b TEXT, c TEXT); INSERT INTO a VALUES ('\x810\x810\xd5\\', ';');",
+    "latin-1": b"SET NAMES latin1; CREATE TABLE a (b TEXT);\xa0INSERT INTO a\xa0VALUES ('\xe4\xf6;');\xa0;\xa0",
+    "character set of a routine": b"SET NAMES gbk; CREATE FUNCTION f() RETURNS VARCHAR(9) CHARSET gbk RETURN '\xd5\\'; "
+    b"SET NAMES utf8mb4; CREATE TABLE a AS SELECT f();",
+    "set statement": b"SET STATEMENT sql_mode = '' FOR CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END;\n"
+    b"CREATE TABLE a (b INT);",
+    "oracle mode": b"CREATE TABLE a (b INT); SET sql_mode = 'ORACLE'; CREATE PROCEDURE p AS BEGIN NULL; NULL; END; "
+    b"INSERT INTO a VALUES (1); INSERT INTO a VALUES (2);",
     "second statement fails": b"CREATE TABLE a (b INT); CREATE TABLE a (b INT); CREATE TABLE z (b INT);",
     "duplicate row": b"CREATE TABLE a (b INT PRIMARY KEY); INSERT INTO a VALUES (1); INSERT INTO a VALUES (2), (1);",
     "unclosed quote": b"CREATE TABLE a (b INT); SELECT 'x; CREATE TABLE c (b INT);",
@@ -72,6 +85,11 @@ SAME = {
 # golang-migrate fails on these; we run them, and say so with these words.
 OURS_ONLY = {
     "DELIMITER": (b"DELIMITER //\nCREATE PROCEDURE p() BEGIN SELECT 1; END//\nDELIMITER ;\n", "uses DELIMITER"),
+    "several statements between delimiters": (
+        b"DELIMITER //\nCREATE TABLE a (b INT); CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @x = 1;\n"
+        b"INSERT INTO a VALUES (1); //\nDELIMITER ;\n",
+        "uses DELIMITER",
+    ),
     "empty": (b"", "is empty"),
     "blank": (b" \n\t", "is empty"),
     "only a semicolon": (b";", "is empty"),

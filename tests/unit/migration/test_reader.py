@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The comment by which a file asks to take effect as a whole or not at all."""
+"""A file while it is run: the comment that asks for all or nothing, what is looked at ahead, its variables."""
 
 from __future__ import annotations
 
@@ -88,6 +88,74 @@ def test_what_was_looked_at_ahead_is_taken(tmp_path: Path) -> None:
     assert found.take() is not None
     assert found.peek() is None
     assert found.take() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "ahead", "taken"),
+    [
+        ({"character_set_client": "cp932"}, [b"SELECT '\x95\\'; SELECT '"], [b"SELECT '\x95\\'", b"SELECT '"]),
+        (
+            {"sql_modes": frozenset(["NO_BACKSLASH_ESCAPES"])},
+            [b"SELECT '\x95\\'; SELECT '"],
+            [b"SELECT '\x95\\'", b"SELECT '"],
+        ),
+        ({"sql_modes": frozenset(["ORACLE"])}, [b"SELECT '\x95\\'; SELECT '"], [b"SELECT '\x95\\'; SELECT '"]),
+    ],
+)
+@pytest.mark.parametrize("start", [b"SET x; ", b"DELIMITER //\nSET x; "])
+def test_what_was_looked_at_is_looked_at_again(
+    tmp_path: Path, start: bytes, change: dict[str, object], ahead: list[bytes], taken: list[bytes]
+) -> None:
+    """The statement that is run meanwhile may change how the server reads what follows."""
+    text = start + b"SELECT '\x95\\'; SELECT '"
+    (tmp_path / "1_a.up.sql").write_bytes(text)
+    session = SimpleNamespace(**vars(SESSION))
+    found = FileReader(session, str(tmp_path), Step(1, "a", "up", "1_a.up.sql", 1))  # type: ignore[arg-type]
+    assert found.take() is not None
+    looked_at = [found.peek(0), found.peek(1)]
+    assert [statement.text for statement in looked_at if statement] == ahead
+    vars(session).update(change)
+    statements = [found.peek(), found.take(), found.take(), found.take()]
+    assert [statement.text for statement in statements[1:] if statement] == taken
+    assert statements[0] is statements[1]
+    assert found.checksum == hashlib.sha256(text).hexdigest()
+
+
+def test_a_large_file_is_read_again(tmp_path: Path) -> None:
+    row = b"INSERT INTO t VALUES ('" + b"x" * 1000 + b"');\n"
+    text = row * 5000
+    (tmp_path / "1_a.up.sql").write_bytes(text)
+    session = SimpleNamespace(**vars(SESSION))
+    found = FileReader(session, str(tmp_path), Step(1, "a", "up", "1_a.up.sql", 1))  # type: ignore[arg-type]
+    for number in range(1, 5001):
+        if number in (1000, 3000):
+            assert found.peek(1500) is not None
+            session.character_set_client = "latin1"
+        statement = found.take()
+        assert statement is not None
+        assert (statement.number, statement.line, statement.text) == (number, number, row[:-2])
+    assert found.take() is None
+    assert found.checksum == hashlib.sha256(text).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (b"SELECT 1", set()),
+        (b"SET @A = 1; SELECT @b.c, @@session.d, @`e f`, @'g', @\"h\"", {b"a", b"b.c", b"e f", b"g", b"h"}),
+        (b"PREPARE p FROM 'SELECT @x'", {b"x"}),
+        (b"GRANT ALL ON a TO b@'%'", {b"%"}),
+        (b"SET @`a``b` = 1", None),
+        (b"SET @'a\\'b' = 1", None),
+        (None, set()),
+    ],
+)
+def test_which_variables_a_file_mentions(tmp_path: Path, text: bytes | None, names: set[bytes] | None) -> None:
+    assert reading(tmp_path, text).variables() == names
+
+
+def test_the_variables_of_a_file_that_is_too_large_are_not_known(tmp_path: Path) -> None:
+    assert reading(tmp_path, b"SET @a = 1; -- " + b"x" * (16 << 20)).variables() is None
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ _KNOWN = {
     "gb18030": _east_asian(_EUC, "gb18030", _GBK_TRAIL, bytes(range(0x80, 0xFF)), four=True),
     "big5": _east_asian(_BIG5_LEAD, "big5", bytes([*range(0x40, 0x7F), *range(0xA1, 0xFF)]), _BIG5_LEAD),
     # Letters may be trail bytes here, and a delimiter of the client may be a word.
-    "euckr": _east_asian(_EUC, "euc_kr", bytes([*range(0x41, 0x5B), *range(0x61, 0x7B), *_EUC])),
+    "euckr": _east_asian(_EUC, "cp949", bytes([*range(0x41, 0x5B), *range(0x61, 0x7B), *_EUC])),
     # No later byte of these is ASCII.
     **dict.fromkeys(("utf8", "utf8mb3", "utf8mb4"), _UTF8),
     "gb2312": CharacterSet(codec="gb2312"),

@@ -27,7 +27,7 @@ _ATOMIC = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:" + _COMMENT + rb"\s*)*?--\s*dbop
 _HEAD = 1 << 12
 # No more bytes are looked through for variables.
 _LARGEST_SCAN = 16 << 20
-_VARIABLE = re.compile(rb"@([0-9A-Za-z._$\x80-\xff]+|`[^`]*`+|'[^']*'+|\"[^\"]*\"+)")
+_VARIABLE = re.compile(rb"(?<!@)@([0-9A-Za-z._$\x80-\xff]+|`[^`]*`+|'[^']*'+|\"[^\"]*\"+)")
 
 
 class _Hashing(io.RawIOBase):
