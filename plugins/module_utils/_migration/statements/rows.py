@@ -24,8 +24,8 @@ _MOST_NAMES = 64
 # What is behind one of these may be a table, and so may what is behind a comma, until a word of the other kind.
 _TABLES_FOLLOW = frozenset(b"FROM JOIN STRAIGHT_JOIN INTO UPDATE TABLE USING DELETE INSERT REPLACE".split())
 _VALUES_FOLLOW = frozenset(b"SELECT WHERE SET VALUES HAVING".split())
-_NO_NAMES = _TABLES_FOLLOW | _VALUES_FOLLOW
-_NO_NAMES |= frozenset(
+RESERVED = _TABLES_FOLLOW | _VALUES_FOLLOW
+RESERVED |= frozenset(
     b"AS ON INNER LEFT RIGHT CROSS NATURAL OUTER USE FORCE IGNORE INDEX KEY FOR GROUP ORDER BY LIMIT UNION ALL "
     b"DISTINCT PARTITION AND OR NOT IN IS NULL LOW_PRIORITY HIGH_PRIORITY DUAL WITH RECURSIVE EXISTS "
     b"CASE WHEN THEN ELSE".split()
@@ -278,7 +278,7 @@ class _Reader:
                 return
         if word:
             self._keyword(word, before, following.text)
-        if self._places[-1] == _TABLE and before != b"AS" and word not in _NO_NAMES and not after_table:
+        if self._places[-1] == _TABLE and before != b"AS" and word not in RESERVED and not after_table:
             self._after_table = word not in _MAY_PRECEDE
             (self._writes if self._writing else self._names).append(text[token.start : last.end])
 
