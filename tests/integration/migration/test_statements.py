@@ -213,6 +213,26 @@ def test_who_may_not_see_triggers_proves_nothing(
         server.query(f"DROP USER {user}")
 
 
+def test_privileges_of_a_role_count_while_it_is_active(server: DatabaseServer, schema: str) -> None:
+    user, role = (f"{letter}{uuid.uuid4().hex[:12]}" for letter in "ur")
+    server.query(f"CREATE USER {user} IDENTIFIED BY 'Secret-{user}'")
+    server.query(f"CREATE ROLE {role}")
+    server.query(f"GRANT ALL PRIVILEGES ON {schema}.* TO {role}")
+    server.query(f"GRANT SELECT, INSERT ON {schema}.a TO {user}")
+    server.query(f"GRANT {role} TO {user}")
+    try:
+        with open_session(server, schema, user=user, password=f"Secret-{user}") as session:
+            tables = TransactionalTables(session)
+            insert = effect(session, "INSERT INTO a VALUES (1)")
+            for text, expected in ((f"SET ROLE {role}", True), ("SET ROLE NONE", False)):
+                session.execute(text.encode())
+                tables.passed(effect(session, text))
+                assert tables.proven(insert) is expected
+    finally:
+        server.query(f"DROP USER {user}")
+        server.query(f"DROP ROLE {role}")
+
+
 def test_temporary_tables_hide_others(session: Session) -> None:
     tables = TransactionalTables(session)
     for text in ("CREATE TEMPORARY TABLE a (i INT) ENGINE=MyISAM",):

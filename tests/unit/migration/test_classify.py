@@ -485,6 +485,18 @@ def test_a_text_may_have_many_escapes_and_comments_between() -> None:
     assert not classify(text, MARIADB._replace(backslash_escapes=False)).plain
 
 
+def test_characters_whose_last_byte_is_a_backslash() -> None:
+    text = "INSERT INTO a VALUES ('\u8868', f(), ' x')".encode("cp932")
+    assert text.count(b"\\") == 1
+    for charset, plain in (("cp932", False), ("latin1", True)):
+        assert classify(text, MARIADB._replace(character_set=charset)).plain is plain
+    text = "INSERT INTO a VALUES ('\u8868'), ('\u8868')".encode("cp932")
+    assert classify(text, MARIADB._replace(character_set="cp932")).plain
+    # The last byte of this one, in GBK, is a backtick.
+    text = b"INSERT INTO `\x81\x60` SELECT i FROM `v` , `\x81\x60`"
+    assert classify(text, MARIADB._replace(character_set="gbk")).names == (b"`v`",)
+
+
 def test_settings_for_one_statement() -> None:
     text = b"SET STATEMENT %b = 1 FOR INSERT INTO a VALUES (1)"
     assert classify(text % b"lock_wait_timeout", MARIADB).plain
