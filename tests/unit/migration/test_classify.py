@@ -377,7 +377,9 @@ ROWS = [
     ("INSERT INTO a (x) SELECT b.y FROM c.b AS z WHERE b.y IN (SELECT q FROM d)", "a", "c.b d", ""),
     ("INSERT INTO a SELECT * FROM b JOIN c ON b.i = c.i, d WHERE e = 1", "a", "b c d", ""),
     ("INSERT INTO a SELECT * FROM b USE INDEX FOR ORDER BY (i), v", "a", "b i v", ""),
-    ("INSERT INTO a SELECT * FROM b value, v", "a", "b value v", ""),
+    ("INSERT INTO a SELECT * FROM b value, v", "a", "b v", ""),
+    ("DELETE QUICK b FROM b x, v y", "QUICK b v", "", ""),
+    ("SELECT * FROM LATERAL a, b `c`, `d` e JOIN f", "", "LATERAL a b `d` f", ""),
     ("INSERT INTO a VALUES (@b := 7)", "a", "", "@b"),
     ("INSERT INTO a VALUES (1) RETURNING i", "a", "", ""),
     ("INSERT INTO a TABLE b", "a", "b", ""),
@@ -453,6 +455,9 @@ def test_what_is_not_understood_is_not_plain(text: str) -> None:
 def test_a_function_of_one_server_may_be_a_users_on_the_other() -> None:
     text = b"INSERT INTO a VALUES (UUID_TO_BIN('x'))"
     assert [classify(text, dialect).plain for dialect in (MARIADB, MYSQL)] == [False, True]
+    text = b"UPDATE a SET b = MD5(c)"
+    versions = [MARIADB, MYSQL._replace(version=80400), MYSQL]
+    assert [classify(text, dialect).plain for dialect in versions] == [True, True, False]
     text = b"SELECT JSON_OBJECT('a', 1)"
     assert [classify(text, MARIADB._replace(version=version)).plain for version in (100200, 101100)] == [False, True]
 
@@ -478,6 +483,18 @@ def test_a_text_may_have_many_escapes_and_comments_between() -> None:
     assert classify(text, MARIADB).plain
     assert not classify(text + b", (f())", MARIADB).plain
     assert not classify(text, MARIADB._replace(backslash_escapes=False)).plain
+
+
+def test_characters_whose_last_byte_is_a_backslash() -> None:
+    text = "INSERT INTO a VALUES ('\u8868', f(), ' x')".encode("cp932")
+    assert text.count(b"\\") == 1
+    for charset, plain in (("cp932", False), ("latin1", True)):
+        assert classify(text, MARIADB._replace(character_set=charset)).plain is plain
+    text = "INSERT INTO a VALUES ('\u8868'), ('\u8868')".encode("cp932")
+    assert classify(text, MARIADB._replace(character_set="cp932")).plain
+    # The last byte of this one, in GBK, is a backtick.
+    text = b"INSERT INTO `\x81\x60` SELECT i FROM `v` , `\x81\x60`"
+    assert classify(text, MARIADB._replace(character_set="gbk")).names == (b"`v`",)
 
 
 def test_settings_for_one_statement() -> None:

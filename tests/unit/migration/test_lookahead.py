@@ -120,3 +120,34 @@ def test_what_is_executed_is_known_to_its_session(tmp_path: Path) -> None:
     piece = found.classified(statement, log)  # type: ignore[arg-type]
     assert piece.resolved_text == b"SET sql_mode = ''"
     assert found.following(reading, piece) is None
+
+
+def test_a_section_is_looked_at_and_not_taken(tmp_path: Path) -> None:
+    found, _session = ahead(tmp_path, "DO 1; DO 2; CREATE TABLE a (i INT); DO 3", "DO 4")
+    reading = found.open()
+    assert reading is not None
+    first = found.classified(reading.take())  # type: ignore[arg-type]
+    for _time in range(2):
+        kinds = [(item.statement.text, item.effect.kind.name) for item in found.section(reading, first)]
+        assert kinds == [(b"DO 2", "DATA"), (b"CREATE TABLE a (i INT)", "DEFINITION"), (b"DO 3", "DATA")]
+    assert reading.take().text == b"DO 2"  # type: ignore[union-attr]
+    assert [item.statement.text for item in found.section(reading, None)][-1] == b"DO 3"
+
+
+def test_a_section_ends_where_the_reading_may_change(tmp_path: Path) -> None:
+    found, _session = ahead(tmp_path, "DO 1; DO 2; SET NAMES cp932; DO 3")
+    reading = found.open()
+    assert reading is not None
+    first = found.classified(reading.take())  # type: ignore[arg-type]
+    assert [item.statement.text for item in found.section(reading, first)] == [b"DO 2", b"SET NAMES cp932"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text", "expected"), [(10_500, "DO 1", 10_000), (30, "DO '" + "x" * (1 << 20) + "'", 8)]
+)
+def test_a_section_is_bounded(tmp_path: Path, count: int, text: str, expected: int) -> None:
+    found, _session = ahead(tmp_path, "DO 0;" + f"{text};" * count)
+    reading = found.open()
+    assert reading is not None
+    first = found.classified(reading.take())  # type: ignore[arg-type]
+    assert sum(1 for _item in found.section(reading, first)) == expected

@@ -47,7 +47,7 @@ def classified(statement: Statement, dialect: Dialect, recorder: Optional[Sessio
         executes is not known before.
     """
     text = statement.text
-    if not getattr(statement, "bounded", True):
+    if not statement.bounded:
         # It may be several statements.
         return ClassifiedStatement(statement, digest(text), OPAQUE, text)
     effect, resolved = classify(text, dialect), text
@@ -55,13 +55,15 @@ def classified(statement: Statement, dialect: Dialect, recorder: Optional[Sessio
     if effect.verb == b"EXECUTE" and recorder is not None:
         known = recorder.prepared.get(effect.name.decode("utf-8", "surrogateescape"))
         if known is not None:
+            # It is kept in UTF-8, whatever the session speaks.
+            dialect = dialect._replace(character_set="utf8mb4")
             effect, resolved = _executed(effect, classify(known, dialect), known), known
             reads = reads or asks_back(known, dialect)
     return ClassifiedStatement(statement, digest(text), effect, resolved, reads, is_batchable(statement, effect))
 
 
 def _executed(outer: Effect, inner: Effect, text: bytes) -> Effect:
-    """Return the effect of EXECUTE. The text that is kept is in UTF-8, whatever the session speaks."""
+    """Return the effect of EXECUTE; a name in its text that is not ASCII would be read as one of the session's."""
     variables = tuple(dict.fromkeys(inner.variables + outer.variables))
     return inner._replace(plain=inner.plain and text.isascii(), variables=variables)
 
@@ -73,7 +75,7 @@ def is_batchable(statement: Statement, effect: Effect) -> bool:
     """
     text = statement.text
     # The server limits a packet, and the user's statement may need all of it.
-    if not getattr(statement, "bounded", True) or statement.suffix or text.endswith(b"\0") or len(text) > LARGE:
+    if not statement.bounded or statement.suffix or text.endswith(b"\0") or len(text) > LARGE:
         return False
     if effect.kind is StatementKind.DEFINITION:
         return effect.objects[0].sort == "TABLE" and not _is_of_view(text)

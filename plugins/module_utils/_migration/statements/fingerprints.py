@@ -24,7 +24,7 @@ ABSENT = "absent"
 # In place of a table's number, where that may not be seen: there is nothing that could be taken away.
 EMPTY = "empty"
 # Why SHOW CREATE finds nothing: no such schema, table, routine, user, trigger, event.
-_NOT_THERE = (1049, 1146, 1305, 1141, 1269, 1360, 1396, 1539, 3162)
+_NOT_THERE = (1049, 1133, 1146, 1305, 1141, 1269, 1360, 1396, 1539, 3162)
 # Rows that the application writes meanwhile move the counter.
 _COUNTER = re.compile(rb" AUTO_INCREMENT=\d+")
 _ENGINE = re.compile(rb"\n\)[^\n]* ENGINE=(\w+)")

@@ -41,7 +41,7 @@ class Lookahead:
         self._steps = deque(steps)
         self._judges = judges
         self._opened: deque[FileReader] = deque()
-        self._pieces: deque[ClassifiedStatement] = deque(maxlen=2)
+        self._known: dict[int, ClassifiedStatement] = {}
 
     def open(self) -> Optional[FileReader]:
         """Return the file of the next step; None if there is none.
@@ -79,7 +79,7 @@ class Lookahead:
             statement = reading.peek(place)
             if statement is None:
                 return
-            last = classified(statement, dialect_of(self._session), None)
+            last = self.classified(statement)
             yield last
             place += 1
             size += len(statement.text)
@@ -120,15 +120,24 @@ class Lookahead:
         :param recorder: what its session has been through; None for a statement whose turn has not come yet: what it
             executes is not known before.
         """
-        for known in self._pieces:
-            if known.statement is statement and known.effect.verb != b"EXECUTE":
-                return known
-        if self._judges:
-            found = classified(statement, dialect_of(self._session), recorder)
-        else:
-            found = ClassifiedStatement(statement, "", Effect(StatementKind.SESSION), statement.text)
-        self._pieces.append(found)
-        return found
+        known = self._known.get(id(statement))
+        if known is None or (known.effect.verb == b"EXECUTE" and recorder is not None):
+            known = self._classify(statement, recorder)
+        if recorder is not None:
+            # Its turn has come.
+            self._known.pop(id(statement), None)
+            return known
+        if len(self._known) > _MOST_STATEMENTS:
+            # Some were split again, in another way.
+            self._known.clear()
+        # It holds its statement, so that no other one has the same identity.
+        self._known[id(statement)] = known
+        return known
+
+    def _classify(self, statement: Statement, recorder: Optional[SessionRecorder]) -> ClassifiedStatement:
+        if not self._judges:
+            return ClassifiedStatement(statement, "", Effect(StatementKind.SESSION), statement.text)
+        return classified(statement, dialect_of(self._session), recorder)
 
 
 def changes_reading(piece: ClassifiedStatement) -> bool:

@@ -24,13 +24,15 @@ _MOST_NAMES = 64
 # What is behind one of these may be a table, and so may what is behind a comma, until a word of the other kind.
 _TABLES_FOLLOW = frozenset(b"FROM JOIN STRAIGHT_JOIN INTO UPDATE TABLE USING DELETE INSERT REPLACE".split())
 _VALUES_FOLLOW = frozenset(b"SELECT WHERE SET VALUES HAVING".split())
-_NO_NAMES = _TABLES_FOLLOW | _VALUES_FOLLOW
-_NO_NAMES |= frozenset(
+RESERVED = _TABLES_FOLLOW | _VALUES_FOLLOW
+RESERVED |= frozenset(
     b"AS ON INNER LEFT RIGHT CROSS NATURAL OUTER USE FORCE IGNORE INDEX KEY FOR GROUP ORDER BY LIMIT UNION ALL "
     b"DISTINCT PARTITION AND OR NOT IN IS NULL LOW_PRIORITY HIGH_PRIORITY DUAL WITH RECURSIVE EXISTS "
     b"CASE WHEN THEN ELSE".split()
 )
 _MODIFIERS = (b"LOW_PRIORITY", b"HIGH_PRIORITY", b"IGNORE", b"DELAYED")
+# No reserved words, and yet a table's name may follow them.
+_MAY_PRECEDE = (b"QUICK", b"LATERAL", b"ONLY")
 _MARKS = frozenset(b"( ) , = < > ! + - * / % & | ^ ~ := ?".split())
 _NUMBER = re.compile(rb"[0-9]+(?:[Ee][0-9]*)?\Z|0[Xx][0-9A-Fa-f]+\Z|0[Bb][01]+\Z")
 _WORD = rb"[0-9A-Za-z_$\x80-\xff]"
@@ -153,20 +155,26 @@ class _Reader:
         self._previous = b""
         # What is named now is written, too.
         self._writing = False
+        # A name right behind that of a table is an alias.
+        self._after_table = False
+        # Where the last name ended that may be a table's: a name right behind it is an alias.
+        self._named = -1
 
     def read(self, first: bytes) -> Rows:
         self._head(first)
         tokens = self._tokens
         while tokens.peek().kind != "nothing":
             token = tokens.take()
+            if tokens.is_name(token):
+                self._word(token)
+                continue
+            self._after_table = False
             if token.kind == "other":
                 self._mark(token)
                 self._previous = token.text
             elif token.kind == "name":
                 self._variable(tokens.variables[-1])
                 self._previous = b""
-            elif tokens.is_name(token):
-                self._word(token)
             else:
                 self._plain = self._plain and token.kind == "quoted"
                 self._previous = b""
@@ -246,6 +254,7 @@ class _Reader:
 
     def _word(self, token: Token) -> None:
         tokens, text = self._tokens, self._tokens.text
+        after_table, self._after_table = self._after_table, False
         if token.kind == "word" and _NUMBER.match(token.text):
             if tokens.skip(b".") and _NUMBER.match(tokens.peek().text):
                 tokens.take()
@@ -269,7 +278,8 @@ class _Reader:
                 return
         if word:
             self._keyword(word, before, following.text)
-        if self._places[-1] == _TABLE and before != b"AS" and word not in _NO_NAMES:
+        if self._places[-1] == _TABLE and before != b"AS" and word not in RESERVED and not after_table:
+            self._after_table = word not in _MAY_PRECEDE
             (self._writes if self._writing else self._names).append(text[token.start : last.end])
 
     def _keyword(self, word: bytes, before: bytes, following: bytes) -> None:
