@@ -413,6 +413,16 @@ def fewer_statements(step: Step, have: int, done: int) -> Error:
     )
 
 
+def no_such_statement(step: Step, have: int, at: int) -> Error:
+    """The user wants to resume behind the file's end."""
+    return Error(
+        f"resume_from is {at}, but {step.file} has {count(have, 'statement')}. Give {have + 1} if all of them are "
+        "done. Nothing was changed.",
+        file=step.file,
+        dirty=True,
+    )
+
+
 def session_not_restored(step: Step, error: ServerError) -> Error:
     """A new session cannot be brought to where the old one was."""
     return Error(

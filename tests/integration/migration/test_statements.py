@@ -344,7 +344,7 @@ def record(session: Session, *texts: str) -> SessionRecorder:
     for number, text in enumerate(texts, 1):
         session.execute(text.encode())
         recorder.record(number, text.encode(), effect(session, text), session)
-        recorder.read_values(session, [b"@x"])
+        recorder.read_values(session, lambda: [b"@x"])
     return recorder
 
 

@@ -299,7 +299,7 @@ class Executor:
         if not (facts.observed or facts.kind is StatementKind.NEXT_TRANSACTION):
             following = self._lookahead.following(reader, statement)
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
-            self.recorder.log.read_values(self.session, reader.variables() or ())
+            self.recorder.log.read_values(self.session, reader.variables)
         ask = self._question(statement, following)
         in_flight = self._in_flight(statement, facts)._replace(last=last)
         answer = self.runner.run(

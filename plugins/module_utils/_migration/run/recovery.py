@@ -109,6 +109,8 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Pos
         while reached.done < resumption.done:
             statement = reader.take()
             if statement is None:
+                if resumption.done > record.done:
+                    raise messages.no_such_statement(step, reached.done, resumption.done + 1)
                 raise messages.fewer_statements(step, reached.done, resumption.done)
             reached = reached.after(digest(statement.text))
             if reached.done <= record.done:

@@ -10,7 +10,7 @@ they were read from may be others by now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Optional
 
 from ..._mysql.session import ServerError, Session
@@ -26,6 +26,9 @@ _USE = "USE"
 _COLUMN = 1 << 24
 # A value that comes of a text of less than so many bytes is not asked for its length.
 _SHORT = 1 << 12
+
+
+Mentioned = Callable[[], Optional[Iterable[bytes]]]
 
 
 class Entry(NamedTuple):
@@ -57,6 +60,7 @@ class SessionRecorder:
         # What has been changed: the statement's number, the name, and whether its value is known to be short.
         self._changed: list[tuple[int, bytes, bool]] = []
         self._any_changed: Optional[int] = None
+        self._calls = False
         self._room: Optional[int] = None
 
     def record(self, number: int, text: bytes, effect: Effect, session: Session, proven: bool = True) -> None:
@@ -82,7 +86,7 @@ class SessionRecorder:
             or not proven
             or (effect.kind is StatementKind.DATA and not effect.plain)
         ):
-            self._any_changed = number
+            self._any_changed, self._calls = number, True
             self._changed += [(number, name, False) for name in effect.variables]
 
     def _record_definitions(self, number: int, text: bytes, effect: Effect, session: Session) -> None:
@@ -158,16 +162,21 @@ class SessionRecorder:
             self._room = min(_COLUMN, packet) // 2
         return self._room
 
-    def read_values(self, session: Session, names: Iterable[bytes] = ()) -> None:
+    def read_values(self, session: Session, mentioned: Optional[Mentioned] = None) -> None:
         """Ask for the values of what has been changed.
 
-        :param names: the user variables that the file mentions: each of them may have been changed by a statement of
-            which nothing better is known.
+        :param mentioned: returns the user variables that the file mentions, None if that is not known: each of them may
+            have been changed by a statement of which nothing better is known. Without it they are asked for next time.
         :raises ServerError: the connection was lost.
         """
-        if self._any_changed is not None:
-            self._changed += [(self._any_changed, name, False) for name in names]
-        self._any_changed = None
+        if self._any_changed is not None and mentioned is not None:
+            names = mentioned()
+            if names is None:
+                self.entries.append(Entry(self._any_changed, None, "the user variables"))
+            self._changed += [(self._any_changed, name, False) for name in names or ()]
+            self._any_changed = None
+        if not self._changed:
+            return
         changed = list({name: (number, name, short) for number, name, short in self._changed}.values())
         self._changed.clear()
         lengths = self._lengths(session, [name for _number, name, short in changed if not short])
@@ -209,7 +218,8 @@ class SessionRecorder:
         """Take everything along to the next file."""
         self.entries = _compact(entry._replace(number=0) for entry in self.entries)
         self._changed = [(0, name, short) for _number, name, short in self._changed]
-        self._any_changed = None if self._any_changed is None else 0
+        # The next file may mention others.
+        self._any_changed = 0 if self._calls else None
 
     def restore(self, session: Session, number: int) -> None:
         """Do again what the statement of that number did to its session; 0 for all of earlier files.
