@@ -427,6 +427,7 @@ def test_the_tables_of_a_statement_about_rows(text: str, writes: str, names: str
         "INSERT INTO a VALUES (now ())",
         "INSERT INTO a VALUES (x.now())",
         "INSERT DELAYED INTO a VALUES (1)",
+        "LOAD DATA INFILE 'x' INTO TABLE a ALGORITHM=BULK",
         "INSERT INTO .a VALUES (1)",
         "INSERT INTO 'a' VALUES (1)",
         "SELECT COUNT (1)",

@@ -60,6 +60,11 @@ OUTCOMES = [
     ("ALTER TABLE a ADD b INT", "x!", "y!", UNKNOWN),
     ("ALTER TABLE a ADD b INT", "x", "x!", NOT_DONE),
     ("ALTER TABLE a ENGINE = MyISAM", "x", "y!", UNKNOWN),
+    ("ALTER TABLE a ADD b INT", "x~", "y~", DONE),
+    ("ALTER TABLE a ADD b INT", "x~", "x~", NOT_DONE),
+    ("ALTER TABLE a ADD b INT", "x~", "y", UNKNOWN),
+    ("ALTER TABLE a ADD b INT", "x", "y!~", UNKNOWN),
+    ("DROP TABLE a", "x~", "-", DONE),
     ("ALTER TABLE a DROP b, ADD b INT", "x", "x", UNKNOWN),
     ("ALTER TABLE a DROP b, ADD b INT", "x", "y", DONE),
     ("ALTER TABLE a DROP PARTITION p", "x", "x", NOT_DONE),
@@ -136,6 +141,13 @@ def test_a_fingerprint_tells_definitions_apart() -> None:
     assert found != shown(text.replace("int", "text"))
     assert fingerprint(TABLE, ServerError(1146, "", "")) == ABSENT
     assert fingerprint(TABLE, ServerError(1142, "", "")) is None
+
+
+def test_what_sql_mode_does_to_a_definition_is_no_change_of_it() -> None:
+    texts = "CREATE TABLE `a` (\n  `i` int\n) ENGINE=InnoDB", 'CREATE TABLE "a" (\n  "i" int\n)', "CREATE TABLE a (\n)"
+    assert [str(shown(text))[32:] for text in texts] == ["", "!~", "!~"]
+    view = b"CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`b` VIEW `v` AS select 1"
+    assert len(str(fingerprint(TABLE, [(b"v", view)]))) == 32
 
 
 @pytest.mark.parametrize("engine", ["MyISAM", "Aria", "MEMORY"])

@@ -19,7 +19,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.statem
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError
 
 GOOD, OTHER_ENGINE, VIEW = (b"1", b"1"), (b"1", b"0"), (b"0", None)
-TABLES = {
+TABLES: dict[tuple[str, str], list[Any]] = {
     ("here", "a"): [GOOD],
     ("here", "b"): [GOOD],
     ("there", "a"): [GOOD],

@@ -28,10 +28,13 @@ _NOT_THERE = (1049, 1133, 1146, 1305, 1141, 1269, 1360, 1396, 1539, 3162)
 # Rows that the application writes meanwhile move the counter.
 _COUNTER = re.compile(rb" AUTO_INCREMENT=\d+")
 _ENGINE = re.compile(rb"\n\)[^\n]* ENGINE=(\w+)")
+_TABLE = re.compile(rb"CREATE (?:TEMPORARY )?TABLE ")
+_QUOTE = re.compile(rb"[`\"]")
 _CREATED = 6
 _CHARACTERS = 32
-# Ends the fingerprint of a table whose engine need not carry a definition out as a whole.
-_OTHER_ENGINE = "!"
+# Behind a fingerprint: the table's engine need not carry a definition out as a whole; names were not in backticks.
+_OTHER_ENGINE, _OTHER_QUOTES = "!", "~"
+_MARKS = _OTHER_ENGINE + _OTHER_QUOTES
 
 
 class InFlightOutcome(Enum):
@@ -54,9 +57,21 @@ def fingerprint(thing: Object, answer: Answer) -> Optional[str]:
     # A trigger has the time of its creation beside it, which is not part of what it is.
     shown = [value for row in answer for column, value in enumerate(row) if column != _CREATED]
     text = _COUNTER.sub(b"", b"\0".join(value or b"" for value in shown))
-    engine = _ENGINE.search(text) if thing.sort == "TABLE" else None
-    known = hashlib.sha256(text).hexdigest()[:_CHARACTERS]
-    return known + _OTHER_ENGINE if engine is not None and engine[1].lower() != b"innodb" else known
+    quote = _QUOTE.search(text)
+    return "".join(
+        (
+            hashlib.sha256(text).hexdigest()[:_CHARACTERS],
+            _OTHER_ENGINE if thing.sort == "TABLE" and _has_other_engine(shown) else "",
+            "" if quote is not None and quote[0] == b"`" else _OTHER_QUOTES,
+        )
+    )
+
+
+def _has_other_engine(shown: Sequence[Optional[bytes]]) -> bool:
+    """Tell whether SHOW CREATE shows a table of an engine other than InnoDB, or none, as some sql_modes have it."""
+    text = b"".join(value or b"" for value in shown[1:2])
+    engine = _ENGINE.search(text)
+    return _TABLE.match(text) is not None and (engine is None or engine[1].lower() != b"innodb")
 
 
 def fingerprints(session: Session, objects: Sequence[Object], identities: bool) -> list[Optional[str]]:
@@ -107,6 +122,8 @@ def outcome(
     if not atomic or effect.kind is not StatementKind.DEFINITION or not count or not known:
         return InFlightOutcome.UNKNOWN
     changed = _Change(effect, before, now)
+    if not changed.is_comparable():
+        return InFlightOutcome.UNKNOWN
     if changed.nowhere():
         return InFlightOutcome.NOT_DONE if effect.plain else InFlightOutcome.UNKNOWN
     done = effect.whole and changed.is_certain() and changed.everywhere()
@@ -121,6 +138,10 @@ class _Change:
         self._effect = effect
         self._pairs = list(zip(before[:count], now[:count]))
         self._identities = list(zip(before[count:], now[count:]))
+
+    def is_comparable(self) -> bool:
+        """Tell whether definitions were shown in the same way before and now: sql_mode has a part in that."""
+        return all(ABSENT in pair or len({_OTHER_QUOTES in str(text) for text in pair}) == 1 for pair in self._pairs)
 
     def nowhere(self) -> bool:
         """Tell whether everything is what it was, down to the tables' numbers."""
@@ -163,8 +184,8 @@ class _Change:
 
 
 def _same(old: Optional[str], new: Optional[str]) -> bool:
-    # An earlier version did not mark engines.
-    return str(old).rstrip(_OTHER_ENGINE) == str(new).rstrip(_OTHER_ENGINE)
+    # An earlier version did not mark anything.
+    return str(old).rstrip(_MARKS) == str(new).rstrip(_MARKS)
 
 
 def _is_other(old: Optional[str], new: Optional[str]) -> bool:

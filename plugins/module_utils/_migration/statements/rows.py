@@ -157,8 +157,7 @@ class _Reader:
         self._writing = False
         # A name right behind that of a table is an alias.
         self._after_table = False
-        # Where the last name ended that may be a table's: a name right behind it is an alias.
-        self._named = -1
+        self._loads = False
 
     def read(self, first: bytes) -> Rows:
         self._head(first)
@@ -194,6 +193,7 @@ class _Reader:
             tokens.skip(b"INTO")
             self._target()
         elif first == b"LOAD":
+            self._loads = True
             while tokens.peek().kind != "nothing" and not (
                 self._previous == b"INTO" and tokens.peek().text == b"TABLE"
             ):
@@ -283,7 +283,8 @@ class _Reader:
             (self._writes if self._writing else self._names).append(text[token.start : last.end])
 
     def _keyword(self, word: bytes, before: bytes, following: bytes) -> None:
-        if before in (b"NEXT", b"PREVIOUS") and word == b"VALUE":
+        if (before in (b"NEXT", b"PREVIOUS") and word == b"VALUE") or (self._loads and word == b"ALGORITHM"):
+            # MySQL's bulk load commits.
             self._plain = False
         elif before == b"INTO" and word in (b"OUTFILE", b"DUMPFILE"):
             self._plain, self._to_file = False, True
