@@ -387,7 +387,7 @@ def changed_statement(step: Step, statement: Statement) -> Error:
     """A statement was done, and is another one now."""
     return Error(
         f"{_at(step, statement)}: statement {statement.number} was done by an earlier run, and has been changed since. "
-        f"If it and what follows it are to be run again, set resume_from: {statement.number}. Otherwise: {_RESTORE} "
+        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. "
         f"It is now: {quoted(statement.text)}",
         **place_of(step, statement),
         dirty=True,
@@ -427,7 +427,7 @@ def session_lost(step: Step, done: int, what: str, number: int) -> Error:
     """What comes next may rely on something that went with its session."""
     where = f"statement {number} of {step.file}" if number else "an earlier file"
     return Error(
-        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes after them may rely on {what} of "
+        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes next may rely on {what} of "
         f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
         file=step.file,
