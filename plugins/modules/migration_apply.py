@@ -252,7 +252,7 @@ msg:
   description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
-  sample: 'shop: from version 3 to 5, 2 migrations'
+  sample: 'shop: from version 3 to version 5, 2 migrations'
 file:
   description: The file that failed.
   returned: when a migration failed
