@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_info
-short_description: Tell where a MySQL or MariaDB schema stands
+short_description: Show the migration status of a MySQL or MariaDB schema
 version_added: 0.1.0
 description:
-  - Compares a schema's state table and its history with a directory of migrations. Tells what is pending, how far a
+  - Compares a schema's state table and its history with a directory of migrations. Shows what is pending, how far a
     migration got that is running or was interrupted, what was done before, and whether all is as it should be.
   - Changes nothing, creates nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module
-    defaults. O(lock=false) says that runs take none, so that one at work cannot be told from one that was cut off.
+    defaults. O(lock=false) says that runs take none, so that one that is running cannot be told from one that was
+    interrupted.
   - While a migration runs, the state table says dirty, as it does with golang-migrate.
 extends_documentation_fragment:
   - dbops.migrations._attributes

@@ -74,15 +74,28 @@ def summary(database: str, plan: Plan, check_mode: bool) -> str:
         if plan.from_version is None:
             return f"{database}: no migrations yet"
         return f"{database}: nothing to do, at version {plan.from_version}"
-    mood = "check mode, nothing was changed; it would go " if check_mode else ""
     if plan.from_version == plan.to_version:
-        late = few(step.version for step in plan.steps)
-        mood = "check mode, nothing was changed; it would run: " if check_mode else ""
-        return f"{database}: {mood}late migrations {late}, still at {format_version(plan.to_version)}"
+        return f"{database}: {_standing(plan, check_mode)}"
+    mood = "check mode, nothing was changed; it would go " if check_mode else ""
     return (
         f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
         f"{count(len(plan.steps), 'migration')}"
     )
+
+
+def _standing(plan: Plan, check_mode: bool) -> str:
+    """Say what a plan does that leaves the version as it is: it finishes a migration, or runs late ones."""
+    late = [step for step in plan.steps if step.direction == "up" and step.version != plan.from_version]
+    did = [
+        (f"finish {step.direction} {step.version}" if check_mode else f"{step.direction} {step.version} finished")
+        for step in plan.steps
+        if step not in late
+    ]
+    if late:
+        which = f"late migration{'' if len(late) == 1 else 's'} {few(step.version for step in late)}"
+        did.append(f"apply {which}" if check_mode else f"{which} applied")
+    mood = "check mode, nothing was changed; it would " if check_mode else ""
+    return f"{mood}{', '.join(did)}, {'still ' if late else ''}at {format_version(plan.to_version)}"
 
 
 def difference(database: str, plan: Plan) -> dict[str, str]:

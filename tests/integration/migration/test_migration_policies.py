@@ -121,8 +121,13 @@ def test_out_of_order_is_applied(here: Database) -> None:
 
 @pytest.mark.usefixtures("golang_migrate")
 def test_out_of_order_is_all_there_is(here: Database) -> None:
+    plan = here.apply(out_of_order="apply", check=True)
+    assert plan["msg"] == (
+        f"{here.name}: check mode, nothing was changed; it would apply late migration 2, still at version 3"
+    )
     result = here.apply(out_of_order="apply")
     assert (versions(result), result["changed"], result["to_version"]) == ([2], True, 3)
+    assert result["msg"] == f"{here.name}: late migration 2 applied, still at version 3"
     assert (here.state(), here.tables()) == ([(3, 0)], {"t1", "t2", "t3"})
     assert here.golang("version").strip() == "3"
     assert "3/d m" in here.golang("down", "1")

@@ -580,7 +580,13 @@ def test_a_file_may_be_renamed(here: Database) -> None:
     interrupted(here, A, BAD)
     (here.directory / FILE).unlink()
     here.write({"0001_b.up.sql": text([A, ONE])})
-    assert here.apply()["resumed"] == {"version": 1, "statement": 2}
+    plan = here.apply(check=True)
+    assert plan["msg"] == f"{here.name}: check mode, nothing was changed; it would finish up 1, at version 1"
+    result = here.apply()
+    assert (result["resumed"], result["msg"]) == (
+        {"version": 1, "statement": 2},
+        f"{here.name}: up 1 finished, at version 1",
+    )
     assert here.query("SELECT i FROM a") == [(1,)]
 
 
