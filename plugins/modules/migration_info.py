@@ -36,7 +36,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See where the schema stands
+- name: Get the migration status of the schema
   dbops.migrations.migration_info:
     login_host: db.example.com
     login_user: shop
@@ -283,7 +283,7 @@ migrations:
       description: The file that applies it; null if there is none.
       type: str
     down:
-      description: The file that undoes it; null if there is none.
+      description: The file that rolls it back; null if there is none.
       type: str
   sample:
     - {version: 4, title: add_email, up: 0004_add_email.up.sql, down: 0004_add_email.down.sql}
@@ -303,7 +303,7 @@ supported:
   type: bool
   sample: true
 msg:
-  description: Where the schema stands, in one line.
+  description: The schema's status, in one line.
   returned: always
   type: str
   sample: 'shop: version 3, 2 migrations pending, 1 file changed'
