@@ -112,8 +112,8 @@ options:
   history_table:
     description:
       - Where each attempt at a migration is recorded, beside golang-migrate's state table, which stays as it is.
-      - It is what lets a failed migration go on from the statement that failed, and files that were changed or passed
-        over be seen. A table of that name with other columns is refused.
+      - It is what lets a failed migration be resumed from the statement that failed, and files that were changed or
+        skipped be seen. A table of that name with other columns is refused.
       - The name of O(migrations_table) followed by C(_history) by default, which is C(schema_migrations_history).
       - Empty switches the history off.
     type: str

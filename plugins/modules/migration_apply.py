@@ -10,7 +10,7 @@ module: migration_apply
 short_description: Bring a MySQL or MariaDB schema to a version
 version_added: 0.1.0
 description:
-  - Applies the SQL migrations of a directory to a schema, in order, or undoes them.
+  - Applies the SQL migrations of a directory to a schema, in order, or rolls them back.
   - Files, state table and lock are those of golang-migrate, which can take over at any time, or be taken over from.
   - A failure names the file, line and statement, and leaves the state table as golang-migrate would, at the version
     that the failed migration leads to, dirty.
@@ -41,16 +41,16 @@ options:
     required: true
   target:
     description:
-      - The version to bring the schema to, V(latest), or V(none) to undo everything.
+      - The version to bring the schema to, V(latest), or V(none) to roll everything back.
       - V(latest) unless O(steps) is given.
     type: str
   steps:
     description:
-      - How many migrations to apply, or, if negative, to undo, instead of a O(target).
+      - How many migrations to apply, or, if negative, to roll back, instead of a O(target).
       - If there are fewer, those are taken, with a warning.
     type: int
   allow_down:
-    description: Whether migrations may be undone. Down migrations destroy data.
+    description: Whether migrations may be rolled back. Down migrations destroy data.
     type: bool
     default: false
   resume:
@@ -150,7 +150,7 @@ EXAMPLES = r"""
     region: eu-central-1
     directory: /opt/dbops-migrations/source/shop/current
 
-- name: Undo the last migration
+- name: Roll back the last migration
   dbops.migrations.migration_apply:
     login_unix_socket: /run/mysqld/mysqld.sock
     login_user: shop
@@ -252,7 +252,7 @@ msg:
   description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
-  sample: 'shop: from version 3 to 5, 2 migrations'
+  sample: 'shop: from version 3 to version 5, 2 migrations'
 file:
   description: The file that failed.
   returned: when a migration failed

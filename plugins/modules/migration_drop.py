@@ -65,10 +65,10 @@ tables:
   sample:
     - {name: users, rows: 1204}
 msg:
-  description: What was done, in one line.
+  description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
-  sample: 'shop: dropped 1 table(s) with 1204 row(s)'
+  sample: 'shop: dropped 1 table with 1204 rows'
 error_code:
   description: The server's error code; 0 when the connection failed.
   returned: when the server refused something
@@ -83,9 +83,11 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import count
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import running_attempt
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import identifier
 
 SPEC = LOGIN + ArgumentSpec(argument_spec={"confirm_database": {"type": "str", "required": True}})
 
@@ -96,13 +98,13 @@ def drop(module: AnsibleModule) -> dict[str, Any]:
     with login.session() as session, locked(session, module.params, module.warn, running_attempt):
         # Sequences and tables with system versioning are tables of their own kind on MariaDB, and go as well.
         names = [name for name, kind in session.query("SHOW FULL TABLES") if kind != "VIEW"]
-        tables = [{"name": name, "rows": count(module, session, name)} for name in names]
+        tables = [{"name": name, "rows": count_rows(module, session, name)} for name in names]
         if not module.check_mode:
             drop_tables(session, tables)
     return {
         "changed": bool(tables),
         "tables": tables,
-        "msg": f"{session.database}: {summary(tables)}",
+        "msg": f"{session.database}: {summary(tables, module.check_mode)}",
         "diff": {
             "before_header": session.database,
             "after_header": session.database,
@@ -120,9 +122,9 @@ def check_confirmation(database: str, confirmed: str) -> None:
         )
 
 
-def count(module: AnsibleModule, session: Session, name: str) -> Optional[int]:
+def count_rows(module: AnsibleModule, session: Session, name: str) -> Optional[int]:
     try:
-        [(rows,)] = session.query(f"SELECT COUNT(*) FROM {quoted(name)}")
+        [(rows,)] = session.query(f"SELECT COUNT(*) FROM {identifier(name)}")
     except ServerError as error:
         if error.lost:
             raise
@@ -136,26 +138,24 @@ def drop_tables(session: Session, tables: list[dict[str, Any]]) -> None:
     session.query("SET foreign_key_checks = 0")
     for done, found in enumerate(tables):
         try:
-            session.query(f"DROP TABLE IF EXISTS {quoted(found['name'])}")
+            session.query(f"DROP TABLE IF EXISTS {identifier(found['name'])}")
         except ServerError as error:
             raise Error(
                 f"The table {found['name']} of {session.database} could not be dropped: ({error.code}) {error.reason}. "
-                f"{done} table(s) were dropped before it, {len(tables) - done} are left. Fix the cause and run again.",
+                f"{count(done, 'table')} {'was' if done == 1 else 'were'} dropped before it; {len(tables) - done} "
+                f"{'is' if len(tables) - done == 1 else 'are'} left. Fix the cause and run again.",
                 error_code=error.code,
                 tables=tables[:done],
             ) from error
 
 
-def summary(tables: list[dict[str, Any]]) -> str:
+def summary(tables: list[dict[str, Any]], check_mode: bool) -> str:
     if not tables:
         return "nothing to drop, it has no tables"
     counted = [found["rows"] for found in tables if found["rows"] is not None]
     least = "at least " if len(counted) < len(tables) else ""
-    return f"dropped {len(tables)} table(s) with {least}{sum(counted)} row(s)"
-
-
-def quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    did = "check mode, nothing was changed; it would drop" if check_mode else "dropped"
+    return f"{did} {count(len(tables), 'table')} with {least}{count(sum(counted), 'row')}"
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ short_description: Set a MySQL or MariaDB schema's version without running anyth
 version_added: 0.1.0
 description:
   - Writes a version, clean, into golang-migrate's state table, and looks at nothing else; golang-migrate's C(force).
-  - For after a failed migration, once the schema has been put right by hand, and for an existing schema that is to be
-    taken as the result of the migrations up to a version, its baseline.
+  - For after a failed migration, once the schema has been fixed manually, and for an existing schema that is to be
+    treated as the result of the migrations up to a version, its baseline.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._mysql
@@ -41,7 +41,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The failed migration 4 was undone by hand
+- name: The failed migration 4 was undone manually
   dbops.migrations.migration_force:
     login_host: db.example.com
     login_user: shop
@@ -49,7 +49,7 @@ EXAMPLES = r"""
     login_db: shop
     version: 3
 
-- name: Take an existing schema for what the migrations up to 12 make, so that the next to be applied is 13 (a baseline)
+- name: Treat an existing schema as what the migrations up to 12 make, so that the next to be applied is 13 (a baseline)
   dbops.migrations.migration_force:
     login_host: db.example.com
     login_user: shop

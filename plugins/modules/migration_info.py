@@ -7,13 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_info
-short_description: Tell where a MySQL or MariaDB schema stands
+short_description: Show the migration status of a MySQL or MariaDB schema
 version_added: 0.1.0
 description:
-  - Compares a schema's state table and its history with a directory of migrations. Tells what is pending, how far a
-    migration got that is running or was left half done, what was done before, and whether all is as it should be.
+  - Compares a schema's state table and its history with a directory of migrations. Shows what is pending, how far a
+    migration got that is running or was interrupted, what was done before, and whether all is as it should be.
   - Changes nothing, creates nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module
-    defaults. O(lock=false) says that runs take none, so that one at work cannot be told from one that was cut off.
+    defaults. O(lock=false) says that runs take none, so that one that is running cannot be told from one that was
+    interrupted.
   - While a migration runs, the state table says dirty, as it does with golang-migrate.
 extends_documentation_fragment:
   - dbops.migrations._attributes
@@ -35,7 +36,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: See where the schema stands
+- name: Get the migration status of the schema
   dbops.migrations.migration_info:
     login_host: db.example.com
     login_user: shop
@@ -282,7 +283,7 @@ migrations:
       description: The file that applies it; null if there is none.
       type: str
     down:
-      description: The file that undoes it; null if there is none.
+      description: The file that rolls it back; null if there is none.
       type: str
   sample:
     - {version: 4, title: add_email, up: 0004_add_email.up.sql, down: 0004_add_email.down.sql}
@@ -302,7 +303,7 @@ supported:
   type: bool
   sample: true
 msg:
-  description: Where the schema stands, in one line.
+  description: The schema's status, in one line.
   returned: always
   type: str
   sample: 'shop: version 3, 2 migrations pending, 1 file changed'

@@ -78,7 +78,7 @@ def test_word_for_word(mariadb: MariaDB, git_server: GitServer, tmp_path: Path) 
         log = (home / "log").read_text()
     assert code == 0, log[-3000:]
     assert log.count("unreachable=0    failed=0") == 5
-    assert f"shop ({name}): from version none to 2, 2 migration(s)" in log
+    assert f"shop ({name}): from no version yet to version 2, 2 migrations" in log
     # The last command of the page took one back.
     assert mariadb.query("SELECT version, dirty FROM schema_migrations", name) == [(1, 0)]
     assert password not in log

@@ -5,7 +5,7 @@
 """Kills of the server inside an ALTER TABLE, again and again: ``python -m soak.alter SERVER TRIALS [SEED]``.
 
 In each trial migration_apply runs a file with an ALTER of a table of 50,000 rows, the server is killed by SIGKILL while
-it is at work on it, started again, and so is the run. It must apply the rest, or say that it cannot know what happened.
+it is running it, started again, and so is the run. It must apply the rest, or say that it cannot know what happened.
 Then the harness looks, and answers truthfully. A table that the server has lost is nobody's to bring back: that the run
 asks is all that is wanted.
 """
@@ -142,7 +142,7 @@ class Bench:
         return self.known[change]
 
     def wait(self, watch: pymysql.Connection[Any], states: tuple[str, ...] = ("",)) -> bool:
-        """Wait until the server is at work on the change, and return False when the run ends before that is seen.
+        """Wait until the server is making the change, and return False when the run ends before that is seen.
 
         :param states: how the state of its process may begin.
         """
@@ -182,7 +182,7 @@ class Bench:
 
 
 def working(watch: pymysql.Connection[Any]) -> str | None:
-    """Return the state of the process that is at work on the change, in small letters; None when there is none."""
+    """Return the state of the process that is making the change, in small letters; None when there is none."""
     with watch.cursor() as cursor:
         cursor.execute("SHOW FULL PROCESSLIST")
         for row in cursor.fetchall():
@@ -244,7 +244,7 @@ def main(name: str, trials: int, seed: int) -> int:
         except NotAvailable as reason:
             sys.exit(f"not run on {name}: {reason}")
     asked = found["asked"] + found["by hand"]
-    print(f"Of those that asked, {found['by hand']} are to be put right by hand: the server has damaged the table.")
+    print(f"Of those that asked, {found['by hand']} are to be fixed manually: the server has damaged the table.")
     print(f"{found.total()} kills: {found['resumed']} resumed, {asked} asked, {found['wrong']} wrong")
     return found["wrong"]
 

@@ -74,15 +74,28 @@ def summary(database: str, plan: Plan, check_mode: bool) -> str:
         if plan.from_version is None:
             return f"{database}: no migrations yet"
         return f"{database}: nothing to do, at version {plan.from_version}"
-    mood = "check mode, nothing was changed; it would go " if check_mode else ""
     if plan.from_version == plan.to_version:
-        late = few(step.version for step in plan.steps)
-        mood = "check mode, nothing was changed; it would run: " if check_mode else ""
-        return f"{database}: {mood}late migrations {late}, still at {format_version(plan.to_version)}"
+        return f"{database}: {_standing(plan, check_mode)}"
+    mood = "check mode, nothing was changed; it would go " if check_mode else ""
     return (
         f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
         f"{count(len(plan.steps), 'migration')}"
     )
+
+
+def _standing(plan: Plan, check_mode: bool) -> str:
+    """Say what a plan does that leaves the version as it is: it finishes a migration, or runs late ones."""
+    late = [step for step in plan.steps if step.direction == "up" and step.version != plan.from_version]
+    did = [
+        (f"finish {step.direction} {step.version}" if check_mode else f"{step.direction} {step.version} finished")
+        for step in plan.steps
+        if step not in late
+    ]
+    if late:
+        which = f"late migration{'' if len(late) == 1 else 's'} {few(step.version for step in late)}"
+        did.append(f"apply {which}" if check_mode else f"{which} applied")
+    mood = "check mode, nothing was changed; it would " if check_mode else ""
+    return f"{mood}{', '.join(did)}, {'still ' if late else ''}at {format_version(plan.to_version)}"
 
 
 def difference(database: str, plan: Plan) -> dict[str, str]:
@@ -387,7 +400,7 @@ def changed_statement(step: Step, statement: Statement) -> Error:
     """A statement was done, and is another one now."""
     return Error(
         f"{_at(step, statement)}: statement {statement.number} was done by an earlier run, and has been changed since. "
-        f"If it and what follows it are to be run again, set resume_from: {statement.number}. Otherwise: {_RESTORE} "
+        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. "
         f"It is now: {quoted(statement.text)}",
         **place_of(step, statement),
         dirty=True,
@@ -437,7 +450,7 @@ def session_lost(step: Step, done: int, what: str, number: int) -> Error:
     """What comes next may rely on something that went with its session."""
     where = f"statement {number} of {step.file}" if number else "an earlier file"
     return Error(
-        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes after them may rely on {what} of "
+        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes next may rely on {what} of "
         f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
         file=step.file,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Optional
 from .._core.errors import Error
 from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
+from .._mysql.statements import identifier
 from .applied import Known, known
 from .model import Source, State
 from .tables.history_table import RUNNING, AttemptRecord, HistoryTable
@@ -176,9 +177,8 @@ def check_readable(session: Session, table: str) -> None:
 
     :raises Error: the user may not.
     """
-    quoted = "`" + table.replace("`", "``") + "`"
     try:
-        session.query(f"SELECT 1 FROM {quoted} LIMIT 0")
+        session.query(f"SELECT 1 FROM {identifier(table)} LIMIT 0")
     except ServerError as error:
         if error.code == _NO_SUCH_TABLE:
             return

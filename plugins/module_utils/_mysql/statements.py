@@ -17,6 +17,11 @@ COMMIT = "COMMIT AND NO CHAIN NO RELEASE"
 ROLLBACK = "ROLLBACK AND NO CHAIN NO RELEASE"
 
 
+def identifier(name: str) -> str:
+    """Return a name of a table, a column or the like as SQL has it in every sql_mode."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def text_literal(text: str) -> str:
     """Return an SQL literal for a text, in ASCII.
 

@@ -87,7 +87,7 @@ def test_example_project(released: Project, job: MakeJob, team: Team) -> None:
     extra = {name: team.variables[name] for name in here}
 
     status = job("Database status", **details, extra=extra).run()
-    assert status.last_message("orders")[0] == f"{team.databases['orders']}: version none, 2 migration(s) pending"
+    assert status.last_message("orders")[0] == f"{team.databases['orders']}: no version yet, 2 migrations pending"
     migrate = job("Database migrate", **details, extra={**extra, "database_action": "migrate"}).run()
     assert (migrate.rc, migrate.artifacts["database_migrations"]["stock"]["to"]) == (0, 2)
     assert team.version("orders") == team.version("stock") == (2, 0)

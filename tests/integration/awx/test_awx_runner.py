@@ -34,7 +34,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert status.artifacts is None
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
-    summary = f"{schema}: check mode, nothing was changed; it would go from version none to 2, 2 migration(s)"
+    summary = f"{schema}: check mode, nothing was changed; it would go from no version yet to version 2, 2 migrations"
     assert said(plan, "orders") == [summary, "pending: up 1 people", "pending: up 2 email"]
     assert plan.stats["orders"]["changed"] == 2
     assert "0002_email.up.sql" in plan.printed
@@ -44,7 +44,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
 
     # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
     migrate = job("Database migrate", "-vvvvv", answers={**nothing, "migrate_target": ""}, extra=plan.artifacts).run()
-    assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from version none to 2, 2 migration(s)"
+    assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from no version yet to version 2, 2 migrations"
     assert list(migrate.artifacts) == ["database_migrations"]
     done = migrate.artifacts["database_migrations"]
     assert {host: set(values) for host, values in done.items()} == {"orders": KEYS, "stock": KEYS}
@@ -129,7 +129,9 @@ def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
     assert one.artifacts["database_migrations"]["orders"]["applied"] == 1
     assert (second.rc, second.status) == (2, "failed")
     message = second.failure("orders")
-    assert message.startswith(f"Another run is at work on {schema}: its lock was not free within 0 s. It is held by ")
+    assert message.startswith(
+        f"Another migration run holds the lock on {schema}: it was not free within 0 s. It is held by "
+    )
     known = (
         r" The history has up 1 as running since \d{4}-\d\d-\d\dT[\d:]{8}Z, by alice, job 17\. Wait for it, or raise"
     )

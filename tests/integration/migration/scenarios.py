@@ -755,7 +755,7 @@ class _Author:
         self._steps.append(gone if twice else there)
 
     def _arrives_below(self) -> None:
-        """A file arrives below the current version, which golang-migrate passes over in silence."""
+        """A file arrives below the current version, which golang-migrate silently skips."""
         free = sorted(set(range(60)) - {migration.version for migration in self._migrations})[0]
         if self._at and free < self._migrations[self._at - 1].version:
             self._parts.append("arrives below")

@@ -33,7 +33,7 @@ def test_all_that_is_pending_then_nothing(database: Database) -> None:
         ("email", 1),
     ]
     assert all(0 < item["seconds"] < 60 for item in first["applied"])
-    assert first["msg"] == f"{database.name}: from version none to 3, 3 migration(s)"
+    assert first["msg"] == f"{database.name}: from no version yet to version 3, 3 migrations"
     assert database.state() == [(3, 0)]
     assert database.query("SELECT COUNT(*) FROM users") == [(2,)]
     second = database.apply()
@@ -47,7 +47,7 @@ def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> 
     plan = database.apply(check=True, diff=True)
     assert (plan["changed"], plan["applied"], plan["from_version"], plan["to_version"]) == (True, [], None, 3)
     assert pairs(plan["pending"]) == [(1, "up"), (2, "up"), (3, "up")]
-    assert plan["diff"]["before"] == "version none\n"
+    assert plan["diff"]["before"] == "no version yet\n"
     assert plan["diff"]["after"] == (
         "version 3\n  up 0001_users.up.sql\n  up 0002_orders.up.sql\n  up 0003_email.up.sql\n"
     )
@@ -123,7 +123,7 @@ def test_info(database: Database) -> None:
     database.apply(target="2")
     then = database.module("info", check=True)
     assert (then["version"], pairs(then["pending"]), then["lock_holder"]) == (2, [(3, "up")], None)
-    assert then["msg"] == f"{database.name}: version 2, 1 migration(s) pending"
+    assert then["msg"] == f"{database.name}: version 2, 1 migration pending"
 
 
 def test_info_on_a_state_that_apply_refuses(database: Database) -> None:
@@ -134,7 +134,8 @@ def test_info_on_a_state_that_apply_refuses(database: Database) -> None:
     assert ahead["msg"] == f"{database.name}: version 7, which no file in the directory has"
     database.query("UPDATE schema_migrations SET dirty = 1")
     dirty = database.module("info")
-    assert (dirty["dirty"], dirty["msg"]) == (True, f"{database.name}: version 7, dirty: a migration failed part way")
+    assert dirty["dirty"]
+    assert dirty["msg"] == f"{database.name}: version 7, dirty: a migration is partially applied"
 
 
 def test_info_of_nothing(database: Database) -> None:
@@ -145,13 +146,16 @@ def test_info_of_nothing(database: Database) -> None:
 def test_force(database: Database) -> None:
     plan = database.module("force", check=True, version="2")
     assert (plan["changed"], plan["from_version"], plan["to_version"], database.snapshot()) == (True, None, 2, {})
-    assert plan["diff"] == {"before": "version none, clean\n", "after": "version 2, clean\n"}
+    assert (plan["was_dirty"], plan["dirty"]) == (False, False)
+    assert plan["diff"] == {"before": "no version yet, clean\n", "after": "version 2, clean\n"}
     assert database.module("force", version="2")["changed"]
     assert database.state() == [(2, 0)]
     assert database.module("force", version="2")["changed"] is False
     database.query("UPDATE schema_migrations SET dirty = 1")
+    planned = database.module("force", version="2", check=True)
+    assert (planned["changed"], planned["was_dirty"], planned["dirty"]) == (True, True, True)
     cleared = database.module("force", version="2")
-    assert (cleared["changed"], cleared["dirty"]) == (True, True)
+    assert (cleared["changed"], cleared["was_dirty"], cleared["dirty"]) == (True, True, False)
     assert cleared["msg"] == f"{database.name}: set to version 2, clean; it was version 2, dirty"
     assert database.module("force", version="none", check=True)["changed"]
     assert database.state() == [(2, 0)]
@@ -172,11 +176,11 @@ def test_warnings_reach_the_user(database: Database) -> None:
         {"0001_a.up.sql": "DELIMITER //\nSELECT 1//\n", "0003_x.sql": "", "0003_x.dow.sql": "", "2_b.down.sql": ""}
     )
     result = database.apply()
-    assert [warning.split(" ")[0] for warning in result["warnings"][:2]] == ["0003_x.dow.sql", "0003_x.sql"]
-    assert result["warnings"][2] == "Version 2 has no up file: it is recorded, and nothing is run."
-    assert result["warnings"][3] == (
-        "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client."
-    )
+    assert result["warnings"][0].startswith("0003_x.dow.sql and 1 more are not migrations and are skipped: ")
+    assert result["warnings"][1:] == [
+        "Version 2 has no up file: it is recorded, and nothing is run.",
+        "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client.",
+    ]
     assert database.state() == [(2, 0)]
 
 
@@ -219,5 +223,5 @@ def test_portability_of_a_plan_that_is(database: Database) -> None:
 def test_a_refusal_for_many_files_fits_on_a_screen(database: Database) -> None:
     database.write({f"{number}_m.up.sql": "" for number in range(1, 9)})
     message = database.refusal(portability="require")
-    assert "5_m.up.sql:1 is empty; and 3 more. Change them" in message
+    assert "5_m.up.sql:1 is empty and 3 more. Change them" in message
     assert "6_m" not in message

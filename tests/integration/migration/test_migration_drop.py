@@ -67,7 +67,7 @@ def test_the_same_as_golang_migrates(twins: tuple[Database, Database]) -> None:
     rows = {"a": 2, "b": 3, "with blank": 0, "100%s": 0, "Größe": 0, "schema_migrations_history": 0}
     assert {table["name"]: table["rows"] for table in result["tables"]} == {**rows, "schema_migrations": 1}
     assert (result["changed"], result["warnings"]) == (True, [])
-    assert result["msg"] == f"{ours.name}: dropped 7 table(s) with 6 row(s)"
+    assert result["msg"] == f"{ours.name}: dropped 7 tables with 6 rows"
     # Either goes on from there.
     ours.write({"1_a.up.sql": "CREATE TABLE a (id INT)"})
     assert "1/u a" in ours.golang("up")
@@ -104,6 +104,8 @@ def test_check_mode_and_diff_mode(database: Database) -> None:
     planned = drop(database, check=True, diff=True)
     assert database.snapshot() == before
     done = drop(database, diff=True)
+    assert planned.pop("msg") == f"{database.name}: check mode, nothing was changed; it would drop 7 tables with 6 rows"
+    assert done.pop("msg") == f"{database.name}: dropped 7 tables with 6 rows"
     assert planned == done
     assert "a, rows: 2\n" in done["diff"]["before"]
     assert (done["diff"]["after"], done["diff"]["before_header"]) == ("", database.name)
@@ -145,10 +147,14 @@ def test_another_run_holds_the_lock(database: Database) -> None:
     fill(database)
     with database.server.connect(database.name) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(database.name, "schema_migrations"),))
-        assert "Another run is at work" in drop(database, lock_timeout=1)["msg"]
+        refused = drop(database, lock_timeout=1)["msg"]
+        assert f"Another migration run holds the lock on {database.name}: it was not free within 1 s." in refused
         assert "a" in database.tables()
         [warning] = drop(database, lock=False)["warnings"]
-        assert warning.startswith(f"Nothing keeps another run off {database.name}")
+        assert warning == (
+            f"Locking is off: nothing prevents concurrent runs on {database.name}. Make sure that neither this "
+            "collection nor golang-migrate works on it at the same time."
+        )
     assert database.query("SHOW FULL TABLES WHERE table_type = 'BASE TABLE'") == []
 
 
@@ -169,7 +175,7 @@ def test_the_server_refuses_to_drop_one(database: Database) -> None:
     assert result["msg"].startswith(
         f"The table b of {database.name} could not be dropped: (1142) DROP command denied to user"
     )
-    assert result["msg"].endswith("1 table(s) were dropped before it, 2 are left. Mend the cause and run again.")
+    assert result["msg"].endswith("1 table was dropped before it; 2 are left. Fix the cause and run again.")
     assert (result["error_code"], result["tables"]) == (1142, [{"name": "a", "rows": 0}])
     assert database.tables() == {"b", "c"}
     database.query(f"DROP USER '{user}'@'%'")
@@ -183,7 +189,7 @@ def test_a_damaged_table_goes_too(database: Database) -> None:
     (database.server.folder / "data" / database.name / "damaged.MYI").write_bytes(b"")
     result = drop(database, diff=True)
     assert result["tables"] == [{"name": "damaged", "rows": None}, {"name": "good", "rows": 1}]
-    assert result["msg"] == f"{database.name}: dropped 2 table(s) with at least 1 row(s)"
+    assert result["msg"] == f"{database.name}: dropped 2 tables with at least 1 row"
     [warning] = result["warnings"]
     assert warning.startswith("The rows of damaged could not be counted: (")
     assert database.tables() == set()

@@ -31,10 +31,10 @@ def test_sql_that_fails(database: Database) -> None:
     result = database.apply()
     assert result["failed"]
     assert result["msg"] == (
-        "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration(s) were applied before this "
-        "file; its first 1 statement(s) are done. The database is now at version 2, dirty. Correct the statement in "
-        "the file and run again, which goes on from there; or put it right by hand and set the version that the schema "
-        "has then (module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
+        "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration was applied before this "
+        "file; its first 1 statement is done. The database is now at version 2, dirty. Correct the statement in the "
+        "file and run again, which resumes from there; or fix the schema manually and set the version that it has then "
+        "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
     )
     expected = {"file": "2_b.up.sql", "line": 3, "column": 1, "statement": 2, "error_code": 1050, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -49,7 +49,7 @@ def test_a_long_statement_is_cut_in_the_message(database: Database) -> None:
     message = database.refusal()
     assert message.endswith("ä…")
     assert "statement 1 failed: (1054)" in message
-    assert "nothing of it is done" in message
+    assert " Nothing of it is done. " in message
 
 
 def test_down_that_fails_leaves_the_target(database: Database) -> None:
@@ -60,7 +60,7 @@ def test_down_that_fails_leaves_the_target(database: Database) -> None:
     assert "The database is now at version 1, dirty." in database.refusal(steps=-1, allow_down=True)
     assert database.state() == [(1, 1)]
     database.module("force", version="1")
-    assert "The database is now at version none, dirty." in database.refusal(target="none", allow_down=True)
+    assert "The database is now at no version yet, dirty." in database.refusal(target="none", allow_down=True)
     assert database.state() == [(-1, 1)]
 
 
@@ -114,7 +114,10 @@ def test_a_file_that_vanishes_is_named(database: Database) -> None:
     ("ddl", "columns"),
     [
         ("(version varchar(255) not null primary key)", "version varchar"),
-        ("(version bigint primary key, dirty boolean, checksum text)", "version bigint, dirty tinyint, checksum text"),
+        (
+            "(version bigint primary key, dirty boolean, checksum text not null)",
+            "version bigint, dirty tinyint, checksum text",
+        ),
         ("(id int)", "id int"),
     ],
 )
@@ -123,11 +126,24 @@ def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: s
     database.query(f"CREATE TABLE schema_migrations {ddl}")
     before = database.snapshot()
     message = database.refusal()
-    assert f"is not golang-migrate's state table: it has the columns {columns}, not version and dirty." in message
-    assert "choose another migrations_table" in message
+    assert message == (
+        f"The table schema_migrations in {database.name} is not golang-migrate's state table: it has the columns "
+        f"{columns}, and not version and dirty with nothing else that must be given. It belongs to something else and "
+        "is left alone; choose another migrations_table."
+    )
     assert database.module("force", version="1")["msg"] == message
     assert database.module("info")["msg"] == message
     assert database.snapshot() == before
+
+
+def test_a_state_table_with_more_columns_is_left_to_their_defaults(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1"})
+    columns = "version bigint primary key, dirty boolean, checksum text, since timestamp default current_timestamp"
+    database.query(f"CREATE TABLE schema_migrations ({columns}, n int not null default 7)")
+    assert database.apply()["to_version"] == 1
+    assert database.query("SELECT version, dirty, checksum, n FROM schema_migrations") == [(1, 0, None, 7)]
+    assert database.module("force", version="3")["changed"]
+    assert database.module("info")["version"] == 3
 
 
 def test_a_state_table_with_two_rows(database: Database) -> None:
@@ -222,7 +238,7 @@ def test_missing_privileges(database: Database) -> None:
     assert "or switch the history off with an empty history_table" in message
     message = database.refusal(**options, history_table="")
     assert "1_a.up.sql:1:1: statement 1 failed: (1142) CREATE command denied" in message
-    assert "Put it right by hand and set the version that the schema has then" in message
+    assert "Fix the schema manually, set the version that it has then (module migration_force, " in message
     assert database.state() == [(1, 1)]
 
 
@@ -236,15 +252,15 @@ def test_the_state_cannot_be_written(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
     database.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
     result = database.apply(**restricted(database, "SELECT, CREATE"))
-    assert "The state table could not be written before 1_a.up.sql:1:1 (statement 1): (1142)" in result["msg"]
-    assert "Nothing after that was run. The database says: version none, clean." in result["msg"]
+    assert "The state and the history could not be written before 1_a.up.sql:1:1 (statement 1): (1142)" in result["msg"]
+    assert "Nothing after that was run. The database says: no version yet, clean." in result["msg"]
     assert (database.tables(), database.state()) == (set(), [])
 
 
 def test_an_open_transaction_at_the_end_is_reported(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT); START TRANSACTION; INSERT INTO a VALUES (1);"})
     message = database.refusal()
-    assert "The state table could not be written after 1_a.up.sql: (1568)" in message
+    assert "The state and the history could not be written after 1_a.up.sql: (1568)" in message
     assert "All of 1_a.up.sql was run. The database says: version 1, dirty." in message
     assert "end it with COMMIT in the file" in message
     assert database.state() == [(1, 1)]
@@ -255,7 +271,7 @@ def test_an_open_transaction_in_the_middle_is_reported(database: Database) -> No
     database.write({"2_b.up.sql": "SET autocommit = 0; INSERT INTO a VALUES (1);"})
     database.write({"3_c.up.sql": "CREATE TABLE c (i INT);"})
     result = database.apply()
-    assert "The state table could not be written after 2_b.up.sql: (1568)" in result["msg"]
+    assert "The state and the history could not be written after 2_b.up.sql: (1568)" in result["msg"]
     assert (result["file"], result["to_version"], result["dirty"]) == ("2_b.up.sql", 2, True)
     assert [item["version"] for item in result["applied"]] == [1]
     assert (database.state(), database.tables()) == ([(2, 1)], {"a"})
@@ -266,7 +282,7 @@ def test_another_run_holds_the_lock(database: Database) -> None:
     with database.server.connect(database.name) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(database.name, "schema_migrations"),))
         message = database.refusal(lock_timeout=1)
-        assert f"Another run is at work on {database.name}: its lock was not free within 1 s." in message
+        assert f"Another migration run holds the lock on {database.name}: it was not free within 1 s." in message
         assert f"It is held by connection {other.thread_id()}, admin@" in message
         holder = database.module("info")["lock_holder"]
         assert holder.startswith(f"connection {other.thread_id()}, admin@")

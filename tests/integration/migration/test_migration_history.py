@@ -187,7 +187,7 @@ def test_force_of_a_dirty_version(here: Database) -> None:
     assert not here.apply()["failed"]
 
 
-def test_the_next_run_says_what_force_took_for_applied(there: Database) -> None:
+def test_the_next_run_says_what_force_treated_as_applied(there: Database) -> None:
     there.module("force", version="1")
     there.apply()
     assert moves(there) == [(1, "force", 1, "applied"), (1, "baseline", 1, "applied"), (2, "up", 2, "applied")]
@@ -213,11 +213,62 @@ def test_golang_migrate_moved_it(there: Database) -> None:
         ("", 1, None, None, 0, "7", '{"assumed": [2]}')
     )
     there.golang("down", "1")
-    there.apply()
+    there.apply(history_ahead="ignore")
     assert moves(there)[2:] == [(1, "external", 1, "applied"), (2, "up", 2, "applied")]
     there.golang("down", "-all")
-    assert there.apply(steps=1)["to_version"] == 1
+    assert there.apply(steps=1, history_ahead="ignore")["to_version"] == 1
     assert moves(there)[4:] == [(None, "external", None, "applied"), (1, "up", 1, "applied")]
+
+
+CONTRADICTIONS = {
+    "an older backup": ("UPDATE schema_migrations SET version = 1", "version 1, clean", "2"),
+    "deleted": ("DELETE FROM schema_migrations", "no version yet, clean", "1, 2"),
+    "dropped": ("DROP TABLE schema_migrations", "no version yet, clean", "1, 2"),
+}
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_state_that_is_older_than_the_history_is_refused(there: Database, name: str) -> None:
+    statement, state, ahead = CONTRADICTIONS[name]
+    there.apply()
+    there.query(statement)
+    before = there.snapshot(), rows(there, "*")
+    refused = there.apply()
+    assert refused["msg"] == (
+        f"{there.name}: the state table says {state}, but the history has {ahead} as applied. The state row was "
+        "deleted, an older backup of it was restored, or golang-migrate rolled back. If the history is right, set the "
+        "version that it has then (module migration_force, playbook dbops.migrations.force). If the state table is "
+        "right, run again with history_ahead: ignore. Nothing was changed."
+    )
+    versions = [int(version) for version in ahead.split(", ")]
+    assert (refused["failed"], refused["history_ahead"], refused["dirty"]) == (True, versions, False)
+    for options in ({"check": True}, {"steps": 1}, {"target": "none", "allow_down": True}, {"commit": "c"}):
+        assert there.apply(**options)["msg"] == refused["msg"]
+    assert (there.snapshot(), rows(there, "*")) == before
+    # Each of the two is right for once.
+    there.module("force", version="2")
+    assert (there.apply()["changed"], there.state()) == (False, [(2, 0)])
+
+
+@pytest.mark.usefixtures("golang_migrate")
+def test_what_golang_migrate_rolled_back_is_refused_unless_the_state_is_to_be_believed(there: Database) -> None:
+    there.apply()
+    there.golang("down", "1")
+    assert there.apply()["history_ahead"] == [2]
+    assert there.apply(check=True, history_ahead="ignore")["to_version"] == 2
+    assert there.apply()["history_ahead"] == [2]
+    result = there.apply(history_ahead="ignore")
+    assert [item["version"] for item in result["applied"]] == [2]
+    assert moves(there)[2:] == [(1, "external", 1, "applied"), (2, "up", 2, "applied")]
+    assert (there.apply()["changed"], there.golang("version").strip()) == (False, "2")
+
+
+def test_the_state_is_believed_where_there_is_nothing_to_run(there: Database) -> None:
+    there.apply()
+    there.query("DELETE FROM schema_migrations")
+    assert there.apply(target="none", history_ahead="ignore")["changed"] is False
+    assert moves(there)[2:] == [(None, "external", None, "applied")]
+    assert there.module("info")["history_ahead"] == []
 
 
 @pytest.mark.usefixtures("golang_migrate")
@@ -333,7 +384,7 @@ def test_a_user_who_may_not_write_it(there: Database) -> None:
 
 def test_without_the_lock(there: Database) -> None:
     [warning] = there.apply(lock=False)["warnings"]
-    assert warning.startswith(f"Nothing keeps another run off {there.name}, because lock is false")
+    assert warning.startswith(f"Locking is off: nothing prevents concurrent runs on {there.name}. ")
     assert moves(there) == [(1, "up", 1, "applied"), (2, "up", 2, "applied")]
     there.module("force", version="1", lock=False)
     assert moves(there)[2:] == [(1, "force", 1, "applied")]

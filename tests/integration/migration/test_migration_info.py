@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
 from integration.migration.forks import Forks
 from integration.migration.support import Database
@@ -27,7 +28,13 @@ FILES = {
 }
 WRONG = {"4_wrong.up.sql": "CREATE TABLE a (i INT);\nINSERT INTO a VALUES (1);\nALTER TABLE nobody ADD i INT;\n"}
 HISTORY = "schema_migrations_history"
-NOTHING_WRONG: dict[str, Any] = {"changed_files": [], "missing": [], "out_of_order": [], "statement": None}
+NOTHING_WRONG: dict[str, Any] = {
+    "changed_files": [],
+    "missing": [],
+    "out_of_order": [],
+    "history_ahead": [],
+    "attempt": None,
+}
 
 
 def info(database: Database, **options: Any) -> dict[str, Any]:
@@ -64,7 +71,7 @@ def test_a_schema_that_was_never_migrated(there: Database) -> None:
     result = info(there)
     assert part(result, NOTHING_WRONG) == NOTHING_WRONG
     assert (result["healthy"], result["history"], result["version"]) == (True, [], None)
-    assert result["msg"] == f"{there.name}: version none, 2 migration(s) pending"
+    assert result["msg"] == f"{there.name}: no version yet, 2 migrations pending"
     assert there.query("SHOW TABLES") == []
 
 
@@ -123,11 +130,11 @@ def test_a_migration_that_failed(there: Database) -> None:
     for limit in (20, 0):
         result = info(there, history_limit=limit)
         expected = {**NOTHING_WRONG, "healthy": False, "dirty": True, "known": True, "version": 4, "lock_holder": None}
-        statement = expected["statement"] = result["statement"]
+        attempt = expected["attempt"] = result["attempt"]
         assert part(result, expected) == expected
-        assert statement["started_at"].endswith("Z")
-        assert "nobody" in statement["error"]
-        assert {**statement, "started_at": "", "error": ""} == {
+        assert attempt["started_at"].endswith("Z")
+        assert "nobody" in attempt["error"]
+        assert {**attempt, "started_at": "", "error": ""} == {
             "version": 4,
             "title": "wrong",
             "direction": "up",
@@ -142,19 +149,19 @@ def test_a_migration_that_failed(there: Database) -> None:
             "job": "18",
         }
         assert result["msg"] == (
-            f"{there.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statement(s) are done"
+            f"{there.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statements are done"
         )
         assert [step["version"] for step in result["pending"]] == [5]
 
     (there.directory / "4_wrong.up.sql").unlink()
     result = info(there)
-    assert (result["statement"]["file"], result["known"]) == (None, False)
+    assert (result["attempt"]["file"], result["known"]) == (None, False)
     assert "dirty: the up migration of version 4 failed;" in result["msg"]
 
     there.write({"4_wrong.up.sql": WRONG["4_wrong.up.sql"].replace("nobody", "a").replace("i INT;", "j INT;")})
     assert not there.apply(resume_from=3)["failed"]
     result = info(there)
-    assert (result["healthy"], result["statement"], result["version"]) == (True, None, 5)
+    assert (result["healthy"], result["attempt"], result["version"]) == (True, None, 5)
     assert [(row["version"], row["outcome"]) for row in result["history"][:3]] == [
         (5, "applied"),
         (4, "applied"),
@@ -168,15 +175,15 @@ def test_a_way_down_that_failed(database: Database) -> None:
     assert database.apply(steps=-1, allow_down=True)["failed"]
     result = info(database)
     assert (result["version"], result["healthy"], result["missing"]) == (1, False, [])
-    assert part(result["statement"], {"version": 3, "direction": 0, "file": 0}) == {
+    assert part(result["attempt"], {"version": 3, "direction": 0, "file": 0}) == {
         "version": 3,
         "direction": "down",
         "file": "3_email.down.sql",
     }
-    assert "dirty: 3_email.down.sql failed; nothing of it is known to be done" in result["msg"]
+    assert "dirty: 3_email.down.sql failed; nothing of it is done" in result["msg"]
 
 
-def test_a_migration_that_is_running_then_is_cut_off(there: Database, forks: Forks, run_module: Any) -> None:
+def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks: Forks, run_module: Any) -> None:
     slow = "CREATE TABLE a (i INT);\nINSERT INTO a SELECT SLEEP(60);\n"
     there.write({**FILES, "4_slow.up.sql": slow})
     # forks runs one module at a time.
@@ -188,11 +195,11 @@ def test_a_migration_that_is_running_then_is_cut_off(there: Database, forks: For
         result = info(other)
         assert result["msg"] == f"{there.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2"
         expected = {"version": 4, "done": 1, "outcome": "running", "error": None, "job": "19"}
-        assert part(result["statement"], expected) == expected
+        assert part(result["attempt"], expected) == expected
         assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
         assert result["lock_holder"].startswith("connection ")
         unlocked = info(other, lock=False)
-        assert "4_slow.up.sql is running, or was cut off; its first 1 statement(s) are done" in unlocked["msg"]
+        assert "4_slow.up.sql is running, or was interrupted; its first 1 statement is done" in unlocked["msg"]
     finally:
         os.kill(number, signal.SIGKILL)
         assert forks.status() == -signal.SIGKILL
@@ -201,18 +208,18 @@ def test_a_migration_that_is_running_then_is_cut_off(there: Database, forks: For
     wait_for(lambda: info(there)["lock_holder"] is None)
     result = info(there)
     assert result["msg"] == (
-        f"{there.name}: version 4, dirty: 4_slow.up.sql was cut off; its first 1 statement(s) are done"
+        f"{there.name}: version 4, dirty: 4_slow.up.sql was interrupted; its first 1 statement is done"
     )
-    assert (result["statement"]["outcome"], result["healthy"]) == ("running", False)
+    assert (result["attempt"]["outcome"], result["healthy"]) == ("running", False)
 
 
-def test_a_statement_that_had_begun_when_it_was_cut_off(database: Database) -> None:
+def test_a_statement_that_had_begun_when_it_was_interrupted(database: Database) -> None:
     body = "BEGIN CREATE TABLE b (i INT); KILL CONNECTION_ID(); END"
     database.write({"1_a.up.sql": f"CREATE PROCEDURE a() {body};\nCALL a();\n"})
     assert database.apply()["failed"]
-    statement = info(database)["statement"]
-    assert (statement["done"], statement["begun"]) == (1, 2)
-    assert "its first 1 statement(s) are done, and statement 2 had begun" in info(database)["msg"]
+    attempt = info(database)["attempt"]
+    assert (attempt["done"], attempt["begun"]) == (1, 2)
+    assert "its first 1 statement is done, and statement 2 may have taken effect" in info(database)["msg"]
 
 
 def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_module: Any) -> None:
@@ -223,8 +230,8 @@ def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_modul
     os.kill(number, signal.SIGTERM)
     assert forks.result()["failed"]
     result = info(database)
-    assert result["statement"]["outcome"] == "interrupted"
-    assert "1_a.up.sql was stopped; its first 2 statement(s) are done" in result["msg"]
+    assert result["attempt"]["outcome"] == "interrupted"
+    assert "1_a.up.sql was stopped; its first 2 statements are done" in result["msg"]
 
 
 def test_files_that_were_changed_are_gone_or_came_late(there: Database) -> None:
@@ -234,20 +241,20 @@ def test_files_that_were_changed_are_gone_or_came_late(there: Database) -> None:
     changed = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "changed_files": ["1_users.up.sql"]}
     assert part(changed, expected) == expected
-    assert changed["msg"] == f"{there.name}: version 3, 0 migration(s) pending, 1 file(s) changed"
+    assert changed["msg"] == f"{there.name}: version 3, 0 migrations pending, 1 file changed"
 
     for name in ("1_users.up.sql", "1_users.down.sql"):
         (there.directory / name).unlink()
     missing = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "missing": [1]}
     assert part(missing, expected) == expected
-    assert missing["msg"].endswith(", 1 file(s) missing")
+    assert missing["msg"].endswith(", 1 file missing")
 
     there.write({"1_users.up.sql": FILES["1_users.up.sql"], "2_late.up.sql": "SELECT 1", "4_next.up.sql": "SELECT 1"})
     late = info(there)
     expected = {**NOTHING_WRONG, "healthy": False, "known": True, "out_of_order": [2]}
     assert part(late, expected) == expected
-    assert late["msg"] == f"{there.name}: version 3, 1 migration(s) pending, 1 version(s) out of order"
+    assert late["msg"] == f"{there.name}: version 3, 1 migration pending, 1 version out of order"
     assert [step["version"] for step in late["pending"]] == [4]
 
     assert not there.apply(out_of_order="apply")["failed"]
@@ -260,7 +267,7 @@ def test_one_that_came_late_and_failed_is_no_longer_out_of_order(database: Datab
     database.write({"2_late.up.sql": "CREATE TABLE b (i INT);\nSELECT nothing;\n"})
     assert database.apply(out_of_order="apply")["failed"]
     result = info(database)
-    assert (result["version"], result["statement"]["version"], result["out_of_order"]) == (3, 2, [])
+    assert (result["version"], result["attempt"]["version"], result["out_of_order"]) == (3, 2, [])
 
 
 def test_what_golang_migrate_did_is_no_fault(twins: tuple[Database, Database]) -> None:
@@ -274,7 +281,28 @@ def test_what_golang_migrate_did_is_no_fault(twins: tuple[Database, Database]) -
     result = info(database)
     expected = {**NOTHING_WRONG, "healthy": False, "dirty": True, "version": 5}
     assert part(result, expected) == expected
-    assert result["msg"] == f"{database.name}: version 5, dirty: a migration failed part way"
+    assert result["msg"] == f"{database.name}: version 5, dirty: a migration is partially applied"
+
+
+@pytest.mark.usefixtures("golang_migrate")
+def test_a_history_that_is_ahead_of_the_state(there: Database) -> None:
+    there.write(FILES)
+    there.apply()
+    there.golang("down", "1")
+    result = info(there)
+    expected = {**NOTHING_WRONG, "healthy": False, "dirty": False, "version": 1, "history_ahead": [3]}
+    assert part(result, expected) == expected
+    assert [step["version"] for step in result["pending"]] == [3]
+    assert result["msg"] == (
+        f"{there.name}: version 1, 1 migration pending, 1 version applied as the history says, not as the state table "
+        "does"
+    )
+    there.query("DELETE FROM schema_migrations")
+    assert info(there)["history_ahead"] == [1, 3]
+    assert info(there)["msg"].endswith(", 2 versions applied as the history says, not as the state table does")
+    there.module("force", version="3")
+    assert (info(there)["healthy"], info(there)["history_ahead"]) == (True, [])
+    assert info(there, history_table="")["history_ahead"] == []
 
 
 def test_a_version_without_a_file_is_not_healthy(database: Database) -> None:
@@ -300,7 +328,7 @@ def test_the_history_is_switched_off(database: Database) -> None:
     result = info(database, history_table="")
     expected = {**NOTHING_WRONG, "history": [], "dirty": True, "healthy": False}
     assert part(result, expected) == expected
-    assert result["msg"].endswith("dirty: a migration failed part way")
+    assert result["msg"].endswith("dirty: a migration is partially applied")
     assert info(database, history_table="another_name")["history"] == []
 
 
@@ -361,7 +389,7 @@ def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_modu
         }
         if result["dirty"]:
             assert re.search(r"dirty: \d+_t.up.sql is running, at statement [12]$", result["msg"])
-            assert result["statement"]["version"] == result["version"] == result["history"][0]["version"]
+            assert result["attempt"]["version"] == result["version"] == result["history"][0]["version"]
         else:
-            assert (result["statement"], result["healthy"]) == (None, True)
+            assert (result["attempt"], result["healthy"]) == (None, True)
     assert any(result["dirty"] for result in seen)

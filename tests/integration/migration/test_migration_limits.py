@@ -73,7 +73,7 @@ def test_a_statement_that_takes_too_long(there: Database, name: str) -> None:
     started = time.monotonic()
     result = there.apply(statement_timeout=1)
     assert time.monotonic() - started < 15
-    assert result["failed"], "the statement was cut short and is taken for done"
+    assert result["failed"], "the statement was cut short and is treated as done"
     assert f"1_a.up.sql:4:1: statement 4 failed: ({result['error_code']})" in result["msg"]
     assert "(statement_timeout: 1 s). " in result["msg"]
     assert there.query("SELECT COUNT(*) FROM a") == [(0,)]
@@ -96,7 +96,7 @@ def test_a_statement_that_waits_too_long_for_its_timeout(there: Database, held: 
 def test_a_lock_that_is_never_let_go(there: Database, held: Any) -> None:
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=1)
     assert (result["failed"], result["error_code"], result["statement"]) == (True, 1205, 2)
-    assert result["warnings"] == ["A statement that had waited too long for a lock was tried again, 1 time(s)."]
+    assert result["warnings"] == ["A statement that had waited too long for a lock was tried again, 1 time."]
     assert last(there) == ("failed", 1, 1)
     held.close()
     assert not there.apply()["failed"]
@@ -109,7 +109,7 @@ def test_a_lock_that_is_let_go_in_time(there: Database, held: Any) -> None:
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=20)
     timer.join()
     assert not result["failed"], result["msg"]
-    assert "tried again, 1 time(s)" in result["warnings"][0]
+    assert result["warnings"] == ["A statement that had waited too long for a lock was tried again, 1 time."]
     assert there.query("SELECT * FROM a") == [(1, None)]
 
 
@@ -131,9 +131,8 @@ def test_asked_to_end(there: Database, forks: Forks, number: signal.Signals) -> 
     os.kill(process, number)
     result = forks.result()
     assert result["msg"] == (
-        f"{number.name}: stopped before 1_a.up.sql:3:1 (statement 3). 0 migration(s) were applied before this file; "
-        "its first 2 statement(s) are done. The database is now at version 1, dirty. Run again: it finds out how far "
-        "the server got, and goes on from there."
+        f"{number.name}: stopped before 1_a.up.sql:3:1 (statement 3). Its first 2 statements are done. The database "
+        "is now at version 1, dirty. Run again: it resumes from there."
     )
     expected = {"failed": True, "file": FILE, "line": 3, "statement": 3, "dirty": True, "to_version": 1}
     assert {key: result[key] for key in expected} == expected
@@ -149,8 +148,8 @@ def test_asked_to_end_between_two_files(there: Database, forks: Forks) -> None:
     os.kill(process, signal.SIGTERM)
     result = forks.result()
     assert result["msg"] == (
-        "SIGTERM: stopped after 1_a.up.sql; 1 migration(s) were applied, 2 were not begun. The database is at version "
-        "1. Run again to go on."
+        "SIGTERM: stopped after 1_a.up.sql; 1 migration applied, 2 not begun. The database is at version 1. Run again "
+        "to continue."
     )
     assert (there.state(), last(there)) == ([(1, 0)], ("applied", 2, 2))
     assert there.apply()["from_version"] == 1
@@ -207,7 +206,7 @@ def test_without_a_lock(there: Database) -> None:
     with there.server.connect(there.name) as other, other.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(there.name, "schema_migrations"),))
         assert there.apply(lock=False)["warnings"] == [
-            f"Nothing keeps another run off {there.name}, because lock is false: make sure that neither this "
+            f"Locking is off: nothing prevents concurrent runs on {there.name}. Make sure that neither this "
             "collection nor golang-migrate works on it at the same time."
         ]
     assert there.state() == [(1, 0)]
@@ -222,8 +221,10 @@ def test_who_holds_the_lock(there: Database) -> None:
         wait_for(there, "SLEEP")
         result = there.apply(lock_timeout=0)
         thread.join()
-    assert result["msg"].startswith(f"Another run is at work on {there.name}: its lock was not free within 0 s. It is ")
-    assert f"held by connection {other.thread_id()}, admin@127.0.0.1:" in result["msg"]
+    assert result["msg"].startswith(
+        f"Another migration run holds the lock on {there.name}: it was not free within 0 s. It is held by connection "
+        f"{other.thread_id()}, admin@127.0.0.1:"
+    )
     assert "running SELECT SLEEP … for " in result["msg"]
     assert "(2)" not in result["lock_holder"], "a statement may hold a password"
     assert result["msg"].endswith(" s. Wait for it, or raise lock_timeout.")

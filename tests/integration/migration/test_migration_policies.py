@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that were changed, passed over, or are gone: what is said, what is done, and when nothing is."""
+"""Files that were changed, skipped, or are gone: what is said, what is done, and when nothing is."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def test_out_of_order_fails(here: Database) -> None:
     here.write(table(4))
     result = here.apply()
     assert result["msg"] == (
-        "Never applied, and below the current version 3: version 2. golang-migrate would pass over that in silence. "
-        "Give what is new a version above the current one; or set out_of_order to apply, which runs it now, or to "
-        "ignore. Nothing was run."
+        "Never applied, and below the current version 3: version 2. golang-migrate would silently skip that. Give "
+        "what is new a version above the current one; or set out_of_order to apply, which runs it now, or to ignore. "
+        "Nothing was run."
     )
     assert (result["failed"], result["out_of_order"]) == (True, [2])
     assert here.refusal(check=True) == here.refusal(target="4") == here.refusal(steps=1) == result["msg"]
@@ -105,8 +105,8 @@ def test_out_of_order_is_applied(here: Database) -> None:
     assert (result["from_version"], result["to_version"], result["pending"]) == (3, 4, [])
     [warning] = result["warnings"]
     assert warning == (
-        "Applied although below the current version 3: version 2. golang-migrate takes that for applied, too, "
-        "and will undo it in the order of the versions."
+        "Applied although below the current version 3: version 2. golang-migrate treats that as applied, too, "
+        "and will roll it back in the order of the versions."
     )
     assert plan["warnings"] == [warning]
     assert rows(here)[2:] == [(2, "up", 3, "applied"), (4, "up", 4, "applied")]
@@ -121,13 +121,18 @@ def test_out_of_order_is_applied(here: Database) -> None:
 
 @pytest.mark.usefixtures("golang_migrate")
 def test_out_of_order_is_all_there_is(here: Database) -> None:
+    plan = here.apply(out_of_order="apply", check=True)
+    assert plan["msg"] == (
+        f"{here.name}: check mode, nothing was changed; it would apply late migration 2, still at version 3"
+    )
     result = here.apply(out_of_order="apply")
     assert (versions(result), result["changed"], result["to_version"]) == ([2], True, 3)
+    assert result["msg"] == f"{here.name}: late migration 2 applied, still at version 3"
     assert (here.state(), here.tables()) == ([(3, 0)], {"t1", "t2", "t3"})
     assert here.golang("version").strip() == "3"
     assert "3/d m" in here.golang("down", "1")
     assert here.golang("version").strip() == "2"
-    assert versions(here.apply()) == [3]
+    assert versions(here.apply(history_ahead="ignore")) == [3]
 
 
 def test_what_was_applied_out_of_order_is_undone_in_order(here: Database) -> None:
@@ -137,7 +142,7 @@ def test_what_was_applied_out_of_order_is_undone_in_order(here: Database) -> Non
 
 
 @pytest.mark.usefixtures("golang_migrate")
-def test_out_of_order_fails_half_way_and_goes_on(here: Database) -> None:
+def test_out_of_order_fails_and_is_resumed(here: Database) -> None:
     good = "CREATE TABLE t2 (i INT);\nINSERT INTO t2 VALUES (1);\n"
     here.write({**table(4), "2_m.up.sql": good + BAD})
     result = here.apply(out_of_order="apply")
@@ -162,7 +167,7 @@ def test_out_of_order_fails_and_another_one_waits(here: Database) -> None:
     assert here.tables() == {"t0", "t1", "t2", "t3"}
 
 
-def test_what_arrives_below_while_a_file_is_half_done(here: Database) -> None:
+def test_what_arrives_below_while_a_file_is_interrupted(here: Database) -> None:
     here.write({"4_m.up.sql": BAD})
     assert here.apply(out_of_order="ignore")["failed"]
     here.write(table(4))
@@ -208,7 +213,7 @@ def test_a_database_of_golang_migrates_has_nothing_out_of_order(empty: Database,
 
 
 @pytest.mark.usefixtures("golang_migrate")
-def test_what_golang_migrate_passed_is_taken_for_applied(here: Database) -> None:
+def test_what_golang_migrate_passed_is_treated_as_applied(here: Database) -> None:
     """It went up from 3, so that 2 is still one that nobody ran."""
     here.write({**table(4), **table(5)})
     here.golang("up")
@@ -226,7 +231,7 @@ def test_a_baseline_has_nothing_out_of_order(empty: Database) -> None:
     assert empty.apply()["out_of_order"] == [0]
 
 
-def test_force_takes_what_is_below_for_applied(here: Database) -> None:
+def test_force_treats_what_is_below_as_applied(here: Database) -> None:
     here.module("force", version="1")
     here.query("DROP TABLE t3")
     here.module("force", version="2")
@@ -237,7 +242,7 @@ def test_force_takes_what_is_below_for_applied(here: Database) -> None:
 
 @pytest.mark.usefixtures("golang_migrate")
 @pytest.mark.parametrize("by", ["ours", "golang"])
-def test_force_takes_what_is_below_for_applied_on_the_same_commit(empty: Database, by: str) -> None:
+def test_force_treats_what_is_below_as_applied_on_the_same_commit(empty: Database, by: str) -> None:
     empty.write(table(3))
     empty.apply(commit="c", target="2")
     empty.module("force", version="1")
@@ -260,8 +265,8 @@ def test_a_file_that_was_changed(here: Database) -> None:
     text = "Changed since applied: 1_m.up.sql. What was applied is not what the directory has now."
     result = here.apply(checksums="fail")
     assert result["msg"] == (
-        f"{text} Bring it back as it was and put the change into a new migration, or set checksums to warn. Nothing "
-        "was run."
+        f"{text} Restore its original content and put the change into a new migration, or set checksums to warn. "
+        "Nothing was run."
     )
     assert (result["failed"], result["changed_files"]) == (True, ["1_m.up.sql"])
     assert here.refusal(checksums="fail", check=True) == result["msg"]
@@ -357,7 +362,7 @@ def test_a_commit_that_was_not_applied_last_is_compared(here: Database) -> None:
     assert here.apply(commit="e", checksums="fail", target="3")["changed_files"] == ["3_m.up.sql"]
 
 
-def test_what_was_passed_over_at_a_commit_can_still_be_applied(here: Database) -> None:
+def test_what_was_skipped_at_a_commit_can_still_be_applied(here: Database) -> None:
     here.write(table(4))
     here.apply(commit="c", out_of_order="ignore")
     assert versions(here.apply(commit="c", out_of_order="apply")) == [2]

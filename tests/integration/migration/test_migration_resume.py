@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A migration that failed or was cut off goes on where it was, and ends as if nothing had happened."""
+"""A migration that failed or was interrupted is resumed where it was, and ends as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -410,7 +410,7 @@ def history(database: Database, columns: str = "version, direction, outcome, don
     return database.query(f"SELECT {columns} FROM schema_migrations_history ORDER BY id")
 
 
-def half_done(database: Database, *statements: str, name: str = FILE, **options: Any) -> dict[str, Any]:
+def interrupted(database: Database, *statements: str, name: str = FILE, **options: Any) -> dict[str, Any]:
     """Apply a file that fails."""
     database.write({name: text(list(statements))})
     result = database.apply(**options)
@@ -422,26 +422,26 @@ A, ONE, TWO = "CREATE TABLE a (i INT)", "INSERT INTO a VALUES (1)", "INSERT INTO
 
 
 def test_from_the_statement_that_failed_on(there: Database) -> None:
-    half_done(there, A, ONE, BAD, TWO)
+    interrupted(there, A, ONE, BAD, TWO)
     there.write({FILE: text([A, ONE, TWO, "CREATE TABLE b (i INT)"]), "2_b.up.sql": "DROP TABLE b"})
     result = there.apply()
     assert (result["resumed"], result["from_version"], result["to_version"]) == ({"version": 1, "statement": 3}, 1, 2)
     assert [(item["version"], item["statements"]) for item in result["applied"]] == [(1, 4), (2, 1)]
-    assert result["msg"] == f"{there.name}: from version 1 to 2, 2 migration(s)"
+    assert result["msg"] == f"{there.name}: from version 1 to version 2, 2 migrations"
     assert there.query("SELECT i FROM a") == [(1,), (2,)]
     assert (there.state(), there.tables()) == ([(2, 0)], {"a"})
     assert there.apply()["resumed"] is None
 
 
 def test_nothing_is_left_after_the_statements_that_are_done(there: Database) -> None:
-    half_done(there, A, ONE, BAD)
+    interrupted(there, A, ONE, BAD)
     there.write({FILE: text([A, ONE])})
     assert there.apply()["applied"][0]["statements"] == 2
     assert there.query("SELECT i FROM a") == [(1,)]
 
 
 def test_a_definition_that_fails_after_rows(there: Database) -> None:
-    half_done(there, A, ONE, "ALTER TABLE a DROP COLUMN x", TWO)
+    interrupted(there, A, ONE, "ALTER TABLE a DROP COLUMN x", TWO)
     assert there.query("SELECT i FROM a") == [(1,)]
     there.write({FILE: text([A, ONE, "ALTER TABLE a ADD x INT DEFAULT 7", "INSERT INTO a (i) VALUES (2)"])})
     assert there.apply()["resumed"] == {"version": 1, "statement": 3}
@@ -449,14 +449,16 @@ def test_a_definition_that_fails_after_rows(there: Database) -> None:
 
 
 def test_a_statement_that_is_done_was_changed(there: Database) -> None:
-    half_done(there, A, ONE, BAD)
+    interrupted(there, A, ONE, BAD)
     there.write({FILE: f"{A};\n\n  INSERT INTO a VALUES (7);\nSELECT 1;"})
     before = there.snapshot(), history(there, "*")
     result = there.apply()
     assert result["msg"] == (
-        "1_a.up.sql:3:3: statement 2 was done by an earlier run, and has been changed since. Bring it back as it was, "
-        "and make the change in what comes after it, or in a new migration; then run again. Or put the schema right by "
-        "hand and set its version (module migration_force). Nothing was changed. It is now: INSERT INTO a VALUES (7)"
+        "1_a.up.sql:3:3: statement 2 was done by an earlier run, and has been changed since. Restore its original "
+        "content, and make the change in what comes after it, or in a new migration; then run again. Or fix the schema "
+        "manually and set the version that it has then (module migration_force, playbook dbops.migrations.force). "
+        "Nothing was changed. To run it and what follows it again, set resume_from: 2. It is now: INSERT INTO a VALUES "
+        "(7)"
     )
     expected = {"file": FILE, "line": 3, "column": 3, "statement": 2, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -464,14 +466,18 @@ def test_a_statement_that_is_done_was_changed(there: Database) -> None:
 
 
 def test_fewer_statements_than_are_done(here: Database) -> None:
-    half_done(here, A, ONE, BAD)
+    interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A])})
-    assert here.refusal().startswith("1_a.up.sql has 1 statement(s), but an earlier run did 2 of them. Bring it back")
+    assert here.refusal() == (
+        "1_a.up.sql has 1 statement, but an earlier run did 2 of them. Restore its original content, and make the "
+        "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set the "
+        "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed."
+    )
 
 
 def test_a_late_one_of_many_statements_was_changed(here: Database) -> None:
     many = [A, *[f"INSERT INTO a VALUES ({number})" for number in range(260)]]
-    half_done(here, *many, BAD)
+    interrupted(here, *many, BAD)
     here.write({FILE: text([*many[:-1], "INSERT INTO a VALUES (-1)"])})
     assert "one of its statements 251 to 261, which were done by an earlier run, has been changed" in here.refusal()
     here.write({FILE: text([*many[:9], "DO 1", *many[10:]])})
@@ -482,7 +488,7 @@ def test_a_late_one_of_many_statements_was_changed(here: Database) -> None:
 
 
 def test_resuming_can_be_switched_off(here: Database) -> None:
-    half_done(here, A, BAD)
+    interrupted(here, A, BAD)
     here.write({FILE: text([A])})
     assert here.refusal(resume=False).startswith("The database is dirty: an earlier run failed on its way to version 1")
     assert "The database is dirty" in here.refusal(history_table="")
@@ -490,44 +496,43 @@ def test_resuming_can_be_switched_off(here: Database) -> None:
 
 
 @pytest.mark.parametrize(("number", "rows"), [(2, [1, 1, 2]), (3, [1, 2]), (4, [1])])
-def test_the_user_says_where_to_go_on(here: Database, number: int, rows: list[int]) -> None:
-    half_done(here, A, ONE, BAD)
+def test_the_user_says_where_to_resume(here: Database, number: int, rows: list[int]) -> None:
+    interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A, ONE, TWO])})
     assert here.apply(resume_from=number)["resumed"] == {"version": 1, "statement": number}
     assert here.query("SELECT i FROM a ORDER BY i") == [(row,) for row in rows]
 
 
-def test_where_to_go_on_is_no_statement(here: Database) -> None:
-    half_done(here, A, ONE, BAD)
+def test_where_to_resume_is_no_statement(here: Database) -> None:
+    interrupted(here, A, ONE, BAD)
     before = here.snapshot(), history(here, "*")
-    assert here.refusal(resume_from=0) == ("resume_from is 0. Give the number of the statement to go on with, from 1.")
-    assert "1_a.up.sql has 3 statement(s), but an earlier run did 4 of them" in here.refusal(resume_from=5)
+    assert here.refusal(resume_from=0) == ("resume_from is 0. Give the number of the statement to resume from, from 1.")
+    assert "1_a.up.sql has 3 statements, but an earlier run did 4 of them" in here.refusal(resume_from=5)
     assert (here.snapshot(), history(here, "*")) == before
 
 
 def test_nothing_to_resume(here: Database) -> None:
     here.write({FILE: A})
-    message = "resume_from is for a migration that was left half done, and there is none. Leave it out."
+    message = "resume_from is for a migration that was interrupted, and there is none. Leave it out."
     assert here.refusal(resume_from=1) == message
     here.apply()
     assert here.refusal(resume_from=1) == message
 
 
 def test_the_file_is_gone(here: Database) -> None:
-    half_done(here, A, BAD)
+    interrupted(here, A, BAD)
     (here.directory / FILE).unlink()
     here.write({"2_b.up.sql": "SELECT 1"})
     assert here.refusal() == (
-        f"The up migration of version 1 was left half done, and {here.directory} has no file for it any more. Bring it "
-        "back and run again, or put the schema right by hand and set its version (module migration_force). Nothing was "
-        "changed."
+        f"The up migration of version 1 was interrupted, and {here.directory} has no file for it any more. Restore it "
+        "and run again, or fix the schema manually and set its version (module migration_force). Nothing was changed."
     )
 
 
 def test_the_target_leads_the_other_way(here: Database) -> None:
-    half_done(here, A, BAD)
+    interrupted(here, A, BAD)
     here.write({FILE: text([A]), "1_a.down.sql": "DROP TABLE a"})
-    assert "was left half done, and what was asked for leads the other way. Finish it first" in here.refusal(
+    assert "was interrupted, and what was asked for leads the other way. Finish it first" in here.refusal(
         target="none", allow_down=True
     )
     assert here.state() == [(1, 1)]
@@ -542,7 +547,7 @@ def test_a_down_migration_is_finished(there: Database) -> None:
     assert there.apply(steps=-1, allow_down=True)["failed"]
     assert there.state() == [(1, 1)]
     there.write({"2_b.down.sql": text(["DROP TABLE c", ONE])})
-    assert "This would undo 1 migration(s): 2." in there.refusal(steps=-1)
+    assert "This would roll back 1 migration: 2." in there.refusal(steps=-1)
     result = there.apply(steps=-1, allow_down=True)
     assert (result["resumed"], result["to_version"]) == ({"version": 2, "statement": 2}, 1)
     assert (there.state(), there.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
@@ -552,7 +557,7 @@ def test_a_down_migration_is_finished(there: Database) -> None:
 
 def test_the_step_that_is_resumed_counts(here: Database) -> None:
     here.write({"2_b.up.sql": "CREATE TABLE b (i INT)", "3_c.up.sql": "CREATE TABLE c (i INT)"})
-    half_done(here, A, BAD)
+    interrupted(here, A, BAD)
     here.write({FILE: text([A])})
     assert here.apply(steps=1)["to_version"] == 1
     assert here.state() == [(1, 0)]
@@ -560,7 +565,7 @@ def test_the_step_that_is_resumed_counts(here: Database) -> None:
 
 def test_check_mode_shows_how_it_would_go_on(here: Database) -> None:
     here.write({"2_b.up.sql": "CREATE TABLE b (i INT)"})
-    half_done(here, A, ONE, BAD)
+    interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A, ONE, TWO])})
     before = here.snapshot(), history(here, "*")
     plan = here.apply(check=True, diff=True)
@@ -572,10 +577,16 @@ def test_check_mode_shows_how_it_would_go_on(here: Database) -> None:
 
 
 def test_a_file_may_be_renamed(here: Database) -> None:
-    half_done(here, A, BAD)
+    interrupted(here, A, BAD)
     (here.directory / FILE).unlink()
     here.write({"0001_b.up.sql": text([A, ONE])})
-    assert here.apply()["resumed"] == {"version": 1, "statement": 2}
+    plan = here.apply(check=True)
+    assert plan["msg"] == f"{here.name}: check mode, nothing was changed; it would finish up 1, at version 1"
+    result = here.apply()
+    assert (result["resumed"], result["msg"]) == (
+        {"version": 1, "statement": 2},
+        f"{here.name}: up 1 finished, at version 1",
+    )
     assert here.query("SELECT i FROM a") == [(1,)]
 
 
@@ -583,7 +594,7 @@ def test_settings_of_an_earlier_file_of_the_run(there: Database) -> None:
     there.write(
         {"0_s.up.sql": text([SEEN, "SET @x = 'kept'", "SET sql_mode = 'ANSI_QUOTES'", "PREPARE p FROM 'DO 1'"])}
     )
-    half_done(there, "INSERT INTO seen VALUES (1)", BAD)
+    interrupted(there, "INSERT INTO seen VALUES (1)", BAD)
     there.write({FILE: text(["INSERT INTO seen VALUES (1)", 'INSERT INTO "seen" VALUES (@x)', "EXECUTE p"])})
     assert there.apply()["resumed"] == {"version": 1, "statement": 2}
     assert there.query("SELECT v FROM seen") == [("1",), ("kept",)]
@@ -601,13 +612,14 @@ def test_a_variable_that_is_no_text(there: Database) -> None:
 
 def test_a_temporary_table_is_asked_for(there: Database) -> None:
     done = [A, "CREATE TEMPORARY TABLE tmp (i INT)", "INSERT INTO tmp VALUES (1)"]
-    half_done(there, *done, BAD)
+    interrupted(there, *done, BAD)
     last = "INSERT INTO a SELECT i FROM tmp"
     there.write({FILE: text([*done, last])})
     assert there.refusal() == (
-        "1_a.up.sql: an earlier run did 3 statement(s); what comes after them may rely on the temporary table tmp of "
-        "statement 2 of 1_a.up.sql, which went with its connection. Look at what is done, undo what would be repeated, "
-        "and run again with resume_from and the number of the statement to go on with. Nothing was changed."
+        "1_a.up.sql: an earlier run did 3 statements; what comes next may rely on the temporary table "
+        f"{there.name}.tmp of statement 2 of 1_a.up.sql, which went with its connection. Look at what is done, undo "
+        "what would be repeated, and run again with resume_from and the number of the statement to resume from. "
+        "Nothing was changed."
     )
     assert not there.apply(resume_from=2)["failed"]
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -615,15 +627,15 @@ def test_a_temporary_table_is_asked_for(there: Database) -> None:
 
 def test_a_temporary_table_of_an_earlier_file_is_asked_for(here: Database) -> None:
     here.write({"0_t.up.sql": "CREATE TEMPORARY TABLE tmp (i INT)"})
-    half_done(here, A, BAD)
-    assert "may rely on the temporary table tmp of an earlier file" in here.refusal()
+    interrupted(here, A, BAD)
+    assert f"may rely on the temporary table {here.name}.tmp of an earlier file" in here.refusal()
 
 
 @pytest.mark.parametrize("change", ["TRUNCATE TABLE a", "ALTER TABLE a ADD j INT", "CREATE INDEX x ON a (i)"])
 def test_a_temporary_table_that_was_changed_is_asked_for(here: Database, change: str) -> None:
     """It may stand before a table of the same name."""
     done = [A, ONE, "CREATE TEMPORARY TABLE a (i INT)", change]
-    half_done(here, *done, BAD)
+    interrupted(here, *done, BAD)
     here.write({FILE: text([*done, "DELETE FROM a"])})
     here.apply()
     assert here.query("SELECT i FROM a") == [(1,)]
@@ -633,7 +645,7 @@ def test_another_schema_is_used(pair: tuple[Database, Database]) -> None:
     ours, other = pair
     other.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
     other.query("INSERT INTO schema_migrations VALUES (77, 0)")
-    half_done(ours, A, f"USE {other.name}", "CREATE TABLE b (i INT)", BAD)
+    interrupted(ours, A, f"USE {other.name}", "CREATE TABLE b (i INT)", BAD)
     ours.write(
         {
             FILE: text(
@@ -647,12 +659,12 @@ def test_another_schema_is_used(pair: tuple[Database, Database]) -> None:
 
 
 def test_another_schema_is_left_alone_when_a_corrected_file_ends_there(pair: tuple[Database, Database]) -> None:
-    """The USE was run by the attempt that failed; the one that goes on has only brought it back."""
+    """The USE was run by the attempt that failed; the one that resumes it has only brought it back."""
     ours, other = pair
     other.query("CREATE TABLE schema_migrations (version bigint not null primary key, dirty boolean not null)")
     other.query("INSERT INTO schema_migrations VALUES (77, 0)")
     whole = [A, f"USE {other.name}", "CREATE TABLE b (i INT)"]
-    half_done(ours, *whole, BAD)
+    interrupted(ours, *whole, BAD)
     ours.write({FILE: text(whole)})
     assert f"it leaves the session in another schema than {ours.name}" in ours.refusal()
     assert (ours.state(), other.state()) == ([(1, 1)], [(77, 0)])
@@ -666,7 +678,7 @@ def test_what_comes_first_is_split_as_the_session_that_was_brought_back_reads_it
     last = ["INSERT INTO seen VALUES ('\\')", "INSERT INTO seen VALUES (';')"]
     for place in (2, 3):
         there.query("DROP TABLE IF EXISTS seen, schema_migrations, schema_migrations_history")
-        half_done(there, *done[:place], BAD, *done[place:], *last)
+        interrupted(there, *done[:place], BAD, *done[place:], *last)
         there.write({FILE: text([*done[:place], *last, *done[place:]])})
         assert not there.apply()["failed"]
         assert sorted(there.query("SELECT v FROM seen")) == sorted([("\\",), (";",), ("a",)])
@@ -674,7 +686,7 @@ def test_what_comes_first_is_split_as_the_session_that_was_brought_back_reads_it
 
 def test_another_schema_without_a_state_table_is_used(pair: tuple[Database, Database]) -> None:
     ours, other = pair
-    half_done(ours, A, f"USE {other.name}", "CREATE TABLE b (i INT)", BAD)
+    interrupted(ours, A, f"USE {other.name}", "CREATE TABLE b (i INT)", BAD)
     ours.write({FILE: text([A, f"USE {other.name}", "CREATE TABLE b (i INT)", f"USE {ours.name}", ONE])})
     assert not ours.apply()["failed"]
     assert (ours.tables(), other.tables()) == ({"a"}, {"b"})
@@ -682,10 +694,11 @@ def test_another_schema_without_a_state_table_is_used(pair: tuple[Database, Data
 
 def test_a_transaction_that_is_left_open(there: Database) -> None:
     whole = [A, "START TRANSACTION", ONE]
-    result = half_done(there, *whole)
+    result = interrupted(there, *whole)
     assert result["error_code"] == 1568
     assert result["msg"].endswith(
-        "It leaves a transaction open, which the server has undone: end it with COMMIT in the file, and run again."
+        "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and run "
+        "again."
     )
     there.write({FILE: text([*whole, "COMMIT"])})
     assert there.apply()["resumed"] == {"version": 1, "statement": 2}
@@ -695,19 +708,23 @@ def test_a_transaction_that_is_left_open(there: Database) -> None:
 def test_a_procedure_that_commits_and_fails(there: Database) -> None:
     body = "BEGIN INSERT INTO a VALUES (1); COMMIT; INSERT INTO a SELECT no_such_column; END"
     done = [A, f"CREATE PROCEDURE p() {body}"]
-    message = half_done(there, *done, "CALL p()")["msg"]
-    assert "It may have had an effect before it failed: look, and run again with resume_from." in message
+    result = interrupted(there, *done, "CALL p()")
+    assert (
+        "Statement 3 may have taken effect before it failed. Look at what it changes, then run again with "
+        "resume_from: 3 if it took no effect, or resume_from: 4 if it did."
+    ) in result["msg"]
+    assert result["in_doubt"] == {"first": 3, "last": 3}
     assert there.refusal() == (
         "1_a.up.sql:3:1: statement 3 was running when an earlier run failed, and the server does not show whether it "
-        "took effect. Look at what it changes, then run again with resume_from: 3 if it did not, or resume_from: 4 if "
-        "it did. Nothing was changed. The statement: CALL p()"
+        "took effect. Look at what it changes, then run again with resume_from: 3 if it took no effect, or "
+        "resume_from: 4 if it did. Nothing was changed. Statement 3: CALL p()"
     )
     assert not there.apply(resume_from=4)["failed"]
     assert (there.state(), there.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
 
 
 def test_a_procedure_that_fails_at_once_is_run_again(there: Database) -> None:
-    half_done(there, A, "CALL p()")
+    interrupted(there, A, "CALL p()")
     there.write({FILE: text([A, "CREATE PROCEDURE p() INSERT INTO a VALUES (1)", "CALL p()"])})
     assert there.apply()["resumed"] == {"version": 1, "statement": 2}
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -716,9 +733,9 @@ def test_a_procedure_that_fails_at_once_is_run_again(there: Database) -> None:
 def test_a_drop_that_goes_part_of_the_way(there: Database) -> None:
     """MariaDB drops those that are there; MySQL none."""
     done = [A, "CREATE TABLE b (i INT)"]
-    message = half_done(there, *done, "DROP TABLE a, nothing, b")["msg"]
+    message = interrupted(there, *done, "DROP TABLE a, nothing, b")["msg"]
     if isinstance(there.server, MariaDB):
-        assert "It may have had an effect before it failed" in message
+        assert "Statement 3 may have taken effect before it failed. Look at what it changes" in message
     else:
         there.write({FILE: text([*done, "DROP TABLE a, b"])})
     assert not there.apply()["failed"]
@@ -727,9 +744,14 @@ def test_a_drop_that_goes_part_of_the_way(there: Database) -> None:
 
 def test_a_table_without_transactions(there: Database) -> None:
     done = ["CREATE TABLE a (i INT PRIMARY KEY) ENGINE=MyISAM"]
-    message = half_done(there, *done, "INSERT INTO a VALUES (1), (2), (1)")["msg"]
-    assert "It may have had an effect before it failed: look, and run again with resume_from." in message
-    assert "resume_from: 2 if it did not, or resume_from: 3 if it did" in there.refusal()
+    result = interrupted(there, *done, "INSERT INTO a VALUES (1), (2), (1)")
+    answers = "run again with resume_from: 2 if it took no effect, or resume_from: 3 if it did."
+    assert (
+        f"Statement 2 may have taken effect before it failed. Look at what it changes, then {answers}"
+        in (result["msg"])
+    )
+    assert result["in_doubt"] == {"first": 2, "last": 2}
+    assert f"Look at what it changes, then {answers}" in there.refusal()
 
 
 @pytest.mark.usefixtures("golang_migrate")
@@ -769,10 +791,10 @@ def test_golang_migrate_failed_at_the_same_migration_since(there: Database) -> N
     assert there.state() == [(2, 1)]
     before = there.snapshot(), history(there, "*")
     assert there.refusal() == (
-        "The up migration of version 2 was left half done, and the state table has been written since by something "
-        "else, perhaps golang-migrate, which may have run it again. See how far it got, then run again with "
-        "resume_from and the number of the statement to go on with; or put the schema right by hand and set its "
-        "version (module migration_force). Nothing was changed."
+        "The up migration of version 2 was interrupted, and the state table has been written since by something else, "
+        "perhaps golang-migrate, which may have run it again. See how far it got, then run again with resume_from and "
+        "the number of the statement to resume from; or fix the schema manually and set the version that it has then "
+        "(module migration_force, playbook dbops.migrations.force). Nothing was changed."
     )
     assert (there.snapshot(), history(there, "*")) == before
     there.write({"2_b.up.sql": text(["CREATE TABLE b (i INT)", ONE])})

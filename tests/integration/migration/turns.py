@@ -135,7 +135,7 @@ class Ours:
         if result["failed"]:
             for known, golangs in (
                 ("The database is dirty", "Dirty database version"),
-                ("was left half done", "Dirty database version"),
+                ("was interrupted", "Dirty database version"),
                 ("no file in ", "no migration found for version"),
                 ("Two files are the ", "duplicate migration file"),
                 # It writes its state there, to a table that may be somebody else's, or is not there.
@@ -208,9 +208,10 @@ class Turns:
 
     def _settings(self) -> dict[str, Any]:
         """Return the options with which we do no more than golang-migrate can."""
-        settings: dict[str, Any] = {}
+        # It may have rolled back what our history has as applied, and asks nobody.
+        settings: dict[str, Any] = {"history_ahead": "ignore"}
         if self._dirty() is not None and self._made_by == "ours":
-            # Where golang-migrate has left a migration half done we do not know how far it got, and refuse anyway.
+            # Where golang-migrate was interrupted we do not know how far it got, and refuse anyway.
             settings["resume"] = False
         if "arrives below" in self._scenario.parts:
             settings["out_of_order"] = "ignore"

@@ -120,7 +120,7 @@ def test_main_path(
 
     see = runners.see
     see("check mode", run("migrate", "--check"), '"pending: up 1 people", "pending: up 2 email"', None, failures=0)
-    see("migrate", run("migrate"), "from version none to 2, 2 migration(s)", (2, 0), failures=0)
+    see("migrate", run("migrate"), "from no version yet to version 2, 2 migrations", (2, 0), failures=0)
     see("again", run("migrate"), "nothing to do, at version 2", (2, 0), changed=0, failures=0)
     see("rollback", run("rollback", migrate_steps=1), "down 2 email: ", (1, 0), failures=0)
     runners.team.repository.commit(BROKEN)

@@ -50,14 +50,14 @@ def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
     assert not [name for name in team.files() if name.startswith("fetched")]
 
     first = playbook(MIGRATE, inventory, extra_vars={"tower_user_name": "alice", "awx_job_id": 17})
-    assert said(first, "stock")[0] == f"{team.databases['stock']}: from version none to 2, 2 migration(s)"
+    assert said(first, "stock")[0] == f"{team.databases['stock']}: from no version yet to version 2, 2 migrations"
     assert [line.split(":")[0] for line in said(first, "orders")[1:]] == ["up 1 people", "up 2 email"]
     assert team.version("orders") == team.version("stock") == (2, 0)
     # One repository and directory: one fetched tree for both databases.
     assert len(list((team.home / "fetched").iterdir())) == 1
 
     table = said(playbook(STATUS, inventory), "orders")
-    assert table[0] == f"{team.databases['orders']}: version 2, 0 migration(s) pending"
+    assert table[0] == f"{team.databases['orders']}: version 2, 0 migrations pending"
     commit = team.repository.git("rev-parse", "main").strip()
     assert [steady(line) for line in table[1:]] == [
         f"attempts      WHEN  applied         TIME s  up 2 email, by alice, job 17, commit {commit[:8]}",
@@ -112,7 +112,7 @@ def test_steps_and_targets(team: Team, playbook: RunPlaybook) -> None:
     def run(name: str, *options: str, **variables: Any) -> PlaybookResult:
         return playbook(name, team.inventory(), "--limit", "orders", *options, extra_vars=variables)
 
-    assert "1 migration(s)" in said(run(MIGRATE, "-e", "migrate_steps=1"), "orders")[0]
+    assert ", 1 migration" in said(run(MIGRATE, "-e", "migrate_steps=1"), "orders")[0]
     assert team.version("orders") == (1, 0)
     # An empty answer is none; a 0 is one, and must not become "all that is pending".
     assert run(MIGRATE, migrate_steps=0).rc != 0 or team.version("orders") == (1, 0)
@@ -147,7 +147,7 @@ def test_one_of_several_fails(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(MIGRATE, team.inventory(), extra_vars={"awx_job_id": 1}, env={"ANSIBLE_SHOW_CUSTOM_STATS": "yes"})
     assert failure(result, "orders").startswith("0001_people.up.sql:1:1: statement 1 failed: (1050)")
     message = result.result("stock", "Say what happened")["msg"]
-    assert message[0] == f"stock ({team.databases['stock']}): from version none to 2, 2 migration(s)"
+    assert message[0] == f"stock ({team.databases['stock']}): from no version yet to version 2, 2 migrations"
     assert message[-1] == "orders: failed"
     stats = result.stdout.partition("CUSTOM STATS")[2]
     assert '"stock": {' in stats
@@ -165,13 +165,13 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     assert result.stats["orders"]["rescued"] == 0
     assert result.result("orders", "Apply the migrations")["line"] == 2
     assert team.version("orders") == (3, 1)
-    assert "because lock is false" in " ".join((result.stdout + result.stderr).split())
+    assert "Locking is off: nothing prevents concurrent runs on" in " ".join((result.stdout + result.stderr).split())
 
     status = playbook(STATUS, inventory, "--limit", "orders")
     commit, schema, account = team.repository.git("rev-parse", "main")[:8], team.databases["orders"], getpass.getuser()
     assert [steady(line) for line in said(status, "orders")] == [
-        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first 1 statement(s) are done",
-        "half done     up 3 wrong, at statement 2",
+        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first 1 statement is done",
+        "interrupted   up 3 wrong, at statement 2",
         f"started       WHEN by {account} on {platform.node()}",
         f"error         Table '{schema}.nobody' doesn't exist",
         f"attempts      WHEN  failed          TIME s  up 3 wrong, by {account}, commit {commit}",
@@ -202,14 +202,14 @@ def test_failed_migration_then_corrected(team: Team, playbook: RunPlaybook) -> N
     wait = "SELECT @@lock_wait_timeout, 'mail', 1;\n"
     team.repository.commit({"db/0003_slow.up.sql": f"ALTER TABLE people ADD a INT;\nINSERT INTO people {wait}"})
     corrected = run(MIGRATE, migrate_resume_from="2", migrate_lock_wait_timeout=7, migrate_lock_wait_retries=1)
-    assert said(corrected, "orders")[1] == "goes on with version 3 at statement 2"
+    assert said(corrected, "orders")[1] == "resuming version 3 at statement 2"
     assert team.mariadb.query("SELECT id FROM people", team.databases["orders"]) == [(7,)]
 
     people = "CREATE TABLE people (id BIGINT PRIMARY KEY);\n"
     team.repository.commit({"db/0000_late.up.sql": "SELECT 1;\n", "db/0001_people.up.sql": people})
     assert "Changed since applied: 0001_people.up.sql." in failure(run(MIGRATE, migrate_checksums="fail"), "orders")
     status = said(run(STATUS), "orders")
-    assert status[0].endswith("version 3, 0 migration(s) pending, 1 file(s) changed, 1 version(s) out of order")
+    assert status[0].endswith("version 3, 0 migrations pending, 1 file changed, 1 version out of order")
     assert status[1:3] == ["changed       0001_people.up.sql", "out of order  0"]
     late = run(MIGRATE, migrate_out_of_order="apply", migrate_checksums="ignore")
     assert said(late, "orders")[1].startswith("up 0 late: ")

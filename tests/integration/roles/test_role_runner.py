@@ -62,7 +62,7 @@ def test_a_private_folder_and_the_way_through_it(team: Team, playbook: RunPlaybo
     assert changed(playbook(PREPARE, private(team.home), "--check")) == {"runner": 0}
 
     done = playbook("dbops.migrations.migrate", team.inventory(migrate_python=None))
-    assert said(done, "orders")[0].endswith("from version none to 2, 2 migration(s)")
+    assert said(done, "orders")[0].endswith("from no version yet to version 2, 2 migrations")
 
 
 def test_libraries_are_those_that_the_modules_name() -> None:

@@ -164,9 +164,9 @@ def walk(machine: Machine, said_before: Sequence[str], **variables: Any) -> None
 
     become = {"ansible_become": True, "ansible_become_user": user} if user != ACCOUNT else {}
     status = machine.migrate("status", **become)
-    assert "version none, 2 migration(s) pending" in said(status, "orders")[0]
+    assert "no version yet, 2 migrations pending" in said(status, "orders")[0]
     done = machine.migrate("migrate", **become)
-    assert said(done, "orders")[0].endswith("from version none to 2, 2 migration(s)")
+    assert said(done, "orders")[0].endswith("from no version yet to version 2, 2 migrations")
     assert machine.team.version("orders") == (2, 0)
 
     assert changed(machine.prepare(**variables)) == {"runner": 0}

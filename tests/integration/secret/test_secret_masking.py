@@ -74,7 +74,7 @@ class TestFaults:
         assert "Traceback" in result["exception"]
         assert "********" in result["exception"]
         message: str = result["msg"]
-        assert message.startswith("This is a fault of dbops.migrations, please report it: ")
+        assert message.startswith("This is a bug in dbops.migrations, please report it: ")
         assert "Traceback" not in message
         return message
 

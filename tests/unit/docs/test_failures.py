@@ -10,7 +10,6 @@ import ast
 import re
 from collections.abc import Iterator
 
-import pytest
 from parts import CHECKOUT
 
 CALLS = ("Error", "DirectoryMissing", "AnsibleLookupError", "warn")
@@ -59,7 +58,7 @@ def test_there_are_messages() -> None:
     assert len(MESSAGES) > 100
 
 
-@pytest.mark.parametrize(("place", "pieces"), MESSAGES, ids=[place for place, _pieces in MESSAGES])
-def test_every_message_is_explained(place: str, pieces: list[str]) -> None:
-    first = [piece[:30] for piece in pieces[:3]]
-    assert any(piece in PAGE for piece in first), f"{place}: none of {first} is in docs/failures.md"
+def test_every_message_is_explained() -> None:
+    """One of the first pieces of each stands in the page."""
+    first = {place: [piece[:30] for piece in pieces[:3]] for place, pieces in MESSAGES}
+    assert {place: pieces for place, pieces in first.items() if not any(piece in PAGE for piece in pieces)} == {}

@@ -124,7 +124,7 @@ def test_pending(version: int | None, versions: list[int]) -> None:
 
 
 def finish(version: int, direction: str, at: Optional[int], **goal: Any) -> Plan:
-    """Plan what comes after a migration that was left half done, the state being ``at``, dirty."""
+    """Plan what comes after a migration that was interrupted, the state being ``at``, dirty."""
     return make_plan(SOURCE, State(at, True), Goal(**goal), Unfinished(version, direction))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
-from ..._mysql.statements import text_literal
+from ..._mysql.statements import identifier, text_literal
 from ..model import Move, State
 
 RUNNING = "running"
@@ -105,7 +105,7 @@ class HistoryTable:
     def __init__(self, session: Session, table: str) -> None:
         self._session = session
         self._name = table
-        self.table = f"{_quoted(session.schema)}.{_quoted(table)}"
+        self.table = f"{identifier(session.schema)}.{identifier(table)}"
 
     def exists(self) -> bool:
         """Tell whether the table is there.
@@ -202,7 +202,3 @@ def literal(value: Any) -> str:
     if value is None:
         return "NULL"
     return repr(value) if isinstance(value, (int, float)) else text_literal(value)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

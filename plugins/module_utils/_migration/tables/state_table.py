@@ -13,6 +13,7 @@ from typing import Optional
 
 from ..._core.errors import Error
 from ..._mysql.session import Session
+from ..._mysql.statements import identifier
 from ..model import State
 
 # Seconds that a server takes at most to undo what was open when it was killed.
@@ -30,9 +31,9 @@ class StateTable:
     def __init__(self, session: Session, table: str) -> None:
         self._session = session
         self._table = table
-        self._quoted = _quoted(table)
+        self._quoted = identifier(table)
         # A migration may have left the schema, by USE.
-        self._qualified = f"{_quoted(session.schema)}.{self._quoted}"
+        self._qualified = f"{identifier(session.schema)}.{self._quoted}"
 
     def read(self, now: bool = False) -> State:
         """Return what the table says; a table that is not there says that nothing is applied.
@@ -122,7 +123,3 @@ class StateTable:
                 "something else and is left alone; choose another migrations_table."
             )
         return bool(columns)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
