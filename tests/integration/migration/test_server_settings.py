@@ -46,7 +46,8 @@ class Servers:
         """Return a server of that kind with these options, and with the account ``plain``."""
         if kind not in self._servers:
             folder = self._stack.enter_context(private_folder(kind))
-            server = self._stack.enter_context(KINDS[kind](folder))
+            server = KINDS[kind](folder)
+            self._stack.enter_context(server)
             server.query(f"CREATE USER plain@'%' IDENTIFIED BY '{server.password}'")
             server.query("GRANT ALL ON `test\\_%`.* TO plain@'%'")
             self._servers[kind], self._plain[kind], self._options[kind] = server, server._options, ()
