@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-MARIADB, MYSQL = ("mariadb",), ("mysql",)
+# Servers by their names in parts.servers. MariaDB 11.8 has defaults of its own for collations.
+MARIADB, NEWER, MYSQL = ("mariadb",), ("mariadb-11.8",), ("mysql",)
 BOTH = (*MARIADB, *MYSQL)
+ALL = (*MARIADB, *NEWER, *MYSQL)
 
 
 @dataclass(frozen=True)
@@ -115,9 +117,16 @@ _GTID = (*_BINLOG, "--gtid-mode=ON", "--enforce-gtid-consistency=ON")
 _BARE = "CREATE TABLE shown (a INT);\nINSERT INTO shown VALUES (1);\n"
 
 PLAIN = [
-    Setting("defaults", more=_JOINED, short=True),
+    Setting("defaults", servers=ALL, more=_JOINED, short=True),
+    Setting("no character_set_collations", {"character_set_collations": "''"}, servers=NEWER, more=_JOINED),
+    Setting(
+        "character_set_collations of another",
+        {"character_set_collations": "'utf8mb4=utf8mb4_bin'"},
+        servers=NEWER,
+        more=_JOINED,
+    ),
     _connect("SET autocommit=0", better=_OPEN_TRANSACTION, short=True),
-    _connect(_UNICODE, more=_JOINED, short=True),
+    _connect(_UNICODE, servers=ALL, more=_JOINED, short=True),
     _connect("SET NAMES latin1"),
     _connect("SET NAMES utf8mb4 COLLATE utf8mb4_bin", more=_JOINED),
     _connect("SET sql_mode='ANSI_QUOTES'", short=True),
@@ -127,7 +136,9 @@ PLAIN = [
     _connect("SET time_zone='+05:30', group_concat_max_len=7"),
     Setting("character_set_server latin1", {"character_set_server": "'latin1'"}, more=_JOINED),
     Setting("collation_server utf8mb4_bin", {"collation_server": "'utf8mb4_bin'"}, more=_JOINED),
-    Setting("collation_server utf8mb4_unicode_ci", {"collation_server": "'utf8mb4_unicode_ci'"}, more=_JOINED),
+    Setting(
+        "collation_server utf8mb4_unicode_ci", {"collation_server": "'utf8mb4_unicode_ci'"}, servers=ALL, more=_JOINED
+    ),
     Setting(
         "default_collation_for_utf8mb4 utf8mb4_general_ci",
         {"default_collation_for_utf8mb4": "'utf8mb4_general_ci'"},

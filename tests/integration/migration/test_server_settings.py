@@ -28,11 +28,10 @@ from integration.migration.turns import Golang, Ours
 from parts import NotAvailable, private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
+from parts.servers import SERVERS
 
-KINDS: dict[str, type[MariaDB] | type[MySQL]] = {"mariadb": MariaDB, "mysql": MySQL}
 
-
-class Servers:
+class Pool:
     """One server of each kind; it is started again when other options are asked for."""
 
     def __init__(self, stack: ExitStack) -> None:
@@ -46,7 +45,7 @@ class Servers:
         """Return a server of that kind with these options, and with the account ``plain``."""
         if kind not in self._servers:
             folder = self._stack.enter_context(private_folder(kind))
-            server = KINDS[kind](folder)
+            server = SERVERS[kind](folder)
             self._stack.enter_context(server)
             server.query(f"CREATE USER plain@'%' IDENTIFIED BY '{server.password}'")
             server.query("GRANT ALL ON `test\\_%`.* TO plain@'%'")
@@ -66,9 +65,9 @@ class Servers:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
+def pool() -> Iterator[Pool]:
     with ExitStack() as stack:
-        yield Servers(stack)
+        yield Pool(stack)
 
 
 class Twins:
@@ -163,9 +162,9 @@ def _cases() -> Iterator[Any]:
 
 
 @pytest.fixture
-def twins(kind: str, setting: Setting, servers: Servers, tmp_path: Path, forks: Forks) -> Iterator[Twins]:
+def twins(kind: str, setting: Setting, pool: Pool, tmp_path: Path, forks: Forks) -> Iterator[Twins]:
     try:
-        server = servers.get(kind, setting.options)
+        server = pool.get(kind, setting.options)
     except NotAvailable as reason:
         pytest.skip(str(reason))
     if not setting.options:
@@ -198,7 +197,7 @@ def test_the_cycle_is_golang_migrates(setting: Setting, twins: Twins, golang_mig
     info = twins.info()
     assert (info["version"], info["dirty"]) == (3, True)
     if not setting.by_hand:
-        assert info["statement"]["done"] == REFUSED - 1
+        assert info["attempt"]["done"] == REFUSED - 1
     before = twins.ours.query("SELECT * FROM schema_migrations_history ORDER BY id"), twins.everything(twins.ours)
     planned = twins.check()
     if not setting.by_hand:
