@@ -16,10 +16,10 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-matrix test-ends docs fuzz soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-matrix test-ends docs fuzz soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
@@ -47,7 +47,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -90,6 +90,9 @@ soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants,
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
+
+test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
+	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)
 
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix

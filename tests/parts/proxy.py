@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     # It came with Python 3.11.
     from typing import Self
 
-_CUT, _STALL = b"c", b"s"
 _CHUNK = 1 << 16
 # How much is under way in one direction, in chunks, before the sender has to wait.
 _WINDOW = 256
@@ -49,11 +48,14 @@ class Proxy:
         self._command = [sys.executable, "-I", str(Path(__file__)), host, str(port), str(delay)]
 
     def __enter__(self) -> Self:
+        self.has_sprung = False
         self._orders, theirs = socket.socketpair()
+        # Unbuffered, so that a line that has come shows to select.
+        self._answers = self._orders.makefile("rb", buffering=0)
         with theirs:
             # A session of its own keeps Ctrl-C away from it.
             self._process = subprocess.Popen(self._command, stdin=theirs.fileno(), start_new_session=True)
-        self.port = int(self._answer())
+        self.port = int(self._line() or 0)
         return self
 
     def __exit__(
@@ -64,30 +66,70 @@ class Proxy:
 
     def cut(self) -> None:
         """Reset every connection, on both sides; what is under way is lost. New connections are let through."""
-        self._order(_CUT)
+        self._order("cut")
 
     def stall(self) -> None:
         """Forward nothing from now on, and close nothing: a network that has gone away."""
-        self._order(_STALL)
+        self._order("stall")
 
-    def _order(self, order: bytes) -> None:
-        self._orders.sendall(order)
-        self._answer()
+    def trap(self, way: str, offset: int, then: str) -> None:
+        """Lay a trap for the next connection, which springs when so many bytes have passed in one direction.
 
-    def _answer(self) -> bytes:
-        answer = self._orders.recv(16)
-        if not answer:
-            raise RuntimeError("The proxy has ended.")
+        :param way: ``up`` to the server, or ``down`` to the client.
+        :param then: ``reset`` cuts the connection on both sides; ``close`` lets the server read all that has passed,
+            and then see the end; ``hold`` forwards nothing until release() or cut().
+        """
+        self.has_sprung = False
+        self._order(f"trap {way} {offset} {then}")
+
+    def release(self) -> None:
+        """Let a connection that is held go on."""
+        self._order("release")
+
+    def passed(self) -> tuple[int, int]:
+        """Return how many bytes the latest connection has taken to the server, and back."""
+        up, down = self._order("passed").split()
+        return int(up), int(down)
+
+    def sprung(self) -> bool:
+        """Tell whether the trap has sprung."""
+        while select.select([self._orders], [], [], 0)[0]:
+            self._line()
+        return self.has_sprung
+
+    def _order(self, order: str) -> str:
+        self._orders.sendall(order.encode() + b"\n")
+        while (answer := self._line()) is None:
+            pass
         return answer
+
+    def _line(self) -> str | None:
+        """Return an answer; None for word of the trap."""
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError("The proxy has ended.")
+        if line == b"sprung\n":
+            self.has_sprung = True
+            return None
+        return line.decode().strip()
 
 
 class _Way:
-    """One direction of a connection: what has arrived, and when it is due."""
+    """One direction of a connection: what has arrived, and when it is due.
+
+    :ivar passed: how many bytes have gone on.
+    :ivar limit: how many may.
+    """
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
         self.source, self.sink = source, sink
         self.chunks: deque[tuple[float, bytes]] = deque()
         self.open = True
+        self.passed = 0
+        self.limit: int | None = None
+
+    def is_full(self) -> bool:
+        return self.limit is not None and self.passed >= self.limit
 
     def take(self, delay: float) -> None:
         chunk = self.source.recv(_CHUNK)
@@ -99,10 +141,13 @@ class _Way:
         if not chunk:
             self.sink.shutdown(socket.SHUT_WR)
             return
+        allowed = chunk if self.limit is None else chunk[: self.limit - self.passed]
+        sent = 0
         with contextlib.suppress(BlockingIOError):
-            chunk = chunk[self.sink.send(chunk) :]
-        if chunk:
-            self.chunks.appendleft((due, chunk))
+            sent = self.sink.send(allowed)
+        self.passed += sent
+        if chunk[sent:]:
+            self.chunks.appendleft((due, chunk[sent:]))
 
 
 class _Forwarder:
@@ -114,9 +159,16 @@ class _Forwarder:
         self._listener = socket.create_server((Proxy.host, 0))
         self._connections: list[tuple[_Way, _Way]] = []
         self._stalled = False
+        # What is done about the next connection, and about the one for which that was meant.
+        self._trap: tuple[str, int, str] | None = None
+        self._trapped: tuple[tuple[_Way, _Way], _Way, str] | None = None
+        self._held: tuple[_Way, _Way] | None = None
+        self._latest: tuple[_Way, _Way] | None = None
+        # They are read until the server has seen that nothing more comes.
+        self._closing: list[socket.socket] = []
 
     def run(self) -> None:
-        self._orders.sendall(b"%d" % self._listener.getsockname()[1])
+        self._say(str(self._listener.getsockname()[1]))
         while True:
             now = time.monotonic()
             reading = [way.source for way in self._ways() if way.open and len(way.chunks) < _WINDOW]
@@ -125,16 +177,25 @@ class _Forwarder:
             later = [way.chunks[0][0] - now for way in waiting if way.chunks[0][0] > now]
             # Not epoll or poll, whose time counts in whole milliseconds.
             wait = max(0, min(later) - _EARLY) if later else None
-            readable, writable, _errors = select.select([self._orders, self._listener, *reading], writing, [], wait)
-            if self._orders in readable and not self._obey(self._orders.recv(1)):
+            readable, writable, _errors = select.select(
+                [self._orders, self._listener, *self._closing, *reading], writing, [], wait
+            )
+            if self._orders in readable and not self._obey(self._orders.recv(_CHUNK)):
                 return
+            for end in [each for each in self._closing if each in readable]:
+                self._drain(end)
             if self._listener in readable:
                 self._accept()
             for connection in list(self._connections):
                 self._forward(connection, readable, writable)
 
     def _ways(self) -> list[_Way]:
-        return [] if self._stalled else [way for connection in self._connections for way in connection]
+        if self._stalled:
+            return []
+        return [way for connection in self._connections if connection is not self._held for way in connection]
+
+    def _say(self, line: str) -> None:
+        self._orders.sendall(line.encode() + b"\n")
 
     def _accept(self) -> None:
         client, _address = self._listener.accept()
@@ -146,7 +207,13 @@ class _Forwarder:
         for end in (client, server):
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connections.append((_Way(client, server), _Way(server, client)))
+        self._latest = _Way(client, server), _Way(server, client)
+        self._connections.append(self._latest)
+        if self._trap is not None:
+            direction, offset, then = self._trap
+            way = self._latest[direction == "down"]
+            way.limit = offset
+            self._trap, self._trapped = None, (self._latest, way, then)
 
     def _forward(
         self, connection: tuple[_Way, _Way], readable: list[socket.socket], writable: list[socket.socket]
@@ -160,7 +227,9 @@ class _Forwarder:
         except OSError:
             self._end(connection)
             return
-        if not any(way.open or way.chunks for way in connection):
+        if self._trapped is not None and self._trapped[0] is connection and self._trapped[1].is_full():
+            self._spring(*self._trapped)
+        elif not any(way.open or way.chunks for way in connection):
             self._end(connection)
 
     def _end(self, connection: tuple[_Way, _Way]) -> None:
@@ -168,18 +237,53 @@ class _Forwarder:
         for way in connection:
             way.source.close()
 
+    def _spring(self, connection: tuple[_Way, _Way], way: _Way, then: str) -> None:
+        self._trapped, way.limit = None, None
+        if then == "hold":
+            self._held = connection
+        else:
+            self._connections.remove(connection)
+            client, server = connection[0].source, connection[0].sink
+            if then == "reset":
+                _reset(server)
+                _reset(client)
+            else:
+                for end in (client, server):
+                    self._closing.append(end)
+                    with contextlib.suppress(OSError):
+                        end.shutdown(socket.SHUT_WR)
+        self._say("sprung")
+
+    def _drain(self, end: socket.socket) -> None:
+        try:
+            left = end.recv(_CHUNK)
+        except OSError:
+            left = b""
+        if not left:
+            self._closing.remove(end)
+            end.close()
+
     def _obey(self, order: bytes) -> bool:
-        if order == _CUT:
+        """Do what an order says; no order is the end of the process that gives them."""
+        what, *words = order.decode().split() or [""]
+        answer = "done"
+        if what == "cut":
             for connection in self._connections:
                 for way in connection:
                     _reset(way.source)
             self._connections.clear()
-        elif order == _STALL:
+            self._held = self._trapped = None
+        elif what == "stall":
             self._stalled = True
-        if order:
-            self._orders.sendall(order)
-        # No order is the end of the process that gives them.
-        return bool(order)
+        elif what == "trap":
+            self._trap = words[0], int(words[1]), words[2]
+        elif what == "release":
+            self._held = None
+        elif what == "passed":
+            answer = " ".join(str(way.passed) for way in self._latest or ())
+        if what:
+            self._say(answer)
+        return bool(what)
 
 
 def _reset(end: socket.socket) -> None:
