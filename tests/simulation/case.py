@@ -53,7 +53,7 @@ class Case(NamedTuple):
 
     def server(self) -> Server:
         """Return the server at the beginning."""
-        server = _template(self.mariadb).copy()
+        server = template(self.mariadb).copy()
         server.version, server.atomic, server.tracks = self.version, self.atomic, self.tracks
         return server
 
@@ -68,7 +68,8 @@ class Case(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def _template(mariadb: bool) -> Server:
+def template(mariadb: bool) -> Server:
+    """Return a server with what is there before the first file."""
     server = Server(mariadb, 0)
     connection = Connection(server, SCHEMA)
     for text in SETUP:

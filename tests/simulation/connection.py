@@ -50,7 +50,7 @@ class Connection:
         self.temporary: dict[tuple[str, str], Table] = {}
         self.variables: dict[str, Any] = {}
         self.settings: dict[str, Any] = {
-            "sql_mode": server.settings["sql_mode"], "group_concat_max_len": 1024, "character_set_client": "utf8mb4",
+            "sql_mode": server.settings["sql_mode"], "group_concat_max_len": 1 << 20 if server.mariadb else 1024, "character_set_client": "utf8mb4",
             "character_set_results": "utf8mb4", "character_set_connection": "utf8mb4",
             "collation_connection": "utf8mb4_general_ci", "lock_wait_timeout": 86400,
         }  # fmt: skip
@@ -164,7 +164,7 @@ class Connection:
     def xa_move(self, name: str, before: str, after: str) -> None:
         """XA END, XA PREPARE."""
         if self.xa != (name, before):
-            raise SqlError(1399 if self.xa else 1397, "XAER_RMFAIL" if self.xa else "XAER_NOTA")
+            raise SqlError(1399, "XAER_RMFAIL")
         self.xa = name, after
         if after == "PREPARED":
             self.server.prepared[name] = list(self.undo)

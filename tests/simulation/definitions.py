@@ -46,6 +46,8 @@ def _create_table(match: re.Match[str]) -> Operation:
             if (schema, plain) in connection.temporary:
                 raise SqlError(1050, f"Table '{plain}' already exists")
             connection.temporary[schema, plain] = table
+            # MySQL counts that as a part of a transaction.
+            connection.registered |= not server.mariadb and table.transactional
             connection.row_count = 0
             return None
         connection.refuse_if_busy()

@@ -161,7 +161,7 @@ def _set(match: re.Match[str]) -> Operation:
         name, _equals, value = (piece.strip() for piece in re.sub(":=", "=", part).partition("="))
         words = name.lower().replace("@@", "").replace(".", " ").split()
         scope = words.pop(0) if len(words) > 1 else ""
-        bare = re.fullmatch(r"ON|OFF|\w*[a-z_]\w*", value) and not value.upper() == "NULL"
+        bare = re.fullmatch(r"\w*[A-Za-z_]\w*", value) and value.upper() != "NULL" and not words[0].startswith("@")
         constant = {"ON": "1", "OFF": "0"}.get(value.upper(), f"'{value}'") if bare else value
         changes.append((scope, words[0], expression(constant)))
 
