@@ -120,6 +120,7 @@ class Connection:
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT; without a transaction it holds for nothing."""
+        self.refuse_if_busy()
         self.savepoints.pop(name, None)
         if self.in_transaction or not self.autocommit:
             self.savepoints[name] = len(self.undo)
@@ -242,6 +243,12 @@ class Connection:
         schema, _dot, plain = name.replace("`", "").rpartition(".")
         return schema or self.schema, plain
 
+    def exists(self, name: str) -> None:
+        """Refuse a table that is not there."""
+        key = self.split(name)
+        if key not in self.temporary and self.server.find(key[0], "TABLE", key[1]) is None:
+            raise SqlError(1146, f"Table '{key[0]}.{key[1]}' doesn't exist")
+
     def table(self, name: str, write: bool) -> Table:
         """Return the table that a statement reads or writes, by way of a view if the name is one's.
 
@@ -336,6 +343,7 @@ class Connection:
             if table is None:
                 raise SqlError(1146, f"Table '{name}' doesn't exist")
             found[key] = how
+            self.registered |= isinstance(table, Table) and table.transactional
         self.locked = found
 
     def unlock_tables(self) -> None:

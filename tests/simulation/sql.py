@@ -263,6 +263,9 @@ def _prepare(match: re.Match[str]) -> Operation:
         if not found:
             raise SqlError(1064, "You have an error in your SQL syntax near 'NULL'")
         compile_statement(str(found))
+        target = re.match(r"INSERT INTO (\S+)", str(found))
+        if target is not None:
+            connection.exists(target[1])
         connection.statements[name] = str(found)
         connection.row_count = 0
         return None
