@@ -52,7 +52,9 @@ class Connection:
         self.settings: dict[str, Any] = {
             "sql_mode": server.settings["sql_mode"], "group_concat_max_len": 1 << 20 if server.mariadb else 1024, "character_set_client": "utf8mb4",
             "character_set_results": "utf8mb4", "character_set_connection": "utf8mb4",
-            "collation_connection": "utf8mb4_general_ci", "lock_wait_timeout": 86400,
+            "collation_connection": "utf8mb4_general_ci", "lock_wait_timeout": 86400, "binlog_format": "ROW",
+            "transaction_isolation": "REPEATABLE-READ", "tx_isolation": "REPEATABLE-READ",
+            "max_allowed_packet": 1 << 24,
         }  # fmt: skip
         self.statements: dict[str, str] = {}
         self.row_count, self.last_insert_id = -1, 0
@@ -178,6 +180,8 @@ class Connection:
     def xa_end(self, name: str, keep: bool, one_phase: bool = False) -> None:
         """XA COMMIT, XA ROLLBACK."""
         if self.xa is None:
+            if one_phase and self.in_transaction:
+                raise SqlError(1400 if self.server.mariadb else 1399, "XAER_OUTSIDE")
             if name not in self.server.prepared or one_phase:
                 raise SqlError(1397, "XAER_NOTA: Unknown XID")
             entries = self.server.prepared.pop(name)

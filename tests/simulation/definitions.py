@@ -107,6 +107,8 @@ def _alter(match: re.Match[str]) -> Operation:
     def run(connection: Connection) -> Rows:
         server = connection.server
         schema, plain = connection.split(name)
+        if connection.locked is not None and (schema, plain) not in connection.locked:
+            raise SqlError(1100, f"Table '{plain}' was not locked with LOCK TABLES")
         try:
             table = _existing(connection, name)
         except SqlError:
@@ -213,6 +215,8 @@ def _create_program(match: re.Match[str]) -> Operation:
             if softly:
                 return None
             raise SqlError(1304, f"{sort} {plain} already exists")
+        if sort == "TRIGGER":
+            _existing(connection, f"{schema}.{on}")
         thing = Program(schema, sort, plain, text, on, parameters)
         connection.define(lambda: connection.server.add(thing, kind))
         return None

@@ -31,8 +31,8 @@ from .work import File
 
 OWN_TABLES = (STATE, HISTORY)
 _ANSWER = re.compile(r"resume_from: (\d+)")
-_TEMPORARY = "temporary table"
-_DONE = re.compile(r"its first (\d+) statement\(s\) are done|(nothing of it is done)")
+_LOST = "which went with its connection"
+_DONE = re.compile(r"(?i)its first (\d+) statements? (?:is|are) done|(nothing of it is done)")
 _OPTIONS = {name: option.get("default") for name, option in migration_apply.SPEC.argument_spec.items()}
 
 
@@ -175,10 +175,14 @@ def _nothing(_where: str, _connection: Any) -> None:
 def _outcome(message: str, results: dict[str, Any]) -> Outcome:
     found = _DONE.search(message)
     done = None if found is None else int(found[1] or 0)
-    answers = tuple(sorted({int(number) for number in _ANSWER.findall(message)}))
-    lost = _TEMPORARY in message or "the locks" in message
-    if answers or (lost and "resume_from" in message):
-        return Outcome("asked", message, results, answers, done, lost)
+    doubt = results.get("in_doubt")
+    if doubt is not None:
+        answers = (doubt["first"], doubt["last"] + 1)
+        if answers != (min(named := [int(text) for text in _ANSWER.findall(message)], default=0), max(named, default=0)):
+            return Outcome("bug", f"in_doubt is {doubt}, but the message says: {message}", results)
+        return Outcome("asked", message, results, answers, done)
+    if _LOST in message:
+        return Outcome("asked", message, results, (), done, lost=True)
     return Outcome("failed", message, results, (), done)
 
 

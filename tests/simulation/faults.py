@@ -54,7 +54,7 @@ class Faults:
 
     :ivar struck: where it happened, and in which statement; None as long as it has not.
     :ivar place: which statement of a packet was running.
-    :ivar packet: the statement of a file that is in the packet.
+    :ivar packet: the statement of a file that is in the packet; struck_packet: that was in it when it happened.
     :ivar count: how many points have been passed.
     :ivar handlers: what the run has registered for signals.
     :ivar refusal: the statement of a file that was refused last.
@@ -65,7 +65,7 @@ class Faults:
         self.fault, self.trace = fault, trace
         self.struck: Optional[tuple[str, str]] = None
         self.place = self.count = 0
-        self.packet = ""
+        self.packet = self.struck_packet = ""
         self.handlers: dict[int, Any] = {}
         self.sessions: list[Any] = []
         self.refusal: Optional[str] = None
@@ -76,8 +76,6 @@ class Faults:
     def point(self, where: str, connection: Connection) -> None:
         """Something may go wrong here."""
         self.count += 1
-        if self.trace is not None:
-            self.trace.append(f"{where}: {connection.text or 'own'}")
         if self._left > 0:
             self._left -= 1
             if self._left == 0:
@@ -88,7 +86,7 @@ class Faults:
         if kind == "refuse" and not self._can_refuse(where):
             self._left = 1
             return
-        self.struck = where, connection.text
+        self.struck, self.struck_packet = (where, connection.text), self.packet
         if kind == "crash":
             self._dead = self.fault.client_too
             raise Broken(crash=True, client_too=self.fault.client_too)

@@ -26,7 +26,7 @@ Operation = Callable[["Connection"], Rows]
 STATE = "schema_migrations"
 HISTORY = "schema_migrations_history"
 _OWN_TABLE = rf"(?:`{SCHEMA}`\.)?`(?:{STATE}|{HISTORY})`"
-_LITERAL = r"(?:_utf8mb4 X'[0-9a-f]*'|'[^']*'|NULL|LAST_INSERT_ID\(\)|-?[\d.]+(?:e[-+]?\d+)?)"
+_LITERAL = r"(?:_utf8mb4 X'[0-9a-f]*'|'(?:[^']|'')*'|NULL|LAST_INSERT_ID\(\)|-?[\d.]+(?:e[-+]?\d+)?)"
 _VALUES = re.compile(_LITERAL)
 _CHANGES = re.compile(rf"(\w+) = ({_LITERAL})")
 _WRITES = re.compile(
@@ -40,7 +40,7 @@ _STARTS = (f"INSERT INTO `{SCHEMA}`.`{STATE}", f"INSERT INTO `{STATE}", f"UPDATE
 
 def compile_own(text: str) -> Optional[Operation]:
     """Return what carries a statement of the engine's out; None if it is none of the engine's."""
-    if text.startswith(_STARTS):
+    if text.startswith(_STARTS) and " SET progress = NULL, error = IF(" not in text:
         match = _WRITES.fullmatch(text)
         if match is not None:
             return lambda connection: _write(connection, match)
@@ -61,7 +61,7 @@ def literal(connection: Connection, text: str) -> Any:
     if text.startswith("_utf8mb4"):
         return bytes.fromhex(text[text.index("'") + 1 : -1]).decode()
     if text.startswith("'"):
-        return text[1:-1]
+        return text[1:-1].replace("''", "'")
     if text == "NULL":
         return None
     if text.startswith("LAST"):
@@ -150,7 +150,45 @@ def _columns(connection: Connection, match: re.Match[str]) -> Rows:
     if not isinstance(table, Table):
         return []
     kinds = {"version": "bigint", "dirty": "tinyint"}
-    return [(name, kinds.get(name, "text"))[: 2 if match["kind"] else 1] for name in table.columns]
+    wanted = 3 if match["more"] else 2 if match["kind"] else 1
+    return [(name, kinds.get(name, "text"), 0)[:wanted] for name in table.columns]
+
+
+def _forget(connection: Connection, match: re.Match[str]) -> Rows:
+    """Empty what older attempts kept to be resumed."""
+    table = connection.table(match[1], write=True)
+    rows = [
+        {**row, "progress": None, "error": None}
+        if row["id"] < int(match[2]) and row["progress"] is not None and row["direction"] in ("up", "down")
+        else row
+        for row in table.rows
+    ]
+    if rows != table.rows:
+        connection.put(table, rows)
+    return None
+
+
+def _is_transactional(connection: Connection, match: re.Match[str]) -> Rows:
+    table = connection.server.find(match["schema"], "TABLE", match["name"])
+    return [(int(table.transactional),)] if isinstance(table, Table) else []
+
+
+def _dictionary(connection: Connection, match: re.Match[str]) -> Rows:
+    """Tell of each table whether it is one, whether its engine has transactions, and which triggers it has."""
+    found: list[tuple[Any, ...]] = []
+    for number, of, schema, name in _ASKED.findall(match[0]):
+        key = bytes.fromhex(schema).decode(), "TABLE", bytes.fromhex(name).decode()
+        thing = connection.server.objects.get(key)
+        if thing is None:
+            continue
+        if of == "triggers":
+            triggers = connection.server.triggers(thing) if isinstance(thing, Table) else []
+            found += [(number, 1, 0)] * len(triggers)
+        elif isinstance(thing, Table):
+            found.append((number, 1, int(thing.transactional)))
+        else:
+            found.append((number, 0, None))
+    return found
 
 
 def _written(connection: Connection, match: re.Match[str]) -> Rows:
@@ -216,21 +254,25 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.DOTALL)
 
 
-_NAMED = r"table_schema = '(?P<schema>\w+)' AND table_name = '(?P<name>\w+)'"
+_ASKED = re.compile(
+    r"SELECT (\d+), [^;]*? FROM information_schema\.(tables|triggers) WHERE \w+ = _utf8mb4 X'([0-9a-f]*)' "
+    r"AND \w+ = _utf8mb4 X'([0-9a-f]*)'"
+)
+_NAMED = r"(?:t\.)?table_schema = '(?P<schema>\w+)' AND (?:t\.)?table_name = '(?P<name>\w+)'"
 _USED = r"IF\(IS_USED_LOCK\(_latin1'(\d+)'\) <=> CONNECTION_ID\(\), "
 _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
     (
         _pattern(
             rf"SELECT (?P<what>[\w, ()]+) FROM (?P<table>{_OWN_TABLE})(?: WHERE (?P<where>.*?))?"
-            r"(?: ORDER BY id(?P<down> DESC)?)?(?: LIMIT (?P<limit>\d+))?"
+            r"(?: ORDER BY id(?P<down> DESC)?)?(?: LIMIT (?P<limit>\d+))?(?: LOCK IN SHARE MODE)?"
         ),
         _read,
     ),
     (_pattern(rf"CREATE TABLE ({_OWN_TABLE}) \((.*)\)(?: ENGINE=InnoDB CHARACTER SET utf8mb4)?"), _create),
     (
         _pattern(
-            r"SELECT LOWER\(column_name\)(?P<kind>, LOWER\(data_type\))? FROM information_schema.columns WHERE "
-            + _NAMED
+            r"SELECT LOWER\(column_name\)(?P<kind>, LOWER\(data_type\)(?P<more>, is_nullable [^)]*)?)? FROM "
+            r"information_schema.columns WHERE " + _NAMED
         ),
         _columns,
     ),
@@ -264,6 +306,15 @@ _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
     ),
     (_pattern(r"SET SESSION net_retry_count = IF\(~0 \+ " + _USED + r"0, 1\), .*"), _guard),
     (_pattern(r"SELECT " + _USED + r"1, GET_LOCK\(_latin1'\d+', 0\)\)"), _retake),
+    (_pattern(rf"UPDATE ({_OWN_TABLE}) SET progress = NULL, .* WHERE id < (\d+) AND .*"), _forget),
+    (_pattern(r"SELECT e.transactions = 'YES' FROM information_schema.tables t JOIN .* WHERE " + _NAMED),
+     _is_transactional),
+    (_pattern(r"SELECT \d+, table_type IN .*"), _dictionary),
+    (_pattern("SHOW GRANTS"), lambda _connection, _match: [("GRANT ALL PRIVILEGES ON *.* TO `admin`@`%`",)]),
+    (_pattern("COMMIT AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.commit()),
+    (_pattern("ROLLBACK AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.rollback()),
+    (_pattern("START TRANSACTION READ WRITE"), lambda connection, _match: connection.begin()),
+    (_pattern("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"), lambda connection, _match: connection.begin(True)),
     (_pattern(r"SELECT HEX\(CONVERT\((.+) USING utf8mb4\)\)"), _text_of),
     (
         _pattern(r"SELECT user, host, time, command, .* FROM information_schema.processlist WHERE id = \d+"),

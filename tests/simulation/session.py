@@ -8,20 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Answer, ServerError
 
-try:
-    from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
-except ImportError:  # the engine before it
-
-    class TransactionReport(NamedTuple):  # type: ignore[no-redef]
-        explicit: bool = False
-        implicit: bool = False
-        nontransactional_writes: bool = False
-        writes: bool = False
-        table_locks: bool = False
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
 
 from .connection import Connection
 from .faults import Broken, Faults, Killed
@@ -215,6 +206,8 @@ class SimulatedSession:
     def _one(self, text: str, doing: str = "The server refused the statement") -> Any:
         """Have the server carry one statement of a packet out."""
         connection, point = self._connection, self._server.point
+        if self._faults.trace is not None:
+            self._faults.trace.append(f"    {self._faults.count}: {text[:300]}")
         point("before", connection)
         try:
             rows = connection.run(text)

@@ -100,7 +100,10 @@ class Server:
     def __init__(self, mariadb: bool, version: int, atomic: bool = True, tracks: bool = True) -> None:
         self.mariadb, self.version, self.atomic, self.tracks = mariadb, version, atomic, tracks
         self.objects: dict[Key, Any] = {}
-        self.settings: dict[str, Any] = {"max_connect_errors": 100, "sql_mode": "STRICT_TRANS_TABLES"}
+        self.settings: dict[str, Any] = {
+            "max_connect_errors": 100, "sql_mode": "STRICT_TRANS_TABLES", "log_bin": 0,
+            "enforce_gtid_consistency": "OFF",
+        }  # fmt: skip
         self.accounts: dict[str, tuple[str, ...]] = {}
         self.locks: dict[str, tuple[int, int]] = {}
         self.prepared: dict[str, list[Any]] = {}

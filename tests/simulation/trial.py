@@ -92,6 +92,7 @@ class Trial:
         self._end = case.server()
         self._doubt = False
         self._event = case.event
+        self._stolen = self._trying = False
         self._migrated = 0
 
     def run(self) -> Play:
@@ -135,8 +136,7 @@ class Trial:
         self._wrong("does not come to an end", outcome.message)
 
     def _run(self, goal: dict[str, Any], answer: dict[str, Any]) -> tuple[Outcome, Faults]:
-        points: Optional[list[str]] = [] if self._trace is not None else None
-        faults = Faults(self._faults.pop(0) if self._faults else Fault(), points)
+        faults = Faults(self._faults.pop(0) if self._faults else Fault(), self._trace)
         server = self._server
         server.thief = self._steal if self.case.thief else None
         server.trespass = []
@@ -155,14 +155,16 @@ class Trial:
         return outcome, faults
 
     def _is_unproven(self, faults: Faults) -> bool:
-        """Tell whether something of ours was refused behind a statement of which nobody can say what it has done."""
-        if faults.struck is None or faults.struck[1]:
-            return False
-        found = [item for file in self.case.files for item in file.items if item.text == faults.packet]
-        return any(not item.proven for item in found)
+        """Tell whether something of ours was refused: then it could not be recorded what is known."""
+        return faults.struck is not None and not faults.struck[1]
 
     def _steal(self, name: str) -> None:
+        """Somebody takes the lock as soon as it is let go, once."""
         server = self._server
+        if self._stolen or self._trying:
+            return
+        self._stolen = self._doubt = True
+        server.thief = None
         server.locks[name] = STRANGER, 1
         if self.case.thief == "writes":
             del server.locks[name]
@@ -205,11 +207,11 @@ class Trial:
             self._wrong("doubled", doubled[0], doubled[0])
         if outcome.kind == "failed" and faults.struck is None and "resume_from" in outcome.message:
             self._wrong("names no answer", outcome.message)
-        if outcome.kind == "failed" and faults.struck is None and not self.case.thief:
+        if outcome.kind == "failed" and faults.struck is None and not self._stolen:
             self._wrong("fails without a fault", outcome.message)
         attempt = newest(server)
         self._check_history(attempt, outcome, faults, reference, files)
-        if faults.struck is not None and faults.fault.kind == "refuse" and outcome.kind == "failed":
+        if faults.struck is not None and faults.fault.kind == "refuse":
             self._check_refusal(outcome, faults, reference, files)
 
     def _file_of(self, attempt: Optional[Attempt], files: list[File]) -> Optional[File]:
@@ -252,7 +254,8 @@ class Trial:
                 if item.text == text and faults.struck == (faults.struck or ("", ""))[:1] + (text,):
                     if outcome.results.get("statement") not in (number, None) and self._is_unique(file, text):
                         self._wrong("names another statement", f"{number}: {outcome.message}")
-                    if not item.proven and not item.section:
+                    beside = [other for other in file.items if item.section and other.section == item.section]
+                    if not item.proven or any(reference.lasting.get(other.text) for other in beside):
                         self._doubt = True
 
     def _is_unique(self, file: File, text: str) -> bool:
