@@ -326,6 +326,7 @@ class Connection:
         self.server.point("define", self)
         self._broken = None
         change()
+        self.once = None
         self.row_count = 0
         self.lasts()
 

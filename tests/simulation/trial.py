@@ -297,10 +297,8 @@ class Trial:
         current = self._file_of(newest(server), files)
         if current is None:
             self._wrong("asks about nothing", outcome.message)
-        if outcome.lost:
-            self.play.apart = "what a session held is lost"
-            raise _Stop
-        self._check_need(outcome, current)
+        if not outcome.lost:
+            self._check_need(outcome, current)
         known = truth(server, reference, current)
         if not known.clean or server.prepared:
             mended = repair(server, reference, current)
@@ -308,8 +306,9 @@ class Trial:
                 self.play.apart = "only to be put right by hand"
                 raise _Stop
             known = mended
-        offered = range(min(outcome.answers), max(outcome.answers) + 1)
-        true = [number for number in known.answers if number in offered]
+        true = list(known.answers)
+        if not outcome.lost:
+            true = [number for number in true if outcome.answers[0] <= number <= outcome.answers[-1]]
         if not true:
             self._wrong(
                 "the true answer is not offered",
@@ -319,6 +318,9 @@ class Trial:
         for number in true:
             if self._leads_to_the_end(number, reference, goal, version):
                 return {"resume_from": number}
+        if outcome.lost:
+            self.play.apart = "what a session held is lost"
+            raise _Stop
         self._end_apart_if_allowed(current)
         self._wrong("no true answer leads to the end", f"{true}: {outcome.message}", self._named(outcome, current))
 
@@ -348,7 +350,8 @@ class Trial:
         copy, answer = self._server.copy(), {"resume_from": number}
         copy.now = self._server.now
         outcome = self.engine.apply(copy, Faults(Fault()), **goal, **answer)
-        self._say(f"  answer {number} would lead to: {outcome.kind} {outcome.message[:300]}")
-        return outcome.kind == "applied" and not self._difference(copy, reference, version)
+        difference = self._difference(copy, reference, version) if outcome.kind == "applied" else outcome.message
+        self._say(f"  answer {number} would lead to: {outcome.kind} {difference[:300]}")
+        return not difference
 
 
