@@ -1,0 +1,324 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Definitions (DDL) and statements on accounts, as a simulated server understands them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Optional
+
+from .expressions import expression, split
+from .storage import Program, SqlError, Table
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+Rows = Optional[list[tuple[Any, ...]]]
+Operation = Callable[["Connection"], Rows]
+_NAME = r"([\w.`$\x80-\U0010ffff]+)"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE | re.DOTALL)
+
+
+def _existing(connection: Connection, name: str) -> Table:
+    schema, plain = connection.split(name)
+    found = connection.server.find(schema, "TABLE", plain)
+    if not isinstance(found, Table):
+        raise SqlError(1146, f"Table '{schema}.{plain}' doesn't exist")
+    return found
+
+
+def _create_table(match: re.Match[str]) -> Operation:
+    replace, temporary, softly, name, engine, source = match.groups()
+
+    def run(connection: Connection) -> Rows:
+        server = connection.server
+        if replace and not server.mariadb:
+            raise SqlError(1064, "You have an error in your SQL syntax")
+        schema, plain = connection.split(name)
+        table = Table(schema, plain, engine or "InnoDB")
+        if temporary:
+            if (schema, plain) in connection.temporary:
+                raise SqlError(1050, f"Table '{plain}' already exists")
+            connection.temporary[schema, plain] = table
+            # MySQL counts that as a part of a transaction.
+            connection.registered |= not server.mariadb and table.transactional
+            connection.row_count = 0
+            return None
+        connection.refuse_if_busy()
+        old = server.find(schema, "TABLE", plain)
+        if old is not None and not replace:
+            connection.commit_first()
+            if softly:
+                return None
+            raise SqlError(1050, f"Table '{plain}' already exists")
+        if source:
+            table.rows = list(connection.table(source, write=False).rows)
+        connection.define(lambda: server.add(table), *([] if connection.locked is None else [name]))
+        return None
+
+    return run
+
+
+def _drop_table(match: re.Match[str]) -> Operation:
+    temporary, softly, names = match[1], match[2], [part.strip() for part in match[3].split(",")]
+
+    def run(connection: Connection) -> Rows:
+        server = connection.server
+        keys = [connection.split(name) for name in names]
+        if all(key in connection.temporary for key in keys):
+            for key in keys:
+                del connection.temporary[key]
+            connection.row_count = 0
+            return None
+        if temporary:
+            if softly:
+                return None
+            raise SqlError(1051, f"Unknown table '{names[0]}'")
+        missing = [key for key in keys if server.find(key[0], "TABLE", key[1]) is None]
+        if missing and not softly and (not server.mariadb or len(keys) == len(missing)):
+            connection.commit_first()
+            raise SqlError(1051, f"Unknown table '{missing[0][1]}'")
+        there = [key for key in keys if key not in missing]
+
+        def drop(count: int) -> None:
+            for schema, plain in there[:count]:
+                del server.objects[schema, "TABLE", plain]
+                for trigger in [thing for thing in server.of("TRIGGER", schema) if thing.on == plain]:
+                    del server.objects[schema, "TRIGGER", trigger.name]
+
+        broken = (lambda: drop(1)) if server.mariadb and len(there) > 1 else None
+        connection.define(lambda: drop(len(there)), *names, broken=broken)
+        if missing and not softly:
+            raise SqlError(1051, f"Unknown table '{missing[0][1]}'")
+        return None
+
+    return run
+
+
+def _alter(match: re.Match[str]) -> Operation:
+    name, change = match[1], match[2]
+
+    def run(connection: Connection) -> Rows:
+        server = connection.server
+        schema, plain = connection.split(name)
+        if connection.locked is not None and (schema, plain) not in connection.locked:
+            raise SqlError(1100, f"Table '{plain}' was not locked with LOCK TABLES")
+        try:
+            table = _existing(connection, name)
+        except SqlError:
+            connection.commit_first()
+            raise
+
+        def apply() -> None:
+            server.last_identity += 1
+            table.identity = server.last_identity
+            if found := re.fullmatch(r"ADD COLUMN (\w+) INT", change):
+                table.columns = (*table.columns, found[1])
+            elif found := re.fullmatch(r"ADD INDEX (\w+) \(v\)", change):
+                table.indexes = (*table.indexes, found[1])
+            elif found := re.fullmatch(r"ENGINE ?= ?(\w+)", change):
+                table.engine = found[1]
+            elif found := re.fullmatch(r"RENAME TO (\w+)", change):
+                del server.objects[schema, "TABLE", plain]
+                table.name = found[1]
+                server.objects[schema, "TABLE", table.name] = table
+
+        found = re.fullmatch(r"ADD (?:COLUMN|INDEX) (\w+).*", change)
+        if found and found[1] in (*table.columns, *table.indexes):
+            connection.commit_first()
+            raise SqlError(1060, f"Duplicate column name '{found[1]}'")
+
+        def gone() -> None:
+            server.objects.pop((schema, "TABLE", plain), None)
+
+        connection.define(apply, name, broken=gone)
+        return None
+
+    return run
+
+
+def _index(match: re.Match[str]) -> Operation:
+    return _alter(_must(r"([\w.`]+) (.+)", f"{match[2]} ADD INDEX {match[1]} (v)"))
+
+
+def _must(pattern: str, text: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, text)
+    assert match is not None
+    return match
+
+
+def _rename(match: re.Match[str]) -> Operation:
+    pairs = [re.split(r"\s+TO\s+", part.strip(), flags=re.IGNORECASE) for part in match[1].split(",")]
+
+    def run(connection: Connection) -> Rows:
+        server = connection.server
+        known = {(key[0], key[2]): thing for key, thing in server.objects.items() if key[1] == "TABLE"}
+        for old, new in pairs:
+            if connection.split(old) not in known:
+                connection.commit_first()
+                raise SqlError(1146, f"Table '{old}' doesn't exist")
+            known[connection.split(new)] = known.pop(connection.split(old))
+
+        def apply() -> None:
+            for key in [key for key in server.objects if key[1] == "TABLE"]:
+                del server.objects[key]
+            for (schema, plain), thing in known.items():
+                if thing.name != plain and isinstance(thing, Table):
+                    thing.name = plain
+                server.objects[schema, "TABLE", plain] = thing
+
+        connection.define(apply, *(old for old, _new in pairs[:2]))
+        return None
+
+    return run
+
+
+def _truncate(match: re.Match[str]) -> Operation:
+    def run(connection: Connection) -> Rows:
+        table = _existing(connection, match[1])
+
+        def apply() -> None:
+            connection.server.last_identity += 1
+            table.rows, table.identity = [], connection.server.last_identity
+
+        connection.define(apply, match[1])
+        return None
+
+    return run
+
+
+def _create_program(match: re.Match[str]) -> Operation:
+    replace, sort, softly, name, rest = match.groups()
+    sort = sort.upper()
+    if sort == "VIEW":
+        found = _must(r"(?is)(AS SELECT v FROM) ([\w.`\x80-\U0010ffff]+)", rest.strip())
+        on, parameters, text = "", [], found[2].replace("`", "")
+    elif sort == "TRIGGER":
+        found = _must(r"(?is)AFTER INSERT ON ([\w`]+) FOR EACH ROW (.+)", rest.strip())
+        on, parameters, text = found[1].strip("`"), [], found[2]
+    else:
+        found = _must(r"(?is)\((.*?)\)\s+(?:RETURNS INT )?(?:DETERMINISTIC )?(.+)", rest.strip())
+        on, text = "", found[2]
+        parameters = [part.split()[0] for part in split(found[1], ",") if part]
+
+    def run(connection: Connection) -> Rows:
+        schema, plain = connection.split(name)
+        kind = "TABLE" if sort == "VIEW" else sort
+        if connection.server.find(schema, kind, plain) is not None and not replace:
+            connection.commit_first()
+            if softly:
+                return None
+            raise SqlError(1304, f"{sort} {plain} already exists")
+        if sort == "TRIGGER":
+            _existing(connection, f"{schema}.{on}")
+        thing = Program(schema, sort, plain, text, on, parameters)
+        connection.define(lambda: connection.server.add(thing, kind))
+        return None
+
+    return run
+
+
+def _drop_program(match: re.Match[str]) -> Operation:
+    sort, softly, name = match[1].upper(), match[2], match[3]
+    kind = "TABLE" if sort == "VIEW" else sort
+
+    def run(connection: Connection) -> Rows:
+        schema, plain = connection.split(name)
+        if connection.server.find(schema, kind, plain) is None:
+            connection.commit_first()
+            if softly:
+                return None
+            raise SqlError(1305 if sort != "TRIGGER" else 1360, f"{sort} {plain} does not exist")
+
+        def drop() -> None:
+            del connection.server.objects[schema, kind, plain]
+
+        connection.define(drop)
+        return None
+
+    return run
+
+
+def _event(match: re.Match[str]) -> Operation:
+    """An event that runs at once, and is gone then."""
+    table, value = match[2], expression(match[3])
+
+    def run(connection: Connection) -> Rows:
+        target, number = _existing(connection, table), value(connection)
+
+        def apply() -> None:
+            target.rows = [*target.rows, number]
+
+        connection.define(apply)
+        return None
+
+    return run
+
+
+def _password(match: re.Match[str]) -> Operation:
+    """ALTER USER … RETAIN CURRENT PASSWORD: the one before the last one is forgotten."""
+
+    def run(connection: Connection) -> Rows:
+        accounts = connection.server.accounts
+
+        def apply() -> None:
+            accounts[match[1]] = (match[2], *accounts.get(match[1], ("old",)))[:2]
+
+        connection.define(apply)
+        return None
+
+    return run
+
+
+def _harmless(_match: re.Match[str]) -> Operation:
+    """A statement that commits, and that may be repeated."""
+
+    def run(connection: Connection) -> Rows:
+        connection.commit_first()
+        connection.server.point("define", connection)
+        connection.row_count = 0
+        return None
+
+    return run
+
+
+def _analyze(match: re.Match[str]) -> Operation:
+    def run(connection: Connection) -> Rows:
+        connection.commit_first()
+        return [(f"{connection.schema}.{match[1]}", "analyze", "status", "OK")]
+
+    return run
+
+
+DEFINITIONS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Operation]]] = [
+    (
+        _pattern(
+            rf"CREATE (OR REPLACE )?(TEMPORARY )?TABLE (IF NOT EXISTS )?{_NAME}(?: \(v INT\))?(?: ENGINE=(\w+))?"
+            rf"(?: AS SELECT v FROM {_NAME})?"
+        ),
+        _create_table,
+    ),
+    (_pattern(r"DROP (TEMPORARY )?TABLE (IF EXISTS )?(.+)"), _drop_table),
+    (_pattern(rf"ALTER TABLE {_NAME} (.+)"), _alter),
+    (_pattern(rf"CREATE INDEX (\w+) ON {_NAME} \(v\)"), _index),
+    (_pattern(r"RENAME TABLE (.+)"), _rename),
+    (_pattern(rf"TRUNCATE (?:TABLE )?{_NAME}"), _truncate),
+    (
+        _pattern(rf"CREATE (OR REPLACE )?(VIEW|TRIGGER|PROCEDURE|FUNCTION) (IF NOT EXISTS )?{_NAME}(\(.+|\s.+)"),
+        _create_program,
+    ),
+    (_pattern(rf"DROP (VIEW|TRIGGER|PROCEDURE|FUNCTION) (IF EXISTS )?{_NAME}"), _drop_program),
+    (
+        _pattern(rf"CREATE EVENT {_NAME} ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO {_NAME} \(v\) VALUES \((.+)\)"),
+        _event,
+    ),
+    (_pattern(r"ALTER USER (\w+) IDENTIFIED BY '(\w+)' RETAIN CURRENT PASSWORD"), _password),
+    (_pattern(r"GRANT .+|FLUSH TABLES|FLUSH STATUS"), _harmless),
+    (_pattern(rf"ANALYZE TABLE {_NAME}"), _analyze),
+]

@@ -1,0 +1,382 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Generated migrations, of which no statement may be left out or run twice without leaving a trace.
+
+Every row of a statement is a number of its own, and every definition has a name of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+# What is there before the first file: tables with and without transactions, and ways that lead to them.
+SETUP = (
+    "CREATE TABLE a (v INT) ENGINE=InnoDB",
+    "CREATE TABLE b (v INT) ENGINE=InnoDB",
+    "CREATE TABLE m (v INT) ENGINE=MyISAM",
+    "CREATE TABLE `Ärger` (v INT) ENGINE=MyISAM",
+    "CREATE TABLE tr (v INT) ENGINE=InnoDB",
+    "CREATE TABLE other.m (v INT) ENGINE=MyISAM",
+    "CREATE TABLE other.a (v INT) ENGINE=InnoDB",
+    "INSERT INTO a (v) VALUES (1), (2)",
+    "INSERT INTO b (v) VALUES (3)",
+    "CREATE VIEW va AS SELECT v FROM a",
+    "CREATE VIEW vm AS SELECT v FROM other.m",
+    "CREATE TRIGGER g AFTER INSERT ON tr FOR EACH ROW INSERT INTO m (v) VALUES (NEW.v)",
+    "CREATE PROCEDURE ins(x INT) INSERT INTO a (v) VALUES (x)",
+    "CREATE PROCEDURE insm(x INT) INSERT INTO m (v) VALUES (x)",
+    "CREATE PROCEDURE two(x INT) BEGIN INSERT INTO a (v) VALUES (x); INSERT INTO b (v) VALUES (x); END",
+    "CREATE PROCEDURE com(x INT) BEGIN INSERT INTO a (v) VALUES (x); COMMIT; INSERT INTO b (v) VALUES (x); END",
+    "CREATE PROCEDURE tx(x INT) BEGIN START TRANSACTION; INSERT INTO a (v) VALUES (x); COMMIT; END",
+    "CREATE PROCEDURE setv(x INT) BEGIN SET @p = x; END",
+    "CREATE PROCEDURE off() BEGIN SET autocommit = 0; END",
+    "CREATE PROCEDURE rel() BEGIN DO RELEASE_ALL_LOCKS(); END",
+    "CREATE FUNCTION fa(x INT) RETURNS INT DETERMINISTIC BEGIN INSERT INTO a (v) VALUES (x); RETURN x; END",
+    "CREATE FUNCTION fm(x INT) RETURNS INT DETERMINISTIC BEGIN INSERT INTO m (v) VALUES (x); RETURN x; END",
+)  # fmt: skip
+ATOMIC = "-- dbops: all-or-nothing\n"
+
+
+class Item(NamedTuple):
+    """One statement.
+
+    :param proven: that it changes rows of transactional tables only, or one definition: nothing of it is in doubt.
+    :param kind: which rule of the generator made it.
+    :param section: the number of the section in which nothing can be recorded, or of the user's transaction; or 0.
+    """
+
+    text: str
+    proven: bool = False
+    section: int = 0
+    kind: str = "rows"
+
+
+class File(NamedTuple):
+    """One file: its name, and its statements."""
+
+    name: str
+    items: tuple[Item, ...]
+    atomic: bool = False
+
+    @property
+    def text(self) -> str:
+        """What stands in it."""
+        return (ATOMIC if self.atomic else "") + "".join(f"{item.text};\n" for item in self.items)
+
+
+class Work:
+    """Writes files.
+
+    :param lengthy: how many pieces a file has at most.
+    """
+
+    def __init__(self, dice: random.Random, mariadb: bool, lengthy: int = 5) -> None:
+        self._dice, self._mariadb, self._lengthy = dice, mariadb, lengthy
+        self._number, self._section = 100, 0
+        # The section since which autocommit is off; 0 while it is on.
+        self._off = 0
+        self._tables, self._raw, self._spare = ["a", "b"], ["m", "`Ärger`", "other.m", "vm"], ["tr", "va", "other.a"]
+        self._kinds = self._weights()
+
+    def files(self, ups: int, downs: bool) -> list[File]:
+        """Return so many migrations, in the order in which their files are run."""
+        found = [self._file(f"{number}_work.up.sql") for number in range(1, ups + 1)]
+        if downs:
+            found += [self._file(f"{number}_work.down.sql") for number in range(ups, 0, -1)]
+        return found
+
+    def _file(self, name: str) -> File:
+        if not self._off and self._dice.random() < 0.08:
+            rows = [self._insert_into(self._dice.choice(self._tables)) for _ in range(self._dice.randint(1, 4))]
+            return File(name, tuple(rows), atomic=True)
+        items: list[Item] = []
+        for _ in range(self._dice.randint(1, self._lengthy)):
+            kind = self._dice.choice(self._kinds)
+            while self._off and kind in (self._xa, self._once):
+                # They are refused while a transaction is open.
+                kind = self._dice.choice(self._kinds)
+            section = self._off
+            made = kind.__name__.lstrip("_")
+            items += [item._replace(section=section or item.section, kind=made) for item in kind()]
+        if self._off:
+            # golang-migrate fails at a transaction that a file leaves open, and so do we.
+            items.append(Item("COMMIT", False, self._off))
+        return File(name, tuple(items))
+
+    def _weights(self) -> list[Callable[[], list[Item]]]:
+        weighted = {
+            self._rows: 8, self._raw_rows: 6, self._indirect: 5, self._call: 6, self._function: 3, self._create: 3,
+            self._alter: 3, self._drop: 2, self._truncate: 1, self._rename: 1, self._program: 2, self._transaction: 6,
+            self._locked: 3, self._xa: 2, self._autocommit: 3, self._once: 2, self._prepared: 4, self._variables: 5,
+            self._temporary: 1, self._settings: 2, self._releases: 2, self._harmless: 1, self._asks_back: 1,
+            self._elsewhere: 1, self._hidden: 2, self._last_insert_id: 1,
+        }  # fmt: skip
+        if self._mariadb:
+            weighted[self._for_statement] = 1
+        return [kind for kind, weight in weighted.items() for _ in range(weight)]
+
+    def _next(self) -> int:
+        self._number += 10
+        return self._number
+
+    def _insert_into(self, table: str, section: int = 0, rows: int = 1) -> Item:
+        number = self._next()
+        values = ", ".join(f"({number + row})" for row in range(rows))
+        proven = table in self._tables
+        return Item(f"INSERT INTO {table} (v) VALUES {values}", proven, section)
+
+    def _change(self, section: int = 0) -> Item:
+        """A statement that changes rows of transactional tables."""
+        table = self._dice.choice(self._tables)
+        kind = self._dice.randrange(4)
+        if kind == 0:
+            return Item(f"UPDATE {table} SET v = v + {self._next()}", True, section)
+        return self._insert_into(table, section, kind)
+
+    # -- single statements --------------------------------------------------------------------------------------------
+
+    def _rows(self) -> list[Item]:
+        return [self._change()]
+
+    def _raw_rows(self) -> list[Item]:
+        table = self._dice.choice(self._raw)
+        return [self._insert_into(table, rows=self._dice.randint(1, 3))]
+
+    def _indirect(self) -> list[Item]:
+        return [self._insert_into(self._dice.choice(self._spare), rows=self._dice.randint(1, 2))]
+
+    def _call(self) -> list[Item]:
+        name = self._dice.choice(["ins", "insm", "two", "com", "tx", "setv"])
+        item = Item(f"CALL {name}({self._next()})")
+        if name == "setv":
+            return [item, Item(f"INSERT INTO a (v) VALUES (@p + {self._next()})", True)]
+        return [item]
+
+    def _function(self) -> list[Item]:
+        name, number = self._dice.choice(["fa", "fm"]), self._next()
+        text = self._dice.choice([f"SELECT {name}({number})", f"DO {name}({number})", f"SET @f = {name}({number})"])
+        return [Item(text)]
+
+    def _create(self) -> list[Item]:
+        name, raw = f"d{self._next()}", self._dice.random() < 0.3
+        if raw:
+            self._raw.append(name)
+        else:
+            self._tables.append(name)
+        head = f"CREATE TABLE {name} (v INT) ENGINE={'MyISAM' if raw else 'InnoDB'}"
+        if not raw and self._dice.random() < 0.3:
+            # Its rows are not said to be written as a whole by every server.
+            head = f"CREATE TABLE {name} ENGINE=InnoDB AS SELECT v FROM {self._dice.choice(['a', 'b'])}"
+        return [Item(head, " AS " not in head), self._insert_into(name)]
+
+    def _own(self) -> str | None:
+        """A table that was made by a file."""
+        found = [name for name in self._tables if name.startswith("d")]
+        return self._dice.choice(found) if found else None
+
+    def _alter(self) -> list[Item]:
+        table, number = self._own() or "b", self._next()
+        return [
+            Item(
+                self._dice.choice(
+                    [
+                        f"ALTER TABLE {table} ADD COLUMN c{number} INT",
+                        f"ALTER TABLE {table} ADD INDEX i{number} (v)",
+                        f"CREATE INDEX i{number} ON {table} (v)",
+                    ]
+                ),
+                True,
+            )
+        ]
+
+    def _drop(self) -> list[Item]:
+        table = self._own()
+        if table is None:
+            return self._create()
+        self._tables.remove(table)
+        return [Item(self._dice.choice([f"DROP TABLE {table}", f"DROP TABLE IF EXISTS {table}"]), True)]
+
+    def _truncate(self) -> list[Item]:
+        table = self._own()
+        return self._create() if table is None else [Item(f"TRUNCATE TABLE {table}"), self._insert_into(table)]
+
+    def _rename(self) -> list[Item]:
+        table, name = self._own(), f"d{self._next()}"
+        if table is None:
+            return self._create()
+        self._tables[self._tables.index(table)] = name
+        return [Item(self._dice.choice([f"RENAME TABLE {table} TO {name}", f"ALTER TABLE {table} RENAME TO {name}"]))]
+
+    def _program(self) -> list[Item]:
+        number = self._next()
+        kind = self._dice.randrange(3)
+        if kind == 0:
+            return [Item(f"CREATE OR REPLACE VIEW w{number} AS SELECT v FROM a", True)]
+        if kind == 1:
+            body = f"BEGIN INSERT INTO a (v) VALUES (x); INSERT INTO m (v) VALUES ({number}); END"
+            return [
+                Item(f"CREATE PROCEDURE p{number}(x INT) {body}", True),
+                Item(f"CALL p{number}({self._next()})"),
+                Item(f"DROP PROCEDURE p{number}", True),
+            ]
+        table = self._own()
+        if table is None:
+            return self._create()
+        self._tables.remove(table)
+        self._spare.append(table)
+        body = f"INSERT INTO m (v) VALUES (NEW.v + {number})"
+        return [
+            Item(f"CREATE TRIGGER g{number} AFTER INSERT ON {table} FOR EACH ROW {body}", True),
+            self._insert_into(table),
+        ]
+
+    def _hidden(self) -> list[Item]:
+        """Statements that do something again when they are repeated, and of which no definition shows it."""
+        number = self._next()
+        texts = [
+            f"SET GLOBAL max_connect_errors = @@GLOBAL.max_connect_errors + {number}",
+            f"CREATE EVENT e{number} ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO m (v) VALUES ({number})",
+        ]
+        if not self._mariadb:
+            texts.append(f"ALTER USER u IDENTIFIED BY 'p{number}' RETAIN CURRENT PASSWORD")
+        return [Item(self._dice.choice(texts))]
+
+    def _harmless(self) -> list[Item]:
+        return [Item(self._dice.choice(["FLUSH TABLES", "ANALYZE TABLE a", "SELECT v FROM a"]))]
+
+    def _for_statement(self) -> list[Item]:
+        table = self._dice.choice(["a", "m"])
+        return [Item(f"SET STATEMENT group_concat_max_len = 2048 FOR INSERT INTO {table} (v) VALUES ({self._next()})")]
+
+    def _elsewhere(self) -> list[Item]:
+        return [Item("USE other"), self._insert_into(self._dice.choice(["a", "m"]))._replace(proven=False),
+                Item("USE app")]  # fmt: skip
+
+    # -- several statements -------------------------------------------------------------------------------------------
+
+    def _inside(self, section: int, savepoints: bool = True) -> list[Item]:
+        """Statements in a transaction."""
+        found = []
+        for _ in range(self._dice.randint(1, 4)):
+            kind = self._dice.randrange(10)
+            kind = 0 if kind == 8 and not savepoints else kind
+            if kind < 6:
+                found.append(self._change(section))
+            elif kind == 6:
+                found.append(self._insert_into(self._dice.choice([*self._raw, *self._spare]), section))
+            elif kind == 7:
+                found.append(Item(f"CALL {self._dice.choice(['ins', 'two'])}({self._next()})", False, section))
+            elif kind == 8:
+                found += [
+                    Item("SAVEPOINT s", False, section),
+                    self._change(section),
+                    Item(self._dice.choice(["ROLLBACK TO s", "RELEASE SAVEPOINT s"]), False, section),
+                ]
+            else:
+                found.append(Item(f"SET @t = {self._next()}", False, section))
+                found.append(Item(f"INSERT INTO a (v) VALUES (@t + {self._next()})", True, section))
+        return found
+
+    def _new_section(self) -> int:
+        self._section += 1
+        return self._section
+
+    def _transaction(self) -> list[Item]:
+        section = self._new_section()
+        end = self._dice.choice(["COMMIT", "COMMIT", "COMMIT", "ROLLBACK", "DDL"])
+        items = [Item(self._dice.choice(["BEGIN", "START TRANSACTION"]), False, section), *self._inside(section)]
+        if end == "DDL":
+            # It commits what was before it; what comes after it is on its own.
+            name = f"d{self._next()}"
+            self._tables.append(name)
+            return [*items, Item(f"CREATE TABLE {name} (v INT) ENGINE=InnoDB", False, section),
+                    *self._inside(section, savepoints=False), Item("COMMIT", False, section)]  # fmt: skip
+        return [*items, Item(end, False, section)]
+
+    def _locked(self) -> list[Item]:
+        section, tables = self._new_section(), self._dice.sample([*self._tables, "m"], 2)
+        items = [Item(f"LOCK TABLES {', '.join(f'{name} WRITE' for name in tables)}", False, section)]
+        for _ in range(self._dice.randint(1, 4)):
+            items.append(self._insert_into(self._dice.choice(tables), section, self._dice.randint(1, 2)))
+        if self._dice.random() < 0.3:
+            items.append(Item(f"ALTER TABLE {tables[0]} ADD COLUMN c{self._next()} INT", False, section))
+        return [*items, Item("UNLOCK TABLES", False, section)]
+
+    def _xa(self) -> list[Item]:
+        section, name = self._new_section(), f"x{self._next()}"
+        inside = [self._change(section) for _ in range(self._dice.randint(1, 2))]
+        end = self._dice.choice(
+            [[f"XA COMMIT '{name}' ONE PHASE"], [f"XA ROLLBACK '{name}'"],
+             [f"XA PREPARE '{name}'", f"XA COMMIT '{name}'"]]
+        )  # fmt: skip
+        texts = [Item(text, False, section) for text in (f"XA END '{name}'", *end)]
+        return [Item(f"XA START '{name}'", False, section), *inside, *texts]
+
+    def _autocommit(self) -> list[Item]:
+        section = self._new_section()
+        start = self._dice.choice(["SET autocommit = 0", "SET SESSION autocommit = OFF", "CALL off()"])
+        end = self._dice.choice(
+            [["COMMIT", "SET autocommit = 1"], ["SET autocommit = 1"], ["ROLLBACK", "SET autocommit = 1"], ["COMMIT"]]
+        )
+        self._off = 0 if "autocommit" in end[-1] else section
+        return [Item(start, False, section), *self._inside(section), *(Item(text, False, section) for text in end)]
+
+    def _once(self) -> list[Item]:
+        section = self._new_section()
+        level = self._dice.choice(["READ COMMITTED", "SERIALIZABLE"])
+        first = Item(f"SET TRANSACTION ISOLATION LEVEL {level}", False, section)
+        if self._dice.random() < 0.5:
+            return [first, self._change(section)]
+        return [first, Item("START TRANSACTION", False, section), *self._inside(section), Item("COMMIT", False, section)]
+
+    def _prepared(self) -> list[Item]:
+        name, number = f"s{self._next()}", self._next()
+        table = self._dice.choice([*self._tables, *self._raw[:1], "tr"])
+        inner = f"INSERT INTO {table} (v) VALUES ({number})"
+        if self._dice.random() < 0.2:
+            inner = f"CREATE TABLE d{number} (v INT) ENGINE=InnoDB"
+        comment = self._dice.choice(["", "", "/* x */ "])
+        by = self._dice.choice([[Item(f"PREPARE {comment}{name} FROM '{inner}'")],
+                                [Item(f"SET @q = '{inner}'"), Item(f"PREPARE {comment}{name} FROM @q")]])  # fmt: skip
+        end = self._dice.choice([[], [Item(f"DEALLOCATE PREPARE {name}")]])
+        return [*by, Item(f"EXECUTE {name}"), *end]
+
+    def _variables(self) -> list[Item]:
+        name, number = f"@v{self._dice.randrange(3)}", self._next()
+        first = self._dice.choice(
+            [f"SET {name} = {number}", f"SELECT {number} INTO {name}", f"SET {name} = (SELECT COUNT(*) FROM b)",
+             f"SELECT @@group_concat_max_len INTO {name}"]
+        )  # fmt: skip
+        between = [self._change() for _ in range(self._dice.randint(0, 2))]
+        return [Item(first), *between, Item(f"INSERT INTO a (v) VALUES ({name} + {self._next()})", True)]
+
+    def _temporary(self) -> list[Item]:
+        section, name = self._new_section(), f"t{self._next()}"
+        return [
+            Item(f"CREATE TEMPORARY TABLE {name} (v INT)", False, section),
+            Item(f"INSERT INTO {name} (v) VALUES ({self._next()})", False, section),
+            self._change(section),
+            Item(f"INSERT INTO a (v) SELECT v FROM {name}", False, section),
+            Item(f"DROP TEMPORARY TABLE {name}", False, section),
+        ]
+
+    def _settings(self) -> list[Item]:
+        change = self._dice.choice(["SET sql_mode = ''", "SET SESSION group_concat_max_len = 4711",
+                                    "SET sql_mode = 'ANSI_QUOTES'", "SET @@session.group_concat_max_len = 2000"])  # fmt: skip
+        return [Item(change), self._change(),
+                Item(f"INSERT INTO b (v) VALUES (@@group_concat_max_len + {self._next()})", True)]  # fmt: skip
+
+    def _releases(self) -> list[Item]:
+        text = self._dice.choice(["DO RELEASE_ALL_LOCKS()", "CALL rel()", "SELECT RELEASE_ALL_LOCKS()"])
+        return [Item(text), self._change(), self._change()]
+
+    def _asks_back(self) -> list[Item]:
+        return [self._change(), Item(f"INSERT INTO b (v) VALUES (ROW_COUNT() + {self._next()})", True)]
+
+    def _last_insert_id(self) -> list[Item]:
+        return [Item(f"INSERT INTO a (v) VALUES (LAST_INSERT_ID({self._next()}))", True), self._change(),
+                Item(f"INSERT INTO b (v) VALUES (LAST_INSERT_ID() + {self._next()})", True)]  # fmt: skip
