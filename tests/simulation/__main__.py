@@ -101,7 +101,10 @@ def main(runs: int, seed: int, processes: int = 2) -> int:
         pool.terminate()
     seconds = time.monotonic() - began
     print(f"{total.pop('trials')} trials in {seconds:.0f} s, {done / seconds:.0f} runs a second, from seed {seed}")
-    for name, count in (*sorted(total.items()), *(("violation: " + kind, count) for kind, count in kinds.most_common())):
+    for name, count in (
+        *sorted(total.items()),
+        *(("violation: " + kind, count) for kind, count in kinds.most_common()),
+    ):
         print(f"  {name}: {count}")
     print(f"{done} runs, {sum(kinds.values())} violations")
     return sum(kinds.values())

@@ -19,7 +19,13 @@ from .work import SETUP, File, Work
 # How many points a run passes for each statement, and besides.
 _EACH, _BESIDES = 9, 70
 # Server versions and whether their DDL is atomic.
-_SERVERS = ((True, 101119, True), (True, 110806, True), (False, 90700, True), (False, 80033, True), (True, 100527, False))
+_SERVERS = (
+    (True, 101119, True),
+    (True, 110806, True),
+    (False, 90700, True),
+    (False, 80033, True),
+    (True, 100527, False),
+)
 
 
 class Case(NamedTuple):
@@ -92,7 +98,9 @@ def make(seed: int) -> Case:
 
 
 def _fault(dice: random.Random, most: int) -> Fault:
-    kind = dice.choice(["crash", "kill", "cut", "cut", "cut packet", "cut packet", "refuse", "refuse", "refuse", "signal"])
+    kind = dice.choice(
+        ["crash", "kill", "cut", "cut", "cut packet", "cut packet", "refuse", "refuse", "refuse", "signal"]
+    )
     code = dice.choice(REFUSALS) if kind == "refuse" else 0
     return Fault(kind, dice.randint(1, most), code, kind in ("crash", "cut", "cut packet") and dice.random() < 0.3)
 

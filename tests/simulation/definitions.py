@@ -315,7 +315,9 @@ DEFINITIONS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Operation]]] 
     ),
     (_pattern(rf"DROP (VIEW|TRIGGER|PROCEDURE|FUNCTION) (IF EXISTS )?{_NAME}"), _drop_program),
     (
-        _pattern(rf"CREATE EVENT {_NAME} ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO {_NAME} \(v\) VALUES \((.+)\)"),
+        _pattern(
+            rf"CREATE EVENT {_NAME} ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO {_NAME} \(v\) VALUES \((.+)\)"
+        ),
         _event,
     ),
     (_pattern(r"ALTER USER (\w+) IDENTIFIED BY '(\w+)' RETAIN CURRENT PASSWORD"), _password),

@@ -178,7 +178,10 @@ def _outcome(message: str, results: dict[str, Any]) -> Outcome:
     doubt = results.get("in_doubt")
     if doubt is not None:
         answers = (doubt["first"], doubt["last"] + 1)
-        if answers != (min(named := [int(text) for text in _ANSWER.findall(message)], default=0), max(named, default=0)):
+        if answers != (
+            min(named := [int(text) for text in _ANSWER.findall(message)], default=0),
+            max(named, default=0),
+        ):
             return Outcome("bug", f"in_doubt is {doubt}, but the message says: {message}", results)
         return Outcome("asked", message, results, answers, done)
     if _LOST in message:

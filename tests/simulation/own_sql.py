@@ -299,22 +299,25 @@ _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
     ),
     (_pattern(r"SELECT \w+, \w+ FROM information_schema.(\w+) WHERE \w+_schema = DATABASE\(\)"), _programs),
     (
-        _pattern(
-            r"SELECT table_id FROM information_schema.\w+ WHERE name = CONCAT\((\S+), '/', X'([0-9a-f]*)'\)"
-        ),
+        _pattern(r"SELECT table_id FROM information_schema.\w+ WHERE name = CONCAT\((\S+), '/', X'([0-9a-f]*)'\)"),
         _identity,
     ),
     (_pattern(r"SET SESSION net_retry_count = IF\(~0 \+ " + _USED + r"0, 1\), .*"), _guard),
     (_pattern(r"SELECT " + _USED + r"1, GET_LOCK\(_latin1'\d+', 0\)\)"), _retake),
     (_pattern(rf"UPDATE ({_OWN_TABLE}) SET progress = NULL, .* WHERE id < (\d+) AND .*"), _forget),
-    (_pattern(r"SELECT e.transactions = 'YES' FROM information_schema.tables t JOIN .* WHERE " + _NAMED),
-     _is_transactional),
+    (
+        _pattern(r"SELECT e.transactions = 'YES' FROM information_schema.tables t JOIN .* WHERE " + _NAMED),
+        _is_transactional,
+    ),
     (_pattern(r"SELECT \d+, table_type IN .*"), _dictionary),
     (_pattern("SHOW GRANTS"), lambda _connection, _match: [("GRANT ALL PRIVILEGES ON *.* TO `admin`@`%`",)]),
     (_pattern("COMMIT AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.commit()),
     (_pattern("ROLLBACK AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.rollback()),
     (_pattern("START TRANSACTION READ WRITE"), lambda connection, _match: connection.begin()),
-    (_pattern("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"), lambda connection, _match: connection.begin(True)),
+    (
+        _pattern("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"),
+        lambda connection, _match: connection.begin(True),
+    ),
     (_pattern(r"SELECT HEX\(CONVERT\((.+) USING utf8mb4\)\)"), _text_of),
     (
         _pattern(r"SELECT user, host, time, command, .* FROM information_schema.processlist WHERE id = \d+"),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Answer, ServerError
-
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
 
 from .connection import Connection

@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from .definitions import DEFINITIONS
-from .expressions import Value, body, expression, run_inside, split
+from .expressions import body, expression, run_inside, split
 from .storage import SqlError, Table, Unknown
 
 if TYPE_CHECKING:
@@ -333,7 +333,10 @@ _STATEMENTS: list[tuple[re.Pattern[str], Maker]] = [
     (_pattern(r"SELECT (.+?)(?: INTO (@[\w, @]+))?(?: LIMIT \d+)?"), _select),
     (_pattern(r"DO (.+)"), _do),
     (_pattern(r"SET STATEMENT (\w+) = (.+?) FOR (.+)"), _set_statement),
-    (_pattern(r"SET (?:SESSION )?TRANSACTION ISOLATION LEVEL (.+)"), _named(lambda c, level: c.set_once(level.upper()))),
+    (
+        _pattern(r"SET (?:SESSION )?TRANSACTION ISOLATION LEVEL (.+)"),
+        _named(lambda c, level: c.set_once(level.upper())),
+    ),
     (_pattern(r"SET TRANSACTION (READ ONLY)"), _named(lambda c, level: c.set_once(level.upper()))),
     (_pattern(r"SET (.+)"), _set),
     (_pattern(r"BEGIN|START TRANSACTION"), _does(lambda c: c.begin())),

@@ -236,7 +236,9 @@ class Trial:
             if place < attempt.done and status in (NOTHING, PART) and not self._is_prepared():
                 self._wrong("history: done, but it is not", current.items[place].text, current.items[place].text)
             if place >= max(attempt.begun, attempt.done) and status in (FULL, PART):
-                self._wrong("history: not begun, but it took effect", current.items[place].text, current.items[place].text)
+                self._wrong(
+                    "history: not begun, but it took effect", current.items[place].text, current.items[place].text
+                )
         if (FULL in known or PART in known) and not dirty:
             self._wrong("state: clean, though a file is partially applied", f"{version}")
         lost = faults.struck is not None and faults.fault.kind in _LOST
@@ -353,5 +355,3 @@ class Trial:
         difference = self._difference(copy, reference, version) if outcome.kind == "applied" else outcome.message
         self._say(f"  answer {number} would lead to: {outcome.kind} {difference[:300]}")
         return not difference
-
-

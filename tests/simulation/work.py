@@ -331,7 +331,12 @@ class Work:
         first = Item(f"SET TRANSACTION ISOLATION LEVEL {level}", False, section)
         if self._dice.random() < 0.5:
             return [first, self._change(section)]
-        return [first, Item("START TRANSACTION", False, section), *self._inside(section), Item("COMMIT", False, section)]
+        return [
+            first,
+            Item("START TRANSACTION", False, section),
+            *self._inside(section),
+            Item("COMMIT", False, section),
+        ]
 
     def _prepared(self) -> list[Item]:
         name, number = f"s{self._next()}", self._next()

@@ -102,13 +102,17 @@ def _double_byte(encoding: str, text: str) -> Kind:
 
 
 for _name, _text in (("cp932", "代表"), ("gbk", "诚乗"), ("big5", "成功"), ("sjis", "機能表")):
-    KINDS[f"names_{_name}"] = _double_byte({"sjis": "shift_jis"}.get(_name, _name), _text) if _name != "sjis" else (
-        lambda dice, at: Piece(
-            [
-                Statement(statement.sql.replace(b"shift_jis", b"sjis"))
-                for statement in _double_byte("shift_jis", "機能表")(dice, at).statements
-            ],
-            before=(_table(f"t{at}"),),
+    KINDS[f"names_{_name}"] = (
+        _double_byte({"sjis": "shift_jis"}.get(_name, _name), _text)
+        if _name != "sjis"
+        else (
+            lambda dice, at: Piece(
+                [
+                    Statement(statement.sql.replace(b"shift_jis", b"sjis"))
+                    for statement in _double_byte("shift_jis", "機能表")(dice, at).statements
+                ],
+                before=(_table(f"t{at}"),),
+            )
         )
     )
 
@@ -199,17 +203,13 @@ def behind_a_function(dice: random.Random, at: int) -> Piece:
 
 @_kind()
 def foreign_letters(dice: random.Random, at: int) -> Piece:
-    return Piece(
-        [_loose(f"Ärger{at}", number, 3) for number in range(1, 4)], before=(_table(f"Ärger{at}", "MyISAM"),)
-    )
+    return Piece([_loose(f"Ärger{at}", number, 3) for number in range(1, 4)], before=(_table(f"Ärger{at}", "MyISAM"),))
 
 
 @_kind()
 def foreign_letters_latin1(dice: random.Random, at: int) -> Piece:
     names = ["SET NAMES latin1", *[_loose(f"Ärger{at}", number, 3) for number in range(1, 4)]]
-    statements = [
-        Statement(each.sql.decode().encode("latin-1"), each.parts) for each in _all(*names)
-    ]
+    statements = [Statement(each.sql.decode().encode("latin-1"), each.parts) for each in _all(*names)]
     return Piece([*statements, *_all("SET NAMES utf8mb4")], before=(_table(f"Ärger{at}", "MyISAM"),))
 
 

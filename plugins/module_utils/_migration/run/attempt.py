@@ -88,7 +88,7 @@ class AttemptRecorder:
         self._started = 0.0
         # golang-migrate's table may have been made under another default_storage_engine.
         self._apart = False
-        isolation = "@@SESSION.tx_isolation" if session.mariadb else "@@SESSION.transaction_isolation"
+        isolation = "@@SESSION.transaction_isolation" if session.has_stats_expiry else "@@SESSION.tx_isolation"
         # A migration may set the session's clock: the server's is asked for once.
         [(now, binary_log, form, level)] = session.query(
             f"SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@GLOBAL.log_bin, @@SESSION.binlog_format, {isolation}"

@@ -96,8 +96,9 @@ class Executor:
         if reason is not None:
             raise self._with_results(Error(f"{reason}: stopped before anything was run. Run again to continue."))
         reader = self._open()
-        self._before = State(self.plan.from_version, False)
         resumes = self.resumption is not None
+        # What it was before an attempt that is resumed, nobody has written down.
+        self._before = None if resumes else State(self.plan.from_version, False)
         while reader is not None:
             reader, resumes = self._run_step(reader, resumes), False
 
@@ -149,7 +150,7 @@ class Executor:
         """Tell whether the session's transactions may only read, so that golang-migrate's would fail."""
         if not self._mentions_only:
             return False
-        name = "tx_read_only" if self.session.mariadb else "transaction_read_only"
+        name = "transaction_read_only" if self.session.has_stats_expiry else "tx_read_only"
         try:
             return self.session.query(f"SELECT @@SESSION.{name}") == [(1,)]
         except ServerError as error:
@@ -255,15 +256,16 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        reached = retrace(self.session, resumption, reader)
+        log, record = resumption.checkpoint.log, resumption.record
+        reached = retrace(self.session, resumption, reader, lambda found: self._lookahead.classified(found, log))
         in_doubt, statement = resumption.in_doubt, reader.peek()
-        if in_doubt is None or statement is None:
+        if in_doubt is None:
             return reached
-        log = resumption.checkpoint.log
+        if statement is None:
+            raise messages.doubt_is_gone(reader.step, record.done + 1, record.begun)
         classified = self._lookahead.classified(statement, log)
         found = became(self.session, classified, in_doubt)
         if found is InFlightOutcome.UNKNOWN:
-            record = resumption.record
             raise messages.outcome_unknown(reader.step, statement, record.outcome, record.begun)
         if found is InFlightOutcome.DONE:
             reader.take()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timezone
 from typing import NamedTuple, Optional
 
@@ -16,10 +17,14 @@ from ..files.reader import FileReader
 from ..files.splitter import Statement
 from ..model import State, Step, Unfinished
 from ..statements.classified import ClassifiedStatement, digest
+from ..statements.effect import StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprints, outcome
+from ..statements.session_state import SessionRecorder
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position, load
 from ..tables.history_table import AttemptRecord, HistoryTable
 from ..tables.state_table import StateTable
+
+Classify = Callable[[Statement], ClassifiedStatement]
 
 # Seconds by which the state table may have been written later than its attempt started.
 _SLACK = 2
@@ -48,8 +53,9 @@ class Resumption(NamedTuple):
     @property
     def in_doubt(self) -> Optional[InFlightStatement]:
         """What may have taken effect without being recorded; None if nothing, or if the user has said what."""
-        begun = self.record.begun > self.record.done
-        return self.checkpoint.in_flight if self.at is None and begun else None
+        if self.at is not None or self.record.begun <= self.record.done:
+            return None
+        return self.checkpoint.in_flight or InFlightStatement("")
 
 
 def find(history: HistoryTable, state_table: StateTable, state: State, at: Optional[int]) -> Optional[Resumption]:
@@ -95,10 +101,11 @@ def became(session: Session, statement: ClassifiedStatement, in_flight: InFlight
     return outcome(statement.effect, in_flight.before, now, session.atomic_ddl)
 
 
-def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Position:
+def retrace(session: Session, resumption: Resumption, reader: FileReader, classify: Classify) -> Position:
     """Go through the statements that are done, and bring the session to where they had brought theirs.
 
-    Table locks are not taken again: nothing can be recorded after that.
+    Of those that are done only because the user says so, what they did to their session is done again. Table locks are
+    not taken again: nothing can be recorded after that.
 
     :raises Error: they are not what they were, or something that their session held is lost.
     """
@@ -116,6 +123,8 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Pos
             if reached.done <= record.done:
                 _compare(step, statement, reached, checkpoint.reached)
                 checkpoint.log.restore(session, statement.number)
+            else:
+                _repeat_in_session(session, checkpoint.log, classify(statement))
         if record.last_insert_id:
             session.query("SELECT LAST_INSERT_ID(%s)", (record.last_insert_id,))
     except ServerError as error:
@@ -124,6 +133,14 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader) -> Pos
     if lost and resumption.at is None:
         raise messages.session_lost(step, record.done, lost[0].what, lost[0].number)
     return reached
+
+
+def _repeat_in_session(session: Session, log: SessionRecorder, statement: ClassifiedStatement) -> None:
+    effect = statement.effect
+    if effect.kind is StatementKind.SESSION:
+        session.execute(statement.statement.text)
+    if effect.kind in (StatementKind.SESSION, StatementKind.LOCK, StatementKind.UNLOCK, StatementKind.BEGIN):
+        log.record(statement.statement.number, statement.resolved_text, effect, session)
 
 
 def _compare(step: Step, statement: Statement, reached: Position, known: Position) -> None:

@@ -252,7 +252,8 @@ class StatementRunner:
             return False
         if facts.kind is StatementKind.DEFINITION:
             if not flight.before:
-                return not state.held and bool(flight.objects)
+                # Only of several objects one may be done when the next one is refused.
+                return len(statement.effect.objects) > 1
             now = fingerprints(self._session, flight.objects, identities=False)
             return tuple(now) != flight.before[: len(flight.objects)]
         if self._never_began(statement, error):
