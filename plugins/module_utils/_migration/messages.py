@@ -488,8 +488,8 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
 def doubt_is_gone(step: Step, first: int, last: int) -> Error:
     """Nobody can know what was done of statements that the file does not have any more."""
     return Error(
-        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what they changed, and "
-        f"run again with resume_from: {first} if nothing of that is left to do. Nothing was changed.",
+        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what they changed, "
+        f"and run again with resume_from: {first} if nothing of that is left to do. Nothing was changed.",
         **_doubt(first, last),
         file=step.file,
         dirty=True,

@@ -348,6 +348,9 @@ class Executor:
         asks_nobody = facts.observed or statement.reads_diagnostics or self.runner.state.next_only
         if effect.kind is not StatementKind.DEFINITION or asks_nobody:
             return InFlightStatement(statement.digest)
+        if effect.names and not self._judge.tables.proven(effect._replace(kind=StatementKind.DATA, writes=())):
+            # What its SELECT calls may have an effect that its definition does not show.
+            return InFlightStatement(statement.digest)
         if self._asked is not None and self._asked[0] is statement.statement:
             return self._asked[1]
         before = fingerprints(self.session, effect.objects, effect.replaces)

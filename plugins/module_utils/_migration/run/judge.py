@@ -58,6 +58,8 @@ class Judge:
         self._lookahead = lookahead
         self._wraps: Optional[bool] = None
         self._shares = shares
+        # The file in the rest of which nothing ends a transaction.
+        self._looked_through: Optional[FileReader] = None
         # Of the statements that come behind the one that was judged last: there may be no time to ask then.
         self._known: dict[int, bool] = {}
 
@@ -73,7 +75,7 @@ class Judge:
         self._known.clear()
         observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader, statement)))
         last = None if state.sealed or state.next_only else self._last(statement, reader, state, proven, observers)
-        temporary = _is_temporary(effect) and effect.plain
+        temporary = _is_temporary(effect) and proven
         rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
         facts = Facts(
             kind=StatementKind.SESSION if temporary or (rows and proven and not self._shares) else effect.kind,
@@ -94,8 +96,8 @@ class Judge:
         """
         effect = statement.effect
         if _is_temporary(effect):
-            # It goes with its session.
-            return effect.plain
+            # It goes with its session, but for what its SELECT may do.
+            return effect.plain and (not effect.names or self.tables.proven(effect._replace(writes=())))
         if effect.kind is StatementKind.DATA:
             return self.tables.proven(effect)
         return effect.kind in _HARMLESS
@@ -131,7 +133,10 @@ class Judge:
         if kind is StatementKind.BEGIN:
             return transaction_last(self._behind(reader, statement), self.proven)
         if kind is StatementKind.OPAQUE and state.owner is not Owner.USER:
-            return left_open_last(number, self._behind(reader, statement), self.proven)
+            # There may be thousands of calls, and nothing in the file that ends a transaction.
+            if not self._ends_transactions(reader, statement):
+                return None
+            return left_open_last(self._behind(reader, statement), self.proven)
         if state.owner is Owner.USER:
             if self._session.in_transaction:
                 return None
@@ -141,6 +146,13 @@ class Judge:
         if not min((self._foresee(item) for item in observers), default=True):
             return observers[-1].statement.number
         return None
+
+    def _ends_transactions(self, reader: FileReader, statement: ClassifiedStatement) -> bool:
+        if self._looked_through is not reader:
+            kinds = (item.effect.kind for item in self._behind(reader, statement))
+            if not any(kind is StatementKind.COMMIT for kind in kinds):
+                self._looked_through = reader
+        return self._looked_through is not reader
 
     def _next_last(self, statement: ClassifiedStatement, reader: FileReader) -> Optional[int]:
         """Say how far SET TRANSACTION reaches: nothing of ours may come between it and its transaction."""
@@ -189,11 +201,8 @@ def transaction_last(statements: Iterable[ClassifiedStatement], proven: Proven) 
     return None if harmless else last
 
 
-def left_open_last(number: int, statements: Iterable[ClassifiedStatement], proven: Proven) -> Optional[int]:
-    """Return the last statement of a transaction that a call may leave open; None if nothing suggests that it does.
-
-    :param number: of the call.
-    """
+def left_open_last(statements: Iterable[ClassifiedStatement], proven: Proven) -> Optional[int]:
+    """Return the last statement of a transaction that a call may leave open; None if nothing suggests that it does."""
     seen = []
     for item in statements:
         if item.effect.kind in (*COMMITS, StatementKind.LOCK, StatementKind.BEGIN):

@@ -252,8 +252,8 @@ class StatementRunner:
             return False
         if facts.kind is StatementKind.DEFINITION:
             if not flight.before:
-                # Only of several objects one may be done when the next one is refused.
-                return len(statement.effect.objects) > 1
+                # Of several objects one may be done when the next one is refused, and a SELECT may call what writes.
+                return len(statement.effect.objects) > 1 or bool(statement.effect.names)
             now = fingerprints(self._session, flight.objects, identities=False)
             return tuple(now) != flight.before[: len(flight.objects)]
         if self._never_began(statement, error):
