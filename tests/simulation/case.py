@@ -88,8 +88,8 @@ def make(seed: int) -> Case:
     """Make the trial of a seed."""
     dice = random.Random(seed)
     mariadb, version, atomic = dice.choice(_SERVERS[:4] if dice.random() < 0.9 else _SERVERS)
-    work = Work(dice, mariadb, dice.choice([2, 4, 6]))
-    files = tuple(work.files(dice.randint(1, 3), downs=dice.random() < 0.25))
+    work = Work(dice, mariadb, dice.choice([1, 2, 2, 4]))
+    files = tuple(work.files(dice.choice([1, 1, 2, 3]), downs=dice.random() < 0.2))
     most = _BESIDES + _EACH * sum(len(file.items) for file in files)
     faults = tuple(_fault(dice, most) for _ in range(dice.choice([0, 1, 1, 1, 2, 2, 3])))
     thief = dice.choice(["holds", "writes"]) if dice.random() < 0.15 else ""

@@ -122,8 +122,9 @@ class SimulatedSession:
                 place += 1
             text = statement.decode()
             self._connection.text = _SUFFIX.sub("", text)
-            if any(holder == STRANGER for holder, _count in self._server.locks.values()):
-                self._server.trespass.append(self._connection.text)
+            server = self._server
+            if server.taken_over or any(holder == STRANGER for holder, _count in server.locks.values()):
+                server.trespass.append(self._connection.text)
             try:
                 self._one(text)
             finally:

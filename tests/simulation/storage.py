@@ -93,7 +93,8 @@ class Server:
     :ivar came: the rows that each of them has brought: the table, its rows before, and after.
     :ivar levels: in which isolation level each statement wrote.
     :ivar point: is told of every point at which something may go wrong.
-    :ivar trespass: the statements that were sent while somebody else held the lock.
+    :ivar trespass: the statements that were sent while somebody else held the lock, or after a take-over.
+    :ivar taken_over: somebody has set another version while the lock was free.
     :ivar thief: what somebody else does with a lock that has been let go, if there is anybody.
     """
 
@@ -118,6 +119,7 @@ class Server:
         self.point: Callable[[str, Any], None] = _nothing
         self.thief: Optional[Callable[[str], None]] = None
         self.trespass: list[str] = []
+        self.taken_over = False
 
     @property
     def version_text(self) -> str:

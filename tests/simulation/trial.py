@@ -92,7 +92,7 @@ class Trial:
         self._end = case.server()
         self._doubt = False
         self._event = case.event
-        self._stolen = self._trying = False
+        self._stolen = False
         self._migrated = 0
 
     def run(self) -> Play:
@@ -139,7 +139,7 @@ class Trial:
         faults = Faults(self._faults.pop(0) if self._faults else Fault(), self._trace)
         server = self._server
         server.thief = self._steal if self.case.thief else None
-        server.trespass = []
+        server.trespass, server.taken_over = [], False
         outcome = self.engine.apply(server, faults, **goal, **answer)
         server.thief = None
         server.locks.clear()
@@ -159,15 +159,19 @@ class Trial:
         return faults.struck is not None and not faults.struck[1]
 
     def _steal(self, name: str) -> None:
-        """Somebody takes the lock as soon as it is let go, once."""
+        """Somebody takes the lock as soon as it is let go, once; and perhaps sets the version by force meanwhile."""
         server = self._server
-        if self._stolen or self._trying:
+        if self._stolen:
             return
         self._stolen = self._doubt = True
         server.thief = None
-        server.locks[name] = STRANGER, 1
-        if self.case.thief == "writes":
-            del server.locks[name]
+        if self.case.thief == "holds":
+            server.locks[name] = STRANGER, 1
+            return
+        table = server.find(SCHEMA, "TABLE", STATE)
+        if table is not None and table.rows:
+            table.rows = [{**table.rows[0], "version": 99}]
+            server.taken_over = True
 
     # -- what happens between the runs --------------------------------------------------------------------------------
 
@@ -202,6 +206,9 @@ class Trial:
         beside = {item.text for file in files for item in file.items if not item.section}.intersection(server.trespass)
         if beside:
             self._wrong("ran beside another", min(beside), min(beside))
+        if server.taken_over:
+            self.play.apart = "another run took the database over"
+            raise _Stop
         doubled = reference.doubled(server)
         if doubled:
             self._wrong("doubled", doubled[0], doubled[0])
