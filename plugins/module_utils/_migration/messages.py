@@ -239,7 +239,8 @@ def _question(first: int, last: int) -> str:
         )
     return (
         f"Look at what statements {first} to {last} change, then run again with resume_from and the number of the "
-        f"first of them that took no effect: resume_from: {first} if none did, resume_from: {last + 1} if all did."
+        f"first of them that took no effect, and undo what took effect behind it: resume_from: {first} if none did, "
+        f"resume_from: {last + 1} if all did."
     )
 
 

@@ -83,7 +83,8 @@ class AttemptRecorder:
         self._waiting_state: Optional[State] = None
         self._waiting_apart: list[str] = []
         self._stored = self._changed = self._resumes = False
-        self._last_stored = 0
+        # The last row that was written, and the one that says that its attempt is running.
+        self._last_stored = self._running = 0
         self._written: dict[int, Position] = {}
         self._started = 0.0
         # golang-migrate's table may have been made under another default_storage_engine.
@@ -113,11 +114,6 @@ class AttemptRecorder:
     def pending(self) -> bool:
         """Whether something is done that is not written."""
         return self._changed or bool(self._waiting) or bool(self._waiting_apart)
-
-    @property
-    def in_section(self) -> bool:
-        """Whether a section is recorded as begun that is not over."""
-        return self._open_section(self.reached.done) is not None
 
     @property
     def seconds(self) -> float:
@@ -214,6 +210,12 @@ class AttemptRecorder:
         if (lasting or recorded) and settled:
             self._is_committed(done)
 
+    def went_ahead(self) -> None:
+        """The server has carried out what stands before the statement, and the statement itself."""
+        self._expect(Phase.SENDING)
+        assert self._sent is not None
+        self._went_ahead(self._sent)
+
     def refused(self, place: int) -> None:
         """The server has carried out the packet's first statements only, up to that place.
 
@@ -296,9 +298,9 @@ class AttemptRecorder:
     def abandoning(self, error: str) -> list[str]:
         """End an attempt because something could not be recorded; return the statement that says so of the last row."""
         self.phase = Phase.CLOSED
-        if self.history is None or not self._last_stored:
+        if self.history is None or not self._running:
             return []
-        row = self.history.update(self._last_stored, {"outcome": FAILED, "error": clean(error)})
+        row = self.history.update(self._running, {"outcome": FAILED, "error": clean(error)})
         return [*self._start, row, COMMIT]
 
     def find_committed(self) -> None:
@@ -376,6 +378,9 @@ class AttemptRecorder:
         self._state, self._waiting_state = self._waiting_state or self._state, None
         if self._step is not None and self.phase is not Phase.CLOSED:
             self._stored, self._last_stored = True, self._number
+            self._running = self._number
+        elif self.phase is Phase.CLOSED:
+            self._running = 0
         self._changed = False
         self._written[reached.done] = reached
 

@@ -282,7 +282,8 @@ class Executor:
                 return
             self._taken = statement
             reason = self.stopped()
-            if reason is not None and self.recorder.reached.done:
+            # A transaction that cannot be undone as a whole is run to its end.
+            if reason is not None and self.recorder.reached.done and not self.runner.in_doubt:
                 self._stop()
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())

@@ -81,7 +81,7 @@ class Judge:
             kind=StatementKind.SESSION if temporary or (rows and proven and not self._shares) else effect.kind,
             verb=effect.verb,
             proven=proven,
-            wrapped=rows and not proven and self._may_wrap(),
+            wrapped=rows and not proven and not statement.reads_diagnostics and self._may_wrap(),
             reads_diagnostics=statement.reads_diagnostics,
             observed=bool(observers),
             batchable=statement.batchable,

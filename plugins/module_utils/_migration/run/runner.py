@@ -110,6 +110,8 @@ class StatementRunner:
         self.state = TxState()
         self.retried = 0
         self._xid = b""
+        # In a transaction of the file's something was run that is not proven.
+        self._unproven = False
 
     def run(self, sending: Sending) -> Rows:
         """Run a statement.
@@ -122,10 +124,12 @@ class StatementRunner:
         recorder, session, facts = self._recorder, self._session, sending.facts
         history = recorder.history is not None
         plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction, history)
+        self._unproven |= self.state.owner is Owner.USER and not facts.proven
         answer = self._send(sending, plan)
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
+        self._unproven = self._unproven and session.in_transaction
         recorder.answered(
             lasting=facts.kind not in _OF_THE_SESSION,
             settled=not session.in_transaction and not self.state.xa,
@@ -215,6 +219,8 @@ class StatementRunner:
         :raises LockLost: somebody has, or has the lock.
         """
         assert self._lock is not None
+        if error.place:
+            self._recorder.went_ahead()
         try:
             if self._lock.retake() and self._recorder.is_untouched():
                 return
@@ -261,7 +267,7 @@ class StatementRunner:
         if facts.kind is StatementKind.OPAQUE:
             return True
         if state.owner is Owner.USER or facts.wrapped:
-            return wrote or (self._recorder.in_section and not self._session.tracked)
+            return wrote or (self._unproven and not self._session.tracked)
         return facts.kind is StatementKind.DATA and not facts.proven
 
     def _never_began(self, statement: ClassifiedStatement, error: ServerError) -> bool:
@@ -369,6 +375,13 @@ class StatementRunner:
             raise RecordingFailed(error) from error
         self.state = TxState(Owner.FILE)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a transaction of the file's that is open has done what a rollback does not undo, or may have."""
+        if self.state.owner is not Owner.USER or not self._session.in_transaction:
+            return False
+        return self._session.wrote_nontransactional or (self._unproven and not self._session.tracked)
+
     def stop(self) -> None:
         """Leave whatever transaction is open: what is done is committed, a transaction of the file's is undone.
 
@@ -398,8 +411,8 @@ class StatementRunner:
         self._write_last(lambda: self._recorder.abandoning(error.reason))
 
     def _write_last(self, statements: Callable[[], list[str]]) -> None:
-        with suppress(ServerError):
+        with suppress(ServerError, LockLost):
             self._recorder.wait_for_next_second()
             last = statements()
             if last:
-                self._execute([*([self._lock.guard] if self._lock is not None else []), *last])
+                self._execute_guarded([*([self._lock.guard] if self._lock is not None else []), *last])
