@@ -58,7 +58,7 @@ class Table:
     def definition(self) -> str:
         """Return what SHOW CREATE says."""
         parts = [f"`{name}` int" for name in self.columns] + [f"KEY `{name}`" for name in self.indexes]
-        return f"CREATE TABLE `{self.name}` ({', '.join(parts)}) ENGINE={self.engine}"
+        return f"CREATE TABLE `{self.name}` (\n  {', '.join(parts)}\n) ENGINE={self.engine}"
 
 
 class Program:

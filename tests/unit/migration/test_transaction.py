@@ -147,6 +147,14 @@ STATES = st.builds(
 )
 
 
+@pytest.mark.parametrize(("bare", "before", "behind"), [(False, (S,), (R, C)), (True, (), ())])
+def test_the_next_transaction_is_ours_only_if_it_may_be(
+    bare: bool, before: tuple[Act, ...], behind: tuple[Act, ...]
+) -> None:
+    state = NONE._replace(next_only=True, next_bare=bare)
+    assert plan_packet(state, ROWS_BATCHABLE, False, False) == PacketPlan(before, behind)
+
+
 @given(STATES, ALL, st.booleans(), st.booleans())
 def test_nothing_of_ours_is_written_where_that_cannot_be(
     state: TxState, facts: Facts, pending: bool, in_transaction: bool
@@ -208,6 +216,13 @@ OPEN, CLOSED, OFF = Answer(True, True), Answer(False, True), Answer(False, False
         (NONE, ISOLATION, CLOSED, NONE._replace(next_only=True)),
         (NONE._replace(next_only=True), SETTING, CLOSED, NONE._replace(next_only=True)),
         (NONE._replace(next_only=True), ROWS, CLOSED, NONE),
+        (NONE, ISOLATION._replace(section=True), CLOSED, NONE._replace(next_only=True, next_bare=True)),
+        (
+            NONE._replace(next_only=True, next_bare=True),
+            SETTING,
+            CLOSED,
+            NONE._replace(next_only=True, next_bare=True),
+        ),
         (NONE, LOCK, CLOSED, NONE._replace(locked=True)),
         (NONE._replace(locked=True), ROWS, CLOSED, NONE._replace(locked=True)),
         (NONE._replace(locked=True), UNLOCK, CLOSED, NONE),

@@ -133,7 +133,7 @@ class Executor:
         self.notes += reader.notes()
         # What the file leaves behind is met by the state's own write, as golang-migrate's meets it.
         read_only = self._is_read_only()
-        left_open = self.runner.state.held or read_only
+        left_open = self.runner.state.held or self.runner.state.next_only or read_only
         ends = following is None or reason is not None or left_open or self.recorder.apart
         self.recorder.end(reader.checksum, last=ends)
         if ends:

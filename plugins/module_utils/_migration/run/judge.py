@@ -9,6 +9,7 @@ The text says what a statement is; that it can be undone is said by the server's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, takewhile
 from typing import NamedTuple, Optional
@@ -30,6 +31,11 @@ _HARMLESS = (
     StatementKind.NEXT_TRANSACTION,
 )
 _TEMPORARY = (b"CREATE TEMPORARY", b"DROP")
+# Ours may be the transaction that it waits for: it says nothing of READ ONLY.
+_ISOLATION = re.compile(
+    rb"\s*set\s+transaction\s+isolation\s+level\s+(?:read\s+(?:un)?committed|repeatable\s+read|serializable)\s*",
+    re.IGNORECASE,
+)
 _XA_OPENS = (b"START", b"BEGIN")
 
 Proven = Callable[[ClassifiedStatement], bool]
@@ -162,7 +168,7 @@ class Judge:
                 continue
             if item.effect.kind is StatementKind.BEGIN:
                 return transaction_last(behind, self.proven)
-            rows = item.effect.kind is StatementKind.DATA and b"READ ONLY" not in statement.resolved_text.upper()
+            rows = item.effect.kind is StatementKind.DATA and _ISOLATION.fullmatch(statement.resolved_text)
             observed = next((one.reads_diagnostics for one in behind), False)
             return None if rows and self._foresee(item) and not observed else item.statement.number
         return None
@@ -170,14 +176,15 @@ class Judge:
     def _may_wrap(self) -> bool:
         """Tell whether a transaction of ours may be around rows that none guards.
 
-        Under enforce_gtid_consistency a server refuses them there (MySQL reference manual, "Restrictions on Replication
-        with GTIDs"); and where it does not say what a transaction wrote, the wrapping would be for nothing.
+        Under enforce_gtid_consistency a server with a binary log refuses them there (MySQL reference manual,
+        "Restrictions on Replication with GTIDs"); and where it does not say what a transaction wrote, the wrapping
+        would be for nothing.
         """
         if self._wraps is None:
             self._wraps = self._session.tracked
             if self._wraps and not self._session.mariadb:
-                [(enforced,)] = self._session.query("SELECT @@GLOBAL.enforce_gtid_consistency")
-                self._wraps = enforced == "OFF"
+                [(enforced, log)] = self._session.query("SELECT @@GLOBAL.enforce_gtid_consistency, @@GLOBAL.log_bin")
+                self._wraps = enforced == "OFF" or not log
         return self._wraps
 
 

@@ -246,13 +246,17 @@ class StatementRunner:
                 recorder.wrote()
             self._roll_back()
             recorder.find_committed()
-            if not self._had_effect(sending, state, wrote, error):
+            wrapped = sending.facts.wrapped and plan.before[-1:] == (Act.START,)
+            if not self._had_effect(sending, state.owner is Owner.USER or wrapped, wrote, error):
                 return None
         last = sending.statement.statement.number
         return sending.in_flight._replace(last=last if last > recorder.committed.done + 1 else None)
 
-    def _had_effect(self, sending: Sending, state: TxState, wrote: bool, error: ServerError) -> bool:
-        """Tell whether a refused statement, or its transaction, may have left something behind."""
+    def _had_effect(self, sending: Sending, inside: bool, wrote: bool, error: ServerError) -> bool:
+        """Tell whether a refused statement, or its transaction, may have left something behind.
+
+        :param inside: it ran in a transaction, so that the server says what it wrote.
+        """
         statement, facts, flight = sending.statement, sending.facts, sending.in_flight
         if self._recorder.history is None:
             return False
@@ -266,7 +270,7 @@ class StatementRunner:
             return False
         if facts.kind is StatementKind.OPAQUE:
             return True
-        if state.owner is Owner.USER or facts.wrapped:
+        if inside:
             return wrote or (self._unproven and not self._session.tracked)
         return facts.kind is StatementKind.DATA and not facts.proven
 

@@ -37,7 +37,8 @@ class TxState(NamedTuple):
 
     :param locked: LOCK TABLES holds, or a global read lock: nothing of ours can be written.
     :param xa: an XA transaction is open, or prepared: the same.
-    :param next_only: SET TRANSACTION waits for the next transaction, which must be the file's.
+    :param next_only: SET TRANSACTION waits for the next transaction.
+    :param next_bare: that one may not be ours.
     :param observed: the next statement reads the diagnostics of the last one.
     """
 
@@ -45,6 +46,7 @@ class TxState(NamedTuple):
     locked: bool = False
     xa: bool = False
     next_only: bool = False
+    next_bare: bool = False
     observed: bool = False
 
     @property
@@ -117,7 +119,7 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
     if state.sealed or chained:
         return PacketPlan()
     if state.next_only:
-        return _in_next_transaction(facts) if history else PacketPlan()
+        return _in_next_transaction(facts) if history and not state.next_bare else PacketPlan()
     if state.owner in (Owner.USER, Owner.FILE):
         return _in_users(facts, pending, in_transaction)
     lead = () if state.owner is Owner.RECORDER else (Act.START,)
@@ -180,6 +182,7 @@ def after(state: TxState, facts: Facts, answer: Answer) -> TxState:
         _is_locked(state, facts, answer),
         facts.verb not in (b"COMMIT", b"ROLLBACK") if kind is StatementKind.XA else state.xa,
         waits,
+        waits and (facts.section or state.next_bare),
         facts.observed,
     )
 
