@@ -142,9 +142,9 @@ def test_a_large_file_is_read_again(tmp_path: Path) -> None:
     ("text", "names"),
     [
         (b"SELECT 1", set()),
-        (b"SET @A = 1; SELECT @b.c, @@session.d, @`e f`, @'g', @\"h\"", {b"a", b"b.c", b"e f", b"g", b"h"}),
-        (b"PREPARE p FROM 'SELECT @x'", {b"x"}),
-        (b"GRANT ALL ON a TO b@'%'", {b"%"}),
+        (b"SET @A = 1; SELECT @b.c, @@session.d, @`e f`, @'g', @\"h\"", {b"@a", b"@b.c", b"@`e f`", b"@`g`", b"@`h`"}),
+        (b"PREPARE p FROM 'SELECT @x'", {b"@x"}),
+        (b"GRANT ALL ON a TO b@'%'", {b"@`%`"}),
         (b"SET @`a``b` = 1", None),
         (b"SET @'a\\'b' = 1", None),
         (None, set()),

@@ -116,7 +116,7 @@ class FileReader:
         self._statements = self.script.statements()
 
     def variables(self) -> Optional[frozenset[bytes]]:
-        """Return the user variables that the file's text mentions, in small letters; None if that is not known.
+        """Return the user variables that the file's text mentions, as SQL in small letters; None if that is not known.
 
         Those that only a stored program mentions are not among them.
 
@@ -159,7 +159,7 @@ def _variables(text: bytes) -> Optional[frozenset[bytes]]:
     # A quote within a name, or an escape: it is not worth the trouble.
     if len(text) > _LARGEST_SCAN or any(b"\\" in name or name[:1] * 2 in name[1:] for name in quoted):
         return None
-    return frozenset(names - quoted | {name[1:-1] for name in quoted})
+    return frozenset(b"@" + name for name in names - quoted | {b"`%b`" % name[1:-1] for name in quoted})
 
 
 def dialect_of(session: Session) -> Dialect:
