@@ -36,6 +36,7 @@ _CODECS = {
     "sjis": "shift_jis",
     "gbk": "gbk",
     "big5": "big5",
+    "gb18030": "gb18030",
 }
 _QUOTED = rb"`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|[^`\"\s.]+"
 _GRANT = re.compile(rb"(GRANT|REVOKE) (.+?) ON (" + _QUOTED + rb")\.(" + _QUOTED + rb") (?:TO|FROM) ", re.DOTALL)
