@@ -25,7 +25,8 @@ def database(mariadb: DatabaseServer, tmp_path: Path, run_module: Any) -> Iterat
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "server" in metafunc.fixturenames:
+    # A case names its servers itself.
+    if "server" in metafunc.fixturenames and "case" not in metafunc.fixturenames:
         metafunc.parametrize("server", metafunc.config.getoption("servers"), indirect=True)
 
 
