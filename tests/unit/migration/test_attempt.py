@@ -513,6 +513,20 @@ def test_a_state_with_transactions_is_not_apart() -> None:
     assert not opened().apart
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_state_that_is_apart_is_pending(ended: bool) -> None:
+    recorder = apart().recorder
+    recorder.writing()
+    recorder.wrote()
+    assert not recorder.pending
+    if ended:
+        recorder.end("sum", last=False)
+    else:
+        recorder = House(without=True).recorder
+        recorder.open(STEP)
+    assert recorder.pending
+
+
 # Attempts that resume others.
 
 
