@@ -19,6 +19,37 @@ MISSING = "missing"
 _LIBRARIES = ("boto3", "GitPython", "PyMySQL")
 _ASK = "import platform, ansible.release as r; print(r.__version__, platform.python_version())"
 _ASK_LIBRARIES = "import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {}))"
+# Nothing that this finds out: the limits are those of _mysql/versions.py, the tests' servers those of parts/servers.py.
+SERVERS = """\
+## Database servers
+
+| | MySQL | MariaDB |
+| --- | --- | --- |
+| supported | 8.0 to 9.7 | 10.6 to 11.8 |
+| work, with a warning at each run | 5.6, 5.7 | 10.2 to 10.5 |
+| refused | before 5.6 | before 10.2 |
+
+- **supported**: a definition (DDL) takes effect as a whole or not at all, so a run that was cut off in one finds out
+  which of the two, and resumes.
+- **with a warning**: it may take effect in part, so a run that was cut off in one stops and asks what became of it. Of
+  these the tests have MariaDB 10.5 alone.
+- **refused**: they lack what the history and its transactions rest on.
+
+Newer versions than these are accepted, without a warning. Both servers keep their protocol and their SQL compatible,
+golang-migrate asks for no version either, and a deploy is not to wait for this collection when a server is upgraded.
+`migration_info` returns a server's version as `server`, and whether it is supported as `supported`.
+
+`make test-servers` runs the engine's tests on each of these servers:
+
+| | run by `make test`, too |
+| --- | --- |
+| MariaDB 10.5.29 | no |
+| MariaDB 10.11.19 | yes |
+| MariaDB 11.4.5 | no |
+| MariaDB 11.8.9 | yes |
+| MySQL 8.0.33 | no |
+| MySQL 9.7.4 | yes |
+"""
 _PAGE = """\
 # Versions
 
@@ -38,6 +69,7 @@ Written by `make test-matrix` on {date}. `make test` runs the lowest and the hig
 
 {gaps}
 
+{servers}
 ## Libraries on the hosts
 
 {libraries}
@@ -123,6 +155,7 @@ def page(rows: Sequence[Row], missing: Sequence[int], found: Mapping[str, Sequen
         date=date.today(),
         table=table(rows),
         missing=MISSING,
+        servers=SERVERS,
         gaps=f"Not run, because it was missing: Python {gaps}." if gaps else "No Python was missing.",
         libraries=_table(["Python", *_LIBRARIES], [[python, *versions] for python, versions in found.items()]),
     )

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from .debian_packages import Packages, debian_mirror
+from .debian_packages import Packages
 from .maven import Artifact
 from .unpacked import Source, Unpacked
-
-__all__ = ["MySQL", "MySQL80", "debian_mirror"]
 
 FAST = (
     "--innodb-flush-log-at-trx-commit=0",

@@ -23,9 +23,9 @@ from urllib.parse import urlsplit
 import pytest
 from integration.roles.support import Team, changed, failure, said
 from parts import NotAvailable, centos_stand_in, debian_root, private_folder, wheelhouse
+from parts.debian_packages import debian_mirror
 from parts.door import ACCOUNT, Door, Window
 from parts.http_proxy import HttpProxy
-from parts.mysql import debian_mirror
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
 
