@@ -766,8 +766,8 @@ def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None
     assert question["msg"] == (
         "1_a.up.sql:2:1: statements 2 to 6 may have run when an earlier run was interrupted, and the server does not "
         "show which of them took effect. Look at what statements 2 to 6 change, then run again with resume_from and "
-        "the number of the first of them that took no effect, and undo what took effect behind it: resume_from: 2 if none "
-        "did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE"
+        "the number of the first of them that took no effect, and undo what took effect behind it: resume_from: 2 if "
+        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE"
     )
     assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 6})
     assert there.query("SELECT i FROM a") == [(1,)]
