@@ -161,7 +161,7 @@ attempt:
     done: 1
     begun: 1
     outcome: failed
-    error: Duplicate column name 'email'
+    error: (1060) Duplicate column name 'email'
     started_at: '2026-11-22T10:15:00Z'
     ran_by: deploy
     ran_on: runner.example.com

@@ -754,6 +754,28 @@ def test_a_table_without_transactions(there: Database) -> None:
     assert f"Look at what it changes, then {answers}" in there.refusal()
 
 
+def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None:
+    """Nothing can be recorded under LOCK TABLES; message, result, history and status name the same statements."""
+    section = ["LOCK TABLES a WRITE", ONE, "KILL CONNECTION_ID()", TWO, "UNLOCK TABLES"]
+    interrupted(there, A, *section)
+    assert history(there)[-1][3:] == (1, 6)
+    assert there.module("info")["msg"].endswith(
+        "its first 1 statement is done, and statements 2 to 6 may have taken effect"
+    )
+    question = there.apply()
+    assert question["msg"] == (
+        "1_a.up.sql:2:1: statements 2 to 6 may have run when an earlier run was interrupted, and the server does not "
+        "show which of them took effect. Look at what statements 2 to 6 change, then run again with resume_from and "
+        "the number of the first of them that took no effect, and undo what took effect behind it: resume_from: 2 if "
+        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE"
+    )
+    assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 6})
+    assert there.query("SELECT i FROM a") == [(1,)]
+    there.write({FILE: text([A, *section[:2], "SELECT 1", *section[3:]])})
+    assert there.apply(resume_from=4)["resumed"] == {"version": 1, "statement": 4}
+    assert (there.state(), there.query("SELECT i FROM a")) == ([(1, 0)], [(1,), (2,)])
+
+
 @pytest.mark.usefixtures("golang_migrate")
 def test_golang_migrate_forced_a_version_since(there: Database) -> None:
     there.write({FILE: A, "2_b.up.sql": text(["CREATE TABLE b (i INT)", BAD])})

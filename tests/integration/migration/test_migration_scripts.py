@@ -50,7 +50,8 @@ SAME = {
     "quotes that are names": b"SET SQL_MODE = 'ANSI'; CREATE TABLE \"a\\\" (b INT); INSERT INTO \"a\\\" VALUES (';');",
     "cp932": b"SET NAMES cp932; CREATE TABLE a (b VARCHAR(9) CHARACTER SET cp932, c TEXT);\n"
     b"INSERT INTO a VALUES ('\x91\xe3\x95\\', 'x;y'); INSERT INTO a VALUES ('\x8b@\x94\\', ';'); SELECT 1 AS \x83\\;",
-    "gbk": b"SET NAMES gbk; CREATE TABLE a (b VARCHAR(9) CHARACTER SET gbk, c TEXT); INSERT INTO a VALUES ('\xd5\\', ';');",
+    "gbk": b"SET NAMES gbk; CREATE TABLE a (b VARCHAR(9) CHARACTER SET gbk, c TEXT); "
+    b"INSERT INTO a VALUES ('\xd5\\', ';');",
     "big5": b"SET NAMES big5; CREATE TABLE a (b VARCHAR(9) CHARACTER SET big5, `\xa5`` TEXT); "
     b"INSERT INTO a VALUES ('\xa5\\', ';');",
     "gb18030": b"SET NAMES gb18030; CREATE TABLE a (b TEXT, c TEXT); INSERT INTO a VALUES ('\x810\x810\xd5\\', ';');",

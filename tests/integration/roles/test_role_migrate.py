@@ -71,7 +71,10 @@ def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
     team.repository.commit(THIRD)
     fetched = [name for name in team.files() if name.startswith("fetched")]
     plan = playbook(MIGRATE, inventory, "--check", "--diff")
-    assert "check mode, nothing was changed; it would go from version 2 to 3" in said(plan, "orders")[0]
+    assert (
+        "check mode, nothing was changed; it would go from version 2 to version 3, 1 migration"
+        in said(plan, "orders")[0]
+    )
     assert said(plan, "orders")[1:] == ["pending: up 3 phone"]
     assert "0003_phone.up.sql" in plan.stdout
     assert team.version("orders") == (2, 0)
@@ -173,7 +176,7 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
         f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first 1 statement is done",
         "interrupted   up 3 wrong, at statement 2",
         f"started       WHEN by {account} on {platform.node()}",
-        f"error         Table '{schema}.nobody' doesn't exist",
+        f"error         (1146) Table '{schema}.nobody' doesn't exist",
         f"attempts      WHEN  failed          TIME s  up 3 wrong, by {account}, commit {commit}",
         f"              WHEN  applied         TIME s  up 2 email, by {account}, commit {commit}",
     ]

@@ -71,8 +71,8 @@ def test_five_names_and_how_many_more() -> None:
         (
             (2, 4),
             "Statements 2 to 4 may have taken effect before it failed. Look at what statements 2 to 4 change, then run "
-            "again with resume_from and the number of the first of them that took no effect: resume_from: 2 if none "
-            "did, resume_from: 5 if all did.",
+            "again with resume_from and the number of the first of them that took no effect, and undo what took effect "
+            "behind it: resume_from: 2 if none did, resume_from: 5 if all did.",
         ),
     ],
 )
