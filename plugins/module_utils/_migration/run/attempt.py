@@ -116,6 +116,11 @@ class AttemptRecorder:
         return self._changed or bool(self._waiting) or bool(self._waiting_apart)
 
     @property
+    def in_section(self) -> bool:
+        """Whether a section is recorded as begun that is not over."""
+        return self._open_section(self.reached.done) is not None
+
+    @property
     def seconds(self) -> float:
         """How long the attempt has taken."""
         return round(time.monotonic() - self._started, 3)
@@ -204,6 +209,9 @@ class AttemptRecorder:
         self._went_ahead(sent)
         done = self.reached.after(sent.digest)
         self._checkpoint.reached = done
+        if recorded:
+            # Perhaps in a transaction that the statement has left open, and that another one commits.
+            self._written[done.done] = done
         if lasting or recorded:
             self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else None
         self._changed = self._changed or (lasting and not recorded)
@@ -254,11 +262,11 @@ class AttemptRecorder:
             return rows
         # What is between the two is found by the next run: an attempt whose state is not written has run nothing, and
         # one whose state is written is done.
-        state, self._waiting_apart = self._waiting_apart, []
-        return [*state, *rows] if self.phase is Phase.CLOSED else [*rows, *state]
+        return [*self._waiting_apart, *rows] if self.phase is Phase.CLOSED else [*rows, *self._waiting_apart]
 
     def wrote(self) -> None:
         """What ``writing`` returned is written and committed, and so is all that was done before it."""
+        self._waiting_apart = []
         self._was_written(self.reached)
         self._is_committed(self.reached)
 

@@ -18,16 +18,16 @@ from ..files.reader import FileReader
 from ..files.splitter import Statement
 from ..model import Plan, State
 from ..statements.classified import ClassifiedStatement
-from ..statements.effect import StatementKind
+from ..statements.effect import Effect, StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
-from ..statements.lookahead import Lookahead
+from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED
 from .attempt import AttemptRecorder
 from .judge import Judge
 from .recovery import Resumption, became, retrace
 from .runner import LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
-from .transaction import Facts
+from .transaction import Facts, Owner
 
 
 class Applied(NamedTuple):
@@ -215,10 +215,11 @@ class Executor:
             if statement is None:
                 return
             classified = self._lookahead.classified(statement)
-            effect = classified.effect
-            rows = effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in effect.sets
-            if not rows or not self._judge.proven(classified):
+            if not (_is_rows(classified.effect) and self._judge.proven(classified)):
                 raise messages.not_atomic(reader.step, statement)
+            if changes_reading(classified):
+                # What follows is judged when it has its turn.
+                return
 
     def _begin(self, reader: FileReader, resumes: bool) -> None:
         """Start the attempt at a file, or bring session and reader to where another one is to be resumed.
@@ -298,6 +299,10 @@ class Executor:
 
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
+        if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
+            self._stop()
+            self.runner.close(FAILED, "not all-or-nothing", state=self._before)
+            raise messages.not_atomic(reader.step, statement.statement)
         following = None
         if not (facts.observed or facts.kind is StatementKind.NEXT_TRANSACTION):
             following = self._lookahead.following(reader, statement)
@@ -403,6 +408,11 @@ class Executor:
         state = self.recorder.state()
         error = messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
         return self._with_results(error)
+
+
+def _is_rows(effect: Effect) -> bool:
+    """Tell whether a statement may stand in a file that is all-or-nothing, if it is proven."""
+    return effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in effect.sets
 
 
 # Without a history nothing can be recorded of a statement, and it is sent as golang-migrate sends it.
