@@ -2,177 +2,156 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills, again and again: ``python -m soak TRIALS [SEED]``.
+"""Faults, again and again: ``python -m soak TRIALS [SEED [SERVERS [FIRST]]]``.
 
-In each trial a run of migration_apply is cut off at a random instant: by SIGKILL of its process, by SIGKILL of the
-server, or by cutting its connection. It is run again, perhaps to be cut off again, until it is done; then the schema
-must be what a run that nobody disturbed makes of the same files. The servers write durably.
+In each trial a run of migration_apply is cut off: its process or the server is killed, its connection is cut at a
+random byte, or killed by the server, its statement is ended, it is told to stop, or the server refuses a statement. It
+is run again, perhaps to be cut off again, until it is done. Then the schema must be what a plain client makes of the
+same files. A question on the way is answered with what the schema shows, and must offer that answer.
+
+Each kind of work meets each fault. The servers (names of parts.servers, with commas) write durably. One trial can be
+run alone: ``python -m soak 1 SEED SERVER FIRST``.
 """
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import random
 import signal
 import sys
-import time
 from collections import Counter
 from multiprocessing.pool import AsyncResult
-from pathlib import Path
-from typing import Any
 
 from integration.migration.forks import Forks
 from parts import NotAvailable, private_folder
-from parts.mariadb import DatabaseServer, MariaDB
-from parts.mysql import MySQL
 from parts.proxy import Proxy
-from parts.snapshot import snapshot
+from parts.servers import SERVERS
 
-from .work import Work
+from .bench import Bench
+from .script import Work
+from .trial import FAULTS, Trial, Wrong
+from .truth import Place, clean, look, places, prepare
+from .work import kinds_of, make
 
-SCHEMA = "soak"
-FILES = 5
-# So many trials have the same files.
-SHARE = 5
-CUTS = ("process", "server", "connection")
-# When a run has been cut off again and again, it is left alone.
-MOST_CUTS = 3
-
-
-class Bench:
-    """A server, a proxy before it, and the module."""
-
-    def __init__(self, server: DatabaseServer, folder: Path, proxy: Proxy, forks: Forks) -> None:
-        self.server, self.folder, self.proxy, self.forks = server, folder, proxy, forks
-
-    def begin(self, proxied: bool) -> int:
-        """Begin a run and return its process's number."""
-        arguments = {
-            "login_host": self.server.host,
-            "login_port": self.proxy.port if proxied else self.server.port,
-            "login_user": self.server.user,
-            "login_password": self.server.password,
-            "login_db": SCHEMA,
-            "directory": str(self.folder),
-            "tls": "disabled",
-            "lock_timeout": 60,
-        }
-        return self.forks.begin("migration_apply", arguments)
-
-    def fresh(self, files: dict[str, str]) -> None:
-        """Make the schema empty, and write the files."""
-        for old in self.folder.iterdir():
-            old.unlink()
-        for name, text in files.items():
-            (self.folder / name).write_text(text)
-        self.server.query(f"DROP DATABASE IF EXISTS {SCHEMA}")
-        self.server.create_schema(SCHEMA)
-
-    def state(self) -> dict[str, Any]:
-        return snapshot(self.server, SCHEMA, without="_history")
-
-    def expected(self, files: dict[str, str]) -> tuple[dict[str, Any], float]:
-        """Return what a run makes of the files that nobody disturbs, and its time in seconds."""
-        self.fresh(files)
-        started = time.monotonic()
-        self.begin(proxied=False)
-        result = self.forks.result()
-        seconds = time.monotonic() - started
-        assert not result["failed"], result["msg"]
-        return self.state(), seconds
-
-    def cut_off(self, cut: str, seconds: float) -> bool:
-        """Begin a run and cut it off after some time; return whether it had not ended by itself."""
-        process = self.begin(proxied=cut == "connection")
-        time.sleep(seconds)
-        ended = self.forks.ended()
-        if cut == "process":
-            # While its end has not been asked for, the number is still its own, or free.
-            if not ended:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            return self.forks.status() == -signal.SIGKILL
-        if cut == "server":
-            self.server.stop(kill=True)
-        else:
-            self.proxy.cut()
-        status = self.forks.status()
-        if cut == "server":
-            self.server.start()
-        return not ended and status != 0
+OPTIONS = {
+    "mariadb": ("--event-scheduler=ON", "--myisam-recover-options=FORCE", "--innodb-buffer-pool-size=64M"),
+    # Without its log it has no rules about what a transaction may hold.
+    "mysql": (
+        "--event-scheduler=ON",
+        "--myisam-recover-options=FORCE",
+        "--skip-log-bin",
+        "--innodb-buffer-pool-size=64M",
+        "--performance-schema=OFF",
+    ),
+}
+# A fault may come too late: it is then tried again, so often.
+TRIES = 4
 
 
-def trial(bench: Bench, dice: random.Random, seconds: float) -> tuple[str, str]:
-    """Cut a run off, run it to its end, and return what became of it and how it was cut off."""
-    cuts: list[str] = []
-    while not cuts or (len(cuts) < MOST_CUTS and dice.random() < 0.3):
-        cut = dice.choice(CUTS)
-        if not bench.cut_off(cut, dice.uniform(0, seconds)):
-            break
-        cuts.append(cut)
-    if not cuts:
-        return "missed", ""
-    bench.begin(proxied=False)
-    result = bench.forks.result()
-    if not result["failed"]:
-        return "resumed", " and ".join(cuts)
-    return ("asked" if "resume_from" in result["msg"] else "wrong"), f"{' and '.join(cuts)}: {result['msg']}"
+class Soak:
+    """The trials on one server."""
+
+    def __init__(self, name: str, bench: Bench, seed: int) -> None:
+        self._name, self._bench, self._seed = name, bench, seed
+        self._kinds = kinds_of(SERVERS[name].__name__)
+        self._work: tuple[int, Work, list[Place], tuple[int, int]] | None = None
+        self.found: Counter[str] = Counter()
+
+    def trial(self, number: int) -> None:
+        """Run one trial, and print what is wrong."""
+        group, fault = number // len(FAULTS), FAULTS[number % len(FAULTS)]
+        where = f"{self._name} seed {self._seed} trial {number}"
+        try:
+            work, known, passing = self._prepared(group)
+        except Wrong as wrong:
+            self._report(where, self._dealt(group), "nothing", [], str(wrong))
+            return
+        for attempt in range(TRIES):
+            dice = random.Random(f"{self._seed} {self._name} {number} {attempt}")
+            trial = Trial(self._bench, work, known, dice, passing)
+            try:
+                ended = trial.run("process" if fault == "server" and work.not_killed else fault)
+            except Wrong as wrong:
+                self._report(where, work, fault, trial.told, str(wrong))
+                return
+            if ended != "missed":
+                break
+        self.found[ended] += 1
+        for note in trial.notes:
+            self.found[note] += 1
+            print(f"{where}: {note}: {work.kind}, {fault}", flush=True)
+
+    def _dealt(self, group: int) -> Work:
+        dice = random.Random(f"{self._seed} {self._name} work {group}")
+        return make(self._kinds[group % len(self._kinds)], SERVERS[self._name].__name__, dice)
+
+    def _prepared(self, group: int) -> tuple[Work, list[Place], tuple[int, int]]:
+        """Return a group's work, the truth about it, and how many bytes pass.
+
+        :raises Wrong: a run that nobody disturbs does not do what a plain client does.
+        """
+        if self._work is None or self._work[0] != group:
+            bench, work = self._bench, self._dealt(group)
+            known = places(bench.server, work)
+            prepare(bench.server, work)
+            bench.write(work)
+            options = {"target": "none", "allow_down": True} if work.downs else {}
+            if work.downs:
+                bench.apply({})
+            result, passing = bench.measure(options)
+            bench.settle()
+            view = look(bench.server, work)
+            if result is None or result["failed"] or view != known[-1].view:
+                raise Wrong(f"Undisturbed: {result}")
+            self._work = group, work, known, passing
+        return self._work[1:]
+
+    def _report(self, where: str, work: Work, fault: str, told: list[str], what: str) -> None:
+        self.found["wrong"] += 1
+        lines = [f"{where}: wrong: {work.kind}, {fault}: {what}", *(f"  {line}" for line in told)]
+        for file in (*work.ups, *work.downs):
+            lines += [f"  {file.name}:", *(f"    {line!r}"[:300] for line in file.text().splitlines())]
+        print("\n".join(lines), flush=True)
+        for piece in work.pieces:
+            print("".join(f"    before: {text}\n" for text in piece.before), end="", flush=True)
 
 
-def soak(kind: type[MariaDB] | type[MySQL], trials: int, seed: int) -> Counter[str]:
-    """Run so many trials on one server, print what is wrong, and return how they ended."""
-    found: Counter[str] = Counter()
+def soak(name: str, trials: int, seed: int, first: int) -> Counter[str]:
+    """Run so many trials on one server, and return how they ended."""
+    kind = SERVERS[name]
+    options = OPTIONS["mysql" if name.startswith("mysql") else "mariadb"]
     with private_folder("soak") as data, private_folder("files") as files:
         try:
-            with kind(data, durable=True) as server, Proxy(server.host, server.port, delay=0) as proxy:
+            with kind(data, durable=True, options=options) as server, Proxy(server.host, server.port, delay=0) as proxy:
+                server.query("SET GLOBAL log_bin_trust_function_creators = 1")
                 forks = Forks()
-                bench = Bench(server, files, proxy, forks)
-                number = 0
-                while found.total() - found["missed"] < trials:
-                    dice = random.Random(f"{seed} {kind.__name__} {number}")
-                    if number % SHARE == 0:
-                        work = Work(dice).files(FILES)
-                        expected, seconds = bench.expected(work)
-                    bench.fresh(work)
-                    ended, how = trial(bench, dice, seconds)
-                    if ended == "resumed" and bench.state() != expected:
-                        ended = "wrong"
-                    found[ended] += 1
-                    if ended in ("asked", "wrong"):
-                        print(f"{kind.__name__} seed {seed} trial {number}: {ended}: {how}", flush=True)
-                        if ended == "wrong":
-                            show(work, expected, bench.state())
-                    number += 1
-                    if number % 50 == 0:
-                        print(f"{kind.__name__}: {dict(found)}", flush=True)
+                run = Soak(name, Bench(server, files, proxy, forks), seed)
+                for number in range(first, first + trials):
+                    run.trial(number)
+                    if (number - first) % 50 == 49:
+                        print(f"{name}: {dict(run.found)}", flush=True)
+                if run._work is not None:
+                    clean(server, run._work[1])
                 forks.close()
+                return run.found
         except NotAvailable as reason:
-            print(f"not run on {kind.__name__}: {reason}", flush=True)
-    return found
+            print(f"not run on {name}: {reason}", flush=True)
+    return Counter()
 
 
-def show(files: dict[str, str], expected: dict[str, Any], state: dict[str, Any]) -> None:
-    """Print what differs, and the files."""
-    for name in sorted({*expected, *state}):
-        if expected.get(name) != state.get(name):
-            print(f"  {name}: expected {expected.get(name)!r}, found {state.get(name)!r}")
-    for name, text in files.items():
-        print(f"  {name}:", *text.splitlines(), sep="\n    ")
-
-
-def main(trials: int, seed: int) -> int:
-    """Run so many trials, on both servers side by side, and return how many went wrong."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        halves = ((MariaDB, trials - trials // 2), (MySQL, trials // 2))
+def main(trials: int, seed: int, servers: list[str], first: int) -> int:
+    """Run so many trials, on the servers side by side, and return how many went wrong."""
+    shares = [trials // len(servers) + (place < trials % len(servers)) for place in range(len(servers))]
+    with multiprocessing.get_context("fork").Pool(len(servers)) as pool:
         running: list[AsyncResult[Counter[str]]] = [
-            pool.apply_async(soak, (kind, count, seed)) for kind, count in halves if count
+            pool.apply_async(soak, (name, share, seed, first)) for name, share in zip(servers, shares) if share
         ]
         found = sum((each.get() for each in running), Counter[str]())
         pool.close()
         pool.join()
-    count = found.total() - found["missed"]
+    listed = ", ".join(f"{found[name]} {name}" for name in ("part", "lost", "by hand", "missed"))
+    print(f"of these: {listed}")
+    count = found["resumed"] + found["asked"] + found["wrong"]
     print(f"{count} trials: {found['resumed']} resumed, {found['asked']} asked, {found['wrong']} wrong")
     return found["wrong"]
 
@@ -180,4 +159,7 @@ def main(trials: int, seed: int) -> int:
 if __name__ == "__main__":
     # So that the servers end, and their folders go, also when it is ended from outside.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1) > 0)
+    words = dict(enumerate(sys.argv))
+    sys.exit(
+        main(int(words[1]), int(words.get(2, 1)), words.get(3, "mariadb,mysql").split(","), int(words.get(4, 0))) > 0
+    )

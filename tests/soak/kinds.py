@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from .script import OTHER, SCHEMA, Piece, Statement
 
@@ -31,11 +32,11 @@ def _kind(server: str = "") -> Callable[[Kind], Kind]:
     return note
 
 
-def _all(*texts: str | bytes | Statement) -> list[Statement]:
+def _all(*texts: Any) -> list[Statement]:
     return [_one(text) for text in texts]
 
 
-def _one(text: str | bytes | Statement) -> Statement:
+def _one(text: Any) -> Statement:
     if isinstance(text, Statement):
         return text
     return Statement(text.encode() if isinstance(text, str) else text)
@@ -86,9 +87,9 @@ def delimiter_call(dice: random.Random, at: int) -> Piece:
     return Piece(_all(*(text for text in statements if text)), b"//", before=(_table(f"t{at}"), made))
 
 
-def _double_byte(encoding: str, text: str) -> Kind:
+def _double_byte(encoding: str, codec: str, text: str) -> Kind:
     def piece(dice: random.Random, at: int) -> Piece:
-        encoded = text.encode(encoding)
+        encoded = text.encode(codec)
         assert encoded.endswith(b"\\")
         inserts = [
             b"INSERT INTO t%d (n, c) VALUES (%d, '%s'), (%d + SLEEP(0.01), 'x;y')" % (at, number, encoded, number)
@@ -101,20 +102,14 @@ def _double_byte(encoding: str, text: str) -> Kind:
     return piece
 
 
-for _name, _text in (("cp932", "代表"), ("gbk", "诚乗"), ("big5", "成功"), ("sjis", "機能表")):
-    KINDS[f"names_{_name}"] = (
-        _double_byte({"sjis": "shift_jis"}.get(_name, _name), _text)
-        if _name != "sjis"
-        else (
-            lambda dice, at: Piece(
-                [
-                    Statement(statement.sql.replace(b"shift_jis", b"sjis"))
-                    for statement in _double_byte("shift_jis", "機能表")(dice, at).statements
-                ],
-                before=(_table(f"t{at}"),),
-            )
-        )
-    )
+# Each ends in a character whose second byte is a backslash; Python has another name for sjis.
+for _name, _codec, _text in (
+    ("cp932", "cp932", "代表"),
+    ("gbk", "gbk", "诚乗"),
+    ("big5", "big5", "成功"),
+    ("sjis", "shift_jis", "機能"),
+):
+    KINDS[f"names_{_name}"] = _double_byte(_name, _codec, _text)
 
 
 @_kind()
@@ -527,4 +522,4 @@ def alter_user(dice: random.Random, at: int) -> Piece:
 
 @_kind("MySQL")
 def names_gb18030(dice: random.Random, at: int) -> Piece:
-    return _double_byte("gb18030", "诚乗")(dice, at)
+    return _double_byte("gb18030", "gb18030", "诚乗")(dice, at)

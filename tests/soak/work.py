@@ -2,12 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Migrations of which no statement may be left out or run twice without leaving a trace."""
+"""Plain work, of which no statement may be left out or run twice without leaving a trace; and whole trials' work."""
 
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+from .kinds import KINDS, ONLY
+from .script import File, Piece, Statement, Work
+
+# Besides those of kinds.py: plain work alone; a file that is all-or-nothing; migrations that are taken back.
+_ROWS = ("INSERT", "UPDATE", "DELETE")
+OWN = ("plain", "atomic", "down")
 
 
 @dataclass
@@ -20,8 +30,8 @@ class Table:
     rows: int = 0
 
 
-class Work:
-    """Writes files for an empty schema, and keeps in mind what the schema then holds.
+class Plain:
+    """Writes pieces for an empty schema, and keeps in mind what the schema then holds.
 
     Rows have no key that would refuse them the second time, and counters count.
     """
@@ -30,15 +40,22 @@ class Work:
         self._dice = dice
         self._tables: list[Table] = []
         self._views: list[str] = []
-        self._programs: list[str] = []
         self._count = 0
 
-    def files(self, count: int) -> dict[str, str]:
-        """Return so many files by name."""
-        return {f"{number}_work.up.sql": self._file() for number in range(1, count + 1)}
+    def pieces(self, count: int) -> list[Piece]:
+        """Return so many pieces."""
+        return [Piece([self._statement(text) for text in self._piece()]) for _piece in range(count)]
 
-    def _file(self) -> str:
-        return "".join(f"{text};\n" for piece in range(self._dice.randint(1, 6)) for text in self._piece())
+    def rows(self, count: int) -> list[Piece]:
+        """Return so many that only change rows; there have to be tables."""
+        texts = [text for _piece in range(count) for text in self._rows() if text.split()[0] in _ROWS]
+        return [Piece([Statement(text.encode()) for text in texts])]
+
+    @staticmethod
+    def _statement(text: str) -> Statement:
+        called = re.fullmatch(r"CALL p(\d+)_(\w+)\(\)", text)
+        parts = (f"DELETE FROM {called[2]} WHERE id = -{called[1]}",) if called else ()
+        return Statement(text.encode(), parts)
 
     def _new(self, prefix: str) -> str:
         self._count += 1
@@ -120,8 +137,10 @@ class Work:
         return [f"CREATE OR REPLACE VIEW {self._views[-1]} AS SELECT {self._count} AS id, ';' AS c"]
 
     def _program(self) -> list[str]:
-        name, table = self._new("p"), self._table()
-        body = f"BEGIN INSERT INTO {table.name} (id, n) VALUES (0, 1); UPDATE {table.name} SET n = n + 1; END"
+        table = self._table()
+        name = f"{self._new('p')}_{table.name}"
+        rows = f"INSERT INTO {table.name} (id, n) VALUES (-{self._count}, 1)"
+        body = f"BEGIN {rows}; DO SLEEP(0.005); {rows}; END"
         return [
             f"CREATE PROCEDURE {name}() {body}",
             f"CALL {name}()",
@@ -181,3 +200,48 @@ class Work:
 
     def _note(self, table: Table, value: str) -> list[str]:
         return [f"INSERT INTO {table.name} (id, n) SELECT -1, COALESCE({value}, -9)"]
+
+
+def kinds_of(server: str) -> list[str]:
+    """Return the names of all kinds that a server of that class's name knows."""
+    return [*OWN, *KINDS, *next((found for name, found in ONLY.items() if name in server), {})]
+
+
+def make(kind: str, server: str, dice: random.Random) -> Work:
+    """Return the work of a trial: two or three files with pieces of the kind, and others around them."""
+    only = next((found for name, found in ONLY.items() if name in server), {})
+    every = {**KINDS, **only}
+    plain = Plain(dice)
+    # No table of plain work has such a number.
+    count = iter(range(101, 200))
+    if kind == "down":
+        return _down(dice, plain, every, count)
+    number = dice.randint(2, 3)
+    place = dice.randrange(number)
+    ups = []
+    for version in range(1, number + 1):
+        pieces = plain.pieces(dice.randint(1, 2))
+        if version - 1 == place:
+            pieces += [every[kind](dice, next(count))] if kind in every else plain.pieces(3)
+            if dice.random() < 0.3 and not pieces[-1].by_hand:
+                # Another kind in the same file.
+                other = dice.choice([name for name in KINDS if name not in _ALONE])
+                pieces.insert(dice.randint(1, len(pieces)), every[other](dice, next(count)))
+            pieces += plain.pieces(dice.randrange(2))
+        ups.append(File(version, "up", pieces))
+    if kind == "atomic":
+        ups.append(File(len(ups) + 1, "up", plain.rows(4), b"-- dbops: all-or-nothing\n"))
+    return Work(kind, ups)
+
+
+# They change what comes after them, or leave what only they can explain.
+_ALONE = ("global_variable", "event_now", "users")
+
+
+def _down(dice: random.Random, plain: Plain, every: Any, count: Iterator[int]) -> Work:
+    names = [name for name in KINDS if name not in _ALONE]
+    ups = [File(version, "up", plain.pieces(1)) for version in (1, 2)]
+    downs = [
+        File(version, "down", [*plain.pieces(1), every[dice.choice(names)](dice, next(count))]) for version in (2, 1)
+    ]
+    return Work("down", ups, downs)

@@ -57,8 +57,6 @@ THIRD = (
     "INSERT INTO items (code, extra) VALUES ('x', 1);\n",
     "INSERT INTO items (code, extra) SELECT CONCAT(@mark, '-2'), COUNT(*) FROM items;\n",
 )
-# The number of the statement that is refused.
-REFUSED = 5
 FILES = {
     "1_rows.up.sql": """\
 CREATE TABLE items (id INT AUTO_INCREMENT PRIMARY KEY, code VARCHAR(50) NOT NULL, price DECIMAL(8,2) NULL,

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One trial: a run that is cut off, and what is done until all is applied, with every word compared with the truth."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from .bench import CUTS, Bench
+from .script import Work
+from .truth import Place, View, look, matching, part_of, prepare
+
+FAULTS = (*CUTS, "refused")
+_DOWN = {"target": "none", "allow_down": True}
+# So often a run is started again at most, and so many of these are cut off again.
+_ROUNDS = 12
+_AGAIN = 0.2
+_REFUSED = (
+    b"INSERT INTO nowhere (n) VALUES (1)",
+    b"SELEC 1",
+    b"SELECT nope",
+    b"DO (SELECT 1 UNION SELECT 2)",
+    b"CREATE TABLE bad (n NOSUCH)",
+    b"UPDATE nowhere SET n = 1",
+    b"CALL nowhere()",
+)
+
+
+class Wrong(Exception):
+    """Something is not as it must be; the text says what."""
+
+
+@dataclass
+class Trial:
+    """A trial under way.
+
+    :ivar known: the truth, see truth.py.
+    :ivar told: what happened, for people.
+    :ivar asked: how often it was asked where to resume.
+    :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table went with
+        its session), ``part`` (a statement took effect in part and was undone by hand), ``by hand`` (nobody can know
+        where its statements end).
+    """
+
+    bench: Bench
+    work: Work
+    known: list[Place]
+    dice: random.Random
+    passing: tuple[int, int]
+    told: list[str] = field(default_factory=list)
+    asked: int = 0
+    notes: list[str] = field(default_factory=list)
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, fault: str) -> str:
+        """Carry it out, and return how it ended: ``resumed``, ``asked``, or ``missed`` if the fault struck nothing.
+
+        :raises Wrong: something is not as it must be.
+        """
+        prepare(self.bench.server, self.work)
+        self.bench.write(self.work)
+        self.options: dict[str, Any] = {}
+        if self.work.downs:
+            before = self.bench.apply({})
+            if before is None or before["failed"]:
+                raise Wrong(f"Up: {before}")
+            self.options = _DOWN
+        struck = self._refused() if fault == "refused" else self._cut(fault)
+        if struck == "missed":
+            return struck
+        for _round in range(_ROUNDS):
+            if struck == "done":
+                return "asked" if self.asked else "resumed"
+            if "by hand" in self.notes or "lost" in self.notes:
+                return "asked"
+            again = self.dice.random() < _AGAIN
+            struck = self._cut(self._cut_for(self.dice.choice(CUTS))) if again else self._undisturbed()
+        raise Wrong("It never came to an end.")
+
+    def _cut_for(self, fault: str) -> str:
+        return "process" if fault == "server" and self.work.not_killed else fault
+
+    def _refused(self) -> str:
+        """Have the server refuse one of the file's statements, and correct it."""
+        first = len(self.work.ups) if self.work.downs else 0
+        files = [*self.work.ups, *self.work.downs]
+        number = self.dice.randrange(first, len(files))
+        place = self.dice.randrange(len(files[number].statements))
+        text = self.dice.choice(_REFUSED)
+        self.bench.write(self.work, (number, place, text))
+        result = self.bench.apply(self.options)
+        self.told.append(f"{text.decode()} as statement {place + 1} of {files[number].name}: {_short(result)}")
+        self.bench.write(self.work)
+        if result is None or not result["failed"] or result.get("error_code", 0) == 0:
+            raise Wrong("The refused statement was not refused.")
+        by_hand = any(piece.by_hand for piece in files[number].pieces)
+        if not by_hand and (result.get("file"), result.get("statement")) != (files[number].name, place + 1):
+            raise Wrong(f"It names {result.get('file')}, statement {result.get('statement')}.")
+        return self._judge(result)
+
+    def _cut(self, fault: str) -> str:
+        fault = self._cut_for(fault)
+        answer, self.answer = self.answer, {}
+        result, what = self.bench.cut(fault, {**self.options, **answer}, self.dice, self.passing)
+        self.told.append(f"{what or 'nothing'} {answer or ''}: {_short(result)}")
+        if not what:
+            if result is not None and not result["failed"] and len(self.told) == 1:
+                return "missed"
+            return self._judge(result, disturbed=False)
+        if result is not None and result["failed"] and "resume_from" not in result["msg"] and answer:
+            # It may not have come so far that the answer was taken.
+            self.bench.settle()
+            record = self.bench.record()
+            self.told.append(f"{record}")
+        return self._judge(result)
+
+    def _undisturbed(self) -> str:
+        answer, self.answer = self.answer, {}
+        result = self.bench.apply({**self.options, **answer})
+        self.told.append(f"again {answer or ''}: {_short(result)}")
+        return self._judge(result, disturbed=False)
+
+    def _judge(self, result: dict[str, Any] | None, disturbed: bool = True) -> str:
+        """Compare what is said with what is there; return whether all is done, and keep the answer to a question."""
+        self.bench.settle()
+        if result is not None and "bug" in result:
+            raise Wrong(f"A bug: {result['bug'][-2000:]}")
+        view = look(self.bench.server, self.work)
+        if result is not None and not result["failed"]:
+            return self._finished(view)
+        places = matching(self.known, view)
+        part = part_of(self.work, self.known, view) if not any(place.whole for place in places) else None
+        if not places and part is None:
+            raise Wrong(f"What is there is there after no statement: {self._nearest(view)}")
+        self._compare_record(places, part)
+        if self.dice.random() < 0.3:
+            self._compare_info()
+        if result is None:
+            return "cut"
+        self._compare_message(result)
+        if "resume_from" in result["msg"]:
+            self._answer(result, places, part)
+        elif not disturbed:
+            raise Wrong("A failure without a question.")
+        return "cut"
+
+    def _finished(self, view: View) -> str:
+        if view != self.known[-1].view:
+            raise Wrong(f"Success, but: {_differences(self.known[-1].view, view)}")
+        expected = [] if self.work.downs else [(self.work.ups[-1].version, 0)]
+        if self.bench.state() != expected:
+            raise Wrong(f"Success, but the state is {self.bench.state()}.")
+        return "done"
+
+    def _compare_record(self, places: list[Place], part: tuple[Place, tuple[str, ...]] | None) -> None:
+        """The history must claim no less than may have been done, and no more."""
+        record = self.bench.record()
+        state = self.bench.state()
+        if record is None or record[2] == "applied":
+            return
+        version, direction, _outcome, done, begun = record
+        files = [*self.work.ups, *self.work.downs]
+        [number] = [place for place, file in enumerate(files) if (file.version, file.direction) == (version, direction)]
+        here = [place.done for place in places if place.file == number]
+        low, high = (min(here), max(here)) if here else (0, 0)
+        if part is not None and part[0].file == number:
+            low, high = (min(low, part[0].done), max(high, part[0].done)) if here else (part[0].done,) * 2
+            if max(done, begun) < part[0].done + 1 and not here:
+                raise Wrong(f"The history says {done} done, {begun} begun; statement {part[0].done + 1} has begun.")
+        elif not here:
+            raise Wrong(f"The history is at {files[number].name}, the schema at {[(p.file, p.done) for p in places]}.")
+        by_hand = any(piece.by_hand for piece in files[number].pieces)
+        if (done > high or max(done, begun) < low) and not by_hand:
+            raise Wrong(f"The history says {done} done, {begun} begun; done are {low} to {high}.")
+        if files[number].head and not state[0][1]:
+            return
+        if not state or not state[0][1]:
+            raise Wrong(f"The history has an attempt that is open, the state is {state}.")
+
+    def _compare_info(self) -> None:
+        """The module migration_info must say what the history says."""
+        record = self.bench.record()
+        self.bench.begin("info", {}, proxied=False)
+        info = self.bench.ended()
+        if info is None or info["failed"]:
+            raise Wrong(f"migration_info: {info}")
+        attempt = info.get("attempt")
+        if record is not None and record[2] != "applied" and info["dirty"]:
+            said = (attempt or {}).get("done"), (attempt or {}).get("begun")
+            if said != record[3:]:
+                raise Wrong(f"migration_info says {said}, the history {record[3:]}.")
+
+    def _compare_message(self, result: dict[str, Any]) -> None:
+        """What the message says must be what the history says."""
+        record = self.bench.record()
+        said = re.search(r"its first (\d+) statement|(nothing of it is done)", result["msg"])
+        if record is None or record[2] == "applied" or said is None or not result.get("dirty"):
+            return
+        if int(said[1] or 0) != record[3] and result.get("error_code", 1) not in (0, 2006, 2013):
+            raise Wrong(f"The message says {said[0]}, the history {record[3]}.")
+        doubt = result.get("in_doubt")
+        if doubt is not None and (doubt["first"], doubt["last"]) != (record[3] + 1, record[4]):
+            raise Wrong(f"The question is about {doubt}, the history says {record[3:]}.")
+
+    def _answer(self, result: dict[str, Any], places: list[Place], part: tuple[Place, tuple[str, ...]] | None) -> None:
+        """Find the true answer to a question, and check that it is one of those that are offered."""
+        self.asked += 1
+        files = [*self.work.ups, *self.work.downs]
+        [number] = [place for place, file in enumerate(files) if file.name == result["file"]]
+        true = [place.done + 1 for place in places if place.file == number and place.whole]
+        if part is not None and part[0].file == number and not true:
+            for text in part[1]:
+                self.bench.server.query(text)
+            if look(self.bench.server, self.work) != part[0].view:
+                raise Wrong("A part could not be taken back.")
+            self.notes.append("part")
+            true = [place.done + 1 for place in matching(self.known, part[0].view) if place.file == number]
+        doubt = result.get("in_doubt")
+        offered = range(doubt["first"], doubt["last"] + 2) if doubt else range(1, len(files[number].statements) + 2)
+        good = [one for one in true if one in offered]
+        if good:
+            self.answer = {"resume_from": good[0]}
+        elif any(piece.by_hand for piece in files[number].pieces):
+            self.notes.append("by hand")
+        elif not true and any(statement.holds for statement in files[number].statements):
+            self.notes.append("lost")
+        else:
+            raise Wrong(f"The true answer is {true}, offered are {offered}: {result['msg'][:600]}")
+
+    def _nearest(self, view: View) -> str:
+        found = [_differences(place.view, view) for place in self.known]
+        return min(found, key=len)
+
+
+def _short(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return "killed"
+    return f"{'failed' if result['failed'] else 'done'}: {result.get('msg')}"
+
+
+def _differences(expected: View, found: View) -> str:
+    lines = []
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            lines.append(f"{name}: expected {str(expected.get(name))[:600]}, found {str(found.get(name))[:600]}")
+    return "\n    ".join(lines)
