@@ -213,15 +213,20 @@ class Wire:
         try:
             with self._bytes(), self._connection.cursor(SSCursor) as cursor:
                 self._connection.meanwhile = meanwhile
-                cursor.execute(text)
-                while True:
-                    if len(results) == kept:
-                        rows = list(cursor.fetchall())
-                    while cursor.fetchmany(1000):
-                        pass
-                    results.append(self.state.transaction.nontransactional_writes)
-                    if not cursor.nextset():
-                        return rows
+                try:
+                    cursor.execute(text)
+                    while True:
+                        if len(results) == kept:
+                            rows = list(cursor.fetchall())
+                        while cursor.fetchmany(1000):
+                            pass
+                        results.append(self.state.transaction.nontransactional_writes)
+                        if not cursor.nextset():
+                            return rows
+                except BaseException:
+                    # The cursor would read on as it is closed, on a connection that may be gone.
+                    cursor._result = None
+                    raise
         except pymysql.err.Error as error:
             failure = _server_error(error, "The server refused the statement")
             if len(results) == kept and not failure.lost:

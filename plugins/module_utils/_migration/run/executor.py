@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -48,6 +48,7 @@ class Executor:
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :ivar notes: what golang-migrate could not run in the files that were run.
+    :ivar warnings: what else a person should know.
     """
 
     session: Session
@@ -59,6 +60,7 @@ class Executor:
     stopped: Callable[[], Optional[str]] = lambda: None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     _lookahead: Lookahead = field(init=False)
     _judge: Judge = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
@@ -258,7 +260,14 @@ class Executor:
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
         log, record = resumption.checkpoint.log, resumption.record
-        reached = retrace(self.session, resumption, reader, lambda found: self._lookahead.classified(found, log))
+        believed: list[ClassifiedStatement] = []
+
+        def classify(found: Statement) -> ClassifiedStatement:
+            believed.append(self._lookahead.classified(found, log))
+            return believed[-1]
+
+        reached = retrace(self.session, resumption, reader, classify)
+        self._warn_of_values(reader.step, believed)
         in_doubt, statement = resumption.in_doubt, reader.peek()
         if in_doubt is None:
             return reached
@@ -273,6 +282,15 @@ class Executor:
             reached = reached.after(classified.digest)
             log.record(statement.number, classified.resolved_text, classified.effect, self.session)
         return reached
+
+    def _warn_of_values(self, step: Step, believed: Sequence[ClassifiedStatement]) -> None:
+        """Say which values are lost, of statements that are done only because the user says so."""
+        names: list[bytes] = []
+        for item in believed:
+            if item.effect.kind is not StatementKind.SESSION:
+                names += item.effect.assigns if item.effect.plain else item.effect.variables
+        if names:
+            self.warnings.append(messages.values_unknown(step, [name.decode("utf-8", "replace") for name in names]))
 
     def _run_file(self, reader: FileReader) -> None:
         """Run a file statement by statement."""

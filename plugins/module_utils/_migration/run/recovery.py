@@ -110,6 +110,9 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader, classi
     :raises Error: they are not what they were, or something that their session held is lost.
     """
     record, checkpoint, step = resumption.record, resumption.checkpoint, reader.step
+    if resumption.at is not None:
+        # What is run again is not done yet.
+        checkpoint.log.forget_from(resumption.at)
     reached = Position()
     try:
         checkpoint.log.restore(session, 0)

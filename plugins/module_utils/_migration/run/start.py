@@ -64,6 +64,8 @@ def carry_out(module: AnsibleModule, work: Work) -> dict[str, Any]:
             executor.run(status.state, work.moved)
         finally:
             _warn_of(module, executor.notes)
+            for warning in executor.warnings:
+                module.warn(warning)
             if runner.retried:
                 module.warn(
                     f"A statement that had waited too long for a lock was tried again, {count(runner.retried, 'time')}."

@@ -221,6 +221,10 @@ class SessionRecorder:
         # The next file may mention others.
         self._any_changed = 0 if self._calls else None
 
+    def forget_from(self, number: int) -> None:
+        """Forget what the statements from that number on have done."""
+        self.entries = [entry for entry in self.entries if entry.number < number]
+
     def restore(self, session: Session, number: int) -> None:
         """Do again what the statement of that number did to its session; 0 for all of earlier files.
 
