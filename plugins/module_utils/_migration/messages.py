@@ -500,8 +500,8 @@ def doubt_is_gone(step: Step, first: int, last: int) -> Error:
 def values_unknown(step: Step, names: Iterable[str]) -> str:
     """Statements are done only because the user says so, and the values that they gave to variables are lost."""
     return (
-        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} went with their "
-        "connection; what comes next finds none there."
+        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} went with "
+        "their connection; what comes next finds none there."
     )
 
 

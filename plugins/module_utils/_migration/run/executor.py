@@ -16,7 +16,7 @@ from .. import messages
 from ..files.client import client_command
 from ..files.reader import FileReader
 from ..files.splitter import Statement
-from ..model import Plan, State
+from ..model import Plan, State, Step
 from ..statements.classified import ClassifiedStatement
 from ..statements.effect import Effect, StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
