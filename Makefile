@@ -16,10 +16,10 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-matrix test-ends docs fuzz soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
@@ -78,6 +78,12 @@ bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside
 
 bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
+
+simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
+
+simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine, and have the simulation find each
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation.mutations
 
 soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)

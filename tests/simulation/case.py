@@ -93,7 +93,7 @@ def make(seed: int) -> Case:
     most = _BESIDES + _EACH * sum(len(file.items) for file in files)
     faults = tuple(_fault(dice, most) for _ in range(dice.choice([0, 1, 1, 1, 2, 2, 3])))
     thief = dice.choice(["holds", "writes"]) if dice.random() < 0.15 else ""
-    event = dice.choice(["migrate", "state lost", "state old"]) if dice.random() < 0.1 else ""
+    event = dice.choice(["migrate", "state lost", "state old"]) if dice.random() < 0.15 else ""
     return Case(seed, mariadb, version, atomic, dice.random() < 0.8, files, faults, thief, event)
 
 
@@ -145,7 +145,7 @@ def _smaller(case: Case) -> Iterator[Case]:
     ups = case.ups
     if len(ups) > 1:
         yield case._replace(files=tuple(ups[:-1]))
-    for number, file in enumerate(case.files):
+    for file in case.files:
         for place in range(len(file.items)):
             items = file.items[:place] + file.items[place + 1 :]
             if items:

@@ -20,13 +20,24 @@ from .storage import Program, Server, SqlError, Table
 
 DEADLOCK = 1213
 _DEFAULT_LEVEL = "REPEATABLE READ"
-_MODES = "STRICT_TRANS_TABLES"
+_SETTINGS: dict[str, Any] = {
+    "character_set_client": "utf8mb4",
+    "character_set_results": "utf8mb4",
+    "character_set_connection": "utf8mb4",
+    "collation_connection": "utf8mb4_general_ci",
+    "lock_wait_timeout": 86400,
+    "binlog_format": "ROW",
+    "transaction_isolation": "REPEATABLE-READ",
+    "tx_isolation": "REPEATABLE-READ",
+    "max_allowed_packet": 1 << 24,
+}
 
 
 class Connection:
     """One connection.
 
     :ivar text: the statement of a file that is being carried out; empty for any other.
+    :ivar running: the statement that is being carried out.
     :ivar once: what holds for the next transaction only.
     :ivar locked: the tables that LOCK TABLES named, and how; None without.
     :ivar xa: name and state of an XA transaction.
@@ -39,7 +50,7 @@ class Connection:
         self.server, self.schema, self.id = server, schema, server.last_id
         server.connections[self.id] = self
         self.alive = True
-        self.text = ""
+        self.text = self.running = ""
         self.autocommit, self.explicit, self.registered = True, False, False
         self.once: Optional[str] = None
         self.level = _DEFAULT_LEVEL
@@ -49,13 +60,8 @@ class Connection:
         self.savepoints: dict[str, int] = {}
         self.temporary: dict[tuple[str, str], Table] = {}
         self.variables: dict[str, Any] = {}
-        self.settings: dict[str, Any] = {
-            "sql_mode": server.settings["sql_mode"], "group_concat_max_len": 1 << 20 if server.mariadb else 1024, "character_set_client": "utf8mb4",
-            "character_set_results": "utf8mb4", "character_set_connection": "utf8mb4",
-            "collation_connection": "utf8mb4_general_ci", "lock_wait_timeout": 86400, "binlog_format": "ROW",
-            "transaction_isolation": "REPEATABLE-READ", "tx_isolation": "REPEATABLE-READ",
-            "max_allowed_packet": 1 << 24,
-        }  # fmt: skip
+        self.settings = {**_SETTINGS, "sql_mode": server.settings["sql_mode"]}
+        self.settings["group_concat_max_len"] = 1 << 20 if server.mariadb else 1024
         self.statements: dict[str, str] = {}
         self.row_count, self.last_insert_id = -1, 0
         self.inside = 0

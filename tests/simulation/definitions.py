@@ -196,12 +196,13 @@ def _truncate(match: re.Match[str]) -> Operation:
 def _create_program(match: re.Match[str]) -> Operation:
     replace, sort, softly, name, rest = match.groups()
     sort = sort.upper()
+    parameters: list[str] = []
     if sort == "VIEW":
         found = _must(r"(?is)(AS SELECT v FROM) ([\w.`\x80-\U0010ffff]+)", rest.strip())
-        on, parameters, text = "", [], found[2].replace("`", "")
+        on, text = "", found[2].replace("`", "")
     elif sort == "TRIGGER":
         found = _must(r"(?is)AFTER INSERT ON ([\w`]+) FOR EACH ROW (.+)", rest.strip())
-        on, parameters, text = found[1].strip("`"), [], found[2]
+        on, text = found[1].strip("`"), found[2]
     else:
         found = _must(r"(?is)\((.*?)\)\s+(?:RETURNS INT )?(?:DETERMINISTIC )?(.+)", rest.strip())
         on, text = "", found[2]

@@ -16,9 +16,10 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
+from unittest import mock
 
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.modules import migration_apply
@@ -107,15 +108,18 @@ class Engine:
         self._written: dict[str, str] = {}
         self._server: Optional[Server] = None
         self._faults: Optional[Faults] = None
-        self._before = (time.sleep, time.monotonic, signal.signal, migration_apply.Login)
-        time.sleep = self._sleep
-        time.monotonic = self._now
-        signal.signal = self._register  # type: ignore[assignment]
-        migration_apply.Login = _Login  # type: ignore[misc, assignment]
+        self._patches = ExitStack()
+        for place, name, replacement in (
+            (time, "sleep", self._sleep),
+            (time, "monotonic", self._now),
+            (signal, "signal", self._register),
+            (migration_apply, "Login", _Login),
+        ):
+            self._patches.enter_context(mock.patch.object(place, name, replacement))
         return self
 
     def __exit__(self, *_error: object) -> None:
-        time.sleep, time.monotonic, signal.signal, migration_apply.Login = self._before  # type: ignore[misc]
+        self._patches.close()
         self._folder.cleanup()
 
     def _sleep(self, seconds: float) -> None:
@@ -154,7 +158,7 @@ class Engine:
         }  # fmt: skip
         module = _Module(params)
         try:
-            results = migration_apply.apply(module)  # type: ignore[arg-type]
+            results = migration_apply.apply(module)
         except Error as error:
             return _outcome(str(error), error.results)
         except Killed:

@@ -41,12 +41,15 @@ class Fault(NamedTuple):
     :param at: which of the points, from 1.
     :param code: the error of a refusal.
     :param client_too: it is the client's process that ends.
+    :param where, text: only points of that sort count, and only those in a statement that holds that text.
     """
 
     kind: str = "none"
     at: int = 0
     code: int = 0
     client_too: bool = False
+    where: str = ""
+    text: str = ""
 
 
 class Faults:
@@ -77,6 +80,9 @@ class Faults:
         """Something may go wrong here."""
         self.count += 1
         if self._left > 0:
+            fault = self.fault
+            if (fault.where and fault.where != where) or (fault.text and fault.text not in connection.running):
+                return
             self._left -= 1
             if self._left == 0:
                 self._strike(where, connection)

@@ -41,7 +41,12 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
-    Mutation("writes of ours under LOCK TABLES and in XA", "run/transaction.py", "if state.sealed or chained:", "if chained:"),
+    Mutation(
+        "writes of ours under LOCK TABLES and in XA",
+        "run/transaction.py",
+        "if state.sealed or chained:",
+        "if chained:",
+    ),
     Mutation("SET TRANSACTION is not waited for", "run/transaction.py", "    if state.next_only:", "    if False:"),
     Mutation("a section is not recorded before it", "run/transaction.py", "    if facts.section:", "    if False:"),
     Mutation(

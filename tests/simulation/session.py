@@ -208,6 +208,7 @@ class SimulatedSession:
         connection, point = self._connection, self._server.point
         if self._faults.trace is not None:
             self._faults.trace.append(f"    {self._faults.count}: {text[:300]}")
+        connection.running = text
         point("before", connection)
         try:
             rows = connection.run(text)

@@ -38,7 +38,8 @@ class Table:
 
     def __init__(self, schema: str, name: str, engine: str = "InnoDB", columns: Sequence[str] = ("v",)) -> None:
         self.schema, self.name, self.engine = schema, name, engine
-        self.columns, self.indexes = tuple(columns), ()
+        self.columns = tuple(columns)
+        self.indexes: tuple[str, ...] = ()
         self.rows: list[Any] = []
         self.identity = 0
         self.updated: Optional[int] = None
@@ -51,6 +52,7 @@ class Table:
     def copy(self) -> Table:
         """Return another table with the same content."""
         other = Table.__new__(Table)
+        name: str
         for name in Table.__slots__:
             setattr(other, name, getattr(self, name))
         return other

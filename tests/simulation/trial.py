@@ -126,11 +126,13 @@ class Trial:
         self.engine.put(self.case.files)
         answer: dict[str, Any] = {}
         for _ in range(_ENOUGH):
-            self._happens(files, version)
+            if self.play.runs:
+                self._happens(files, goal, version)
             outcome, faults = self._run(goal, answer)
             self._check(outcome, faults, reference, files)
             if outcome.kind == "applied":
                 self._check_end(self._server, reference, version)
+                self._happens(files, goal, version)
                 return
             answer = self._answer(outcome, reference, files, goal, version) if outcome.kind == "asked" else {}
         self._wrong("does not come to an end", outcome.message)
@@ -156,7 +158,8 @@ class Trial:
 
     def _is_unproven(self, faults: Faults) -> bool:
         """Tell whether something of ours was refused: then it could not be recorded what is known."""
-        return faults.struck is not None and not faults.struck[1]
+        texts = {item.text for file in self.case.files for item in file.items}
+        return faults.struck is not None and faults.struck[1] not in texts
 
     def _steal(self, name: str) -> None:
         """Somebody takes the lock as soon as it is let go, once; and perhaps sets the version by force meanwhile."""
@@ -175,20 +178,44 @@ class Trial:
 
     # -- what happens between the runs --------------------------------------------------------------------------------
 
-    def _happens(self, files: list[File], version: Optional[int]) -> None:
-        """Let something else do what it does, once, before a run."""
-        version_now, dirty = state(self._server)
+    def _happens(self, files: list[File], goal: dict[str, Any], version: Optional[int]) -> None:
+        """Let something else do what it does, once, between two runs."""
         event = self._event
-        if event == "migrate" and version is not None and not dirty and (version_now or 0) < version:
-            if self._server.find(SCHEMA, "TABLE", STATE) is None:
-                # golang-migrate makes its table itself; here it has to be there.
-                return
+        if not event or version is None or self._server.find(SCHEMA, "TABLE", STATE) is None:
+            return
+        version_now, dirty = state(self._server)
+        if event != "migrate":
+            self._lose_state(goal, (version_now or 0) - dirty)
+        elif not dirty and (version_now or 0) < version:
             place = version_now or 0
-            if uninterrupted(self._server, [files[place]]) is not None:
-                return
-            self._set_state(place + 1)
-            self._event = ""
-            self._say(f"golang-migrate ran {files[place].name}")
+            if uninterrupted(self._server, [files[place]]) is None:
+                self._set_state(place + 1)
+                self._event = ""
+                self._say(f"golang-migrate ran {files[place].name}")
+
+    def _lose_state(self, goal: dict[str, Any], applied: int) -> None:
+        """Somebody deletes the state row, or restores an older one; the history knows better, and the run refuses.
+
+        An attempt that was interrupted may be begun anew then: so says who sets the version before it by force.
+
+        :param applied: the last version that is applied entirely.
+        """
+        server = self._server
+        table, effects = server.find(SCHEMA, "TABLE", STATE), (dict(server.kept), dict(server.lasting))
+        if not applied:
+            return
+        self._event = ""
+        before = table.rows, table.updated
+        older = [{"version": applied - 1, "dirty": 0}] if self.case.event == "state old" and applied > 1 else []
+        table.rows = older
+        self._say(f"the state row is {older or 'gone'}")
+        outcome = self.engine.apply(server, Faults(Fault(), self._trace), **goal)
+        self._say(f"  {outcome.kind}: {outcome.message}")
+        if effects != (server.kept, server.lasting):
+            self._wrong(f"{self.case.event}: run again all the same", outcome.message)
+        if outcome.kind != "failed":
+            self._wrong(f"{self.case.event}: not refused", outcome.message)
+        table.rows, table.updated = before
 
     def _set_state(self, version: Optional[int]) -> None:
         table = self._server.find(SCHEMA, "TABLE", STATE)
@@ -234,7 +261,7 @@ class Trial:
         before = files[: files.index(current)] if current is not None else []
         version, dirty = state(server)
         for file in before:
-            if not truth(server, reference, file).first_missing == len(file.items):
+            if truth(server, reference, file).first_missing != len(file.items):
                 self._wrong("history: an earlier file is not done", file.name)
         if attempt is None or current is None:
             return
@@ -260,11 +287,12 @@ class Trial:
         text = faults.refusal
         for file in files:
             for number, item in enumerate(file.items, 1):
-                if item.text == text and faults.struck == (faults.struck or ("", ""))[:1] + (text,):
+                if item.text == text and faults.struck is not None and faults.struck[1] == text:
                     if outcome.results.get("statement") not in (number, None) and self._is_unique(file, text):
                         self._wrong("names another statement", f"{number}: {outcome.message}")
                     beside = [other for other in file.items if item.section and other.section == item.section]
-                    if not item.proven or any(reference.lasting.get(other.text) for other in beside):
+                    untold = item.section and not self.case.tracks
+                    if not item.proven or untold or any(reference.lasting.get(other.text) for other in beside):
                         self._doubt = True
 
     def _is_unique(self, file: File, text: str) -> bool:
@@ -289,7 +317,8 @@ class Trial:
                 return f"count: {text}: {server.kept.get(text, 0)}, {server.lasting.get(text, 0)} not {count}"
         strayed = reference.strayed(server)
         if strayed:
-            return f"isolation: {strayed[0]} wrote in {server.levels[strayed[0]]}, not in {reference.levels.get(strayed[0])}"
+            level = server.levels[strayed[0]]
+            return f"isolation: {strayed[0]} wrote in {level}, not in {reference.levels.get(strayed[0])}"
         if state(server) != (version, False):
             return f"state: {state(server)}, not {version}"
         last = newest(server)
@@ -327,11 +356,22 @@ class Trial:
         for number in true:
             if self._leads_to_the_end(number, reference, goal, version):
                 return {"resume_from": number}
+        start = self._start_of_section(current, known.first_missing)
+        if start is not None and repair(server, reference, current, start) is not None:
+            # The whole of it again, when what is left of it has been undone by hand.
+            offered = outcome.lost or outcome.answers[0] <= start + 1 <= outcome.answers[-1]
+            if offered and self._leads_to_the_end(start + 1, reference, goal, version):
+                return {"resume_from": start + 1}
         if outcome.lost:
             self.play.apart = "what a session held is lost"
             raise _Stop
         self._end_apart_if_allowed(current)
         self._wrong("no true answer leads to the end", f"{true}: {outcome.message}", self._named(outcome, current))
+
+    def _start_of_section(self, current: File, place: int) -> Optional[int]:
+        """Return where the section begins in which a statement stands; None if it stands in none."""
+        section = current.items[place].section if place < len(current.items) else 0
+        return next((at for at, item in enumerate(current.items) if section and item.section == section), None)
 
     def _named(self, outcome: Outcome, current: File) -> str:
         """Return the statement that a message is about."""

@@ -95,9 +95,10 @@ def truth(server: Server, reference: Reference, file: File) -> Truth:
     return Truth(tuple(reference.status(server, item) for item in file.items))
 
 
-def repair(server: Server, reference: Reference, file: File) -> Optional[Truth]:
-    """Do what a person does who has to bring a file to a place: undo by hand what lies behind the first that is missing.
+def repair(server: Server, reference: Reference, file: File, start: Optional[int] = None) -> Optional[Truth]:
+    """Do what a person does who has to bring a file to a place: undo by hand what lies behind it.
 
+    :param start: the place, from 0; by default the first statement that is missing.
     :returns: the truth then; None if that cannot be done.
     """
     # XA RECOVER, XA ROLLBACK.
@@ -106,7 +107,7 @@ def repair(server: Server, reference: Reference, file: File) -> Optional[Truth]:
             undo(entry)
     server.prepared.clear()
     known = truth(server, reference, file)
-    for place in range(known.first_missing, len(file.items)):
+    for place in range(known.first_missing if start is None else start, len(file.items)):
         text = file.items[place].text
         if known.statuses[place] not in (FULL, PART):
             continue
@@ -118,5 +119,5 @@ def repair(server: Server, reference: Reference, file: File) -> Optional[Truth]:
             # A definition.
             return None
         for counted in (server.kept, server.lasting, server.came):
-            counted.pop(text, None)  # type: ignore[attr-defined]
+            counted.pop(text, None)
     return truth(server, reference, file)

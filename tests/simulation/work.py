@@ -169,9 +169,9 @@ class Work:
             self._tables.append(name)
         head = f"CREATE TABLE {name} (v INT) ENGINE={'MyISAM' if raw else 'InnoDB'}"
         if not raw and self._dice.random() < 0.3:
-            # Its rows are not said to be written as a whole by every server.
+            # Its rows are not said to be written as a whole by every server, nor is a table of another engine.
             head = f"CREATE TABLE {name} ENGINE=InnoDB AS SELECT v FROM {self._dice.choice(['a', 'b'])}"
-        return [Item(head, " AS " not in head), self._insert_into(name)]
+        return [Item(head, not raw and " AS " not in head), self._insert_into(name)]
 
     def _own(self) -> str | None:
         """A table that was made by a file."""
@@ -202,7 +202,12 @@ class Work:
 
     def _truncate(self) -> list[Item]:
         table = self._own()
-        return self._create() if table is None else [Item(f"TRUNCATE TABLE {table}"), self._insert_into(table)]
+        if table is None:
+            return self._create()
+        # Once for each, so that its text says which statement it is.
+        self._tables.remove(table)
+        self._spare.append(table)
+        return [Item(f"TRUNCATE TABLE {table}"), self._insert_into(table)]
 
     def _rename(self) -> list[Item]:
         table, name = self._own(), f"d{self._next()}"
@@ -370,10 +375,16 @@ class Work:
         ]
 
     def _settings(self) -> list[Item]:
-        change = self._dice.choice(["SET sql_mode = ''", "SET SESSION group_concat_max_len = 4711",
-                                    "SET sql_mode = 'ANSI_QUOTES'", "SET @@session.group_concat_max_len = 2000"])  # fmt: skip
-        return [Item(change), self._change(),
-                Item(f"INSERT INTO b (v) VALUES (@@group_concat_max_len + {self._next()})", True)]  # fmt: skip
+        setting = self._dice.choice(
+            [
+                "SET sql_mode = ''",
+                "SET sql_mode = 'ANSI_QUOTES'",
+                "SET SESSION group_concat_max_len = 4711",
+                "SET @@session.group_concat_max_len = 2000",
+            ]
+        )
+        shows = Item(f"INSERT INTO b (v) VALUES (@@group_concat_max_len + {self._next()})", True)
+        return [Item(setting), self._change(), shows]
 
     def _releases(self) -> list[Item]:
         text = self._dice.choice(["DO RELEASE_ALL_LOCKS()", "CALL rel()", "SELECT RELEASE_ALL_LOCKS()"])
