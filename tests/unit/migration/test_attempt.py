@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import State, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder, Phase
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.transaction import Act, PacketPlan
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.session_state import Entry
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.checkpoint import (
     Checkpoint,
     InFlightStatement,
@@ -248,6 +249,12 @@ def test_the_first_row_says_what_is_attempted() -> None:
     }  # fmt: skip
 
 
+def test_before_the_first_attempt_nothing_is_pending() -> None:
+    recorder = House().recorder
+    assert not recorder.pending
+    assert (recorder.reached, recorder.committed) == (Position(), Position())
+
+
 # What goes with a statement.
 
 ENTRY = ["state 1 dirty", "insert 1 running 0/0"]
@@ -369,8 +376,10 @@ def test_what_an_answer_says(plan: PacketPlan, lasting: bool, settled: bool, pen
 
 def test_a_statement_that_an_earlier_run_has_done() -> None:
     recorder = opened()
-    run(recorder, RECORDED)
+    run(recorder, PacketPlan((S, R, C, S), (R, C)))
+    assert not recorder.pending
     recorder.passed("e")
+    assert recorder.pending
     assert recorder.reached == recorder.committed == Position().after("d").after("e")
     assert recorder.writing() == [START, "update 1 2/2", COMMIT]
 
@@ -463,6 +472,7 @@ def test_the_end_is_written_with_what_comes_next(last: bool, expected: list[str]
     recorder = house.opened()
     run(recorder, RECORDED)
     recorder.end("sum", last)
+    assert recorder.pending
     row = house.written()
     assert (row["checksum"], row["statements"], row["progress"]) == ("sum", 1, None)
     assert recorder.writing() == [START, *expected, COMMIT]
@@ -481,9 +491,11 @@ def test_each_attempt_starts_at_its_own_first_statement() -> None:
 def test_the_session_is_carried_over_to_the_next_file() -> None:
     recorder = opened()
     log = recorder.log
+    log.entries.append(Entry(3, "SET @a = 1"))
     recorder.end("sum", last=False)
     recorder.open(NEXT)
     assert recorder.log is log
+    assert log.entries == [Entry(0, "SET @a = 1")]
 
 
 # A state table without transactions.
