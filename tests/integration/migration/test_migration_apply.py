@@ -223,5 +223,5 @@ def test_portability_of_a_plan_that_is(database: Database) -> None:
 def test_a_refusal_for_many_files_fits_on_a_screen(database: Database) -> None:
     database.write({f"{number}_m.up.sql": "" for number in range(1, 9)})
     message = database.refusal(portability="require")
-    assert "5_m.up.sql:1 is empty and 3 more. Change them" in message
+    assert "5_m.up.sql:1 is empty; and 3 more. Change them" in message
     assert "6_m" not in message
