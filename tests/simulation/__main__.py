@@ -95,7 +95,7 @@ def main(runs: int, seed: int, processes: int = 2) -> int:
                 named = f"{kind} ({about})" if about else kind
                 kinds[named] += 1
                 if kinds[named] <= _SHOWN:
-                    print(f"seed {number}:\n{show(number, kind)}\n", flush=True)
+                    print(f"seed {number}:\n{pool.apply(show, (number, kind))}\n", flush=True)
             if done < runs:
                 waiting.append(pool.apply_async(play, (next(chunks),)))
         pool.terminate()

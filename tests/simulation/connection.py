@@ -2,24 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection to a simulated server: the rules of transactions, implicit commits, table locks and XA.
+"""A connection to a simulated server: statements, tables and their locks.
 
-Sources: MySQL reference manual, "Statements That Cause an Implicit Commit", "LOCK TABLES and UNLOCK TABLES",
-"XA Transaction States", "SET TRANSACTION", "InnoDB Error Handling".
+Sources: MySQL reference manual, "LOCK TABLES and UNLOCK TABLES", "InnoDB Error Handling".
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Optional
 
 from .own_sql import compile_own
 from .sql import compile_statement
 from .storage import Program, Server, SqlError, Table
+from .transactions import Transactions
 
 DEADLOCK = 1213
-_DEFAULT_LEVEL = "REPEATABLE READ"
 _SETTINGS: dict[str, Any] = {
     "character_set_client": "utf8mb4",
     "character_set_results": "utf8mb4",
@@ -33,176 +31,28 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-class Connection:
+class Connection(Transactions):
     """One connection.
 
     :ivar text: the statement of a file that is being carried out; empty for any other.
     :ivar running: the statement that is being carried out.
-    :ivar once: what holds for the next transaction only.
-    :ivar locked: the tables that LOCK TABLES named, and how; None without.
-    :ivar xa: name and state of an XA transaction.
-    :ivar inside: how many triggers and functions are running.
-    :ivar written: what the open transaction has written: ``kept``, ``lasting``.
     """
 
     def __init__(self, server: Server, schema: str) -> None:
+        super().__init__(server)
         server.last_id += 1
-        self.server, self.schema, self.id = server, schema, server.last_id
+        self.schema, self.id = schema, server.last_id
         server.connections[self.id] = self
         self.alive = True
         self.text = self.running = ""
-        self.autocommit, self.explicit, self.registered = True, False, False
-        self.once: Optional[str] = None
-        self.level = _DEFAULT_LEVEL
-        self.locked: Optional[dict[tuple[str, str], str]] = None
-        self.xa: Optional[tuple[str, str]] = None
-        self.undo: list[tuple[Any, Any, Any]] = []
-        self.savepoints: dict[str, int] = {}
         self.temporary: dict[tuple[str, str], Table] = {}
         self.variables: dict[str, Any] = {}
         self.settings = {**_SETTINGS, "sql_mode": server.settings["sql_mode"]}
         self.settings["group_concat_max_len"] = 1 << 20 if server.mariadb else 1024
         self.statements: dict[str, str] = {}
         self.row_count, self.last_insert_id = -1, 0
-        self.inside = 0
-        self.marks: list[int] = []
         self.environment: list[dict[str, Any]] = [{}]
-        self.written: set[str] = set()
-
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
-        return self.explicit or self.xa is not None or (not self.autocommit and self.registered)
-
-    # -- transactions -------------------------------------------------------------------------------------------------
-
-    def begin(self, read_only: bool = False) -> None:
-        """START TRANSACTION."""
-        self.commit_first()
-        self.locked = None
-        self.explicit = True
-        self.level = "READ ONLY" if read_only else self.once or _DEFAULT_LEVEL
-        self.once = None
-
-    def commit(self) -> None:
-        """End the transaction, and keep what it did."""
-        self._refuse_in_xa()
-        self._close()
-
-    def _close(self) -> None:
-        for thing, _key, _old in self.undo:
-            if isinstance(thing, Table):
-                thing.updated = int(self.server.now)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.undo.clear()
-        self.savepoints.clear()
-        self.written.clear()
-        self.marks = [0] * len(self.marks)
-        self.explicit = self.registered = False
-        self.level = _DEFAULT_LEVEL
-        self.once = None
-
-    def commit_first(self) -> None:
-        """What many statements do before anything else."""
-        if self.inside:
-            raise SqlError(1422, "Explicit or implicit commit is not allowed in stored function or trigger.")
-        self._refuse_in_xa()
-        if self.in_transaction:
-            self._close()
-
-    def rollback(self) -> None:
-        """End the transaction, and undo what it did."""
-        self._refuse_in_xa()
-        self._undo_to(0)
-        self._forget()
-
-    def _refuse_in_xa(self) -> None:
-        if self.xa is not None:
-            raise SqlError(1399, "XAER_RMFAIL: The command cannot be executed when global transaction is open")
-
-    def _undo_to(self, mark: int) -> None:
-        while len(self.undo) > mark:
-            undo(self.undo.pop())
-
-    def savepoint(self, name: str) -> None:
-        """SAVEPOINT; without a transaction it holds for nothing."""
-        self.refuse_if_busy()
-        self.savepoints.pop(name, None)
-        if self.in_transaction or not self.autocommit:
-            self.savepoints[name] = len(self.undo)
-
-    def rollback_to(self, name: str) -> None:
-        """ROLLBACK TO SAVEPOINT."""
-        if name not in self.savepoints:
-            raise SqlError(1305, f"SAVEPOINT {name} does not exist")
-        self._undo_to(self.savepoints[name])
-        later = list(self.savepoints)[list(self.savepoints).index(name) + 1 :]
-        for gone in later:
-            del self.savepoints[gone]
-
-    def set_autocommit(self, on: bool) -> None:
-        """SET autocommit; switching it on commits."""
-        if self.inside:
-            raise SqlError(1445, "Not allowed to set autocommit from a stored function or trigger")
-        if on and not self.autocommit:
-            self.commit_first()
-        self.autocommit = on
-
-    def set_once(self, what: str) -> None:
-        """SET TRANSACTION."""
-        if self.in_transaction:
-            raise SqlError(1568, "Transaction characteristics can't be changed while a transaction is in progress")
-        self.once = what
-
-    # -- XA -----------------------------------------------------------------------------------------------------------
-
-    def xa_start(self, name: str) -> None:
-        """XA START."""
-        if self.xa is not None:
-            raise SqlError(1399, "XAER_RMFAIL")
-        if self.in_transaction or self.locked is not None:
-            raise SqlError(1400, "XAER_OUTSIDE: Some work is done outside global transaction")
-        if name in self.server.prepared:
-            raise SqlError(1440, "XAER_DUPID: The XID already exists")
-        self.xa = name, "ACTIVE"
-        self.level = self.once or _DEFAULT_LEVEL
-        self.once = None
-
-    def xa_move(self, name: str, before: str, after: str) -> None:
-        """XA END, XA PREPARE."""
-        if self.xa != (name, before):
-            raise SqlError(1399, "XAER_RMFAIL")
-        self.xa = name, after
-        if after == "PREPARED":
-            self.server.prepared[name] = list(self.undo)
-            if not self.server.mariadb:
-                # MySQL, xa_detach_on_prepare: any connection may end it now.
-                self.undo.clear()
-                self.xa = None
-                self._forget()
-
-    def xa_end(self, name: str, keep: bool, one_phase: bool = False) -> None:
-        """XA COMMIT, XA ROLLBACK."""
-        if self.xa is None:
-            if one_phase and self.in_transaction:
-                raise SqlError(1400 if self.server.mariadb else 1399, "XAER_OUTSIDE")
-            if name not in self.server.prepared or one_phase:
-                raise SqlError(1397, "XAER_NOTA: Unknown XID")
-            entries = self.server.prepared.pop(name)
-            if not keep:
-                for entry in reversed(entries):
-                    undo(entry)
-            return
-        state = "IDLE" if one_phase or not keep else "PREPARED"
-        if self.xa[0] != name or (self.xa[1] not in (state, "PREPARED") and keep) or self.xa[1] == "ACTIVE":
-            raise SqlError(1399, "XAER_RMFAIL")
-        self.server.prepared.pop(name, None)
-        self.xa = None
-        if not keep:
-            self._undo_to(0)
-        self._close()
+        self._broken: Optional[Callable[[], None]] = None
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -219,13 +69,13 @@ class Connection:
         except SqlError as error:
             self.row_count = -1
             if error.code == DEADLOCK:
-                self._undo_to(0)
+                self.undo_to(0)
                 if self.xa is None:
-                    self._forget()
+                    self.forget()
                 else:
                     self.xa = self.xa[0], "ROLLBACK ONLY"
             else:
-                self._undo_to(self.marks[-1])
+                self.undo_to(self.marks[-1])
             self._leave(touched)
             raise
         finally:
@@ -235,16 +85,11 @@ class Connection:
 
     def _leave(self, touched: bool) -> None:
         if self.registered and not self.inside and not self.in_transaction:
-            self._close()
+            self.close()
 
     def passed(self) -> None:
         """A statement of a procedure is done: what fails after it leaves it as it is."""
         self.marks[-1] = len(self.undo)
-
-    def refuse_if_busy(self) -> None:
-        """Statements that neither write nor read are possible at any time; others not in an XA transaction's end."""
-        if self.xa is not None and self.xa[1] != "ACTIVE":
-            raise SqlError(1399, "XAER_RMFAIL")
 
     # -- tables -------------------------------------------------------------------------------------------------------
 
@@ -336,8 +181,6 @@ class Connection:
         self.row_count = 0
         self.lasts()
 
-    _broken: Optional[Callable[[], None]] = None
-
     def dies_inside(self) -> None:
         """The server dies in the middle of a definition; without atomic DDL something is left of it."""
         if self._broken is not None and not self.server.atomic:
@@ -369,34 +212,14 @@ class Connection:
             return
         self.alive = False
         if self.xa is None or self.xa[1] != "PREPARED":
-            self._undo_to(0)
+            self.undo_to(0)
         self.xa = None
-        self._forget()
+        self.forget()
         self.temporary.clear()
         self.server.connections.pop(self.id, None)
         for name, (holder, _count) in list(self.server.locks.items()):
             if holder == self.id:
                 self.server.unlock(name, self.id, entirely=True)
-
-
-def undo(entry: tuple[Any, Any, Any]) -> None:
-    """Take one change back."""
-    thing, before, after = entry
-    if not isinstance(thing, Table):
-        thing[before] = after
-    elif thing.rows is after:
-        thing.rows = before
-    else:
-        # Somebody else has written since, which is possible behind XA PREPARE.
-        came, went = Counter(map(repr, after)), Counter(map(repr, before))
-        gone = came - went
-        rows = []
-        for row in thing.rows:
-            if gone[repr(row)] > 0:
-                gone[repr(row)] -= 1
-            else:
-                rows.append(row)
-        thing.rows = rows + [row for row in before if repr(row) in went - came]
 
 
 def compiled(text: str) -> Callable[[Connection], Optional[list[tuple[Any, ...]]]]:

@@ -10,22 +10,23 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
 
-from .expressions import expression, split
-from .storage import Program, SqlError, Table
+from .storage import SqlError, Table
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 Rows = Optional[list[tuple[Any, ...]]]
 Operation = Callable[["Connection"], Rows]
-_NAME = r"([\w.`$\x80-\U0010ffff]+)"
+NAME = r"([\w.`$\x80-\U0010ffff]+)"
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
+    """Compile the form of a statement."""
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
-def _existing(connection: Connection, name: str) -> Table:
+def existing(connection: Connection, name: str) -> Table:
+    """Return a table; refuse a name that is none's."""
     schema, plain = connection.split(name)
     found = connection.server.find(schema, "TABLE", plain)
     if not isinstance(found, Table):
@@ -110,7 +111,7 @@ def _alter(match: re.Match[str]) -> Operation:
         if connection.locked is not None and (schema, plain) not in connection.locked:
             raise SqlError(1100, f"Table '{plain}' was not locked with LOCK TABLES")
         try:
-            table = _existing(connection, name)
+            table = existing(connection, name)
         except SqlError:
             connection.commit_first()
             raise
@@ -144,11 +145,12 @@ def _alter(match: re.Match[str]) -> Operation:
 
 
 def _index(match: re.Match[str]) -> Operation:
-    return _alter(_must(r"([\w.`]+) (.+)", f"{match[2]} ADD INDEX {match[1]} (v)"))
+    return _alter(must(r"([\w.`]+) (.+)", f"{match[2]} ADD INDEX {match[1]} (v)"))
 
 
-def _must(pattern: str, text: str) -> re.Match[str]:
-    match = re.fullmatch(pattern, text)
+def must(form: str, text: str) -> re.Match[str]:
+    """Return the match of a text that has a form."""
+    match = re.fullmatch(form, text)
     assert match is not None
     return match
 
@@ -181,82 +183,13 @@ def _rename(match: re.Match[str]) -> Operation:
 
 def _truncate(match: re.Match[str]) -> Operation:
     def run(connection: Connection) -> Rows:
-        table = _existing(connection, match[1])
+        table = existing(connection, match[1])
 
         def apply() -> None:
             connection.server.last_identity += 1
             table.rows, table.identity = [], connection.server.last_identity
 
         connection.define(apply, match[1])
-        return None
-
-    return run
-
-
-def _create_program(match: re.Match[str]) -> Operation:
-    replace, sort, softly, name, rest = match.groups()
-    sort = sort.upper()
-    parameters: list[str] = []
-    if sort == "VIEW":
-        found = _must(r"(?is)(AS SELECT v FROM) ([\w.`\x80-\U0010ffff]+)", rest.strip())
-        on, text = "", found[2].replace("`", "")
-    elif sort == "TRIGGER":
-        found = _must(r"(?is)AFTER INSERT ON ([\w`]+) FOR EACH ROW (.+)", rest.strip())
-        on, text = found[1].strip("`"), found[2]
-    else:
-        found = _must(r"(?is)\((.*?)\)\s+(?:RETURNS INT )?(?:DETERMINISTIC )?(.+)", rest.strip())
-        on, text = "", found[2]
-        parameters = [part.split()[0] for part in split(found[1], ",") if part]
-
-    def run(connection: Connection) -> Rows:
-        schema, plain = connection.split(name)
-        kind = "TABLE" if sort == "VIEW" else sort
-        if connection.server.find(schema, kind, plain) is not None and not replace:
-            connection.commit_first()
-            if softly:
-                return None
-            raise SqlError(1304, f"{sort} {plain} already exists")
-        if sort == "TRIGGER":
-            _existing(connection, f"{schema}.{on}")
-        thing = Program(schema, sort, plain, text, on, parameters)
-        connection.define(lambda: connection.server.add(thing, kind))
-        return None
-
-    return run
-
-
-def _drop_program(match: re.Match[str]) -> Operation:
-    sort, softly, name = match[1].upper(), match[2], match[3]
-    kind = "TABLE" if sort == "VIEW" else sort
-
-    def run(connection: Connection) -> Rows:
-        schema, plain = connection.split(name)
-        if connection.server.find(schema, kind, plain) is None:
-            connection.commit_first()
-            if softly:
-                return None
-            raise SqlError(1305 if sort != "TRIGGER" else 1360, f"{sort} {plain} does not exist")
-
-        def drop() -> None:
-            del connection.server.objects[schema, kind, plain]
-
-        connection.define(drop)
-        return None
-
-    return run
-
-
-def _event(match: re.Match[str]) -> Operation:
-    """An event that runs at once, and is gone then."""
-    table, value = match[2], expression(match[3])
-
-    def run(connection: Connection) -> Rows:
-        target, number = _existing(connection, table), value(connection)
-
-        def apply() -> None:
-            target.rows = [*target.rows, number]
-
-        connection.define(apply)
         return None
 
     return run
@@ -299,29 +232,18 @@ def _analyze(match: re.Match[str]) -> Operation:
 
 DEFINITIONS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Operation]]] = [
     (
-        _pattern(
-            rf"CREATE (OR REPLACE )?(TEMPORARY )?TABLE (IF NOT EXISTS )?{_NAME}(?: \(v INT\))?(?: ENGINE=(\w+))?"
-            rf"(?: AS SELECT v FROM {_NAME})?"
+        pattern(
+            rf"CREATE (OR REPLACE )?(TEMPORARY )?TABLE (IF NOT EXISTS )?{NAME}(?: \(v INT\))?(?: ENGINE=(\w+))?"
+            rf"(?: AS SELECT v FROM {NAME})?"
         ),
         _create_table,
     ),
-    (_pattern(r"DROP (TEMPORARY )?TABLE (IF EXISTS )?(.+)"), _drop_table),
-    (_pattern(rf"ALTER TABLE {_NAME} (.+)"), _alter),
-    (_pattern(rf"CREATE INDEX (\w+) ON {_NAME} \(v\)"), _index),
-    (_pattern(r"RENAME TABLE (.+)"), _rename),
-    (_pattern(rf"TRUNCATE (?:TABLE )?{_NAME}"), _truncate),
-    (
-        _pattern(rf"CREATE (OR REPLACE )?(VIEW|TRIGGER|PROCEDURE|FUNCTION) (IF NOT EXISTS )?{_NAME}(\(.+|\s.+)"),
-        _create_program,
-    ),
-    (_pattern(rf"DROP (VIEW|TRIGGER|PROCEDURE|FUNCTION) (IF EXISTS )?{_NAME}"), _drop_program),
-    (
-        _pattern(
-            rf"CREATE EVENT {_NAME} ON SCHEDULE AT CURRENT_TIMESTAMP DO INSERT INTO {_NAME} \(v\) VALUES \((.+)\)"
-        ),
-        _event,
-    ),
-    (_pattern(r"ALTER USER (\w+) IDENTIFIED BY '(\w+)' RETAIN CURRENT PASSWORD"), _password),
-    (_pattern(r"GRANT .+|FLUSH TABLES|FLUSH STATUS"), _harmless),
-    (_pattern(rf"ANALYZE TABLE {_NAME}"), _analyze),
+    (pattern(r"DROP (TEMPORARY )?TABLE (IF EXISTS )?(.+)"), _drop_table),
+    (pattern(rf"ALTER TABLE {NAME} (.+)"), _alter),
+    (pattern(rf"CREATE INDEX (\w+) ON {NAME} \(v\)"), _index),
+    (pattern(r"RENAME TABLE (.+)"), _rename),
+    (pattern(rf"TRUNCATE (?:TABLE )?{NAME}"), _truncate),
+    (pattern(r"ALTER USER (\w+) IDENTIFIED BY '(\w+)' RETAIN CURRENT PASSWORD"), _password),
+    (pattern(r"GRANT .+|FLUSH TABLES|FLUSH STATUS"), _harmless),
+    (pattern(rf"ANALYZE TABLE {NAME}"), _analyze),
 ]

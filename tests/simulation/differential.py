@@ -16,8 +16,9 @@ from parts.mariadb import DatabaseServer
 
 from .case import template
 from .connection import Connection
+from .sections import Item
 from .storage import OTHER, SCHEMA, Server, SqlError, Table
-from .work import SETUP, Item, Work
+from .work import SETUP, Work
 
 _IN_TRANSACTION = 1
 _AUTOCOMMIT = 2

@@ -209,3 +209,14 @@ def newest(server: Server) -> Optional[Attempt]:
         return None
     row = max(table.rows, key=lambda row: int(row["id"]))
     return Attempt(row["version"], row["direction"], row["done"], row["begun"], row["outcome"])
+
+
+def applied(server: Server) -> list[tuple[str, Optional[int]]]:
+    """Return the files that the history has as applied, each with the number of its statements."""
+    table = server.find(SCHEMA, "TABLE", HISTORY)
+    rows = table.rows if table is not None else []
+    return [
+        (f"{row['version']}_work.{row['direction']}.sql", row["statements"])
+        for row in rows
+        if row["outcome"] == "applied"
+    ]

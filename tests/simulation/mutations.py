@@ -119,7 +119,7 @@ MUTATIONS = (
     Mutation(
         "an attempt is resumed without a question",
         "run/recovery.py",
-        "return self.checkpoint.in_flight if self.at is None and begun else None",
+        "return self.checkpoint.in_flight or InFlightStatement(\"\")",
         "return None",
     ),
     Mutation(

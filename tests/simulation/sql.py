@@ -14,9 +14,11 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Optional
 
+from . import rows
 from .definitions import DEFINITIONS
-from .expressions import body, expression, run_inside, split
-from .storage import SqlError, Table, Unknown
+from .expressions import body, expression, split
+from .programs import PROGRAMS
+from .storage import SqlError, Unknown
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -35,113 +37,11 @@ def compile_statement(text: str) -> Operation:
     """
     # Behind a body stands what keeps the server from storing what follows with it.
     plain = re.sub(r"\s*/\*.*?\*/\s*|;\s*#\s*$", " ", text).strip().rstrip(";").strip()
-    for pattern, maker in (*_STATEMENTS, *DEFINITIONS):
+    for pattern, maker in (*_STATEMENTS, *DEFINITIONS, *PROGRAMS):
         match = pattern.fullmatch(plain)
         if match is not None:
             return maker(match)
     raise Unknown(f"the simulation does not know this statement: {text!r}")
-
-
-def insert_rows(connection: Connection, table: Table, values: list[Any]) -> None:
-    """Add rows one by one, and run what the table's triggers say for each."""
-    for value in values:
-        connection.put(table, [*table.rows, value])
-        for trigger in connection.server.triggers(table):
-            run_inside(connection, trigger.text, {"new.v": value})
-    connection.row_count = len(values)
-
-
-def _insert(match: re.Match[str]) -> Operation:
-    name = match[1]
-    values = [expression(row.strip()[1:-1]) for row in split(match[2], ",")]
-
-    def run(connection: Connection) -> Rows:
-        table = connection.table(name, write=True)
-        count = connection.row_count
-        for value in values:
-            # What asks about the statement before has its answer from before the first row.
-            after, connection.row_count = connection.row_count, count
-            found = value(connection)
-            connection.row_count = after
-            if not isinstance(found, (int, type(None))):
-                raise SqlError(1366, f"Incorrect integer value: {found!r} for column 'v'")
-            insert_rows(connection, table, [found])
-        connection.row_count = len(values)
-        return None
-
-    return run
-
-
-def _insert_select(match: re.Match[str]) -> Operation:
-    name, value, source = match[1], match[2], match[3]
-    found = None if source and value.strip() == "v" else expression(value)
-
-    def run(connection: Connection) -> Rows:
-        table = connection.table(name, write=True)
-        rows = list(connection.table(source, write=False).rows) if source else []
-        insert_rows(connection, table, rows if found is None else [found(connection)])
-        return None
-
-    return run
-
-
-def _update(match: re.Match[str]) -> Operation:
-    name, change, where = match[1], expression(match[2]), expression(match[3]) if match[3] else None
-
-    def run(connection: Connection) -> Rows:
-        table = connection.table(name, write=True)
-        wanted = where(connection) if where else None
-        count = 0
-        for place, row in enumerate(table.rows):
-            if where is None or row == wanted:
-                moved = None if row is None else row + change(connection)
-                connection.put(table, [*table.rows[:place], moved, *table.rows[place + 1 :]])
-                count += 1
-        connection.row_count = count
-        return None
-
-    return run
-
-
-def _delete(match: re.Match[str]) -> Operation:
-    name, where = match[1], expression(match[2])
-
-    def run(connection: Connection) -> Rows:
-        table, wanted = connection.table(name, write=True), where(connection)
-        connection.row_count = 0
-        if wanted in table.rows:
-            place = table.rows.index(wanted)
-            connection.put(table, [*table.rows[:place], *table.rows[place + 1 :]])
-            connection.row_count = 1
-        return None
-
-    return run
-
-
-def _select(match: re.Match[str]) -> Operation:
-    values = [expression(part) for part in split(match[1], ",")]
-    variables = [name.strip().lstrip("@").lower() for name in match[2].split(",")] if match[2] else None
-
-    def run(connection: Connection) -> Rows:
-        connection.refuse_if_busy()
-        found = [value(connection) for value in values]
-        connection.row_count = -1
-        if variables is None:
-            return [tuple(found)]
-        connection.variables.update(zip(variables, found))
-        connection.row_count = 1
-        return None
-
-    return run
-
-
-def _select_rows(match: re.Match[str]) -> Operation:
-    def run(connection: Connection) -> Rows:
-        rows = [(row,) for row in connection.table(match[1], write=False).rows]
-        connection.row_count = -1
-        return rows
-
-    return run
 
 
 def _do(match: re.Match[str]) -> Operation:
@@ -325,12 +225,12 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _STATEMENTS: list[tuple[re.Pattern[str], Maker]] = [
-    (_pattern(rf"INSERT INTO {_NAME} \(v\) VALUES (.+)"), _insert),
-    (_pattern(rf"INSERT INTO {_NAME} \(v\) SELECT (.+?)(?: FROM {_NAME})?"), _insert_select),
-    (_pattern(rf"UPDATE {_NAME} SET v = v \+ (\S+)(?: WHERE v = (\S+))?"), _update),
-    (_pattern(rf"DELETE FROM {_NAME} WHERE v = (\S+)"), _delete),
-    (_pattern(rf"SELECT v FROM {_NAME}"), _select_rows),
-    (_pattern(r"SELECT (.+?)(?: INTO (@[\w, @]+))?(?: LIMIT \d+)?"), _select),
+    (_pattern(rf"INSERT INTO {_NAME} \(v\) VALUES (.+)"), rows.insert),
+    (_pattern(rf"INSERT INTO {_NAME} \(v\) SELECT (.+?)(?: FROM {_NAME})?"), rows.insert_select),
+    (_pattern(rf"UPDATE {_NAME} SET v = v \+ (\S+)(?: WHERE v = (\S+))?"), rows.update),
+    (_pattern(rf"DELETE FROM {_NAME} WHERE v = (\S+)"), rows.delete),
+    (_pattern(rf"SELECT v FROM {_NAME}"), rows.select_rows),
+    (_pattern(r"SELECT (.+?)(?: INTO (@[\w, @]+))?(?: LIMIT \d+)?"), rows.select),
     (_pattern(r"DO (.+)"), _do),
     (_pattern(r"SET STATEMENT (\w+) = (.+?) FOR (.+)"), _set_statement),
     (

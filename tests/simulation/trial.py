@@ -11,15 +11,15 @@ question names the true answer; history, message and effect agree; and the end i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn, Optional
+from typing import Any, NamedTuple, Optional
 
 from .case import Case
-from .connection import Connection
-from .engine import OWN_TABLES, Attempt, Engine, Outcome, newest, state
+from .checks import Wrong, check_history, check_message, current_file, difference, uninterrupted
+from .engine import Engine, Outcome, newest, state
 from .faults import Fault, Faults
 from .own_sql import STATE
-from .storage import SCHEMA, STRANGER, Server, SqlError
-from .truth import FULL, NOTHING, PART, Reference, repair, truth
+from .storage import SCHEMA, STRANGER, Server
+from .truth import Reference, repair, truth
 from .work import File
 
 # Runs until a trial has to be at its end.
@@ -58,29 +58,6 @@ class _Stop(Exception):
     """The trial is over."""
 
 
-def uninterrupted(server: Server, files: list[File]) -> Optional[str]:
-    """Run files as golang-migrate does; return why that fails, None if it does not."""
-    connection = Connection(server, SCHEMA)
-    for file in files:
-        if file.atomic:
-            connection.begin()
-        for item in file.items:
-            connection.text = item.text
-            try:
-                connection.run(item.text)
-            except SqlError as error:
-                connection.end()
-                return f"{file.name}: {item.text}: {error}"
-        connection.text = ""
-        if file.atomic:
-            connection.commit()
-        if connection.in_transaction:
-            connection.end()
-            return f"{file.name} leaves a transaction open"
-    connection.end()
-    return None
-
-
 class Trial:
     """One trial."""
 
@@ -93,7 +70,7 @@ class Trial:
         self._doubt = False
         self._event = case.event
         self._stolen = False
-        self._migrated = 0
+        self._others = False
 
     def run(self) -> Play:
         """Play it."""
@@ -103,14 +80,13 @@ class Trial:
             self._phase(self.case.ups, {}, len(self.case.ups))
             if self.case.downs:
                 self._phase(self.case.downs, {"target": "none", "allow_down": True}, None)
+        except Wrong as wrong:
+            items = (item for file in self.case.files for item in file.items)
+            about = next((item.kind for item in items if item.text == wrong.text), "")
+            self.play.violations.append(Violation(wrong.kind, wrong.detail, about))
         except _Stop:
             pass
         return self.play
-
-    def _wrong(self, kind: str, detail: str = "", text: str = "") -> NoReturn:
-        about = next((item.kind for file in self.case.files for item in file.items if item.text == text), "")
-        self.play.violations.append(Violation(kind, detail, about))
-        raise _Stop
 
     def _say(self, text: str) -> None:
         if self._trace is not None:
@@ -131,11 +107,11 @@ class Trial:
             outcome, faults = self._run(goal, answer)
             self._check(outcome, faults, reference, files)
             if outcome.kind == "applied":
-                self._check_end(self._server, reference, version)
+                self._check_end(reference, files, version)
                 self._happens(files, goal, version)
                 return
             answer = self._answer(outcome, reference, files, goal, version) if outcome.kind == "asked" else {}
-        self._wrong("does not come to an end", outcome.message)
+        raise Wrong("does not come to an end", outcome.message)
 
     def _run(self, goal: dict[str, Any], answer: dict[str, Any]) -> tuple[Outcome, Faults]:
         faults = Faults(self._faults.pop(0) if self._faults else Fault(), self._trace)
@@ -191,6 +167,7 @@ class Trial:
             if uninterrupted(self._server, [files[place]]) is None:
                 self._set_state(place + 1)
                 self._event = ""
+                self._others = True
                 self._say(f"golang-migrate ran {files[place].name}")
 
     def _lose_state(self, goal: dict[str, Any], applied: int) -> None:
@@ -212,9 +189,9 @@ class Trial:
         outcome = self.engine.apply(server, Faults(Fault(), self._trace), **goal)
         self._say(f"  {outcome.kind}: {outcome.message}")
         if effects != (server.kept, server.lasting):
-            self._wrong(f"{self.case.event}: run again all the same", outcome.message)
+            raise Wrong(f"{self.case.event}: run again all the same", outcome.message)
         if outcome.kind != "failed":
-            self._wrong(f"{self.case.event}: not refused", outcome.message)
+            raise Wrong(f"{self.case.event}: not refused", outcome.message)
         table.rows, table.updated = before
 
     def _set_state(self, version: Optional[int]) -> None:
@@ -229,58 +206,25 @@ class Trial:
     def _check(self, outcome: Outcome, faults: Faults, reference: Reference, files: list[File]) -> None:
         server = self._server
         if outcome.kind == "bug":
-            self._wrong("bug", outcome.message)
+            raise Wrong("bug", outcome.message)
         beside = {item.text for file in files for item in file.items if not item.section}.intersection(server.trespass)
         if beside:
-            self._wrong("ran beside another", min(beside), min(beside))
+            raise Wrong("ran beside another", min(beside), min(beside))
         if server.taken_over:
             self.play.apart = "another run took the database over"
             raise _Stop
         doubled = reference.doubled(server)
         if doubled:
-            self._wrong("doubled", doubled[0], doubled[0])
+            raise Wrong("doubled", doubled[0], doubled[0])
         if outcome.kind == "failed" and faults.struck is None and "resume_from" in outcome.message:
-            self._wrong("names no answer", outcome.message)
+            raise Wrong("names no answer", outcome.message)
         if outcome.kind == "failed" and faults.struck is None and not self._stolen:
-            self._wrong("fails without a fault", outcome.message)
-        attempt = newest(server)
-        self._check_history(attempt, outcome, faults, reference, files)
+            raise Wrong("fails without a fault", outcome.message)
+        check_history(server, reference, files)
+        if outcome.kind != "killed" and not (faults.struck is not None and faults.fault.kind in _LOST):
+            check_message(server, files, outcome)
         if faults.struck is not None and faults.fault.kind == "refuse":
             self._check_refusal(outcome, faults, reference, files)
-
-    def _file_of(self, attempt: Optional[Attempt], files: list[File]) -> Optional[File]:
-        if attempt is None or not attempt.open:
-            return None
-        names = {f"{attempt.version}_work.{attempt.direction}.sql": None}
-        return next((file for file in files if file.name in names), None)
-
-    def _check_history(
-        self, attempt: Optional[Attempt], outcome: Outcome, faults: Faults, reference: Reference, files: list[File]
-    ) -> None:
-        server, current = self._server, self._file_of(attempt, files)
-        before = files[: files.index(current)] if current is not None else []
-        version, dirty = state(server)
-        for file in before:
-            if truth(server, reference, file).first_missing != len(file.items):
-                self._wrong("history: an earlier file is not done", file.name)
-        if attempt is None or current is None:
-            return
-        known = truth(server, reference, current).statuses
-        for place, status in enumerate(known):
-            if place < attempt.done and status in (NOTHING, PART) and not self._is_prepared():
-                self._wrong("history: done, but it is not", current.items[place].text, current.items[place].text)
-            if place >= max(attempt.begun, attempt.done) and status in (FULL, PART):
-                self._wrong(
-                    "history: not begun, but it took effect", current.items[place].text, current.items[place].text
-                )
-        if (FULL in known or PART in known) and not dirty:
-            self._wrong("state: clean, though a file is partially applied", f"{version}")
-        lost = faults.struck is not None and faults.fault.kind in _LOST
-        if outcome.done is not None and not lost and outcome.kind == "failed" and outcome.done != attempt.done:
-            self._wrong("message and history disagree", f"{outcome.message} / {attempt}")
-
-    def _is_prepared(self) -> bool:
-        return bool(self._server.prepared)
 
     def _check_refusal(self, outcome: Outcome, faults: Faults, reference: Reference, files: list[File]) -> None:
         """After a refusal on a live connection the statement is named, and everything before it is known."""
@@ -289,7 +233,7 @@ class Trial:
             for number, item in enumerate(file.items, 1):
                 if item.text == text and faults.struck is not None and faults.struck[1] == text:
                     if outcome.results.get("statement") not in (number, None) and self._is_unique(file, text):
-                        self._wrong("names another statement", f"{number}: {outcome.message}")
+                        raise Wrong("names another statement", f"{number}: {outcome.message}")
                     beside = [other for other in file.items if item.section and other.section == item.section]
                     untold = item.section and not self.case.tracks
                     if not item.proven or untold or any(reference.lasting.get(other.text) for other in beside):
@@ -298,31 +242,15 @@ class Trial:
     def _is_unique(self, file: File, text: str) -> bool:
         return sum(item.text == text for item in file.items) == 1
 
-    def _check_end(self, server: Server, reference: Reference, version: Optional[int]) -> None:
-        difference = self._difference(server, reference, version)
-        if difference:
+    def _check_end(self, reference: Reference, files: list[File], version: Optional[int]) -> None:
+        found = self._difference(self._server, reference, files, version)
+        if found:
             self._end_apart_if_allowed(*self.case.files)
-            self._wrong(f"ends otherwise: {difference.split(':')[0]}", difference)
+            raise Wrong(f"ends otherwise: {found.split(':')[0]}", found)
         self._doubt = False
 
-    def _difference(self, server: Server, reference: Reference, version: Optional[int]) -> str:
-        wanted, found = self._end.content(OWN_TABLES), server.content(OWN_TABLES)
-        differing = [f"content: {key}: {found.get(key)}, not {wanted.get(key)}" for key in {**wanted, **found}
-                     if wanted.get(key) != found.get(key)]  # fmt: skip
-        if differing:
-            return differing[0]
-        for text, count in {**reference.kept, **reference.lasting}.items():
-            if (server.kept.get(text, 0), server.lasting.get(text, 0)) != (
-                reference.kept.get(text, 0), reference.lasting.get(text, 0)):  # fmt: skip
-                return f"count: {text}: {server.kept.get(text, 0)}, {server.lasting.get(text, 0)} not {count}"
-        strayed = reference.strayed(server)
-        if strayed:
-            level = server.levels[strayed[0]]
-            return f"isolation: {strayed[0]} wrote in {level}, not in {reference.levels.get(strayed[0])}"
-        if state(server) != (version, False):
-            return f"state: {state(server)}, not {version}"
-        last = newest(server)
-        return f"history: {last}" if last is not None and last.open else ""
+    def _difference(self, server: Server, reference: Reference, files: list[File], version: Optional[int]) -> str:
+        return difference(server, self._end, reference, files, version, self._others)
 
     # -- answers ------------------------------------------------------------------------------------------------------
 
@@ -332,9 +260,9 @@ class Trial:
         """Look what is true, and answer."""
         self.play.asked += 1
         server = self._server
-        current = self._file_of(newest(server), files)
+        current = current_file(server, files)
         if current is None:
-            self._wrong("asks about nothing", outcome.message)
+            raise Wrong("asks about nothing", outcome.message)
         if not outcome.lost:
             self._check_need(outcome, current)
         known = truth(server, reference, current)
@@ -348,25 +276,25 @@ class Trial:
         if not outcome.lost:
             true = [number for number in true if outcome.answers[0] <= number <= outcome.answers[-1]]
         if not true:
-            self._wrong(
+            raise Wrong(
                 "the true answer is not offered",
                 f"{list(known.answers)}: {outcome.message}",
                 self._named(outcome, current),
             )
         for number in true:
-            if self._leads_to_the_end(number, reference, goal, version):
+            if self._leads_to_the_end(number, reference, files, goal, version):
                 return {"resume_from": number}
         start = self._start_of_section(current, known.first_missing)
         if start is not None and repair(server, reference, current, start) is not None:
             # The whole of it again, when what is left of it has been undone by hand.
             offered = outcome.lost or outcome.answers[0] <= start + 1 <= outcome.answers[-1]
-            if offered and self._leads_to_the_end(start + 1, reference, goal, version):
+            if offered and self._leads_to_the_end(start + 1, reference, files, goal, version):
                 return {"resume_from": start + 1}
         if outcome.lost:
             self.play.apart = "what a session held is lost"
             raise _Stop
         self._end_apart_if_allowed(current)
-        self._wrong("no true answer leads to the end", f"{true}: {outcome.message}", self._named(outcome, current))
+        raise Wrong("no true answer leads to the end", f"{true}: {outcome.message}", self._named(outcome, current))
 
     def _start_of_section(self, current: File, place: int) -> Optional[int]:
         """Return where the section begins in which a statement stands; None if it stands in none."""
@@ -386,19 +314,20 @@ class Trial:
 
     def _check_need(self, outcome: Outcome, current: File) -> None:
         if not self._doubt:
-            self._wrong("asks though everything is known", outcome.message, self._named(outcome, current))
+            raise Wrong("asks though everything is known", outcome.message, self._named(outcome, current))
         first, last = min(outcome.answers) - 1, max(outcome.answers) - 1
         asked = current.items[first:last]
         known = all(item.proven and not item.section for item in asked) and self.case.atomic
         if asked and known and not any("ROW_COUNT" in item.text for item in current.items[first : last + 1]):
-            self._wrong("asks about what is proven", outcome.message, self._named(outcome, current))
+            raise Wrong("asks about what is proven", outcome.message, self._named(outcome, current))
 
     def _leads_to_the_end(
-        self, number: int, reference: Reference, goal: dict[str, Any], version: Optional[int]
+        self, number: int, reference: Reference, files: list[File], goal: dict[str, Any], version: Optional[int]
     ) -> bool:
-        copy, answer = self._server.copy(), {"resume_from": number}
-        copy.now = self._server.now
-        outcome = self.engine.apply(copy, Faults(Fault()), **goal, **answer)
-        difference = self._difference(copy, reference, version) if outcome.kind == "applied" else outcome.message
-        self._say(f"  answer {number} would lead to: {outcome.kind} {difference[:300]}")
-        return not difference
+        copy = self._server.copy()
+        outcome = self.engine.apply(copy, Faults(Fault()), **goal, resume_from=number)
+        found = outcome.message
+        if outcome.kind == "applied":
+            found = self._difference(copy, reference, files, version)
+        self._say(f"  answer {number} would lead to: {outcome.kind} {found[:300]}")
+        return not found

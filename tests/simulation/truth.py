@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from .connection import undo
+from .sections import Item
 from .storage import Server, Table
-from .work import File, Item
+from .transactions import undo
+from .work import File
 
 FULL, NOTHING, PART, NEUTRAL = "full", "nothing", "part", "neutral"
 

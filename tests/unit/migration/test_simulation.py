@@ -16,9 +16,10 @@ from simulation.connection import Connection
 from simulation.engine import Engine, newest, state
 from simulation.faults import Broken, Fault, Faults, Killed
 from simulation.mutations import ENGINE, MUTATIONS, Mutation
+from simulation.sections import Item
 from simulation.storage import SCHEMA, Server, SqlError, Unknown
 from simulation.trial import Trial
-from simulation.work import File, Item
+from simulation.work import File
 
 # Of the engine, in make test; each is checked.
 RUNS = 50_000
