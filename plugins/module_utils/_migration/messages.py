@@ -270,7 +270,7 @@ def statement_failed(
     """
     what = "did not come to its end" if error.lost else "failed"
     results = {**place_of(step, statement), **(_doubt(*in_doubt) if in_doubt else {})}
-    way = f"{advice} " if advice else ""
+    way = f"{advice} " if advice and not error.lost else ""
     if in_doubt:
         way += f"{doubt_text(*in_doubt).capitalize()} before it failed. {_question(*in_doubt)}"
     elif error.lost and done is not None:

@@ -142,6 +142,14 @@ def test_a_trigger_may_set_any_variable() -> None:
         assert server.asked == names
 
 
+@pytest.mark.parametrize("text", ["CALL q()", "BEGIN NOT ATOMIC PREPARE p FROM 'SELECT 2'; END", "EXECUTE unknown"])
+def test_a_procedure_may_prepare_any_name_anew(text: str) -> None:
+    log, _server = log_of("PREPARE p FROM 'SELECT 1'", text)
+    assert log.prepared == {}
+    assert [entry.what for entry in log.lost()] == ["the prepared statement p"]
+    assert log.prepared_at(b"p") is None
+
+
 def test_a_value_that_is_too_long_for_the_history_is_lost() -> None:
     for length, packet in ((9 << 20, 1 << 30), (5 << 20, 1 << 24), (2 << 20, 4 << 20)):
         log, server = log_of("SELECT 1 INTO @a")

@@ -10,6 +10,7 @@ they were read from may be others by now.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Optional
 
@@ -21,6 +22,8 @@ from .rows import parts_of
 _PREPARED = b"@dbops_migrations_text"
 _PREPARE = "PREPARE "
 _LOCK = "LOCK "
+# What may run a procedure; in ORACLE mode a name alone does.
+_CALLS = re.compile(rb"\b(?:call|execute|prepare)\b", re.IGNORECASE)
 _USE = "USE"
 # The history's column holds 16 MiB; it is written as a whole, twice as long where it is in hexadecimal digits.
 _COLUMN = 1 << 24
@@ -87,6 +90,9 @@ class SessionRecorder:
             or (effect.kind is StatementKind.DATA and not effect.plain)
         ):
             self._any_changed, self._calls = number, True
+            calls = _CALLS.search(text) is not None or dialect_of(session).oracle
+            if calls and effect.kind is StatementKind.OPAQUE and effect.verb != b"PREPARE":
+                self._doubt_prepared()
             self._changed += [(number, name, False) for name in effect.variables]
 
     def _record_definitions(self, number: int, text: bytes, effect: Effect, session: Session) -> None:
@@ -145,6 +151,13 @@ class SessionRecorder:
             self.prepared.pop(name, None)
         else:
             self.prepared.clear()
+
+    def _doubt_prepared(self) -> None:
+        """A procedure may have prepared any name anew, or let it go."""
+        self.prepared.clear()
+        for place, entry in enumerate(self.entries):
+            if entry.prepares and entry.sql is not None:
+                self.entries[place] = entry._replace(sql=None, what=f"the prepared statement {entry.what}")
 
     def _add(self, entry: Entry, what: str, session: Optional[Session] = None) -> None:
         """Add an entry; one that there is no room for in the history is lost with its session."""
@@ -250,7 +263,10 @@ class SessionRecorder:
 
     def prepared_at(self, name: bytes) -> Optional[int]:
         """Return the number of the statement that has prepared a name's text; None if it is of an earlier file."""
-        numbers = [entry.number for entry in self.entries if entry.key == _PREPARE + _text(name) and entry.prepares]
+        key = _PREPARE + _text(name)
+        numbers = [
+            entry.number for entry in self.entries if entry.key == key and entry.prepares and entry.sql is not None
+        ]
         return numbers[-1] or None if numbers else None
 
     def _prepare_again(self, entry: Entry, session: Session) -> None:
