@@ -769,6 +769,15 @@ def test_only_the_guards_own_error_says_that_the_lock_is_lost() -> None:
         house.runner.flush()
 
 
+def test_a_guard_that_fails_for_another_reason_says_nothing_of_the_lock() -> None:
+    house = House(locked=True)
+    house.refuse("guard", 2013)
+    with pytest.raises(RecordingFailed):
+        house.runner.flush()
+    assert house.lock is not None
+    assert house.lock.retaken == 0
+
+
 # Sections that are resumed, and files that are one transaction.
 
 
