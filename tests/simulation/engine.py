@@ -33,7 +33,7 @@ from .work import File
 OWN_TABLES = (STATE, HISTORY)
 _ANSWER = re.compile(r"resume_from: (\d+)")
 _LOST = "which went with its connection"
-_DONE = re.compile(r"(?i)its first (\d+) statements? (?:is|are) done|(nothing of it is done)")
+_DONE = re.compile(r"(?i)its first (?:(\d+) statements are|statement is) done|(nothing of it is done)")
 _OPTIONS = {name: option.get("default") for name, option in migration_apply.SPEC.argument_spec.items()}
 
 
@@ -178,7 +178,7 @@ def _nothing(_where: str, _connection: Any) -> None:
 
 def _outcome(message: str, results: dict[str, Any]) -> Outcome:
     found = _DONE.search(message)
-    done = None if found is None else int(found[1] or 0)
+    done = None if found is None else int(found[1] or not found[2])
     doubt = results.get("in_doubt")
     if doubt is not None:
         answers = (doubt["first"], doubt["last"] + 1)

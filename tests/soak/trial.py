@@ -198,10 +198,10 @@ class Trial:
     def _compare_message(self, result: dict[str, Any]) -> None:
         """What the message says must be what the history says."""
         record = self.bench.record()
-        said = re.search(r"its first (\d+) statement|(nothing of it is done)", result["msg"])
+        said = re.search(r"its first (?:(\d+) statements are|statement is) done|(nothing of it is done)", result["msg"])
         if record is None or record[2] == "applied" or said is None or not result.get("dirty"):
             return
-        if int(said[1] or 0) != record[3] and result.get("error_code", 1) not in (0, 2006, 2013):
+        if int(said[1] or not said[2]) != record[3] and result.get("error_code", 1) not in (0, 2006, 2013):
             raise Wrong(f"The message says {said[0]}, the history {record[3]}.")
         doubt = result.get("in_doubt")
         if doubt is not None and (doubt["first"], doubt["last"]) != (record[3] + 1, record[4]):

@@ -137,9 +137,9 @@ def status_line(
 
 def done_text(done: int) -> str:
     """Say how many of a file's statements are done."""
-    return (
-        f"its first {count(done, 'statement')} {'is' if done == 1 else 'are'} done" if done else "nothing of it is done"
-    )
+    if done > 1:
+        return f"its first {done} statements are done"
+    return "its first statement is done" if done else "nothing of it is done"
 
 
 def doubt_text(first: int, last: int) -> str:
@@ -296,7 +296,7 @@ def statement_failed(
 
 
 def _before(applied: int, done: Optional[int]) -> str:
-    text = f"{done_text(done or 0)}. "
+    text = "what is done of it is not recorded. " if done is None else f"{done_text(done)}. "
     if not applied:
         return text[0].upper() + text[1:]
     return f"{count(applied, 'migration')} {'was' if applied == 1 else 'were'} applied before this file; {text}"
@@ -384,7 +384,7 @@ def not_atomic(step: Step, statement: Statement) -> Error:
     return Error(
         f"{_at(step, statement)}: the file asks to be all-or-nothing, and statement {statement.number} is not one that "
         "can be undone for certain: only statements that change rows of transactional tables are. Nothing of the file "
-        f"was run. The statement: {quoted(statement.text)}",
+        f"took effect. The statement: {quoted(statement.text)}",
         **place_of(step, statement),
     )
 
@@ -421,7 +421,7 @@ def changed_somewhere(step: Step, first: int, last: int) -> Error:
 def fewer_statements(step: Step, have: int, done: int) -> Error:
     """The file has fewer statements than were done."""
     return Error(
-        f"{step.file} has {count(have, 'statement')}, but an earlier run did {done} of them. {_RESTORE}",
+        f"{step.file} has {count(have, 'statement')}, but an earlier run did {done}. {_RESTORE}",
         file=step.file,
         dirty=True,
     )
@@ -439,8 +439,10 @@ def no_such_statement(step: Step, have: int, at: int) -> Error:
 
 def session_not_restored(step: Step, error: ServerError) -> Error:
     """A new session cannot be brought to where the old one was."""
+    way = "Run again." if error.lost else f"Remove the cause and run again; or fix the schema manually and {_FORCE}."
     return Error(
-        f"The session in which {step.file} was begun could not be restored: {reason_text(error)}. Nothing was changed.",
+        f"The session in which {step.file} was begun could not be restored: {reason_text(error)}. Nothing was changed. "
+        f"{way}",
         error_code=error.code,
         file=step.file,
         dirty=True,
@@ -489,7 +491,8 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
 def doubt_is_gone(step: Step, first: int, last: int) -> Error:
     """Nobody can know what was done of statements that the file does not have any more."""
     return Error(
-        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what they changed, "
+        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what "
+        f"{'it' if first == last else 'they'} changed, "
         f"and run again with resume_from: {first} if nothing of that is left to do. Nothing was changed.",
         **_doubt(first, last),
         file=step.file,

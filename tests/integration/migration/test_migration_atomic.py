@@ -64,7 +64,7 @@ def test_what_cannot_be_undone_is_refused(schema: Database, statement: str) -> N
         message = schema.module("apply", check=check)["msg"]
         assert message == (
             "2_b.up.sql:4:27: the file asks to be all-or-nothing, and statement 2 is not one that can be undone for "
-            "certain: only statements that change rows of transactional tables are. Nothing of the file was run. "
+            "certain: only statements that change rows of transactional tables are. Nothing of the file took effect. "
             f"The statement: {statement}"
         )
     assert (schema.state(), schema.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])

@@ -32,7 +32,7 @@ def test_sql_that_fails(database: Database) -> None:
     assert result["failed"]
     assert result["msg"] == (
         "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration was applied before this "
-        "file; its first 1 statement is done. The database is now at version 2, dirty. Correct the statement in the "
+        "file; its first statement is done. The database is now at version 2, dirty. Correct the statement in the "
         "file and run again, which resumes from there; or fix the schema manually and set the version that it has then "
         "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
     )

@@ -199,7 +199,7 @@ def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks:
         assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
         assert result["lock_holder"].startswith("connection ")
         unlocked = info(other, lock=False)
-        assert "4_slow.up.sql is running, or was interrupted; its first 1 statement is done" in unlocked["msg"]
+        assert "4_slow.up.sql is running, or was interrupted; its first statement is done" in unlocked["msg"]
     finally:
         os.kill(number, signal.SIGKILL)
         assert forks.status() == -signal.SIGKILL
@@ -208,7 +208,7 @@ def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks:
     wait_for(lambda: info(there)["lock_holder"] is None)
     result = info(there)
     assert result["msg"] == (
-        f"{there.name}: version 4, dirty: 4_slow.up.sql was interrupted; its first 1 statement is done"
+        f"{there.name}: version 4, dirty: 4_slow.up.sql was interrupted; its first statement is done"
     )
     assert (result["attempt"]["outcome"], result["healthy"]) == ("running", False)
 
@@ -219,7 +219,7 @@ def test_a_statement_that_had_begun_when_it_was_interrupted(database: Database) 
     assert database.apply()["failed"]
     attempt = info(database)["attempt"]
     assert (attempt["done"], attempt["begun"]) == (1, 2)
-    assert "its first 1 statement is done, and statement 2 may have taken effect" in info(database)["msg"]
+    assert "its first statement is done, and statement 2 may have taken effect" in info(database)["msg"]
 
 
 def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_module: Any) -> None:

@@ -173,7 +173,7 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     status = playbook(STATUS, inventory, "--limit", "orders")
     commit, schema, account = team.repository.git("rev-parse", "main")[:8], team.databases["orders"], getpass.getuser()
     assert [steady(line) for line in said(status, "orders")] == [
-        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first 1 statement is done",
+        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first statement is done",
         "interrupted   up 3 wrong, at statement 2",
         f"started       WHEN by {account} on {platform.node()}",
         f"error         (1146) Table '{schema}.nobody' doesn't exist",

@@ -210,6 +210,8 @@ ISOLATION = "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
         (ISOLATION, ("BEGIN", ROWS, "COMMIT", ODD), None),
         # Our own transaction could not write its record.
         ("SET TRANSACTION READ ONLY", ("SELECT 1", ROWS), 2),
+        (f"{ISOLATION}, READ ONLY", ("SELECT 1", ROWS), 2),
+        ("set transaction\nisolation level read committed", (ROWS,), None),
         # Nothing of ours may come between.
         (ISOLATION, (ROWS, "SHOW WARNINGS"), 2),
         (ISOLATION, ("SET @a = 1",), None),
@@ -347,28 +349,29 @@ def test_where_rows_may_not_share_a_transaction_they_stand_alone(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("tracked", "mariadb", "gtid", "wrapped"),
+    ("tracked", "mariadb", "settings", "wrapped"),
     [
-        (True, True, None, True),
-        (True, False, "OFF", True),
-        (True, False, "ON", False),
-        (True, False, "WARN", False),
-        (False, True, None, False),
-        (False, False, "OFF", False),
+        (True, True, (), True),
+        (True, False, ("OFF", 1), True),
+        (True, False, ("ON", 1), False),
+        (True, False, ("WARN", 1), False),
+        (True, False, ("ON", 0), True),
+        (False, True, (), False),
+        (False, False, ("OFF", 1), False),
     ],
 )
 def test_what_is_not_proven_is_wrapped_where_the_server_tells_and_lets(
-    tmp_path: Path, tracked: bool, mariadb: bool, gtid: Optional[str], wrapped: bool
+    tmp_path: Path, tracked: bool, mariadb: bool, settings: tuple[Any, ...], wrapped: bool
 ) -> None:
     house = House(tmp_path, ODD, ODD, mariadb=mariadb)
     house.session.tracked = tracked
-    house.session.answers["enforce_gtid_consistency"] = [(gtid,)]
+    house.session.answers["enforce_gtid_consistency"] = [settings]
     assert house.next()[0].wrapped is wrapped
     assert house.next()[0].wrapped is wrapped
     assert len(house.session.queries) == (tracked and not mariadb)
 
 
-@pytest.mark.parametrize("text", [ROWS, DDL, CALL, "CREATE TEMPORARY TABLE x AS SELECT f()"])
+@pytest.mark.parametrize("text", [ROWS, DDL, CALL, "CREATE TEMPORARY TABLE x AS SELECT f()", "SHOW WARNINGS"])
 def test_what_is_not_wrapped(tmp_path: Path, text: str) -> None:
     assert not House(tmp_path, text).next()[0].wrapped
 

@@ -267,15 +267,7 @@ def test_a_lock_that_another_run_has_or_has_had_stops(kind: str) -> None:
     assert (house.recorder.phase, house.recorder.reached.done) == (Phase.OPEN, 0)
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        False,
-        pytest.param(
-            True, marks=pytest.mark.xfail(strict=True, reason="what stood ahead of the CALL counts as foreign")
-        ),
-    ],
-)
+@pytest.mark.parametrize("first", [False, True])
 def test_a_call_that_lets_the_lock_go_is_done(first: bool) -> None:
     house = House(locked=True)
     if not first:
@@ -325,6 +317,7 @@ def test_whether_the_lock_can_be_taken_again_cannot_be_asked() -> None:
     with pytest.raises(RecordingFailed) as caught:
         house.run(ROWS, proven=True)
     assert (caught.value.error.code, caught.value.reading) == (2013, True)
+    assert house.recorder.phase is Phase.OPEN
 
 
 def test_without_a_lock_that_error_is_the_statements() -> None:
@@ -522,25 +515,61 @@ def test_the_server_says_whether_anything_was_written_that_stays(
 
 
 @pytest.mark.parametrize(
-    ("tracked", "section", "expected"), [(False, True, True), (False, False, False), (True, True, False)]
+    ("tracked", "first", "second", "expected"),
+    [
+        (False, True, True, False),
+        (False, False, True, True),
+        (False, True, False, True),
+        (True, False, False, False),
+    ],
 )
-def test_where_the_server_does_not_say_so_a_section_is_in_doubt(tracked: bool, section: bool, expected: bool) -> None:
+def test_where_the_server_does_not_say_so_a_transaction_with_what_is_not_proven_is_in_doubt(
+    tracked: bool, first: bool, second: bool, expected: bool
+) -> None:
     house = House()
     house.session.tracked = tracked
-    house.run("BEGIN", proven=True, last=4 if section else None)
-    house.refuse(ROWS, 1062)
-    assert (house.partly(ROWS, 2, proven=not section) is not None) is expected
+    house.run("BEGIN", proven=True)
+    house.run(ROWS, 2, proven=first)
+    assert house.runner.in_doubt is (not tracked and not first)
+    house.refuse(OTHER, 1062)
+    assert (house.partly(OTHER, 3, proven=second) is not None) is expected
 
 
-def test_the_doubt_reaches_from_what_is_committed_to_the_refused_statement() -> None:
+def test_a_transaction_that_has_ended_is_not_in_doubt() -> None:
+    house = House()
+    house.session.tracked = False
+    house.run("BEGIN", proven=True)
+    house.run(ROWS, 2)
+    house.run("COMMIT", 3, proven=True)
+    assert not house.runner.in_doubt
+    house.run("BEGIN", 4, proven=True)
+    house.refuse(OTHER, 1062)
+    assert house.partly(OTHER, 5, proven=True) is None
+
+
+@pytest.mark.parametrize(("owner", "expected"), [(Owner.USER, True), (Owner.RECORDER, False), (Owner.FILE, False)])
+def test_what_a_transaction_of_the_files_has_written_for_good(owner: Owner, expected: bool) -> None:
+    house = House()
+    house.runner.state = TxState(owner)
+    house.session.in_transaction = True
+    assert not house.runner.in_doubt
+    house.session.wrote_nontransactional = True
+    assert house.runner.in_doubt is expected
+    house.session.in_transaction = False
+    assert not house.runner.in_doubt
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_doubt_reaches_from_what_is_committed_to_the_refused_statement(number: int) -> None:
     house = House()
     house.run("BEGIN", proven=True)
-    house.run(ROWS, 2, proven=True)
+    if number > 2:
+        house.run(ROWS, 2, proven=True)
     house.session.wrote_nontransactional = True
     house.refuse(OTHER, 1062)
-    partly = house.partly(OTHER, 3)
+    partly = house.partly(OTHER, number)
     assert partly is not None
-    assert partly.last == 3
+    assert partly.last == number
 
 
 def test_a_call_that_was_refused_behind_others_is_in_doubt_alone() -> None:
@@ -740,6 +769,15 @@ def test_only_the_guards_own_error_says_that_the_lock_is_lost() -> None:
         house.runner.flush()
 
 
+def test_a_guard_that_fails_for_another_reason_says_nothing_of_the_lock() -> None:
+    house = House(locked=True)
+    house.refuse("guard", 2013)
+    with pytest.raises(RecordingFailed):
+        house.runner.flush()
+    assert house.lock is not None
+    assert house.lock.retaken == 0
+
+
 # Sections that are resumed, and files that are one transaction.
 
 
@@ -833,6 +871,19 @@ def test_the_end_of_an_attempt_depends_on_the_lock() -> None:
     house.runner.close("failed", "why", InFlightStatement("d"), State(None, False))
     assert house.packets[-1] == ["guard", START, "update 1 failed 0/1", "state None clean", COMMIT]
     assert house.recorder.phase is Phase.CLOSED
+
+
+@pytest.mark.parametrize("kind", ["", "taken"])
+def test_the_last_words_need_the_lock(kind: str) -> None:
+    house = House(locked=True)
+    house.runner.flush()
+    house.write(0)
+    house.state_table.state = State(1, True)
+    if kind:
+        lost(house, kind)
+    house.refuse("guard", LOST_LOCK)
+    house.runner.close("failed", "why")
+    assert house.packets[-1] == (["guard"] if kind else ["guard", START, "update 1 failed 0/0", COMMIT])
 
 
 def test_a_failure_to_record_is_recorded_if_it_can_be() -> None:

@@ -190,10 +190,9 @@ class AttemptRecorder:
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
         after = self._render(plan.after, [], done, None, self._stored or Act.RECORD in plan.before)
-        if self._lock is not None:
-            # What is proven cannot have let the lock go.
-            before = [self._lock.guard, *before] if Act.RECORD in plan.before else before
-            after = [self._lock.guard, *after] if after and plan.begins else after
+        if self._lock is not None and Act.RECORD in plan.before:
+            # Only behind a statement that is proven, which cannot let the lock go, is anything written without it.
+            before = [self._lock.guard, *before]
         self._sent = Sent(plan, digest, begun, before, after)
         return self._sent
 
@@ -217,12 +216,6 @@ class AttemptRecorder:
         self._changed = self._changed or (lasting and not recorded)
         if (lasting or recorded) and settled:
             self._is_committed(done)
-
-    def went_ahead(self) -> None:
-        """The server has carried out what stands before the statement, and the statement itself."""
-        self._expect(Phase.SENDING)
-        assert self._sent is not None
-        self._went_ahead(self._sent)
 
     def refused(self, place: int) -> None:
         """The server has carried out the packet's first statements only, up to that place.

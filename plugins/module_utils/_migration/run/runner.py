@@ -110,6 +110,8 @@ class StatementRunner:
         self.state = TxState()
         self.retried = 0
         self._xid = b""
+        # With autocommit off, a savepoint is the beginning of a transaction that the server does not call open yet.
+        self._savepoint = False
         # In a transaction of the file's something was run that is not proven.
         self._unproven = False
 
@@ -123,13 +125,17 @@ class StatementRunner:
         """
         recorder, session, facts = self._recorder, self._session, sending.facts
         history = recorder.history is not None
-        plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction, history)
+        inside = session.in_transaction or self._savepoint
+        plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
         answer = self._send(sending, plan)
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
         self._unproven = self._unproven and session.in_transaction
+        set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
+        ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
+        self._savepoint = set_now or (self._savepoint and not ended)
         recorder.answered(
             lasting=facts.kind not in _OF_THE_SESSION,
             settled=not session.in_transaction and not self.state.xa,
@@ -156,9 +162,7 @@ class StatementRunner:
                 place = len(packet.before)
                 if self._lock is not None and self._lock.lost(error):
                     self._take_lock_again(error)
-                    if error.place == 0:
-                        continue
-                    return self._close(sent.after, sending.ask, error)
+                    continue
                 # What a call answers, and how often, nobody knows beforehand.
                 behind = error.place > place and facts.kind is not StatementKind.OPAQUE
                 if error.place < place or behind:
@@ -174,14 +178,6 @@ class StatementRunner:
                 packet = packet._replace(
                     before=[ROLLBACK, START_TRANSACTION] if plan.before[-1:] == (Act.START,) else []
                 )
-
-    def _close(self, after: list[str], ask: bytes, lost: ServerError) -> Rows:
-        """Send what stands behind a statement that has let the lock go."""
-        try:
-            return self._session.execute(after[-1].encode(), after[:-1], [], ask)
-        except ServerError as error:
-            self._recorder.refused(lost.place)
-            raise self._unrecorded(error) from error
 
     def _may_be_repeated(self, facts: Facts) -> bool:
         if self.state.held or self.state.next_only or self.state.observed:
@@ -219,15 +215,13 @@ class StatementRunner:
         :raises LockLost: somebody has, or has the lock.
         """
         assert self._lock is not None
-        if error.place:
-            self._recorder.went_ahead()
         try:
             if self._lock.retake() and self._recorder.is_untouched():
                 return
         except ServerError as failure:
-            self._recorder.refused(error.place)
+            self._recorder.refused(0)
             raise RecordingFailed(failure, reading=True) from failure
-        self._recorder.refused(error.place)
+        self._recorder.refused(0)
         self._roll_back()
         raise LockLost from error
 

@@ -132,23 +132,24 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
         return PacketPlan((*lead, Act.RECORD), begins=True)
     flush = committed if pending or not lead else ()
     if facts.proven and facts.kind is StatementKind.DATA:
-        return PacketPlan((*flush, Act.START), _behind(facts, Act.RECORD, Act.COMMIT))
+        return PacketPlan((*flush, Act.START), _behind(facts))
     if facts.proven:
         return PacketPlan(flush)
-    if facts.wrapped:
-        return PacketPlan((*committed, Act.START), _behind(facts, Act.RECORD, Act.COMMIT), begins=True)
-    return PacketPlan(committed, _behind(facts, Act.RECORD), begins=True)
+    return PacketPlan((*committed, Act.START) if facts.wrapped else committed, begins=True)
 
 
-def _behind(facts: Facts, *acts: Act) -> tuple[Act, ...]:
-    """Sent along, the server records it even if nobody is there any more when the statement is done."""
-    return acts if facts.batchable and not facts.observed else ()
+def _behind(facts: Facts) -> tuple[Act, ...]:
+    """Sent along, the server records it even if nobody is there any more when the statement is done.
+
+    Of what is not proven nobody knows what it has done to its session: that is to be recorded, too, and asked for first.
+    """
+    return (Act.RECORD, Act.COMMIT) if facts.batchable and not facts.observed else ()
 
 
 def _in_next_transaction(facts: Facts) -> PacketPlan:
     """The transaction that SET TRANSACTION waits for may be ours only if it holds the statement."""
     if facts.proven and facts.kind is StatementKind.DATA and not facts.section:
-        return PacketPlan((Act.START,), _behind(facts, Act.RECORD, Act.COMMIT))
+        return PacketPlan((Act.START,), _behind(facts))
     return PacketPlan()
 
 

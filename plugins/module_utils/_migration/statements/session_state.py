@@ -11,10 +11,11 @@ they were read from may be others by now.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ..._mysql.session import ServerError, Session
+from ..._mysql.statements import text_literal
 from ..files.reader import dialect_of
 from .effect import Effect, StatementKind
 from .rows import parts_of
@@ -118,6 +119,16 @@ class SessionRecorder:
             self.entries.append(
                 Entry(number, "UNLOCK TABLES" if verb == b"TABLES" else f"UNLOCK {_text(verb)}", key=key)
             )
+
+    def record_settings(self, number: int, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        """Take in what a statement has done to its session that its text does not show.
+
+        :param before: the values of settings before it.
+        """
+        for name, value in now.items():
+            if before.get(name) != value:
+                text = f"SET {name} = {text_literal(value)}" if value else f"SET {name} = NULL"
+                self.entries.append(Entry(number, text, key=name))
 
     def _record_set(self, number: int, text: bytes, effect: Effect) -> None:
         settings = [name for name in effect.sets if not name.startswith(b"@") and name != b"GLOBAL"]

@@ -1,0 +1,469 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""File by file: in which order things are written, when a run stops, and what it says it has done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, State, Step
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.executor import Executor
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.runner import StatementRunner
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import digest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.fingerprints import fingerprint
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.checkpoint import (
+    Checkpoint,
+    InFlightStatement,
+    Position,
+)
+from unit.migration.fakes import (
+    COMMIT,
+    ROLLBACK,
+    START,
+    FakeHistory,
+    FakeLock,
+    FakeSession,
+    FakeStateTable,
+    record,
+    refusal,
+    statement,
+)
+
+ROWS, OTHER, DDL = "INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)", "ALTER TABLE a ADD b INT"
+NOTHING = State(None, False)
+ATOMIC = "-- dbops: all-or-nothing\n"
+GOOD, MYISAM = [(b"0", b"1", b"1")], [(b"0", b"1", b"0")]
+SERIALIZABLE = ["SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "START TRANSACTION"]
+
+
+class House:
+    """A plan of files, ready to be carried out."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *texts: Optional[str],
+        locked: bool = False,
+        without: bool = False,
+        resumption: Optional[Resumption] = None,
+        stops: Sequence[Optional[str]] = (),
+    ) -> None:
+        steps = []
+        for version, text in enumerate(texts, 1):
+            name = None if text is None else f"{version}_m.up.sql"
+            if name is not None and text != "missing":
+                (folder / name).write_text(str(text))
+            steps.append(Step(version, "m", "up", name, version))
+        self.session, self.state_table, self.history = FakeSession(), FakeStateTable(), FakeHistory()
+        # There is one table, without triggers.
+        self.session.answers["information_schema.tables"] = GOOD
+        self.session.answers["SHOW GRANTS"] = [(b"GRANT ALL PRIVILEGES ON *.* TO `u`@`%`",)]
+        self.session.answers["SHOW CREATE TABLE"] = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
+        if resumption is not None:
+            self.history.records = [resumption.record]
+        lock = FakeLock() if locked else None
+        arguments: Any = (self.session, self.state_table, None if without else self.history, {"tool": "t"}, lock)
+        recorder = AttemptRecorder(*arguments)
+        reasons: Iterator[Optional[str]] = iter(stops)
+        parts: Any = (self.session, recorder, lock)
+        plan = Plan(None, len(steps), tuple(steps))
+        runner = StatementRunner(*parts)
+        arguments = (self.session, recorder, runner, str(folder), plan, resumption, lambda: next(reasons, None))
+        self.executor = Executor(*arguments)
+
+    def run(self, state: State = NOTHING) -> list[str]:
+        """Carry the plan out, and return the statements that were sent."""
+        self.executor.run(state)
+        return self.sent
+
+    def fails(self, state: State = NOTHING) -> Error:
+        with pytest.raises(Error) as caught:
+            self.executor.run(state)
+        return caught.value
+
+    def committed(self, text: str, done: int) -> None:
+        """Have the history say so from such a text on."""
+        row = record(int(text.split()[1]), done=done)
+        self.session.effects[text] = lambda: setattr(self.history, "records", [row])
+
+    @property
+    def sent(self) -> list[str]:
+        return [text for packet in self.session.packets for text in packet if "dbops_migrations_check" not in text]
+
+    @property
+    def applied(self) -> list[int]:
+        return [item["version"] for item in self.executor.results()["applied"]]
+
+
+# The order of things.
+
+
+def test_one_file(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ROWS};{DDL};")
+    entry = ["state 1 dirty", "insert 1 running 0/0"]
+    done = [START, "update 1 applied 2/2", "state 1 clean", COMMIT]
+    rows = [START, *entry, COMMIT, START, ROWS, "update 1 1/1", COMMIT]
+    assert house.run() == [*rows, START, "update 1 1/2", DDL, *done]
+    assert house.applied == [1]
+    [applied] = house.executor.results()["applied"]
+    assert {**applied, "seconds": 0} == {"version": 1, "title": "m", "direction": "up", "statements": 2, "seconds": 0}
+    assert house.executor.results()["from_version"] is None
+
+
+def test_between_two_files_the_state_goes_from_dirty_to_dirty(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, OTHER)
+    sent = house.run()
+    between = [START, "update 1 applied 1/1", "state 2 dirty", "insert 2 running 0/0", COMMIT]
+    place = sent.index("update 1 applied 1/1") - 1
+    assert sent[place : place + 5] == between
+    assert sent[-4:] == [START, "update 2 applied 1/1", "state 2 clean", COMMIT]
+    assert "state 1 clean" not in sent
+    assert house.applied == [1, 2]
+
+
+def test_a_state_table_without_transactions_is_written_between_the_rows_of_the_history(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, OTHER)
+    house.state_table.transactional = False
+    words = [text for text in house.run() if text.startswith(("state", "insert ", "update", "INSERT"))]
+    assert words == [
+        "insert 1 running 0/0", "state 1 dirty", ROWS, "update 1 1/1", "state 1 clean", "update 1 applied 1/1",
+        "insert 2 running 0/0", "state 2 dirty", OTHER, "update 2 1/1", "state 2 clean", "update 2 applied 1/1",
+    ]  # fmt: skip
+
+
+def test_a_version_without_a_file_is_recorded(tmp_path: Path) -> None:
+    house = House(tmp_path, None)
+    assert house.run() == [START, "state 1 dirty", "insert 1 applied 0/0", "state 1 clean", COMMIT]
+    assert house.applied == [1]
+
+
+def test_nothing_to_do_touches_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    assert house.run() == []
+    assert house.state_table.ensured == 0
+
+
+def test_a_move_by_something_else_is_recorded_first(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS)
+    house.executor.run(State(None, False), {"version": 1, "direction": "external"})
+    assert house.sent[:4] == [START, "insert 1 applied 0/0", "forget before 1", COMMIT]
+    assert "insert 2 running 0/0" in house.sent
+
+
+@pytest.mark.parametrize(("texts", "code", "raised"), [((), 1142, False), ((), 2013, True), ((ROWS,), 1142, True)])
+def test_a_move_that_may_not_be_recorded(tmp_path: Path, texts: tuple[str, ...], code: int, raised: bool) -> None:
+    house = House(tmp_path, *texts)
+    house.session.refused["insert 1"] = [refusal(code)]
+    if not raised:
+        house.executor.run(State(None, False), {"version": 1})
+        return
+    with pytest.raises(Error, match=f"\\({code}\\)"):
+        house.executor.run(State(None, False), {"version": 1})
+
+
+def test_without_a_history_the_text_alone_is_sent(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ROWS};{DDL}", without=True)
+    assert house.run() == [START, "state 1 dirty", COMMIT, ROWS, DDL, START, "state 1 clean", COMMIT]
+    assert not any("information_schema" in text for text in house.session.queries)
+
+
+def test_the_definition_is_asked_for_ahead_of_its_turn(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ROWS};{DDL}")
+    house.run()
+    [asked] = [values for values in house.history.values if '"objects":[["TABLE","a"]]' in (values["progress"] or "")]
+    assert (
+        f'"before":["{fingerprint(statement(DDL).effect.objects[0], house.session.answers["SHOW CREATE TABLE"])}"]'
+        in asked["progress"]
+    )
+    # It came with the rows.
+    assert not any(text.startswith("SHOW CREATE") for text in house.session.queries)
+
+
+def test_what_golang_migrate_could_not_run_is_noted(tmp_path: Path) -> None:
+    house = House(tmp_path, "DELIMITER //\nDO 1//\n", "DO 2")
+    assert [note.split()[0] for note in house.executor.scan()] == ["1_m.up.sql:1"]
+    house.run()
+    assert [note.split()[0] for note in house.executor.notes] == ["1_m.up.sql:1"]
+
+
+def test_looking_at_files_runs_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, OTHER)
+    assert house.executor.scan() == []
+    assert house.sent == []
+    house.run()
+    assert house.applied == [1, 2]
+
+
+# All or nothing.
+
+
+def test_a_file_that_is_all_or_nothing_is_one_transaction(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ATOMIC}{ROWS};{OTHER}")
+    assert house.run() == [
+        START, "state 1 dirty", "insert 1 running 0/0", COMMIT, START, ROWS, "update 1 1/1", OTHER,
+        "update 1 applied 2/2", "state 1 clean", COMMIT,
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_all_or_nothing_goes_back_to_what_was(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, f"{ATOMIC}{ROWS};{OTHER}")
+    house.session.refused[OTHER] = [refusal(1062)]
+    house.committed("insert 2", 0)
+    error = house.fails()
+    assert house.sent[-4:] == [START, "update 2 failed 0/0", "state 1 clean", COMMIT]
+    assert "1 migration was applied before this file; nothing of it is done." in str(error)
+    assert "The database is now at version 1, clean." in str(error)
+    assert (error.results["dirty"], error.results["to_version"]) == (False, 1)
+    assert house.session.queries[-2:].count(ROLLBACK) == 1
+
+
+def test_a_file_that_is_all_or_nothing_and_was_cut_off_is_dirty(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ATOMIC}{ROWS};{OTHER}")
+    house.session.refused[OTHER] = [refusal(2013)]
+    error = house.fails()
+    assert (error.results["dirty"], error.results["to_version"]) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [(DDL, GOOD), (OTHER, MYISAM), ("CALL p()", GOOD), ("COMMIT", GOOD), ("SET autocommit = 0", GOOD)],
+)
+def test_what_cannot_be_undone_is_refused_before_anything_runs(tmp_path: Path, text: str, answer: Any) -> None:
+    house = House(tmp_path, f"{ATOMIC}SET @a = 1;{text}")
+    house.session.answers["information_schema.tables"] = answer
+    error = house.fails()
+    assert "statement 2 is not one that can be undone for certain" in str(error)
+    assert house.sent == []
+
+
+def test_all_or_nothing_needs_the_history(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ATOMIC}{ROWS}", without=True)
+    assert "asks to be all-or-nothing, which needs the history" in str(house.fails())
+    assert house.sent == []
+
+
+def test_what_is_read_in_another_way_is_judged_in_its_turn(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ATOMIC}{ROWS};SET sql_mode = '';{DDL}")
+    house.committed("insert 1", 0)
+    error = house.fails()
+    assert "statement 3 is not one that can be undone for certain" in str(error)
+    assert DDL not in house.sent
+    assert house.session.queries[-1] == ROLLBACK
+    assert house.sent[-3:] == ["update 1 failed 0/0", "state None clean", COMMIT]
+
+
+# What a file leaves behind.
+
+
+def test_a_session_in_another_schema_stops(tmp_path: Path) -> None:
+    house = House(tmp_path, "USE other", ROWS)
+    house.committed("insert 1", 0)
+    house.session.effects["USE other"] = lambda: setattr(house.session, "current_schema", "other")
+    error = house.fails()
+    assert "it leaves the session in another schema than shop" in str(error)
+    assert ROWS not in house.sent
+    # What changes the session alone is to be done again.
+    assert house.sent[-3:] == [START, "update 1 failed 0/0", COMMIT]
+    assert error.results["applied"] == []
+
+
+@pytest.mark.parametrize(("answer", "start"), [(1, SERIALIZABLE), (0, [START])])
+def test_a_session_that_may_only_read_is_met_by_golang_migrates_words(
+    tmp_path: Path, answer: int, start: list[str]
+) -> None:
+    house = House(tmp_path, "SET SESSION TRANSACTION READ ONLY")
+    house.session.answers["tx_read_only"] = [(answer,)]
+    sent = house.run()
+    assert sent[sent.index("update 1 applied 1/1") - len(start) : sent.index("update 1 applied 1/1")] == start
+
+
+def test_whether_it_may_only_read_is_asked_where_the_file_says_so(tmp_path: Path) -> None:
+    house = House(tmp_path, "SET @a = 1", ROWS)
+    house.run()
+    assert not any("read_only" in text for text in house.session.queries)
+
+
+def test_a_transaction_that_is_left_open_is_met_by_golang_migrates_words(tmp_path: Path) -> None:
+    house = House(tmp_path, f"BEGIN;{ROWS}", OTHER)
+    house.session.refused[SERIALIZABLE[0]] = [refusal(1568)]
+    error = house.fails()
+    assert "The file leaves a transaction open" in str(error)
+    assert OTHER not in house.sent
+    assert house.applied == []
+
+
+# Stopping.
+
+
+def test_stopped_before_anything(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, stops=["SIGTERM"])
+    assert str(house.fails()) == "SIGTERM: stopped before anything was run. Run again to continue."
+    assert house.sent == []
+
+
+def test_stopped_inside_a_file(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ROWS};{OTHER};{DDL}", stops=[None, None, None, "SIGTERM"])
+    house.committed("update 1 2/2", 2)
+    error = house.fails()
+    assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Its first 2 statements are ")
+    assert DDL not in house.sent
+    assert house.sent[-3:] == [START, "update 1 interrupted 2/2", COMMIT]
+    assert error.results["applied"] == []
+
+
+def test_before_its_first_statement_a_file_is_not_stopped(tmp_path: Path) -> None:
+    """Nothing of it is recorded yet; it is stopped before the next one."""
+    house = House(tmp_path, f"{ROWS};{OTHER}", stops=[None, "SIGTERM", "SIGTERM"])
+    assert "(statement 2)" in str(house.fails())
+
+
+def test_stopped_between_two_files(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, OTHER, DDL, stops=[None, None, "SIGTERM"])
+    error = house.fails()
+    assert str(error).startswith("SIGTERM: stopped after 1_m.up.sql; 1 migration applied, 2 not begun.")
+    assert house.sent[-4:] == [START, "update 1 applied 1/1", "state 1 clean", COMMIT]
+    assert [item["version"] for item in error.results["applied"]] == [1]
+
+
+def test_behind_the_last_file_nothing_is_stopped(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, stops=[None, None, "SIGTERM"])
+    house.run()
+    assert house.applied == [1]
+
+
+# Failing.
+
+
+def test_what_is_applied_is_said_of_a_failure(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, f"{ROWS};{DDL}")
+    house.session.refused[DDL] = [refusal(1060, "Duplicate column")]
+    error = house.fails()
+    assert [item["version"] for item in error.results["applied"]] == [1]
+    assert "2_m.up.sql:1:26: statement 2 failed: (1060) Duplicate column. 1 migration was applied before" in str(error)
+    assert error.results["from_version"] is None
+
+
+def test_a_file_that_cannot_be_read_stops_behind_the_one_before(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, "missing")
+    error = house.fails()
+    assert "2_m.up.sql cannot be read" in str(error)
+    assert house.sent[-4:] == [START, "update 1 applied 1/1", "state 1 clean", COMMIT]
+    assert house.applied == [1]
+
+
+def test_what_could_not_be_recorded_says_before_which_statement(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{ROWS};\n {OTHER}")
+    house.session.refused["update 1 1/1"] = [refusal(1114, "full")]
+    error = house.fails()
+    assert "could not be written before 1_m.up.sql:1:1 (statement 1): (1114) full." in str(error)
+    assert house.sent[-3:] == [START, "update 1 failed", COMMIT]
+
+
+def test_what_could_not_be_recorded_behind_a_file(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS)
+    house.session.refused["state 1 clean"] = [refusal(1114, "full")]
+    error = house.fails()
+    assert "could not be written after 1_m.up.sql: (1114) full. All of 1_m.up.sql was run." in str(error)
+    assert house.applied == []
+
+
+def test_a_lock_that_is_lost_is_said(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, locked=True)
+    house.session.refused["guard"] = [refusal(1690)]
+    house.state_table.state = State(9, False)
+    assert "The lock on shop was let go by 1_m.up.sql" in str(house.fails())
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("source a.sql", "source is a command of the mysql client"),
+        ("PREPARE p FROM @b; EXECUTE p", "Its text was prepared by statement 1"),
+        pytest.param(
+            "PREPARE p FROM 'DROP TABLE a'; EXECUTE p",
+            "Its text was prepared by statement 1",
+            marks=pytest.mark.xfail(strict=True, reason="its effect is that of what it executes"),
+        ),
+    ],
+)
+def test_what_is_known_of_such_a_statement_is_said(tmp_path: Path, text: str, advice: str) -> None:
+    house = House(tmp_path, text)
+    house.session.answers["SELECT HEX(CONVERT('"] = [(b"DROP TABLE a".hex().encode(),)]
+    house.session.answers["SELECT HEX(CONVERT(@"] = refusal(1366)
+    house.session.refused[text.rsplit("; ", maxsplit=1)[-1]] = [refusal(1064)]
+    assert advice in str(house.fails())
+
+
+# Resuming.
+
+
+def left(text: str, done: int, begun: int, flight: Optional[InFlightStatement] = None) -> Resumption:
+    place = Position()
+    for part in text.split(";")[:done]:
+        place = place.after(digest(part.encode()))
+    return Resumption(record(3, "failed", done, begun), Checkpoint(place, flight))
+
+
+def test_it_resumes_behind_what_is_done(tmp_path: Path) -> None:
+    text = f"{ROWS};{OTHER}"
+    house = House(tmp_path, text, resumption=left(text, 1, 1))
+    sent = house.run(State(1, True))
+    assert ROWS not in sent
+    assert [text for text in sent if text[:6] in ("insert", "update", "state ", "INSERT", "forget")] == [
+        "insert 4 running 1/1", OTHER, "update 4 2/2", "update 4 applied 2/2", "forget before 4", "state 1 clean",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_definition_that_was_cut_off_is_found_out_about(tmp_path: Path, done: bool) -> None:
+    text = f"{ROWS};{DDL};{OTHER}"
+    thing = statement(DDL).effect.objects[0]
+    house = House(tmp_path, text)
+    before = "other" if done else fingerprint(thing, house.session.answers["SHOW CREATE TABLE"])
+    flight = InFlightStatement(statement(DDL).digest, (thing,), (before,))
+    house = House(tmp_path, text, resumption=left(text, 1, 2, flight))
+    sent = house.run(State(1, True))
+    assert (DDL in sent) is not done
+    assert OTHER in sent
+    assert house.executor.results()["applied"][0]["statements"] == 3
+
+
+def test_nobody_knows_what_became_of_it(tmp_path: Path) -> None:
+    text = f"{ROWS};CALL p();{OTHER}"
+    flight = InFlightStatement(statement("CALL p()").digest)
+    house = House(tmp_path, text, resumption=left(text, 1, 2, flight))
+    error = house.fails(State(1, True))
+    assert "statement 2 was running when an earlier run failed" in str(error)
+    assert error.results["in_doubt"] == {"first": 2, "last": 2}
+    assert house.sent == []
+
+
+def test_check_mode_asks_as_a_run_does(tmp_path: Path) -> None:
+    text = f"{ROWS};CALL p();{OTHER}"
+    house = House(tmp_path, text, resumption=left(text, 1, 2, InFlightStatement(statement("CALL p()").digest)))
+    with pytest.raises(Error, match="statement 2 was running when an earlier run failed"):
+        house.executor.scan()
+
+
+def test_the_statement_in_doubt_is_not_there_any_more(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, resumption=left(ROWS, 1, 2, InFlightStatement("d")))
+    error = house.fails(State(1, True))
+    assert "statement 2 may have taken effect in an earlier run, and the file ends before" in str(error)
+    assert house.sent == []
+
+
+def test_a_resumed_file_that_is_all_or_nothing_does_not_go_back(tmp_path: Path) -> None:
+    """What the state was before, nobody has written down."""
+    house = House(tmp_path, f"{ATOMIC}{ROWS}", resumption=left("", 0, 0))
+    house.session.refused[ROWS] = [refusal(1062)]
+    error = house.fails(State(1, True))
+    assert (error.results["dirty"], error.results["to_version"]) == (True, 1)
+    assert not any(text.endswith("clean") for text in house.sent)
