@@ -135,6 +135,13 @@ class Session:
         return self._state.variables["character_set_results"]
 
     @property
+    def settings(self) -> dict[str, str]:
+        """The values of the settings that are known at any time, by their names in SET."""
+        names = ("sql_mode", "character_set_client", "character_set_connection", "character_set_results")
+        known = {name: self._state.variables[name] for name in names}
+        return {**known, "autocommit": "ON" if self.autocommit else "OFF"}
+
+    @property
     def foreign_results(self) -> bool:
         """Whether the server answers in another character set than UTF-8."""
         return self.character_set_results != "utf8mb4"

@@ -110,7 +110,7 @@ class Executor:
             self._begin(reader, resumes)
             self._run_file(reader)
             if self.session.current_schema != self.session.schema:
-                self._stop()
+                self._stop(reader)
                 self.runner.close(FAILED, "left the session in another schema")
                 raise messages.strayed(reader.step, self.session.schema)
             return self._end(reader)
@@ -303,7 +303,7 @@ class Executor:
             reason = self.stopped()
             # A transaction that cannot be undone as a whole is run to its end.
             if reason is not None and self.recorder.reached.done and not self.runner.in_doubt:
-                self._stop()
+                self._stop(reader)
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
             classified = self._lookahead.classified(statement, self.recorder.log)
@@ -318,7 +318,7 @@ class Executor:
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
-            self._stop()
+            self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
             raise messages.not_atomic(reader.step, statement.statement)
         following = None
@@ -328,6 +328,7 @@ class Executor:
             self.recorder.log.read_values(self.session, reader.variables)
         ask = self._question(statement, following)
         in_flight = self._in_flight(statement, facts)._replace(last=last)
+        settings = None if facts.proven else self.session.settings
         answer = self.runner.run(
             Sending(statement, facts, in_flight, ask, lambda: self._lookahead.look_further(reader, following))
         )
@@ -337,6 +338,8 @@ class Executor:
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
             self.recorder.log.record(number, text, effect, self.session, known)
+            if settings is not None:
+                self.recorder.log.record_settings(number, settings, self.session.settings)
             if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE):
                 self._mentions_only |= b"only" in text.lower()
         if ask and following is not None:
@@ -412,7 +415,11 @@ class Executor:
     def _done(self) -> Optional[int]:
         return self.recorder.committed.done if self._judges else None
 
-    def _stop(self) -> None:
+    def _stop(self, reader: FileReader) -> None:
+        try:
+            self.recorder.log.read_values(self.session, reader.variables)
+        except ServerError as error:
+            raise RecordingFailed(error, reading=True) from error
         self.runner.stop()
         self._settle()
 

@@ -141,7 +141,7 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
 def _behind(facts: Facts) -> tuple[Act, ...]:
     """Sent along, the server records it even if nobody is there any more when the statement is done.
 
-    Of what is not proven nobody knows what it has done to its session: that is to be recorded, too, and asked for first.
+    What a statement that is not proven has done to its session is to be recorded, too, and has to be asked for first.
     """
     return (Act.RECORD, Act.COMMIT) if facts.batchable and not facts.observed else ()
 
