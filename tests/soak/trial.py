@@ -25,7 +25,7 @@ _REFUSED = (
     b"UPDATE nowhere SET n = 1",
     b"SELEC 1",
     b"SELECT nope",
-    b"DO (SELECT 1 UNION SELECT 2)",
+    b"SELECT (SELECT 1 UNION SELECT 2)",
     b"CREATE TABLE bad (n NOSUCH)",
     b"CALL nowhere()",
 )
