@@ -239,6 +239,8 @@ class _Forwarder:
 
     def _spring(self, connection: tuple[_Way, _Way], way: _Way, then: str) -> None:
         self._trapped, way.limit = None, None
+        # Before anybody can see what it does.
+        self._say("sprung")
         if then == "hold":
             self._held = connection
         else:
@@ -252,7 +254,6 @@ class _Forwarder:
                     self._closing.append(end)
                     with contextlib.suppress(OSError):
                         end.shutdown(socket.SHUT_WR)
-        self._say("sprung")
 
     def _drain(self, end: socket.socket) -> None:
         try:

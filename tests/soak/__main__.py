@@ -19,6 +19,7 @@ import multiprocessing
 import random
 import signal
 import sys
+import traceback
 from collections import Counter
 from multiprocessing.pool import AsyncResult
 
@@ -29,7 +30,7 @@ from parts.servers import SERVERS
 
 from .bench import Bench
 from .script import Work
-from .trial import FAULTS, Trial, Wrong
+from .trial import FAULTS, Trial, Wrong, differences, short
 from .truth import Place, clean, look, places, prepare
 from .work import kinds_of, make
 
@@ -64,6 +65,7 @@ class Soak:
         try:
             work, known, passing = self._prepared(group)
         except Wrong as wrong:
+            self._work = None
             self._report(where, self._dealt(group), "nothing", [], str(wrong))
             return
         for attempt in range(TRIES):
@@ -73,6 +75,10 @@ class Soak:
                 ended = trial.run("process" if fault == "server" and work.not_killed else fault)
             except Wrong as wrong:
                 self._report(where, work, fault, trial.told, str(wrong))
+                return
+            except Exception:
+                # A fault of this program must not hide the others.
+                self._report(where, work, fault, trial.told, traceback.format_exc())
                 return
             if ended != "missed":
                 break
@@ -102,7 +108,7 @@ class Soak:
             bench.settle()
             view = look(bench.server, work)
             if result is None or result["failed"] or view != known[-1].view:
-                raise Wrong(f"Undisturbed: {result}")
+                raise Wrong(f"Undisturbed: {short(result)} {differences(known[-1].view, view)}")
             self._work = group, work, known, passing
         return self._work[1:]
 

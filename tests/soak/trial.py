@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .bench import CUTS, Bench
-from .script import Work
+from .script import SCHEMA, Work
 from .truth import Place, View, look, matching, part_of, prepare
 
 FAULTS = (*CUTS, "refused")
@@ -22,11 +22,11 @@ _ROUNDS = 12
 _AGAIN = 0.2
 _REFUSED = (
     b"INSERT INTO nowhere (n) VALUES (1)",
+    b"UPDATE nowhere SET n = 1",
     b"SELEC 1",
     b"SELECT nope",
-    b"DO (SELECT 1 UNION SELECT 2)",
+    b"SELECT (SELECT 1 UNION SELECT 2)",
     b"CREATE TABLE bad (n NOSUCH)",
-    b"UPDATE nowhere SET n = 1",
     b"CALL nowhere()",
 )
 
@@ -91,10 +91,11 @@ class Trial:
         files = [*self.work.ups, *self.work.downs]
         number = self.dice.randrange(first, len(files))
         place = self.dice.randrange(len(files[number].statements))
-        text = self.dice.choice(_REFUSED)
+        # In a file that is all-or-nothing we refuse all else.
+        text = self.dice.choice(_REFUSED[:2] if files[number].head else _REFUSED)
         self.bench.write(self.work, (number, place, text))
         result = self.bench.apply(self.options)
-        self.told.append(f"{text.decode()} as statement {place + 1} of {files[number].name}: {_short(result)}")
+        self.told.append(f"{text.decode()} as statement {place + 1} of {files[number].name}: {short(result)}")
         self.bench.write(self.work)
         if result is None or not result["failed"] or result.get("error_code", 0) == 0:
             raise Wrong("The refused statement was not refused.")
@@ -107,7 +108,7 @@ class Trial:
         fault = self._cut_for(fault)
         answer, self.answer = self.answer, {}
         result, what = self.bench.cut(fault, {**self.options, **answer}, self.dice, self.passing)
-        self.told.append(f"{what or 'nothing'} {answer or ''}: {_short(result)}")
+        self.told.append(f"{what or 'nothing'} {answer or ''}: {short(result)}")
         if not what:
             if result is not None and not result["failed"] and len(self.told) == 1:
                 return "missed"
@@ -122,7 +123,7 @@ class Trial:
     def _undisturbed(self) -> str:
         answer, self.answer = self.answer, {}
         result = self.bench.apply({**self.options, **answer})
-        self.told.append(f"again {answer or ''}: {_short(result)}")
+        self.told.append(f"again {answer or ''}: {short(result)}")
         return self._judge(result, disturbed=False)
 
     def _judge(self, result: dict[str, Any] | None, disturbed: bool = True) -> str:
@@ -151,7 +152,7 @@ class Trial:
 
     def _finished(self, view: View) -> str:
         if view != self.known[-1].view:
-            raise Wrong(f"Success, but: {_differences(self.known[-1].view, view)}")
+            raise Wrong(f"Success, but: {differences(self.known[-1].view, view)}")
         expected = [] if self.work.downs else [(self.work.ups[-1].version, 0)]
         if self.bench.state() != expected:
             raise Wrong(f"Success, but the state is {self.bench.state()}.")
@@ -215,7 +216,7 @@ class Trial:
         true = [place.done + 1 for place in places if place.file == number and place.whole]
         if part is not None and part[0].file == number and not true:
             for text in part[1]:
-                self.bench.server.query(text)
+                self.bench.server.query(text, SCHEMA)
             if look(self.bench.server, self.work) != part[0].view:
                 raise Wrong("A part could not be taken back.")
             self.notes.append("part")
@@ -233,17 +234,17 @@ class Trial:
             raise Wrong(f"The true answer is {true}, offered are {offered}: {result['msg'][:600]}")
 
     def _nearest(self, view: View) -> str:
-        found = [_differences(place.view, view) for place in self.known]
+        found = [differences(place.view, view) for place in self.known]
         return min(found, key=len)
 
 
-def _short(result: dict[str, Any] | None) -> str:
+def short(result: dict[str, Any] | None) -> str:
     if result is None:
         return "killed"
     return f"{'failed' if result['failed'] else 'done'}: {result.get('msg')}"
 
 
-def _differences(expected: View, found: View) -> str:
+def differences(expected: View, found: View) -> str:
     lines = []
     for name in sorted({*expected, *found}):
         if expected.get(name) != found.get(name):
