@@ -265,3 +265,15 @@ def test_the_mode_may_change_within_a_piece() -> None:
         (b"SELECT 3; SELECT 4 ", False),
         (b"SELECT 5; SELECT 6", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"SELECT 1; -- x\0\n", [(b"SELECT 1", b"", True), (b"-- x\0\n", b"", False)]),
+        (b"SELECT 1;\0", [(b"SELECT 1", b"", True), (b"\0", b"", False)]),
+        (b"SELECT 1; -- x\0; SELECT 2", [(b"SELECT 1", b"", True), (b"\0", b"; #", False), (b"SELECT 2", b"", True)]),
+    ],
+)
+def test_a_nul_is_the_end_only_at_the_end(text: bytes, found: list[tuple[bytes, bytes, bool]]) -> None:
+    assert [statement[3:] for statement in Splitter(BytesIO(text), MARIADB).statements()] == found

@@ -197,6 +197,9 @@ class Splitter:
             elif lexer.terminator_text != b";":
                 self._enter_piece(start, *lexer.terminator(start))
             else:
+                if lexer.text.startswith(b"\0", start) and not lexer.followed(start + 1):
+                    # It ends the text, and a comment before it is a statement to the server.
+                    start -= len(lexer.text[self._place : start].lstrip())
                 end, after, stores, certain = self._end(start)
                 if end > start:
                     exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
@@ -305,7 +308,7 @@ class Splitter:
         # a NUL is the end, only at the very end.
         suffix = b"; #" if exact else b""
         bounded = certain and is_known(self.dialect.character_set) and not lexer.unclosed and not lexer.in_executable
-        bounded = bounded and not text.startswith(b"*/") and not text.endswith((b"--", b"\0"))
+        bounded = bounded and not text.startswith(b"*/") and not text.rstrip(_NOTHING).endswith((b"--", b"\0"))
         return Statement(self._number, self._line, self._column, text, suffix, bounded)
 
     def _move_to(self, place: int) -> None:
