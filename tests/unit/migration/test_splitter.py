@@ -281,3 +281,8 @@ def test_the_mode_may_change_within_a_piece() -> None:
 )
 def test_a_nul_is_the_end_only_at_the_end(text: bytes, found: list[tuple[bytes, bytes, bool]]) -> None:
     assert [statement[3:] for statement in Splitter(BytesIO(text), MARIADB).statements()] == found
+
+
+def test_a_nul_before_blanks_is_not_the_end_if_more_follows() -> None:
+    statements = list(Splitter(BytesIO(b"SET a\0\n;\nSELECT 1"), MARIADB).statements())
+    assert [(statement.suffix, statement.bounded) for statement in statements] == [(b"; #", False), (b"", True)]
