@@ -24,6 +24,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.
 _MEBIBYTE = 1 << 20
 _ROW = b"(%d,'name %d','a text; of some words, as they are',17.50,NULL,'2026-01-31 12:00:00')"
 _ESCAPED = rb"(%d,'it''s %d','{\"a\": \"b;c\"}\r\nit\'s a text; of some words',NULL,'2026-01-31 12:00:00')"
+_JAPANESE = "(%d,'名前 %d','代表的なソフトの表; 機能','予定',NULL,'2026-01-31 12:00:00')".encode("cp932")
 _SMALL = b"INSERT INTO t1 (id, name, price, created) VALUES (%d, 'name %d', 17.50, '2026-01-31 12:00:00');\n"
 _TABLE = b"""
 -- Table %d; what there is of it
@@ -53,8 +54,12 @@ END;
 """
 
 
+_PIECE = b"DELIMITER //" + _PROGRAM.rstrip(b";\n") + b";\n//\nSELECT %d; SELECT %d;\n//\nDELIMITER ;\n"
+
+
 def _many(pattern: bytes, size: int, separator: bytes = b"") -> bytes:
-    return separator.join(pattern % (number, number) for number in range(size // len(pattern)))
+    places = pattern.count(b"%d")
+    return separator.join(pattern % ((number,) * places) for number in range(size // len(pattern)))
 
 
 def _insert(row: bytes) -> bytes:
@@ -73,6 +78,9 @@ _LOADS: dict[str, Callable[[], bytes]] = {
     "mixed": _mixed,
     "small INSERTs": lambda: _many(_SMALL, _MEBIBYTE),
     "stored programs": lambda: _many(_PROGRAM, _MEBIBYTE),
+    "stored programs between delimiters": lambda: _many(_PIECE, _MEBIBYTE),
+    "big INSERTs in cp932": lambda: _insert(_JAPANESE),
+    "empty statements": lambda: b"; -- nothing\n" * (_MEBIBYTE // 13),
 }
 
 
@@ -98,7 +106,8 @@ def measure(name: str, size: int) -> None:
     """Split one load, and print how it went."""
     file = cast(BinaryIO, io.BufferedReader(Repeated(_LOADS[name](), size)))
     started = time.process_time()
-    count = sum(1 for _statement in Splitter(file, Dialect()).statements())
+    dialect = Dialect(character_set="cp932" if "cp932" in name else "utf8mb4")
+    count = sum(1 for _statement in Splitter(file, dialect).statements())
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{name}: {count} statements, {size / 1e6 / seconds:.1f} MB/s, {peak:.0f} MiB", flush=True)

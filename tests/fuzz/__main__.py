@@ -65,6 +65,11 @@ class Side:
         # Nor are the columns' names.
         self.connection.encoding = "latin-1"
 
+    def reopen(self) -> None:
+        """Go on in a new session."""
+        self.connection.close()
+        self._open()
+
     def run(self, sql: bytes) -> tuple[list[Any], int | None]:
         """Send one query and return all its rows and the code of the error that ended it."""
         rows: list[Any] = []
@@ -174,6 +179,8 @@ def differs_from_client(
     one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes, characters: str
 ) -> str | None:
     """Return how what we do with a script differs from what the command line client does, or None."""
+    # The client has a session of its own, in which no variable has had a value.
+    two.reopen()
     client_code = one.run_with_client(text, characters or "utf8mb4")
     _rows, split_code, notes = ours(two, dialect, text)
     left, right = (_as_client_sends(side.stored()) for side in (one, two))

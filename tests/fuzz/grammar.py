@@ -198,7 +198,7 @@ def _odd_name(random: Dice) -> bytes:
     found = random.choice(_CHARACTERS[random.characters])
     if random.client:
         # Outside of quotes a backslash is the client's, and it does not send what is not closed.
-        return b"`n" + found.replace(b"\\", b"") + b"n`"
+        return b"`n" + found.replace(b"\\", b"").replace(b"`", b"") + b"n`"
     return random.choice((b"", b"n", b"`n", b"@n")) + found + random.choice((b"", b"`", found))
 
 

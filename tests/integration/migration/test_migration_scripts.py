@@ -55,7 +55,7 @@ SAME = {
     "big5": b"SET NAMES big5; CREATE TABLE a (b VARCHAR(9) CHARACTER SET big5, `\xa5`` TEXT); "
     b"INSERT INTO a VALUES ('\xa5\\', ';');",
     "gb18030": b"SET NAMES gb18030; CREATE TABLE a (b TEXT, c TEXT); INSERT INTO a VALUES ('\x810\x810\xd5\\', ';');",
-    "latin-1": b"SET NAMES latin1; CREATE TABLE a (b TEXT);\xa0INSERT INTO a\xa0VALUES ('\xe4\xf6;');\xa0;\xa0",
+    "latin-1": b"SET NAMES latin1; CREATE TABLE a (b TEXT);\xa0INSERT INTO a\xa0VALUES ('\xe4\xf6;');",
     "character set of a routine": b"SET NAMES gbk; CREATE FUNCTION f() RETURNS VARCHAR(9) CHARSET gbk RETURN '\xd5\\'; "
     b"SET NAMES utf8mb4; CREATE TABLE a AS SELECT f();",
     "set statement": b"SET STATEMENT sql_mode = '' FOR CREATE PROCEDURE p() BEGIN SELECT 1; SELECT 2; END;\n"

@@ -26,7 +26,7 @@ def split(text: bytes, dialect: Dialect = MARIADB) -> list[bytes]:
     return [statement.text.strip() for statement in Splitter(BytesIO(text), dialect).statements()]
 
 
-def work(text: bytes) -> int:
+def work(text: bytes, chunk: int = 1 << 9) -> int:
     """Return how much splitting a script takes, in steps of the interpreter and in bytes that are looked at."""
     steps = 0
 
@@ -68,7 +68,7 @@ def work(text: bytes) -> int:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script_module, "Lexer", Watched)
-        patch.setattr(script_module, "_CHUNK", 1 << 9)
+        patch.setattr(script_module, "_CHUNK", chunk)
         sys.setprofile(count)
         try:
             for _statement in Splitter(BytesIO(text), MARIADB).statements():
@@ -194,13 +194,17 @@ def test_a_long_statement_stays_one(whole: bytes) -> None:
     ],
 )
 def test_the_work_grows_as_the_text_does(made_of: Callable[[int], bytes]) -> None:
+    # Patterns are made once.
+    work(made_of(10))
     # It would be sixteen times as much if it grew with the square. Whether more has to be read once more is chance.
     assert work(made_of(4000)) < 8 * work(made_of(1000))
 
 
 def test_the_rest_is_looked_at_once_for_what_matters() -> None:
     size = 2_000
-    assert work(b"SELECT 1;" + b"; /**/" * size + b";" * size) < 20 * work(b"SELECT 1;" + b"; /**/" * size)
+    # All of it is at hand at once.
+    empty = work(b"SELECT 1;" + b"; /**/" * size, 1 << 20)
+    assert work(b"SELECT 1;" + b"; /**/" * size + b";" * size, 1 << 20) < 2 * empty
 
 
 @pytest.mark.parametrize(("character_set", "character"), [("cp932", b"\x95\\"), ("gbk", b"\xd5`"), ("big5", b"\xa5\\")])
@@ -265,3 +269,20 @@ def test_the_mode_may_change_within_a_piece() -> None:
         (b"SELECT 3; SELECT 4 ", False),
         (b"SELECT 5; SELECT 6", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"SELECT 1; -- x\0\n", [(b"SELECT 1", b"", True), (b"-- x\0\n", b"", False)]),
+        (b"SELECT 1;\0", [(b"SELECT 1", b"", True), (b"\0", b"", False)]),
+        (b"SELECT 1; -- x\0; SELECT 2", [(b"SELECT 1", b"", True), (b"\0", b"; #", False), (b"SELECT 2", b"", True)]),
+    ],
+)
+def test_a_nul_is_the_end_only_at_the_end(text: bytes, found: list[tuple[bytes, bytes, bool]]) -> None:
+    assert [statement[3:] for statement in Splitter(BytesIO(text), MARIADB).statements()] == found
+
+
+def test_a_nul_before_blanks_is_not_the_end_if_more_follows() -> None:
+    statements = list(Splitter(BytesIO(b"SET a\0\n;\nSELECT 1"), MARIADB).statements())
+    assert [(statement.suffix, statement.bounded) for statement in statements] == [(b"; #", False), (b"", True)]

@@ -43,6 +43,11 @@ def _ordinary_line(dull: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"(?:(\s*\n[ \t]*)(" + _ORDINARY + dull + rb");)?", re.DOTALL)
 
 
+def _ends_oddly(text: bytes) -> bool:
+    """Tell whether a text ends in what has another meaning at the very end, where the servers cut blanks off."""
+    return text.rstrip(_NOTHING).endswith((b"--", b"\0"))
+
+
 class Statement(NamedTuple):
     """One statement of a file.
 
@@ -197,9 +202,12 @@ class Splitter:
             elif lexer.terminator_text != b";":
                 self._enter_piece(start, *lexer.terminator(start))
             else:
+                if lexer.text.startswith(b"\0", start) and not lexer.followed(start + 1):
+                    # It ends the text, and a comment before it is a statement to the server.
+                    start -= len(lexer.text[self._place : start].lstrip())
                 end, after, stores, certain = self._end(start)
                 if end > start:
-                    exact = stores or lexer.text.endswith((b"--", b"\0"), start, end)
+                    exact = stores or _ends_oddly(lexer.text[start:end])
                     return self._statement(start, end, after, exact and lexer.followed(after), certain)
                 # It matches nothing at all, too.
                 self._pass_over(start, cast("re.Match[bytes]", _EMPTY.match(lexer.text, start)).end())
@@ -305,7 +313,7 @@ class Splitter:
         # a NUL is the end, only at the very end.
         suffix = b"; #" if exact else b""
         bounded = certain and is_known(self.dialect.character_set) and not lexer.unclosed and not lexer.in_executable
-        bounded = bounded and not text.startswith(b"*/") and not text.endswith((b"--", b"\0"))
+        bounded = bounded and not text.startswith(b"*/") and not _ends_oddly(text)
         return Statement(self._number, self._line, self._column, text, suffix, bounded)
 
     def _move_to(self, place: int) -> None:
