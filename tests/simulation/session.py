@@ -53,6 +53,12 @@ class SimulatedSession:
         return str(self._connection.settings["character_set_results"])
 
     @property
+    def settings(self) -> dict[str, str]:
+        names = ("sql_mode", "character_set_client", "character_set_connection", "character_set_results")
+        known = {name: str(self._connection.settings[name]) for name in names}
+        return {**known, "autocommit": "ON" if self.autocommit else "OFF"}
+
+    @property
     def foreign_results(self) -> bool:
         return self.character_set_results != "utf8mb4"
 
