@@ -56,7 +56,7 @@ class SimulatedSession:
     def settings(self) -> dict[str, str]:
         names = ("sql_mode", "character_set_client", "character_set_connection", "character_set_results")
         known = {name: str(self._connection.settings[name]) for name in names}
-        return {**known, "autocommit": "ON" if self.autocommit else "OFF"}
+        return {**known, "autocommit": "1" if self.autocommit else "0"}
 
     @property
     def foreign_results(self) -> bool:

@@ -139,7 +139,7 @@ class Session:
         """The values of the settings that are known at any time, by their names in SET."""
         names = ("sql_mode", "character_set_client", "character_set_connection", "character_set_results")
         known = {name: self._state.variables[name] for name in names}
-        return {**known, "autocommit": "ON" if self.autocommit else "OFF"}
+        return {**known, "autocommit": "1" if self.autocommit else "0"}
 
     @property
     def foreign_results(self) -> bool:

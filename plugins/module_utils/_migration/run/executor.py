@@ -301,8 +301,7 @@ class Executor:
                 return
             self._taken = statement
             reason = self.stopped()
-            # A transaction that cannot be undone as a whole is run to its end.
-            if reason is not None and self.recorder.reached.done and not self.runner.in_doubt:
+            if reason is not None and self.recorder.reached.done and self.runner.may_stop:
                 self._stop(reader)
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
@@ -338,6 +337,7 @@ class Executor:
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
             self.recorder.log.record(number, text, effect, self.session, known)
+            self.recorder.log.record_diagnostics(number, facts.observed)
             if settings is not None:
                 self.recorder.log.record_settings(number, settings, self.session.settings)
             if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE):

@@ -36,6 +36,8 @@ _ENDED = 1317
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
 _OF_THE_SESSION = (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
+# To create one again would be refused, and to drop one that is gone.
+_OF_TEMPORARY_TABLES = (b"CREATE TEMPORARY", b"DROP")
 _PREPARED, _TEXT = b"dbops_migrations_check", b"@dbops_migrations_check"
 _XID = re.compile(rb"^\W*xa\s+(?:start|begin)\s+|\s+(?:join|resume)\s*$", re.IGNORECASE)
 _CALLED = re.compile(rb"call\s+([^\s(;]+)", re.IGNORECASE)
@@ -137,7 +139,7 @@ class StatementRunner:
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         self._savepoint = set_now or (self._savepoint and not ended)
         recorder.answered(
-            lasting=facts.kind not in _OF_THE_SESSION,
+            lasting=facts.kind not in _OF_THE_SESSION or facts.verb in _OF_TEMPORARY_TABLES,
             settled=not session.in_transaction and not self.state.xa,
             sealed=self.state.sealed,
         )
@@ -374,11 +376,16 @@ class StatementRunner:
         self.state = TxState(Owner.FILE)
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether a transaction of the file's that is open has done what a rollback does not undo, or may have."""
-        if self.state.owner is not Owner.USER or not self._session.in_transaction:
-            return False
-        return self._session.wrote_nontransactional or (self._unproven and not self._session.tracked)
+    def may_stop(self) -> bool:
+        """Whether the run may stop here.
+
+        Not between a statement and one that reads its diagnostics; nor in a transaction of the file's that has done
+        what a rollback does not undo, or may have: both are run to their end.
+        """
+        session = self._session
+        inside = self.state.owner is Owner.USER and session.in_transaction
+        wrote = session.wrote_nontransactional or (self._unproven and not session.tracked)
+        return not (self.state.observed or (inside and wrote))
 
     def stop(self) -> None:
         """Leave whatever transaction is open: what is done is committed, a transaction of the file's is undone.
@@ -409,7 +416,7 @@ class StatementRunner:
         self._write_last(lambda: self._recorder.abandoning(error.reason))
 
     def _write_last(self, statements: Callable[[], list[str]]) -> None:
-        with suppress(ServerError, LockLost):
+        with suppress(ServerError):
             self._recorder.wait_for_next_second()
             last = statements()
             if last:

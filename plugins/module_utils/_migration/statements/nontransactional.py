@@ -84,8 +84,12 @@ class TransactionalTables:
         found = [(name, self._facts.get(name)) for name in names]
         if not all(fact is not None and self._is_good(name, fact) for name, fact in found):
             return False
-        # A name among those written may be an alias, but one is a table's.
-        return not effect.writes or any(fact is not None and fact.there for name, fact in found if name.written)
+        # A name among those written may be an alias, but one is a table's: one that goes with its session, or one that
+        # is there. Where both are, a temporary table that has been dropped unseen leaves the other one.
+        written = [(name, fact) for name, fact in found if name.written]
+        return not effect.writes or any(
+            (fact is not None and fact.there) or self._is_temporary(name) for name, fact in written
+        )
 
     def question(self, effect: Effect) -> bytes:
         """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
@@ -124,7 +128,7 @@ class TransactionalTables:
         found: list[_Name] = []
         for thing in effect.writes:
             name = self._resolve(thing.name)
-            if name is None or len(name) > 2 or tuple(part.casefold() for part in name) in self._temporary:
+            if name is None or len(name) > 2:
                 return None
             found.append(_Name(name[0], name[1], True))
         for text in effect.names:
@@ -137,6 +141,9 @@ class TransactionalTables:
             if b"." in text and schema is not None:
                 found.append(_Name(schema, name[0], False))
         return [name for name in dict.fromkeys(found) if name.written or name.schema.lower() not in _OWN]
+
+    def _is_temporary(self, name: _Name) -> bool:
+        return (name.schema.casefold(), name.table.casefold()) in self._temporary
 
     def _resolve(self, text: bytes) -> Optional[list[str]]:
         """Return a name's parts, the schema first; None if they cannot be read, or there is no schema."""
@@ -197,7 +204,9 @@ def _parts(number: int, name: _Name) -> list[str]:
     schema, table = (f"_utf8mb4 X'{text.encode().hex()}'" for text in (name.schema, name.table))
     found = [
         f"SELECT {number}, table_type IN ('BASE TABLE', 'SYSTEM VERSIONED'), engine IN ({_ENGINES}) "
-        f"FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {table}"
+        # MariaDB from 11.2 on shows temporary tables, too.
+        f"FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {table} "
+        "AND table_type <> 'TEMPORARY'"
     ]
     if name.written:
         found.append(

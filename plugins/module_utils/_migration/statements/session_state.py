@@ -25,6 +25,7 @@ _PREPARE = "PREPARE "
 _LOCK = "LOCK "
 # What may run a procedure; in ORACLE mode a name alone does.
 _CALLS = re.compile(rb"\b(?:call|execute|prepare)\b", re.IGNORECASE)
+_DIAGNOSTICS = "the diagnostics"
 _USE = "USE"
 # The history's column holds 16 MiB; it is written as a whole, twice as long where it is in hexadecimal digits.
 _COLUMN = 1 << 24
@@ -127,8 +128,15 @@ class SessionRecorder:
         """
         for name, value in now.items():
             if before.get(name) != value:
-                text = f"SET {name} = {text_literal(value)}" if value else f"SET {name} = NULL"
-                self.entries.append(Entry(number, text, key=name))
+                known = value if value.isdigit() else text_literal(value) if value else "NULL"
+                self.entries.append(Entry(number, f"SET {name} = {known}", key=name))
+
+    def record_diagnostics(self, number: int, wanted: bool) -> None:
+        """Take in whether the next statement reads the diagnostics of one, which go with their session."""
+        if self.entries:
+            self.entries = [entry for entry in self.entries if entry.key != _DIAGNOSTICS]
+        if wanted:
+            self.entries.append(Entry(number, None, "the diagnostics", key=_DIAGNOSTICS))
 
     def _record_set(self, number: int, text: bytes, effect: Effect) -> None:
         settings = [name for name in effect.sets if not name.startswith(b"@") and name != b"GLOBAL"]
