@@ -35,6 +35,8 @@ class Case(NamedTuple):
     :param faults: of the runs, one after the other; then there are no more.
     :param thief: what somebody does to the lock when it is let go: nothing, ``holds``, ``writes``.
     :param event: what happens between two runs: nothing, ``migrate``, ``state lost``, ``state old``.
+    :param corrects: a statement that was refused is another text in the next run, with the same effect.
+    :param waits: a statement that has waited too long for a lock is tried again.
     """
 
     seed: int
@@ -46,6 +48,8 @@ class Case(NamedTuple):
     faults: tuple[Fault, ...]
     thief: str = ""
     event: str = ""
+    corrects: bool = False
+    waits: bool = False
 
     @property
     def ups(self) -> list[File]:
@@ -67,7 +71,10 @@ class Case(NamedTuple):
         texts = [f"-- {file.name}\n{file.text}" for file in self.files]
         flavour = f"{'MariaDB' if self.mariadb else 'MySQL'} {self.version}, tracks: {self.tracks}"
         return "\n".join(
-            [f"seed {self.seed}, {flavour}, thief: {self.thief or 'none'}, event: {self.event or 'none'}"]
+            [
+                f"seed {self.seed}, {flavour}, thief: {self.thief or 'none'}, event: {self.event or 'none'}, "
+                f"corrects: {self.corrects}, waits: {self.waits}"
+            ]
             + [f"fault of run {number}: {fault}" for number, fault in enumerate(self.faults, 1)]
             + texts
         )
@@ -94,7 +101,8 @@ def make(seed: int) -> Case:
     faults = tuple(_fault(dice, most) for _ in range(dice.choice([0, 1, 1, 1, 2, 2, 3])))
     thief = dice.choice(["holds", "writes"]) if dice.random() < 0.15 else ""
     event = dice.choice(["migrate", "state lost", "state old"]) if dice.random() < 0.15 else ""
-    return Case(seed, mariadb, version, atomic, dice.random() < 0.8, files, faults, thief, event)
+    tracks, corrects, waits = dice.random() < 0.8, dice.random() < 0.3, dice.random() < 0.2
+    return Case(seed, mariadb, version, atomic, tracks, files, faults, thief, event, corrects, waits)
 
 
 def _fault(dice: random.Random, most: int) -> Fault:
@@ -138,6 +146,10 @@ def _smaller(case: Case) -> Iterator[Case]:
         yield case._replace(faults=case.faults[:place] + case.faults[place + 1 :])
     if case.thief:
         yield case._replace(thief="")
+    if case.corrects:
+        yield case._replace(corrects=False)
+    if case.waits:
+        yield case._replace(waits=False)
     if case.event:
         yield case._replace(event="")
     if case.downs:

@@ -123,8 +123,13 @@ class Sections:
         section = self._new_section()
         level = self._dice.choice(["READ COMMITTED", "SERIALIZABLE"])
         first = Item(f"SET TRANSACTION ISOLATION LEVEL {level}", False, section)
-        if self._dice.random() < 0.5:
+        kind = self._dice.randrange(4)
+        if kind == 0:
             return [first, self._change(section)]
+        if kind == 1:
+            return [first, self._insert_into(self._dice.choice(self._spare), section)]
+        if kind == 2:
+            return [first, Item(f"CALL {self._dice.choice(['ins', 'tx'])}({self._next()})", False, section)]
         return [
             first,
             Item("START TRANSACTION", False, section),

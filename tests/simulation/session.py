@@ -18,8 +18,9 @@ from .faults import Broken, Faults, Killed
 from .storage import STRANGER, Server, SqlError
 
 _LOST = 2013
-# What the splitter puts behind a body, so that the server does not store what follows it in the packet.
-_SUFFIX = re.compile(r";\s*#\s*$")
+# What the splitter puts behind a body, so that the server does not store what follows it in the packet; and the mark of
+# a statement that has been corrected.
+_SUFFIX = re.compile(r";\s*#\s*$| /\* corrected \*/")
 
 
 class SimulatedSession:
@@ -37,7 +38,7 @@ class SimulatedSession:
         self.complaint: Optional[str] = None
         self.connection_id = self._connection.id
         self.tracked = server.tracks
-        self.wrote_nontransactional = False
+        self.wrote_nontransactional = self.stale = False
         faults.sessions.append(self)
 
     @property

@@ -82,7 +82,7 @@ def assign(connection: Connection, scope: str, name: str, value: Any) -> None:
         connection.server.settings[name] = value
         connection.lasts()
     elif name == "autocommit":
-        connection.set_autocommit(bool(int(value)))
+        connection.set_autocommit(str(value).upper() in ("1", "ON"))
     elif name in connection.settings:
         connection.settings[name] = value
     else:

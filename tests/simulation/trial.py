@@ -77,9 +77,10 @@ class Trial:
         if self._trace is not None:
             self._trace.append(str(self.case))
         try:
-            self._phase(self.case.ups, {}, len(self.case.ups))
+            options = {"lock_wait_timeout": 1} if self.case.waits else {}
+            self._phase(self.case.ups, options, len(self.case.ups))
             if self.case.downs:
-                self._phase(self.case.downs, {"target": "none", "allow_down": True}, None)
+                self._phase(self.case.downs, {**options, "target": "none", "allow_down": True}, None)
         except Wrong as wrong:
             items = (item for file in self.case.files for item in file.items)
             about = next((item.kind for item in items if item.text == wrong.text), "")
@@ -110,6 +111,8 @@ class Trial:
                 self._check_end(reference, files, version)
                 self._happens(files, goal, version)
                 return
+            if self.case.corrects and faults.struck is not None and faults.fault.kind == "refuse":
+                self._correct(faults.struck[1])
             answer = self._answer(outcome, reference, files, goal, version) if outcome.kind == "asked" else {}
         raise Wrong("does not come to an end", outcome.message)
 
@@ -131,6 +134,16 @@ class Trial:
         self._say(f"  {outcome.kind}: {outcome.message}")
         self._say(f"  state {state(server)}, history {newest(server)}")
         return outcome, faults
+
+    def _correct(self, text: str) -> None:
+        """Write a statement in another way, as somebody does who corrects it."""
+        corrected = []
+        for file in self.case.files:
+            items = [
+                item._replace(text=f"{text} /* corrected */") if item.text == text else item for item in file.items
+            ]
+            corrected.append(file._replace(items=tuple(items)))
+        self.engine.put(corrected)
 
     def _is_unproven(self, faults: Faults) -> bool:
         """Tell whether something of ours was refused: then it could not be recorded what is known."""
