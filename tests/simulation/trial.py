@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Optional
 
 from .case import Case
 from .checks import Wrong, check_history, check_message, current_file, difference, uninterrupted
-from .engine import Engine, Outcome, newest, state
+from .engine import Attempt, Engine, Outcome, newest, state
 from .faults import Fault, Faults
 from .own_sql import STATE
 from .storage import SCHEMA, STRANGER, Server
@@ -69,7 +69,9 @@ class Trial:
         self._end = case.server()
         self._doubt = False
         self._event = case.event
-        self._stolen = False
+        self._stolen = self._corrected = False
+        # What the history said when something was undone by hand, which it cannot know.
+        self._undone: Optional[Attempt] = None
         self._others = False
 
     def run(self) -> Play:
@@ -136,7 +138,10 @@ class Trial:
         return outcome, faults
 
     def _correct(self, text: str) -> None:
-        """Write a statement in another way, as somebody does who corrects it."""
+        """Write a statement in another way, as somebody does who corrects it, once."""
+        if self._corrected or not any(item.text == text for file in self.case.files for item in file.items):
+            return
+        self._corrected = True
         corrected = []
         for file in self.case.files:
             items = [
@@ -233,7 +238,8 @@ class Trial:
             raise Wrong("names no answer", outcome.message)
         if outcome.kind == "failed" and faults.struck is None and not self._stolen:
             raise Wrong("fails without a fault", outcome.message)
-        check_history(server, reference, files)
+        if self._undone is None or newest(server) != self._undone:
+            check_history(server, reference, files)
         if outcome.kind != "killed" and not (faults.struck is not None and faults.fault.kind in _LOST):
             check_message(server, files, outcome)
         if faults.struck is not None and faults.fault.kind == "refuse":
@@ -281,6 +287,7 @@ class Trial:
         known = truth(server, reference, current)
         if not known.clean or server.prepared:
             mended = repair(server, reference, current)
+            self._undone = newest(server)
             if mended is None or not mended.clean:
                 self.play.apart = "only to be put right by hand"
                 raise _Stop
@@ -300,10 +307,11 @@ class Trial:
         start = self._start_of_section(current, known.first_missing)
         if start is not None and repair(server, reference, current, start) is not None:
             # The whole of it again, when what is left of it has been undone by hand.
+            self._undone = newest(server)
             offered = outcome.lost or outcome.answers[0] <= start + 1 <= outcome.answers[-1]
             if offered and self._leads_to_the_end(start + 1, reference, files, goal, version):
                 return {"resume_from": start + 1}
-        if outcome.lost:
+        if outcome.lost or any("TEMPORARY" in item.text for item in current.items[: known.first_missing + 1]):
             self.play.apart = "what a session held is lost"
             raise _Stop
         self._end_apart_if_allowed(current)
