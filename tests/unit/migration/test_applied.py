@@ -171,3 +171,22 @@ def test_assumed() -> None:
     assert assumed(source(1, 3, 7), 1, 3) == '{"assumed": [3]}'
     assert assumed(source(0, 1), -1, 1) == '{"assumed": [0, 1]}'
     assert assumed(source(0, 1), -1, None) == '{"assumed": []}'
+
+
+@pytest.mark.parametrize(
+    ("moves", "state", "expected"),
+    [
+        ([up(1), up(3)], clean(3), []),
+        ([up(1), up(3)], clean(7), []),
+        ([up(1), up(7), up(3, leads_to=7)], clean(1), [3, 7]),
+        ([up(1), up(3)], clean(None), [1, 3]),
+        ([up(1), up(3), down(3, 1)], clean(1), []),
+        ([up(1), forced(1)], clean(None), [1]),
+        ([external(3, 1, 3)], clean(1), [3]),
+        # What is under way is known to be.
+        ([up(1), up(3)], State(1, True), []),
+        ([], clean(None), []),
+    ],
+)
+def test_what_the_history_has_and_the_state_has_not(moves: list[Move], state: State, expected: list[int]) -> None:
+    assert known(moves).ahead_of(state) == expected

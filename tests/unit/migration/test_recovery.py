@@ -389,5 +389,12 @@ def test_what_is_lost_is_named(tmp_path: Path) -> None:
     assert error.results["statement"] == 3
 
 
+def test_the_first_of_what_is_lost_is_named(tmp_path: Path) -> None:
+    entries = (Entry(0, None, "the variable @a"), LOST)
+    assert "may rely on the variable @a of an earlier file" in str(
+        House(tmp_path, *TEXTS).refuses(resumption(entries=entries))
+    )
+
+
 def test_the_user_knows_what_is_lost(tmp_path: Path) -> None:
     assert House(tmp_path, *TEXTS).retrace(resumption(at=3, entries=(LOST,))).done == 2
