@@ -125,6 +125,16 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+def _moves(connection: Connection, match: re.Match[str]) -> Rows:
+    rows = sorted(connection.table(match[2], write=False).rows, key=lambda row: int(row["id"]))
+    names = match[1].split(", ")
+    return [
+        (*(row[name] for name in names), int(row["outcome"] != "applied"))
+        for row in rows
+        if row["outcome"] == "applied" or (row["begun"] > 0 and row is rows[-1])
+    ]
+
+
 def _read(connection: Connection, match: re.Match[str]) -> Rows:
     rows: list[dict[str, Any]] = list(connection.table(match["table"], write=False).rows)
     if match["where"]:
@@ -261,6 +271,13 @@ _ASKED = re.compile(
 _NAMED = r"(?:t\.)?table_schema = '(?P<schema>\w+)' AND (?:t\.)?table_name = '(?P<name>\w+)'"
 _USED = r"IF\(IS_USED_LOCK\(_latin1'(\d+)'\) <=> CONNECTION_ID\(\), "
 _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
+    (
+        _pattern(
+            rf"SELECT ([\w, ]+), outcome <> 'applied' FROM ({_OWN_TABLE}) "
+            r"WHERE outcome = 'applied' OR \(begun > 0 AND id = \(SELECT MAX\(id\) FROM \S+\)\) ORDER BY id"
+        ),
+        _moves,
+    ),
     (
         _pattern(
             rf"SELECT (?P<what>[\w, ()]+) FROM (?P<table>{_OWN_TABLE})(?: WHERE (?P<where>.*?))?"

@@ -22,11 +22,13 @@ class Known(NamedTuple):
     :param checksums: by version; None for a version whose file nobody of ours has run.
     :param state: what the state table held after the last move; None if there is no history.
     :param settled: whether the last move says which versions it took for applied; migration_force cannot.
+    :param unfinished: the version of which an attempt was begun after that move, and has not succeeded.
     """
 
     checksums: Mapping[int, Optional[str]]
     state: Optional[State]
     settled: bool = True
+    unfinished: Optional[int] = None
 
     def below(self, source: Source, state: State) -> list[int]:
         """Return the versions below the current one that have never been applied."""
@@ -41,10 +43,11 @@ class Known(NamedTuple):
         ]
 
     def ahead_of(self, state: State) -> list[int]:
-        """Return the versions that the history has as applied, and that would be applied again from this state."""
+        """Return the versions that the history has as applied or begun, and that would be applied once more."""
         if state.dirty:
             return []
-        return sorted(version for version in self.checksums if state.version is None or version > state.version)
+        begun = {*self.checksums, *([self.unfinished] if self.unfinished is not None else [])}
+        return sorted(version for version in begun if state.version is None or version > state.version)
 
     def missing(self, source: Source) -> list[int]:
         """Return the versions that were applied and have no file."""
@@ -81,7 +84,11 @@ def known(moves: Iterable[Move]) -> Known:
     checksums: dict[int, Optional[str]] = {}
     state: Optional[State] = None
     settled = True
+    unfinished: Optional[int] = None
     for move in moves:
+        if move.unfinished:
+            unfinished = move.version if move.direction == "up" else None
+            continue
         state = State(move.leads_to, False)
         if move.direction == "up" and move.version is not None:
             checksums[move.version] = move.checksum
@@ -93,7 +100,7 @@ def known(moves: Iterable[Move]) -> Known:
             for version in _assumed(move.progress):
                 checksums.setdefault(version, None)
         settled = move.direction in ("up", "down") or move.progress is not None
-    return Known(checksums, state, settled)
+    return Known(checksums, state, settled, unfinished)
 
 
 def _assumed(progress: Optional[str]) -> list[int]:

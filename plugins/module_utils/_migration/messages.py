@@ -526,9 +526,10 @@ def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error
     :param versions: those that the history has as applied and the state has not.
     """
     return Error(
-        f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied. The "
-        "state row was deleted, an older backup of it was restored, or golang-migrate rolled back. If the history is "
-        f"right, {_FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was changed.",
+        f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied or "
+        "begun. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or was "
+        f"forced. If the history is right, {_FORCE}. If the state table is right, run again with history_ahead: ignore. "
+        "Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,
         history_ahead=list(versions),

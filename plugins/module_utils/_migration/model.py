@@ -81,10 +81,14 @@ class Unfinished(NamedTuple):
 
 
 class Move(NamedTuple):
-    """One attempt that succeeded, or one move that something else made."""
+    """One attempt that succeeded, or one move that something else made; or the newest attempt, which has not succeeded.
+
+    :param unfinished: it is that one, and statements of it were begun.
+    """
 
     version: Optional[int]
     direction: str
     leads_to: Optional[int]
     checksum: Optional[str]
     progress: Optional[str]
+    unfinished: bool = False

@@ -26,6 +26,8 @@ from ..tables.state_table import StateTable
 
 Classify = Callable[[Statement], ClassifiedStatement]
 
+# Not savepoints, which went with their transaction.
+_REPEATED = (b"SET", b"USE", b"PREPARE", b"DEALLOCATE")
 # Seconds by which the state table may have been written later than its attempt started.
 _SLACK = 2
 
@@ -140,9 +142,10 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader, classi
 
 def _repeat_in_session(session: Session, log: SessionRecorder, statement: ClassifiedStatement) -> None:
     effect = statement.effect
-    if effect.kind is StatementKind.SESSION:
+    repeats = effect.kind is StatementKind.SESSION and effect.verb in _REPEATED
+    if repeats:
         session.execute(statement.statement.text)
-    if effect.kind in (StatementKind.SESSION, StatementKind.LOCK, StatementKind.UNLOCK, StatementKind.BEGIN):
+    if repeats or effect.kind in (StatementKind.LOCK, StatementKind.UNLOCK, StatementKind.BEGIN):
         log.record(statement.statement.number, statement.resolved_text, effect, session)
 
 

@@ -116,6 +116,8 @@ class StatementRunner:
         self._savepoint = False
         # In a transaction of the file's something was run that is not proven.
         self._unproven = False
+        # In the open transaction something was written that a rollback does not undo. A deadlock ends it.
+        self._wrote = False
 
     def run(self, sending: Sending) -> Rows:
         """Run a statement.
@@ -135,6 +137,7 @@ class StatementRunner:
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
         self._unproven = self._unproven and session.in_transaction
+        self._wrote = session.in_transaction and (self._wrote or session.wrote_nontransactional)
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         self._savepoint = set_now or (self._savepoint and not ended)
@@ -233,7 +236,7 @@ class StatementRunner:
             return None
         state, recorder = self.state, self._recorder
         session = self._session
-        wrote = session.wrote_nontransactional or session.transaction.nontransactional_writes
+        wrote = self._wrote or session.wrote_nontransactional or session.transaction.nontransactional_writes
         with suppress(ServerError):
             joined = not state.held and (Act.RECORD in plan.before or state.owner is Owner.RECORDER)
             if joined and Act.COMMIT not in plan.before and session.in_transaction:
@@ -384,7 +387,7 @@ class StatementRunner:
         """
         session = self._session
         inside = self.state.owner is Owner.USER and session.in_transaction
-        wrote = session.wrote_nontransactional or (self._unproven and not session.tracked)
+        wrote = self._wrote or (self._unproven and not session.tracked)
         return not (self.state.observed or (inside and wrote))
 
     def stop(self) -> None:

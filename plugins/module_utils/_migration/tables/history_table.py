@@ -157,12 +157,12 @@ class HistoryTable:
         return rows == [(commit, APPLIED, state.version)] and not state.dirty
 
     def moves(self) -> list[Move]:
-        """Return all that has succeeded, the oldest first."""
+        """Return all that has succeeded, the oldest first, and at last an attempt that is unfinished."""
         rows = self._session.query(
-            f"SELECT version, direction, leads_to, checksum, progress FROM {self.table} "
-            "WHERE outcome = 'applied' ORDER BY id"
+            f"SELECT version, direction, leads_to, checksum, progress, outcome <> 'applied' FROM {self.table} WHERE "
+            f"outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {self.table})) ORDER BY id"
         )
-        return [Move(*row) for row in rows]
+        return [Move(*row[:5], bool(row[5])) for row in rows]
 
     def last_id(self, now: bool = False) -> int:
         """Return the number of the newest row; 0 if there is none.
