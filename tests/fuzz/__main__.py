@@ -91,6 +91,8 @@ class Side:
             f"--port={server.port}",
             f"--user={server.user}",
             f"--database={self._schema}",
+            # As our own session; the server's default is another one in some versions.
+            *(["--init-command=SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"] if characters == "utf8mb4" else []),
         ]
         done = subprocess.run(
             ["mariadb", "--no-defaults", "--batch", "--comments", f"--default-character-set={characters}", *place],
