@@ -528,8 +528,8 @@ def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error
     return Error(
         f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied or "
         "begun. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or was "
-        f"forced. If the history is right, {_FORCE}. If the state table is right, run again with history_ahead: ignore. "
-        "Nothing was changed.",
+        f"forced. If the history is right, {_FORCE}. If the state table is right, run again with "
+        "history_ahead: ignore. Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,
         history_ahead=list(versions),

@@ -237,6 +237,9 @@ class StatementRunner:
         state, recorder = self.state, self._recorder
         session = self._session
         wrote = self._wrote or session.wrote_nontransactional or session.transaction.nontransactional_writes
+        unproven = self._unproven
+        # An error that ends the transaction leaves no word of what the statement had written in it.
+        unsaid = not sending.facts.proven and not (session.tracked and session.in_transaction)
         with suppress(ServerError):
             joined = not state.held and (Act.RECORD in plan.before or state.owner is Owner.RECORDER)
             if joined and Act.COMMIT not in plan.before and session.in_transaction:
@@ -246,6 +249,7 @@ class StatementRunner:
             self._roll_back()
             recorder.find_committed()
             wrapped = sending.facts.wrapped and plan.before[-1:] == (Act.START,)
+            wrote = wrote or unsaid or (unproven and not session.tracked)
             if not self._had_effect(sending, state.owner is Owner.USER or wrapped, wrote, error):
                 return None
         last = sending.statement.statement.number
@@ -270,7 +274,7 @@ class StatementRunner:
         if facts.kind is StatementKind.OPAQUE:
             return True
         if inside:
-            return wrote or (self._unproven and not self._session.tracked)
+            return wrote
         return facts.kind is StatementKind.DATA and not facts.proven
 
     def _never_began(self, statement: ClassifiedStatement, error: ServerError) -> bool:
@@ -305,7 +309,12 @@ class StatementRunner:
             # As the server does with one that is not prepared when its session ends.
             with suppress(ServerError):
                 session.execute(b"XA %b %b" % (word, self._xid))
-        self.state = TxState(Owner.NONE if session.autocommit else Owner.USER)
+        self._is_over()
+
+    def _is_over(self) -> None:
+        """No transaction is open any more, nor any lock of the file's."""
+        self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
+        self._savepoint = self._unproven = self._wrote = False
 
     def _unrecorded(self, error: ServerError) -> RecordingFailed:
         if not error.lost:
@@ -333,7 +342,7 @@ class StatementRunner:
                 recorder.wrote()
         except ServerError as error:
             raise self._unrecorded(error) from error
-        self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
+        self._is_over()
 
     def _execute_guarded(self, statements: list[str]) -> None:
         try:
