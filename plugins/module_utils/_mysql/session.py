@@ -318,13 +318,15 @@ class Session:
 
 def _without(ours: str, reason: str) -> str:
     """Take out of what the server quotes what is ours: it quotes whatever comes behind the place of an error."""
-    place = reason.find(_SEPARATOR) if ours else -1
-    while place >= 0:
-        pairs = takewhile(lambda pair: pair[0] == pair[1], zip(ours, reason[place:]))
-        length = len(list(pairs))
-        if length > len(_SEPARATOR):
-            return reason[:place] + reason[place + length :]
-        place = reason.find(_SEPARATOR, place + 1)
+    # Behind the end of the user's text the quotation begins with the first word that is ours.
+    for beginning, separator in ((ours, _SEPARATOR), (f"'{ours.lstrip()}", "';")):
+        place = reason.find(separator) if ours else -1
+        while place >= 0:
+            pairs = takewhile(lambda pair: pair[0] == pair[1], zip(beginning, reason[place:]))
+            length = len(list(pairs))
+            if length > len(separator):
+                return reason[:place] + "'" * separator.startswith("'") + reason[place + length :]
+            place = reason.find(separator, place + 1)
     return reason
 
 
