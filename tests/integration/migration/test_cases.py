@@ -191,7 +191,7 @@ class Stage:
         return {
             "login_host": self.server.host,
             "login_port": self.server.port,
-            "login_user": step.get("user", self.server.user),
+            "login_user": self.fill(step.get("user", self.server.user)),
             "login_password": step.get("password", "" if "user" in step else self.server.password),
             "login_db": self.names["{db}"],
         }
