@@ -539,15 +539,36 @@ def test_a_transaction_that_has_ended_is_not_in_doubt() -> None:
     assert house.partly(OTHER, 5, proven=True) is None
 
 
-@pytest.mark.parametrize(("owner", "expected"), [(Owner.USER, False), (Owner.RECORDER, True), (Owner.FILE, True)])
-def test_a_transaction_of_the_files_that_has_written_for_good_is_run_to_its_end(owner: Owner, expected: bool) -> None:
+def test_a_transaction_of_the_files_that_has_written_for_good_is_run_to_its_end() -> None:
     house = House()
-    house.runner.state = TxState(owner)
-    house.session.in_transaction = True
-    assert house.runner.may_stop
+    house.run("BEGIN", proven=True)
     house.session.wrote_nontransactional = True
-    assert house.runner.may_stop is expected
-    house.session.in_transaction = False
+    house.run(ROWS, 2)
+    assert not house.runner.may_stop
+    # It is said of the last packet only.
+    house.session.wrote_nontransactional = False
+    house.run(OTHER, 3, proven=True)
+    assert not house.runner.may_stop
+    house.refuse("UPDATE a", 1062)
+    assert house.partly("UPDATE a SET i = 1", 4, proven=True) is not None
+    assert house.runner.may_stop
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_where_the_transaction_has_ended_it_may_stop(end: str) -> None:
+    house = House()
+    house.run("BEGIN", proven=True)
+    house.session.wrote_nontransactional = True
+    house.run(ROWS, 2)
+    house.session.wrote_nontransactional = False
+    house.run(end, 3, proven=True)
+    assert house.runner.may_stop
+
+
+def test_in_a_transaction_of_ours_it_may_stop() -> None:
+    house = House()
+    house.session.wrote_nontransactional = True
+    house.run(ROWS, proven=True, batchable=False)
     assert house.runner.may_stop
 
 
