@@ -75,7 +75,7 @@ def summary(database: str, plan: Plan, check_mode: bool) -> str:
             return f"{database}: no migrations yet"
         return f"{database}: nothing to do, at version {plan.from_version}"
     if plan.from_version == plan.to_version:
-        return f"{database}: {_standing(plan, check_mode)}"
+        return f"{database}: {_in_place(plan, check_mode)}"
     mood = "check mode, nothing was changed; it would go " if check_mode else ""
     return (
         f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
@@ -83,7 +83,7 @@ def summary(database: str, plan: Plan, check_mode: bool) -> str:
     )
 
 
-def _standing(plan: Plan, check_mode: bool) -> str:
+def _in_place(plan: Plan, check_mode: bool) -> str:
     """Say what a plan does that leaves the version as it is: it finishes a migration, or runs late ones."""
     late = [step for step in plan.steps if step.direction == "up" and step.version != plan.from_version]
     did = [

@@ -49,6 +49,7 @@ class FakeSession:
     :ivar answers: the rows, or the error, that answer a question with such a part, the newest first.
     :ivar refused: the errors that answer the next statements with such a part, one after the other.
     :ivar effects: what a statement with such a part does besides.
+    :ivar changed: settings beside autocommit.
     """
 
     def __init__(self, mariadb: bool = True, version: int = 101119) -> None:
@@ -63,12 +64,16 @@ class FakeSession:
         self.tracked, self.autocommit, self.in_transaction = True, True, False
         self.transaction = TransactionReport()
         self.wrote_nontransactional = False
-        self.next_transaction = ""
+        self.changed: dict[str, str] = {}
         self.packets: list[list[str]] = []
         self.queries: list[str] = []
         self.answers: dict[str, Any] = {"SYSDATE(6)": [(NOW, 0, "ROW", "REPEATABLE-READ")]}
         self.refused: dict[str, list[ServerError]] = {}
         self.effects: dict[str, Callable[[], None]] = {}
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"autocommit": "ON" if self.autocommit else "OFF", **self.changed}
 
     def execute(
         self,

@@ -186,7 +186,16 @@ def test_assumed() -> None:
         # What is under way is known to be.
         ([up(1), up(3)], State(1, True), []),
         ([], clean(None), []),
+        # Of an attempt that has not succeeded something may be there.
+        ([up(1), up(2)._replace(unfinished=True)], clean(1), [2]),
+        ([up(1), up(2)._replace(unfinished=True)], clean(2), []),
+        ([up(1), up(2), down(2, 1)._replace(unfinished=True)], clean(1), [2]),
     ],
 )
 def test_what_the_history_has_and_the_state_has_not(moves: list[Move], state: State, expected: list[int]) -> None:
     assert known(moves).ahead_of(state) == expected
+
+
+def test_an_attempt_that_has_not_succeeded_is_no_move() -> None:
+    assert known([up(1), up(2)._replace(unfinished=True)]) == Known({1: "sum 1"}, clean(1), unfinished=2)
+    assert known([up(1), down(1, None)._replace(unfinished=True)]) == Known({1: "sum 1"}, clean(1))

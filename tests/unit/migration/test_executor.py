@@ -16,7 +16,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.model 
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.executor import Executor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.runner import StatementRunner
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.runner import LockLost, StatementRunner
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import digest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.fingerprints import fingerprint
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.checkpoint import (
@@ -200,6 +200,16 @@ def test_looking_at_files_runs_nothing(tmp_path: Path) -> None:
     assert house.sent == []
     house.run()
     assert house.applied == [1, 2]
+
+
+@pytest.mark.parametrize("text", ["CALL p()", DDL])
+def test_what_a_statement_has_done_to_its_settings_is_kept(tmp_path: Path, text: str) -> None:
+    house = House(tmp_path, f"{text};{ROWS}")
+    house.session.effects[text] = lambda: house.session.changed.update(sql_mode="ANSI")
+    house.run()
+    kept = "".join(str(values["progress"]) for values in house.history.values)
+    assert "SET sql_mode = 'ANSI'" in kept
+    assert "SET autocommit" not in kept
 
 
 # All or nothing.
@@ -386,7 +396,6 @@ def test_a_lock_that_is_lost_is_said(tmp_path: Path) -> None:
     ("text", "advice"),
     [
         ("source a.sql", "source is a command of the mysql client"),
-        ("PREPARE p FROM @b; EXECUTE p", "Its text was prepared by statement 1"),
         pytest.param(
             "PREPARE p FROM 'DROP TABLE a'; EXECUTE p",
             "Its text was prepared by statement 1",
@@ -400,6 +409,19 @@ def test_what_is_known_of_such_a_statement_is_said(tmp_path: Path, text: str, ad
     house.session.answers["SELECT HEX(CONVERT(@"] = refusal(1366)
     house.session.refused[text.rsplit("; ", maxsplit=1)[-1]] = [refusal(1064)]
     assert advice in str(house.fails())
+
+
+@pytest.mark.xfail(strict=True, raises=LockLost, reason="a lock that is lost while a failure is recorded")
+def test_a_lock_that_is_lost_while_a_failure_is_recorded(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, locked=True)
+
+    def lose() -> None:
+        house.session.refused["guard"] = [refusal(1690)]
+        house.state_table.state = State(9, False)
+
+    house.session.effects[ROWS] = lose
+    house.session.refused["update 1 1/1"] = [refusal(1114, "full")]
+    house.fails()
 
 
 # Resuming.

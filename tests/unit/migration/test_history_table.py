@@ -99,10 +99,13 @@ def test_the_newest_rows_number() -> None:
     assert session.queries == [question, f"{question} LOCK IN SHARE MODE"]
 
 
-def test_what_has_succeeded() -> None:
-    found, session = table("SELECT version, direction", [(1, "up", 1, "c", None)])
-    assert found.moves() == [Move(1, "up", 1, "c", None)]
-    assert session.queries[-1].endswith("WHERE outcome = 'applied' ORDER BY id")
+def test_what_has_succeeded_and_the_newest_that_has_not() -> None:
+    rows = [(1, "up", 1, "c", None, 0), (2, "up", 2, None, "{}", 1)]
+    found, session = table("SELECT version, direction", rows)
+    assert found.moves() == [Move(1, "up", 1, "c", None), Move(2, "up", 2, None, "{}", True)]
+    assert session.queries[-1].endswith(
+        f"WHERE outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {NAME})) ORDER BY id"
+    )
 
 
 @pytest.mark.parametrize(

@@ -329,9 +329,9 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.history_ahead("shop", State(1, False), [2, 3]),
-        "shop: the state table says version 1, clean, but the history has 2, 3 as applied. The state row was deleted, "
-        "an older backup of it was restored, or golang-migrate rolled back. If the history is right, "
-        f"{FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was changed.",
+        "shop: the state table says version 1, clean, but the history has 2, 3 as applied or begun. The state row was "
+        "deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the history is "
+        f"right, {FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was changed.",
         {"from_version": 1, "dirty": False, "history_ahead": [2, 3]},
     ),
 ]

@@ -55,7 +55,7 @@ class Server:
 
 
 def test_everything_is_read() -> None:
-    server = Server(moves=[(1, "up", 1, "c", None), (2, "up", 2, "d", None)])
+    server = Server(moves=[(1, "up", 1, "c", None, 0), (2, "up", 2, "d", None, 0)])
     found = status.load(server.session, PARAMS)
     assert (found.present, found.state, found.compared) == (True, State(2, False), False)
     assert found.known == Known({1: "c", 2: "d"}, State(2, False))
@@ -91,7 +91,7 @@ def test_no_history_is_wanted() -> None:
     ],
 )
 def test_files_of_the_same_commit_need_no_second_look(options: Any, last: Any, compared: bool) -> None:
-    server = Server(moves=[(1, "up", 1, "c", None)])
+    server = Server(moves=[(1, "up", 1, "c", None, 0)])
     server.fake.answers["SELECT git_commit"] = [last]
     found = status.load(server.session, {**PARAMS, **options})
     assert found.compared is compared

@@ -56,19 +56,19 @@ class Lookahead:
         self._opened.append(FileReader(self._session, self._directory, self._steps[0]))
         self._steps.popleft()
 
-    def following(self, reading: FileReader, piece: ClassifiedStatement) -> Optional[ClassifiedStatement]:
+    def following(self, reader: FileReader, statement: ClassifiedStatement) -> Optional[ClassifiedStatement]:
         """Return the statement that comes after the one that was taken last, be it in this file or in the next one.
 
         None at the end, and where the server's reading of what follows may depend on what comes first.
         """
-        return self._find(reading, 0) if self._judges and not changes_reading(piece) else None
+        return self._find(reader, 0) if self._judges and not changes_reading(statement) else None
 
-    def look_further(self, reading: FileReader, following: Optional[ClassifiedStatement]) -> None:
+    def look_further(self, reader: FileReader, following: Optional[ClassifiedStatement]) -> None:
         """Look at the statement behind the following one, for which there is time while the server is at work."""
         if following is not None and following.effect.verb != b"EXECUTE" and not changes_reading(following):
-            self._find(reading, 1)
+            self._find(reader, 1)
 
-    def section(self, reading: FileReader, first: Optional[ClassifiedStatement]) -> Iterator[ClassifiedStatement]:
+    def section(self, reader: FileReader, first: Optional[ClassifiedStatement]) -> Iterator[ClassifiedStatement]:
         """Yield the statements of the same file that follow the one that was taken last, and take none.
 
         It ends with the file, after 10,000 statements or 8 MiB, and behind a statement on which the server's reading of
@@ -76,7 +76,7 @@ class Lookahead:
         """
         place, size, last = 0, 0, first
         while self._judges and place < _MOST_STATEMENTS and size < _MOST_BYTES and not (last and changes_reading(last)):
-            statement = reading.peek(place)
+            statement = reader.peek(place)
             if statement is None:
                 return
             last = self.classified(statement)
@@ -84,12 +84,12 @@ class Lookahead:
             place += 1
             size += len(statement.text)
 
-    def _find(self, reading: FileReader, distance: int) -> Optional[ClassifiedStatement]:
-        statement = next(islice(self._statements(reading), distance, None), None)
+    def _find(self, reader: FileReader, distance: int) -> Optional[ClassifiedStatement]:
+        statement = next(islice(self._statements(reader), distance, None), None)
         return None if statement is None else self.classified(statement)
 
-    def _statements(self, reading: FileReader) -> Iterator[Statement]:
-        for file in self._files(reading):
+    def _statements(self, reader: FileReader) -> Iterator[Statement]:
+        for file in self._files(reader):
             place = 0
             while True:
                 statement = file.peek(place)
@@ -97,12 +97,12 @@ class Lookahead:
                     break
                 yield statement
                 place += 1
-            if not place and file is not reading:
+            if not place and file is not reader:
                 # There may be any number of files without a statement.
                 return
 
-    def _files(self, reading: FileReader) -> Iterator[FileReader]:
-        yield reading
+    def _files(self, reader: FileReader) -> Iterator[FileReader]:
+        yield reader
         place = 0
         while True:
             if place == len(self._opened) and self._steps:
@@ -140,10 +140,10 @@ class Lookahead:
         return classified(statement, dialect_of(self._session), recorder)
 
 
-def changes_reading(piece: ClassifiedStatement) -> bool:
+def changes_reading(statement: ClassifiedStatement) -> bool:
     """Tell whether what follows a statement may have to be read in another way."""
-    effect = piece.effect
+    effect = statement.effect
     if effect.kind is not StatementKind.OPAQUE:
         return not _READING.isdisjoint(effect.sets)
-    text = piece.resolved_text.lower()
+    text = statement.resolved_text.lower()
     return effect.verb == b"EXECUTE" or any(word in text for word in _READING)

@@ -298,10 +298,6 @@ class SessionRecorder:
         session.execute(b"SET %b = _utf8mb4 X'%b'" % (_PREPARED, text.hex().encode()))
         session.execute(b"PREPARE %b FROM %b" % (b"`" + _bytes(name).replace(b"`", b"``") + b"`", _PREPARED))
 
-    def has_used(self) -> bool:
-        """Tell whether the session may have gone to another schema."""
-        return any(entry.key == _USE for entry in self.entries)
-
     def lost(self) -> list[Entry]:
         """Return what cannot be restored."""
         return [entry for entry in self.entries if entry.sql is None]

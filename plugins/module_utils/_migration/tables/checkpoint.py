@@ -56,7 +56,7 @@ class InFlightStatement(NamedTuple):
 class Checkpoint:
     """What another run needs to go on.
 
-    :param written_at: when the state table was last written, see Ledger.written_at.
+    :param written_at: when the state table was last written, see StateTable.written_at.
     """
 
     reached: Position = field(default_factory=Position)

@@ -60,7 +60,7 @@ class AttemptRecord(NamedTuple):
     :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
     :param done: how many statements are known to be done.
     :param begun: the number of the last statement that may have begun.
-    :param progress: JSON, see progress.py.
+    :param progress: JSON, see checkpoint.py.
     """
 
     id: int
