@@ -58,14 +58,14 @@ MUTATIONS = (
     Mutation(
         "rows and their record are not in one transaction",
         "run/transaction.py",
-        "return PacketPlan((*flush, Act.START), _behind(facts, Act.RECORD, Act.COMMIT))",
+        "return PacketPlan((*flush, Act.START), _behind(facts))",
         "return PacketPlan(flush)",
     ),
     Mutation(
         "what is not proven is sent without a record",
         "run/transaction.py",
-        "return PacketPlan(committed, _behind(facts, Act.RECORD), begins=True)",
-        "return PacketPlan(flush, _behind(facts, Act.RECORD))",
+        "return PacketPlan((*committed, Act.START) if facts.wrapped else committed, begins=True)",
+        "return PacketPlan(flush)",
     ),
     Mutation(
         "a record of ours commits the user's transaction",
@@ -101,8 +101,8 @@ MUTATIONS = (
     Mutation(
         "the lock is not looked at",
         "run/attempt.py",
-        "before = [self._lock.guard, *before] if Act.RECORD in plan.before else before",
-        "before = list(before)",
+        "before = [self._lock.guard, *before]",
+        "pass",
     ),
     Mutation(
         "what somebody else has written is not seen",

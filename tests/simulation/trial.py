@@ -238,7 +238,7 @@ class Trial:
             raise Wrong("names no answer", outcome.message)
         if outcome.kind == "failed" and faults.struck is None and not self._stolen:
             raise Wrong("fails without a fault", outcome.message)
-        if self._undone is None or newest(server) != self._undone:
+        if not self._others and (self._undone is None or newest(server) != self._undone):
             check_history(server, reference, files)
         if outcome.kind != "killed" and not (faults.struck is not None and faults.fault.kind in _LOST):
             check_message(server, files, outcome)
