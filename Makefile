@@ -8,7 +8,9 @@ PYTHON ?= python3
 PYTEST_OPTIONS ?=
 SCRIPTS ?= 200000
 TRIALS ?= 1000
+SEED ?= 1
 SERVER ?= mariadb-10.5
+SERVERS ?= mariadb,mysql
 RUNS ?= 5
 MIGRATIONS ?= 1000
 BIN := .venv/bin
@@ -85,8 +87,8 @@ simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server
 simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine, and have the simulation find each
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation.mutations
 
-soak: packages-test .venv/test.stamp ## Kill runs, servers and connections at random, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS)
+soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS) $(SEED) $(SERVERS)
 
 soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.alter $(SERVER) $(TRIALS)

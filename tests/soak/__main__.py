@@ -10,7 +10,7 @@ is run again, perhaps to be cut off again, until it is done. Then the schema mus
 same files. A question on the way is answered with what the schema shows, and must offer that answer.
 
 Each kind of work meets each fault. The servers (names of parts.servers, with commas) write durably. One trial can be
-run alone: ``python -m soak 1 SEED SERVER FIRST``.
+run alone: ``python -m soak 1 SEED SERVER TRIAL``.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ class Soak:
         self._kinds = kinds_of(SERVERS[name].__name__)
         self._work: tuple[int, Work, list[Place], tuple[int, int]] | None = None
         self.found: Counter[str] = Counter()
+
+    def step(self, trials: int) -> int:
+        """Return how far apart so few trials are that each meets another kind and another fault."""
+        step = max(1, len(self._kinds) * len(FAULTS) // trials)
+        return step + (step % len(FAULTS) == 0)
 
     def trial(self, number: int) -> None:
         """Run one trial, and print what is wrong."""
@@ -132,9 +137,9 @@ def soak(name: str, trials: int, seed: int, first: int) -> Counter[str]:
                 server.query("SET GLOBAL log_bin_trust_function_creators = 1")
                 forks = Forks()
                 run = Soak(name, Bench(server, files, proxy, forks), seed)
-                for number in range(first, first + trials):
-                    run.trial(number)
-                    if (number - first) % 50 == 49:
+                for count in range(1, trials + 1):
+                    run.trial(first + (count - 1) * run.step(trials))
+                    if count % 50 == 0:
                         print(f"{name}: {dict(run.found)}", flush=True)
                 if run._work is not None:
                     clean(server, run._work[1])

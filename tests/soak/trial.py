@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .bench import CUTS, Bench
-from .script import SCHEMA, Work
+from .script import SCHEMA, File, Work
 from .truth import Place, View, look, matching, part_of, prepare
 
 FAULTS = (*CUTS, "refused")
@@ -57,6 +57,16 @@ class Trial:
     notes: list[str] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def files(self) -> list[File]:
+        """The files in the order in which they are run."""
+        return [*self.work.ups, *self.work.downs]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The module's options."""
+        return _DOWN if self.work.downs else {}
+
     def run(self, fault: str) -> str:
         """Carry it out, and return how it ended: ``resumed``, ``asked``, or ``missed`` if the fault struck nothing.
 
@@ -64,12 +74,10 @@ class Trial:
         """
         prepare(self.bench.server, self.work)
         self.bench.write(self.work)
-        self.options: dict[str, Any] = {}
         if self.work.downs:
             before = self.bench.apply({})
             if before is None or before["failed"]:
                 raise Wrong(f"Up: {before}")
-            self.options = _DOWN
         struck = self._refused() if fault == "refused" else self._cut(fault)
         if struck == "missed":
             return struck
@@ -88,19 +96,21 @@ class Trial:
     def _refused(self) -> str:
         """Have the server refuse one of the file's statements, and correct it."""
         first = len(self.work.ups) if self.work.downs else 0
-        files = [*self.work.ups, *self.work.downs]
-        number = self.dice.randrange(first, len(files))
-        place = self.dice.randrange(len(files[number].statements))
-        # In a file that is all-or-nothing we refuse all else.
-        text = self.dice.choice(_REFUSED[:2] if files[number].head else _REFUSED)
+        number = self.dice.randrange(first, len(self.files))
+        place = self.dice.randrange(len(self.files[number].statements))
+        text = self.dice.choice(_REFUSED)
+        if self.files[number].head:
+            # In a file that is all-or-nothing we refuse what is not proven to change rows.
+            table = re.search(rb"(?:INTO|UPDATE|FROM) (\w+)", self.files[number].statements[place].sql)
+            text = b"UPDATE %b SET nope = 1" % (table[1] if table else b"t1")
         self.bench.write(self.work, (number, place, text))
         result = self.bench.apply(self.options)
-        self.told.append(f"{text.decode()} as statement {place + 1} of {files[number].name}: {short(result)}")
+        self.told.append(f"{text.decode()} as statement {place + 1} of {self.files[number].name}: {short(result)}")
         self.bench.write(self.work)
         if result is None or not result["failed"] or result.get("error_code", 0) == 0:
             raise Wrong("The refused statement was not refused.")
-        by_hand = any(piece.by_hand for piece in files[number].pieces)
-        if not by_hand and (result.get("file"), result.get("statement")) != (files[number].name, place + 1):
+        by_hand = any(piece.by_hand for piece in self.files[number].pieces)
+        if not by_hand and (result.get("file"), result.get("statement")) != (self.files[number].name, place + 1):
             raise Wrong(f"It names {result.get('file')}, statement {result.get('statement')}.")
         return self._judge(result)
 
@@ -113,11 +123,6 @@ class Trial:
             if result is not None and not result["failed"] and len(self.told) == 1:
                 return "missed"
             return self._judge(result, disturbed=False)
-        if result is not None and result["failed"] and "resume_from" not in result["msg"] and answer:
-            # It may not have come so far that the answer was taken.
-            self.bench.settle()
-            record = self.bench.record()
-            self.told.append(f"{record}")
         return self._judge(result)
 
     def _undisturbed(self) -> str:
@@ -159,29 +164,34 @@ class Trial:
         return "done"
 
     def _compare_record(self, places: list[Place], part: tuple[Place, tuple[str, ...]] | None) -> None:
-        """The history must claim no less than may have been done, and no more."""
+        """The history must claim no less than may have been done, and no more; the state must go with it."""
         record = self.bench.record()
-        state = self.bench.state()
-        if record is None or record[2] == "applied":
-            return
-        version, direction, _outcome, done, begun = record
-        files = [*self.work.ups, *self.work.downs]
-        [number] = [place for place, file in enumerate(files) if (file.version, file.direction) == (version, direction)]
-        here = [place.done for place in places if place.file == number]
-        low, high = (min(here), max(here)) if here else (0, 0)
-        if part is not None and part[0].file == number:
-            low, high = (min(low, part[0].done), max(high, part[0].done)) if here else (part[0].done,) * 2
-            if max(done, begun) < part[0].done + 1 and not here:
-                raise Wrong(f"The history says {done} done, {begun} begun; statement {part[0].done + 1} has begun.")
-        elif not here:
-            raise Wrong(f"The history is at {files[number].name}, the schema at {[(p.file, p.done) for p in places]}.")
-        by_hand = any(piece.by_hand for piece in files[number].pieces)
-        if (done > high or max(done, begun) < low) and not by_hand:
-            raise Wrong(f"The history says {done} done, {begun} begun; done are {low} to {high}.")
-        if files[number].head and not state[0][1]:
-            return
-        if not state or not state[0][1]:
-            raise Wrong(f"The history has an attempt that is open, the state is {state}.")
+        file, done, begun = self._recorded(record)
+        low = min((place.file, place.done) for place in places) if places else (file, done)
+        high = max((place.file, place.done) for place in places) if places else (file, done)
+        if part is not None:
+            before = (part[0].file, part[0].done)
+            low, high = (low, max(high, before)) if places else ((before[0], before[1] + 1), before)
+        by_hand = any(piece.by_hand for piece in self.files[file].pieces)
+        if not by_hand and ((file, done) > high or (file, max(done, begun)) < low):
+            raise Wrong(f"The history says {done} done, {begun} begun of file {file}; done are {low} to {high}.")
+        dirty = any(flag for _version, flag in self.bench.state())
+        is_open = record is not None and record[2] != "applied"
+        # One that is all-or-nothing leaves the state as it was.
+        if dirty != is_open and not self.files[file].head:
+            raise Wrong(f"The newest attempt is {record}, and the state says {self.bench.state()}.")
+
+    def _recorded(self, record: tuple[int, str, str, int, int] | None) -> tuple[int, int, int]:
+        """Return a file's place, how many of its statements the history has as done, and as begun."""
+        if record is None:
+            return 0, 0, 0
+        version, direction, outcome, done, begun = record
+        [number] = [
+            place for place, file in enumerate(self.files) if (file.version, file.direction) == (version, direction)
+        ]
+        if outcome == "applied":
+            done = begun = len(self.files[number].statements)
+        return number, done, begun
 
     def _compare_info(self) -> None:
         """The module migration_info must say what the history says."""
@@ -211,8 +221,7 @@ class Trial:
     def _answer(self, result: dict[str, Any], places: list[Place], part: tuple[Place, tuple[str, ...]] | None) -> None:
         """Find the true answer to a question, and check that it is one of those that are offered."""
         self.asked += 1
-        files = [*self.work.ups, *self.work.downs]
-        [number] = [place for place, file in enumerate(files) if file.name == result["file"]]
+        [number] = [place for place, file in enumerate(self.files) if file.name == result["file"]]
         true = [place.done + 1 for place in places if place.file == number and place.whole]
         if part is not None and part[0].file == number and not true:
             for text in part[1]:
@@ -222,13 +231,15 @@ class Trial:
             self.notes.append("part")
             true = [place.done + 1 for place in matching(self.known, part[0].view) if place.file == number]
         doubt = result.get("in_doubt")
-        offered = range(doubt["first"], doubt["last"] + 2) if doubt else range(1, len(files[number].statements) + 2)
+        offered = (
+            range(doubt["first"], doubt["last"] + 2) if doubt else range(1, len(self.files[number].statements) + 2)
+        )
         good = [one for one in true if one in offered]
         if good:
             self.answer = {"resume_from": good[0]}
-        elif any(piece.by_hand for piece in files[number].pieces):
+        elif any(piece.by_hand for piece in self.files[number].pieces):
             self.notes.append("by hand")
-        elif not true and any(statement.holds for statement in files[number].statements):
+        elif not true and any(statement.holds for statement in self.files[number].statements):
             self.notes.append("lost")
         else:
             raise Wrong(f"The true answer is {true}, offered are {offered}: {result['msg'][:600]}")
