@@ -9,6 +9,7 @@ Nothing here decides anything. What is quoted is the file's own text, masked; SQ
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 # How much of a statement a message quotes, in characters.
 _QUOTED = 200
+# What an account logs in with.
+_PASSWORD = re.compile(
+    r"(\bidentified\b[^'\"]*(?:\bby|\bas|\bpassword)\s*\(?\s*|\bpassword\b\s*(?:=|\(|for\b[^=]*=)\s*(?:password\s*\()?\s*)"
+    r"(?:'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?)",
+    re.IGNORECASE | re.DOTALL,
+)
 # Of a server's own words.
 _REASON = 400
 _FORCE = "set the version that it has then (module migration_force, playbook dbops.migrations.force)"
@@ -210,7 +217,7 @@ def history_result(records: Iterable[AttemptRecord]) -> list[dict[str, Any]]:
 def quoted(text: bytes) -> str:
     """Return a statement's beginning."""
     # A character has four bytes at most.
-    beginning = clean(text[: _QUOTED * 4].decode("utf-8", "replace"))
+    beginning = _PASSWORD.sub(r"\1…", clean(text[: _QUOTED * 4].decode("utf-8", "replace")))
     more = len(beginning) > _QUOTED or len(text) > _QUOTED * 4
     return beginning[:_QUOTED] + ("…" if more else "")
 
@@ -449,13 +456,18 @@ def session_not_restored(step: Step, error: ServerError) -> Error:
     )
 
 
-def session_lost(step: Step, done: int, what: str, number: int) -> Error:
-    """What comes next may rely on something that went with its session."""
+def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> Error:
+    """What comes next may rely on something that went with its session.
+
+    :param begun: the last statement that may have taken effect.
+    """
     where = f"statement {number} of {step.file}" if number else "an earlier file"
+    doubt = f", and {doubt_text(done + 1, begun)}" if begun > done else ""
     return Error(
-        f"{step.file}: an earlier run did {count(done, 'statement')}; what comes next may rely on {what} of "
+        f"{step.file}: an earlier run did {count(done, 'statement')}{doubt}; what comes next may rely on {what} of "
         f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
+        **(_doubt(done + 1, begun) if doubt else {}),
         file=step.file,
         statement=done + 1,
         dirty=True,

@@ -293,6 +293,9 @@ class AttemptRecorder:
             # What failed may have changed it since.
             values["last_insert_id"] = stored.last_insert_id
         back = self._state_table.writing(state) if state else []
+        if back:
+            # Nothing is left that could be resumed.
+            values["progress"] = None
         row = self._row(self.committed, partly, stored is not None, **values)
         return [*self._start, *self._waiting, *row, *back, COMMIT]
 

@@ -14,10 +14,11 @@ from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
 from .. import messages
 from ..files.client import client_command
-from ..files.reader import FileReader
+from ..files.reader import FileReader, dialect_of
 from ..files.splitter import Statement
 from ..model import Plan, State, Step
 from ..statements.classified import ClassifiedStatement
+from ..statements.classify import classify
 from ..statements.effect import Effect, StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
 from ..statements.lookahead import Lookahead, changes_reading
@@ -391,7 +392,9 @@ class Executor:
         in_doubt = None if failure.partly is None else (first, failure.partly.last or first)
         back = self._before if reader.atomic and in_doubt is None else None
         done = self._done() if self._judges else None
-        self.runner.close(FAILED, messages.reason_text(error), failure.partly, back)
+        # Nothing is left to be resumed then, nor any later attempt that would let go of what a server has quoted.
+        reason = f"({error.code})" if back else messages.reason_text(error)
+        self.runner.close(FAILED, reason, failure.partly, back)
         state = back if back and not error.lost else State(step.leads_to, True)
         advice = self._advice(classified)
         return messages.statement_failed(step, statement, error, len(self.applied), done, state, in_doubt, advice)
@@ -403,8 +406,9 @@ class Executor:
             return (
                 f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
             )
-        if classified.effect.verb == b"EXECUTE":
-            number = self.recorder.log.prepared_at(classified.effect.name)
+        effect = classify(classified.statement.text, dialect_of(self.session))
+        if effect.verb == b"EXECUTE":
+            number = self.recorder.log.prepared_at(effect.name)
             if number is not None:
                 return (
                     f"Its text was prepared by statement {number}: if that one, or what it was made of, must be "

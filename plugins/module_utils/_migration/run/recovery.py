@@ -136,7 +136,7 @@ def retrace(session: Session, resumption: Resumption, reader: FileReader, classi
         raise messages.session_not_restored(step, error) from error
     lost = checkpoint.log.lost()
     if lost and resumption.at is None:
-        raise messages.session_lost(step, record.done, lost[0].what, lost[0].number)
+        raise messages.session_lost(step, record.done, record.begun, lost[0].what, lost[0].number)
     return reached
 
 

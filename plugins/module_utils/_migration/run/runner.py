@@ -137,12 +137,14 @@ class StatementRunner:
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
         self._unproven = self._unproven and session.in_transaction
-        self._wrote = session.in_transaction and (self._wrote or session.wrote_nontransactional)
+        self._wrote = session.in_transaction and session.wrote_nontransactional
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         self._savepoint = set_now or (self._savepoint and not ended)
+        # In the file's own transaction savepoints count, too.
+        of_transaction = self.state.owner is Owner.USER and session.in_transaction
         recorder.answered(
-            lasting=facts.kind not in _OF_THE_SESSION or facts.verb in _OF_TEMPORARY_TABLES,
+            lasting=facts.kind not in _OF_THE_SESSION or facts.verb in _OF_TEMPORARY_TABLES or of_transaction,
             settled=not session.in_transaction and not self.state.xa,
             sealed=self.state.sealed,
         )
@@ -236,7 +238,8 @@ class StatementRunner:
             return None
         state, recorder = self.state, self._recorder
         session = self._session
-        wrote = self._wrote or session.wrote_nontransactional or session.transaction.nontransactional_writes
+        wrote = session.wrote_nontransactional or session.transaction.nontransactional_writes
+        wrote = wrote or (self._wrote and Act.COMMIT not in plan.before)
         unproven = self._unproven
         # An error that ends the transaction leaves no word of what the statement had written in it.
         unsaid = not sending.facts.proven and not (session.tracked and session.in_transaction)

@@ -162,7 +162,7 @@ class HistoryTable:
             f"SELECT version, direction, leads_to, checksum, progress, outcome <> 'applied' FROM {self.table} WHERE "
             f"outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {self.table})) ORDER BY id"
         )
-        return [Move(*row[:5], bool(row[5])) for row in rows]
+        return [Move(*values)._replace(unfinished=bool(unfinished)) for *values, unfinished in rows]
 
     def last_id(self, now: bool = False) -> int:
         """Return the number of the newest row; 0 if there is none.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Optional
 
 from ..._core.errors import Error
-from ..._mysql.session import Session
+from ..._mysql.session import ServerError, Session
 from ..._mysql.statements import identifier
 from ..model import State
 
@@ -56,11 +56,24 @@ class StateTable:
         return State(None if version == _NIL else version, bool(dirty))
 
     def ensure(self) -> None:
-        """Create the table unless it is there."""
-        if not self._exists():
+        """Create the table unless it is there.
+
+        :raises Error: the server refuses.
+        """
+        if self._exists():
+            return
+        try:
             self._session.query(
                 f"CREATE TABLE {self._quoted} (version bigint not null primary key, dirty boolean not null)"
             )
+        except ServerError as error:
+            if error.lost:
+                raise
+            raise Error(
+                f"The state table {self._table} could not be created: ({error.code}) {error.reason}. Let the account "
+                f"create tables: GRANT CREATE ON {identifier(self._session.schema)}.* TO the account. Nothing was run.",
+                error_code=error.code,
+            ) from error
 
     def is_transactional(self) -> bool:
         """Tell whether what is written to the table is undone with its transaction."""
