@@ -283,18 +283,19 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
         {"error_code": 2013, "file": "3_m.up.sql", "dirty": True},
     ),
     (
-        messages.session_lost(STEP, 1, "the temporary table shop.x", 1),
+        messages.session_lost(STEP, 1, 1, "the temporary table shop.x", 1),
         "3_m.up.sql: an earlier run did 1 statement; what comes next may rely on the temporary table shop.x of "
         "statement 1 of 3_m.up.sql, which went with its connection. Look at what is done, undo what would be repeated, "
         "and run again with resume_from and the number of the statement to resume from. Nothing was changed.",
         {"file": "3_m.up.sql", "statement": 2, "dirty": True},
     ),
     (
-        messages.session_lost(STEP, 2, "the variable @a", 0),
-        "3_m.up.sql: an earlier run did 2 statements; what comes next may rely on the variable @a of an earlier file, "
+        messages.session_lost(STEP, 2, 4, "the variable @a", 0),
+        "3_m.up.sql: an earlier run did 2 statements, and statements 3 to 4 may have taken effect; "
+        "what comes next may rely on the variable @a of an earlier file, "
         "which went with its connection. Look at what is done, undo what would be repeated, and run again with "
         "resume_from and the number of the statement to resume from. Nothing was changed.",
-        {"file": "3_m.up.sql", "statement": 3, "dirty": True},
+        {"in_doubt": {"first": 3, "last": 4}, "file": "3_m.up.sql", "statement": 3, "dirty": True},
     ),
     (
         messages.outcome_unknown(STEP, STATEMENT, "failed", 2),
@@ -386,9 +387,24 @@ def test_a_long_statement_is_cut() -> None:
 
 def test_secrets_in_a_statement_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "clean", lambda text: text.replace("pw", "********"))
-    assert messages.quoted(b"SET PASSWORD = 'pw'") == "SET PASSWORD = '********'"
+    assert messages.quoted(b"SET @a = 'pw'") == "SET @a = '********'"
     # It is masked before it is cut.
     assert "p" not in messages.quoted(b"a" * 199 + b"pw")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ALTER USER a IDENTIFIED BY 'Canary'", "ALTER USER a IDENTIFIED BY …"),
+        ('CREATE USER a identified with x by "Canary" REQUIRE SSL', "CREATE USER a identified with x by … REQUIRE SSL"),
+        ("GRANT ALL ON *.* TO a IDENTIFIED BY PASSWORD 'Canary'", "GRANT ALL ON *.* TO a IDENTIFIED BY PASSWORD …"),
+        ("SET PASSWORD FOR a = PASSWORD('Canary')", "SET PASSWORD FOR a = PASSWORD(…)"),
+        ("SET PASSWORD = 'Can''ary\\'", "SET PASSWORD = …"),
+        ("INSERT INTO password VALUES ('kept')", "INSERT INTO password VALUES ('kept')"),
+    ],
+)
+def test_what_an_account_logs_in_with_is_not_quoted(text: str, expected: str) -> None:
+    assert messages.quoted(text.encode()) == expected
 
 
 def test_what_the_server_says_is_one_line_and_bounded() -> None:

@@ -249,14 +249,23 @@ def test_a_question_may_be_asked_beforehand() -> None:
     assert len(server.questions) == 1
 
 
-def test_a_temporary_table_hides_another_one() -> None:
+def test_rows_of_a_temporary_table_go_with_the_session() -> None:
     server = Server()
     tables = TransactionalTables(server)  # type: ignore[arg-type]
-    insert = effect("INSERT INTO a VALUES (1)")
-    assert tables.proven(insert)
-    tables.passed(effect("CREATE TEMPORARY TABLE A (i INT)"))
+    insert = effect("INSERT INTO new VALUES (1)")
     assert not tables.proven(insert)
-    tables.passed(effect("ALTER TABLE a RENAME TO b"))
-    assert not tables.proven(effect("INSERT INTO b VALUES (1)"))
-    tables.passed(effect("DROP TABLE here.a"))
+    tables.passed(effect("CREATE TEMPORARY TABLE New (i INT)"))
     assert tables.proven(insert)
+    tables.passed(effect("ALTER TABLE new RENAME TO newer"))
+    assert tables.proven(effect("INSERT INTO newer VALUES (1)"))
+    tables.passed(effect("DROP TABLE here.new"))
+    assert not tables.proven(insert)
+
+
+def test_a_temporary_table_may_have_been_dropped_unseen() -> None:
+    server = Server()
+    tables = TransactionalTables(server)  # type: ignore[arg-type]
+    for name in ("a", "m"):
+        tables.passed(effect(f"CREATE TEMPORARY TABLE {name} (i INT)"))
+    assert tables.proven(effect("INSERT INTO a VALUES (1)"))
+    assert not tables.proven(effect("INSERT INTO m VALUES (1)"))

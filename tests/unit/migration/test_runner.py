@@ -545,8 +545,6 @@ def test_a_transaction_of_the_files_that_has_written_for_good_is_run_to_its_end(
     house.session.wrote_nontransactional = True
     house.run(ROWS, 2)
     assert not house.runner.may_stop
-    # It is said of the last packet only.
-    house.session.wrote_nontransactional = False
     house.run(OTHER, 3, proven=True)
     assert not house.runner.may_stop
     house.refuse("UPDATE a", 1062)

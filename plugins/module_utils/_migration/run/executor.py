@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -428,7 +429,8 @@ class Executor:
         self._settle()
 
     def _unrecorded(self, reader: FileReader, failure: RecordingFailed) -> Error:
-        self.runner.abandon(failure.error)
+        with suppress(LockLost):
+            self.runner.abandon(failure.error)
         step, statement = reader.step, self._taken
         if self._whole or statement is None:
             where = f"{'after' if self._whole else 'before'} {step.file or step.version}"
