@@ -36,6 +36,7 @@ _ENDED = 1317
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
 _OF_THE_SESSION = (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
+_STAY_INSIDE = (StatementKind.SESSION, StatementKind.DATA)
 # To create one again would be refused, and to drop one that is gone.
 _OF_TEMPORARY_TABLES = (b"CREATE TEMPORARY", b"DROP")
 _PREPARED, _TEXT = b"dbops_migrations_check", b"@dbops_migrations_check"
@@ -86,6 +87,27 @@ class Sending(NamedTuple):
     meanwhile: Optional[Callable[[], None]] = None
 
 
+class Open(NamedTuple):
+    """The transaction that was open before a statement.
+
+    :param is_open: whether one was.
+    :param wrote: it has written what a rollback does not undo.
+    :param unproven: something was run in it that is not proven.
+    """
+
+    is_open: bool
+    wrote: bool
+    unproven: bool
+
+    def lasting(self, session: Session, facts: Facts, plan: PacketPlan) -> bool:
+        """Tell whether something of it may be left after a statement that was refused, and is not recorded."""
+        if not self.is_open or Act.COMMIT in plan.before:
+            return False
+        # A definition commits before it fails.
+        committed = not session.in_transaction and Act.RECORD not in plan.before and facts.kind not in _STAY_INSIDE
+        return self.wrote or committed or (self.unproven and not session.tracked)
+
+
 class StatementRunner:
     """Runs one statement after the other.
 
@@ -131,8 +153,9 @@ class StatementRunner:
         history = recorder.history is not None
         inside = session.in_transaction or self._savepoint
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
+        open_before = Open(inside, self._wrote, self._unproven)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
-        answer = self._send(sending, plan)
+        answer = self._send(sending, plan, open_before)
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
@@ -155,7 +178,7 @@ class StatementRunner:
         locks = session.transaction.table_locks if session.tracked else None
         return transaction.Answer(session.in_transaction, session.autocommit, locks)
 
-    def _send(self, sending: Sending, plan: PacketPlan) -> Rows:
+    def _send(self, sending: Sending, plan: PacketPlan, open_before: Open) -> Rows:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
         sent = self._recorder.send(plan, statement.digest, sending.in_flight)
@@ -177,7 +200,7 @@ class StatementRunner:
                     raise self._unrecorded(error) from error
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
                     self._recorder.refused(len(sent.before))
-                    raise StatementFailed(error, self._leave(sending, plan, error)) from error
+                    raise StatementFailed(error, self._leave(sending, plan, open_before, error)) from error
                 # Nothing of the statement has happened.
                 left -= 1
                 self.retried += 1
@@ -232,17 +255,19 @@ class StatementRunner:
         self._roll_back()
         raise LockLost from error
 
-    def _leave(self, sending: Sending, plan: PacketPlan, error: ServerError) -> Optional[InFlightStatement]:
+    def _leave(
+        self, sending: Sending, plan: PacketPlan, open_before: Open, error: ServerError
+    ) -> Optional[InFlightStatement]:
         """Leave whatever is open after an error; return what may have had an effect all the same."""
         if error.lost:
             return None
-        state, recorder = self.state, self._recorder
-        session = self._session
+        state, recorder, session = self.state, self._recorder, self._session
+        number, facts = sending.statement.statement.number, sending.facts
+        inside = state.owner is Owner.USER or (facts.wrapped and plan.before[-1:] == (Act.START,))
         wrote = session.wrote_nontransactional or session.transaction.nontransactional_writes
-        wrote = wrote or (self._wrote and Act.COMMIT not in plan.before)
-        unproven = self._unproven
         # An error that ends the transaction leaves no word of what the statement had written in it.
-        unsaid = not sending.facts.proven and not (session.tracked and session.in_transaction)
+        unsaid = not facts.proven and not (session.tracked and session.in_transaction)
+        earlier = open_before.lasting(session, facts, plan)
         with suppress(ServerError):
             joined = not state.held and (Act.RECORD in plan.before or state.owner is Owner.RECORDER)
             if joined and Act.COMMIT not in plan.before and session.in_transaction:
@@ -251,12 +276,10 @@ class StatementRunner:
                 recorder.wrote()
             self._roll_back()
             recorder.find_committed()
-            wrapped = sending.facts.wrapped and plan.before[-1:] == (Act.START,)
-            wrote = wrote or unsaid or (unproven and not session.tracked)
-            if not self._had_effect(sending, state.owner is Owner.USER or wrapped, wrote, error):
+            earlier = earlier and recorder.history is not None and recorder.committed.done < number - 1
+            if not earlier and not self._had_effect(sending, inside, wrote or unsaid, error):
                 return None
-        last = sending.statement.statement.number
-        return sending.in_flight._replace(last=last if last > recorder.committed.done + 1 else None)
+        return sending.in_flight._replace(last=number if number > recorder.committed.done + 1 else None)
 
     def _had_effect(self, sending: Sending, inside: bool, wrote: bool, error: ServerError) -> bool:
         """Tell whether a refused statement, or its transaction, may have left something behind.
