@@ -179,6 +179,8 @@ def _nothing(_where: str, _connection: Any) -> None:
 def _outcome(message: str, results: dict[str, Any]) -> Outcome:
     found = _DONE.search(message)
     done = None if found is None else int(found[1] or not found[2])
+    if _LOST in message:
+        return Outcome("asked", message, results, (), done, lost=True)
     doubt = results.get("in_doubt")
     if doubt is not None:
         answers = (doubt["first"], doubt["last"] + 1)
@@ -188,8 +190,6 @@ def _outcome(message: str, results: dict[str, Any]) -> Outcome:
         ):
             return Outcome("bug", f"in_doubt is {doubt}, but the message says: {message}", results)
         return Outcome("asked", message, results, answers, done)
-    if _LOST in message:
-        return Outcome("asked", message, results, (), done, lost=True)
     return Outcome("failed", message, results, (), done)
 
 

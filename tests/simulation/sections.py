@@ -63,7 +63,7 @@ class Sections:
             elif kind == 6:
                 found.append(self._insert_into(self._dice.choice([*self._raw, *self._spare]), section))
             elif kind == 7:
-                found.append(Item(f"CALL {self._dice.choice(['ins', 'two'])}({self._next()})", False, section))
+                found.append(Item(f"CALL {self._dice.choice(['ins', 'two', 'com'])}({self._next()})", False, section))
             elif kind == 8:
                 found += [
                     Item("SAVEPOINT s", False, section),

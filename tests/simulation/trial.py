@@ -328,7 +328,13 @@ class Trial:
         return current.items[number - 1].text if 0 < number <= len(current.items) else ""
 
     def _end_apart_if_allowed(self, *files: File) -> None:
-        """End a trial in which a procedure has set a variable, which no server tells and no text shows."""
+        """End a trial in which a procedure has set a variable, which no server tells and no text shows.
+
+        Or one of whose files golang-migrate has run: what it had set in its session is not there for the next.
+        """
+        if self._others:
+            self.play.apart = "what golang-migrate's session held is lost"
+            raise _Stop
         if self._doubt and any("@p " in item.text for file in files for item in file.items):
             self.play.apart = "a variable that a procedure had set is lost"
             raise _Stop
