@@ -82,19 +82,18 @@ class Servers:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
-        self._found: dict[tuple[str, tuple[str, ...]], DatabaseServer | NotAvailable] = {}
+        self._found: dict[str, DatabaseServer | NotAvailable] = {}
 
-    def get(self, name: str, options: tuple[str, ...] = ()) -> DatabaseServer:
-        """Return a server, one for each set of options; the test is skipped where it cannot be had."""
-        key = (name, options)
-        if key not in self._found:
+    def get(self, name: str) -> DatabaseServer:
+        """Return a server; the test is skipped where it cannot be had."""
+        if name not in self._found:
             kind = SERVERS[name]
             folder = self._stack.enter_context(private_folder(name))
             try:
-                self._found[key] = self._stack.enter_context(kind(folder, options=options))
+                self._found[name] = self._stack.enter_context(kind(folder))
             except NotAvailable as reason:
-                self._found[key] = reason
-        found = self._found[key]
+                self._found[name] = reason
+        found = self._found[name]
         if isinstance(found, NotAvailable):
             pytest.skip(str(found))
         return found

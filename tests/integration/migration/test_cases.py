@@ -40,6 +40,7 @@ A file holds one case, or several with names. A case has:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -53,6 +54,7 @@ import pymysql
 import pytest
 import yaml
 from integration.migration.forks import Forks
+from parts import private_folder
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
 from parts.servers import SERVERS
@@ -76,16 +78,54 @@ def kind_of(server: str) -> str:
     return "mysql" if issubclass(SERVERS[server], MySQL) else "mariadb"
 
 
+def options_of(server: str, case: Case) -> tuple[str, ...]:
+    """Return the options of the case's own server; none if it needs no server of its own."""
+    return tuple(case.get("options", {}).get(kind_of(server), ()))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" not in metafunc.fixturenames:
         return
-    pairs = {
-        f"{name}-{server}": (server, case)
-        for name, case in read(FOLDER)
+    pairs = [
+        (server, case, f"{name}-{server}")
         for server in metafunc.config.getoption("servers")
+        for name, case in read(FOLDER)
         if kind_of(server) in case.get("servers", ("mariadb", "mysql"))
-    }
-    metafunc.parametrize(("server", "case"), pairs.values(), ids=pairs)
+    ]
+    # Those that share a server of their own come one after the other.
+    pairs.sort(key=lambda pair: options_of(*pair[:2]))
+    metafunc.parametrize(("server", "case"), [pair[:2] for pair in pairs], ids=[pair[2] for pair in pairs])
+
+
+class OwnServers:
+    """Servers with options of their own, one at a time."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._now: tuple[str, tuple[str, ...]] | None = None
+        self._server: DatabaseServer | None = None
+
+    def get(self, name: str, options: tuple[str, ...]) -> DatabaseServer:
+        """Return a server; the one before is ended if it is another one."""
+        if self._server is None or self._now != (name, options):
+            self.close()
+            folder = self._stack.enter_context(private_folder(name))
+            self._server = self._stack.enter_context(SERVERS[name](folder, options=options))
+            self._now = (name, options)
+        return self._server
+
+    def close(self) -> None:
+        """End the server."""
+        self._server = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def own_servers() -> Iterator[OwnServers]:
+    """Servers with options of their own."""
+    servers = OwnServers()
+    yield servers
+    servers.close()
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +136,13 @@ def second() -> Iterator[Forks]:
     forks.close()
 
 
-def test_case_holds(server: str, case: Case, servers: Any, forks: Forks, second: Forks, tmp_path: Path) -> None:
-    options = tuple(case.get("options", {}).get(kind_of(server), ()))
-    stage = Stage(servers.get(server, options), tmp_path, forks, second)
+def test_case_holds(
+    server: str, case: Case, servers: Any, own_servers: OwnServers, forks: Forks, second: Forks, tmp_path: Path
+) -> None:
+    # It is skipped where the server cannot be had.
+    found: DatabaseServer = servers.get(server)
+    options = options_of(server, case)
+    stage = Stage(own_servers.get(server, options) if options else found, tmp_path, forks, second)
     try:
         stage.play(case)
     finally:
