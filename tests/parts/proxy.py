@@ -75,7 +75,8 @@ class Proxy:
     def trap(self, way: str, offset: int, then: str) -> None:
         """Lay a trap for the next connection, which springs when so many bytes have passed in one direction.
 
-        :param way: ``up`` to the server, or ``down`` to the client.
+        :param way: ``up`` to the server, ``down`` to the client; or ``packets``: what is counted is not bytes then, but
+            whole packets of MySQL's protocol that have gone up, so that the server is at work on the last one.
         :param then: ``reset`` cuts the connection on both sides; ``close`` lets the server read all that has passed,
             and then see the end; ``hold`` forwards nothing until release() or cut().
         """
@@ -86,10 +87,9 @@ class Proxy:
         """Let a connection that is held go on."""
         self._order("release")
 
-    def passed(self) -> tuple[int, int]:
-        """Return how many bytes the latest connection has taken to the server, and back."""
-        up, down = self._order("passed").split()
-        return int(up), int(down)
+    def passed(self) -> dict[str, int]:
+        """Return how much has passed on the latest connection, by the ways of trap()."""
+        return dict(zip(("up", "down", "packets"), map(int, self._order("passed").split())))
 
     def sprung(self) -> bool:
         """Tell whether the trap has sprung."""
@@ -119,6 +119,8 @@ class _Way:
 
     :ivar passed: how many bytes have gone on.
     :ivar limit: how many may.
+    :ivar packets: how many packets of MySQL's protocol have gone on whole.
+    :ivar last: how many may.
     """
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
@@ -127,9 +129,28 @@ class _Way:
         self.open = True
         self.passed = 0
         self.limit: int | None = None
+        self.packets = 0
+        self.last: int | None = None
+        # What has come of a packet's header, and how many bytes of its body are to come.
+        self._header, self._body = b"", 0
 
     def is_full(self) -> bool:
-        return self.limit is not None and self.passed >= self.limit
+        full = self.limit is not None and self.passed >= self.limit
+        return full or (self.last is not None and self.packets >= self.last)
+
+    def _count(self, sent: bytes) -> None:
+        """Count packets: each has three bytes that tell its length, one of a number, and a body."""
+        while sent:
+            if not self._body:
+                self._header, sent = self._header + sent[: 4 - len(self._header)], sent[4 - len(self._header) :]
+                if len(self._header) < 4:
+                    return
+                self._body = int.from_bytes(self._header[:3], "little")
+            taken = min(self._body, len(sent))
+            self._body, sent = self._body - taken, sent[taken:]
+            if not self._body:
+                self._header = b""
+                self.packets += 1
 
     def take(self, delay: float) -> None:
         chunk = self.source.recv(_CHUNK)
@@ -146,6 +167,7 @@ class _Way:
         with contextlib.suppress(BlockingIOError):
             sent = self.sink.send(allowed)
         self.passed += sent
+        self._count(allowed[:sent])
         if chunk[sent:]:
             self.chunks.appendleft((due, chunk[sent:]))
 
@@ -212,7 +234,7 @@ class _Forwarder:
         if self._trap is not None:
             direction, offset, then = self._trap
             way = self._latest[direction == "down"]
-            way.limit = offset
+            way.limit, way.last = (None, offset) if direction == "packets" else (offset, None)
             self._trap, self._trapped = None, (self._latest, way, then)
 
     def _forward(
@@ -238,7 +260,7 @@ class _Forwarder:
             way.source.close()
 
     def _spring(self, connection: tuple[_Way, _Way], way: _Way, then: str) -> None:
-        self._trapped, way.limit = None, None
+        self._trapped, way.limit, way.last = None, None, None
         # Before anybody can see what it does.
         self._say("sprung")
         if then == "hold":
@@ -281,7 +303,8 @@ class _Forwarder:
         elif what == "release":
             self._held = None
         elif what == "passed":
-            answer = " ".join(str(way.passed) for way in self._latest or ())
+            up, down = self._latest or (None, None)
+            answer = f"{up.passed} {down.passed} {up.packets}" if up and down else "0 0 0"
         if what:
             self._say(answer)
         return bool(what)

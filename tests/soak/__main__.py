@@ -55,7 +55,7 @@ class Soak:
     def __init__(self, name: str, bench: Bench, seed: int) -> None:
         self._name, self._bench, self._seed = name, bench, seed
         self._kinds = kinds_of(SERVERS[name].__name__)
-        self._work: tuple[int, Work, list[Place], tuple[int, int]] | None = None
+        self._work: tuple[int, Work, list[Place], dict[str, int]] | None = None
         self.found: Counter[str] = Counter()
 
     def step(self, trials: int) -> int:
@@ -96,8 +96,8 @@ class Soak:
         dice = random.Random(f"{self._seed} {self._name} work {group}")
         return make(self._kinds[group % len(self._kinds)], SERVERS[self._name].__name__, dice)
 
-    def _prepared(self, group: int) -> tuple[Work, list[Place], tuple[int, int]]:
-        """Return a group's work, the truth about it, and how many bytes pass.
+    def _prepared(self, group: int) -> tuple[Work, list[Place], dict[str, int]]:
+        """Return a group's work, the truth about it, and what passes.
 
         :raises Wrong: a run that nobody disturbs does not do what a plain client does.
         """

@@ -25,8 +25,8 @@ from .truth import settle
 
 # What cuts a run off. Each strikes when a number of bytes has passed in one direction, which the dice choose.
 CUTS = ("process", "server", "connection", "kill connection", "kill query", "sigterm")
-# Bytes of the handshake, and of its answers: nothing has been begun there.
-_GREETING = (250, 200)
+# What passes in a handshake: nothing has been begun there.
+_GREETING = {"up": 250, "down": 200, "packets": 1}
 _HISTORY = "schema_migrations_history"
 _STATE = "schema_migrations"
 
@@ -76,29 +76,30 @@ class Bench:
         self.begin("apply", options, proxied=False)
         return self.ended()
 
-    def measure(self, options: dict[str, Any]) -> tuple[dict[str, Any] | None, tuple[int, int]]:
-        """Run migration_apply undisturbed, and count the bytes that pass to the server and back."""
+    def measure(self, options: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, int]]:
+        """Run migration_apply undisturbed, and count what passes the proxy."""
         self.begin("apply", options, proxied=True)
         return self.ended(), self.proxy.passed()
 
     def cut(
-        self, fault: str, options: dict[str, Any], dice: random.Random, passing: tuple[int, int]
+        self, fault: str, options: dict[str, Any], dice: random.Random, passing: dict[str, int]
     ) -> tuple[dict[str, Any] | None, str]:
         """Run migration_apply and cut it off; return its result, and what struck it: nothing if it ended before.
 
-        :param passing: how many bytes pass to the server and back when nothing happens.
+        :param passing: what passes when nothing happens, see Proxy.passed.
         """
-        way = dice.choice((0, 0, 1))
+        # While the server is at work on a packet most can go wrong.
+        way = dice.choice(("packets", "packets", "up", "down"))
         offset = dice.randint(min(_GREETING[way], passing[way] - 1), passing[way])
         then = dice.choice(("reset", "close")) if fault == "connection" else "hold"
-        self.proxy.trap(("up", "down")[way], offset, then)
+        self.proxy.trap(way, offset, then)
         process = self.begin("apply", options, proxied=True)
         while not self.proxy.sprung() and not self.forks.ended():
             time.sleep(0.0005)
         if not self.proxy.sprung():
             return self.ended(), ""
-        what = f"{fault} ({then}) at byte {offset} {('up', 'down')[way]}"
-        time.sleep(dice.choice((0, 0, dice.uniform(0, 0.012))))
+        what = f"{fault} ({then}) at {offset} {way}"
+        time.sleep(dice.choice((0, dice.uniform(0, 0.012), dice.uniform(0, 0.03))))
         if fault == "process":
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)

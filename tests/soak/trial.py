@@ -51,7 +51,7 @@ class Trial:
     work: Work
     known: list[Place]
     dice: random.Random
-    passing: tuple[int, int]
+    passing: dict[str, int]
     told: list[str] = field(default_factory=list)
     asked: int = 0
     notes: list[str] = field(default_factory=list)
