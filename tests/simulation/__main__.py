@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .case import Case, make, shrink
-from .engine import Engine
+from .engine import Engine, shared_folder
 from .trial import Trial
 
 _CHUNK = 200
@@ -84,7 +84,7 @@ def main(runs: int, seed: int, processes: int = 2) -> int:
     total: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     done, began = 0, time.monotonic()
-    with multiprocessing.get_context("fork").Pool(min(processes, os.cpu_count() or 1)) as pool:
+    with shared_folder(), multiprocessing.get_context("fork").Pool(min(processes, os.cpu_count() or 1)) as pool:
         chunks = _chunks(seed * 1_000_000_000)
         waiting = [pool.apply_async(play, (next(chunks),)) for _ in range(2 * processes)]
         while done < runs and waiting:

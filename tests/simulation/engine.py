@@ -10,6 +10,7 @@ signals replaced.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import tempfile
@@ -34,6 +35,7 @@ OWN_TABLES = (STATE, HISTORY)
 _ANSWER = re.compile(r"resume_from: (\d+)")
 _LOST = "which went with its connection"
 _DONE = re.compile(r"(?i)its first (?:(\d+) statements are|statement is) done|(nothing of it is done)")
+_FOLDER = "SIMULATION_FOLDER"
 _OPTIONS = {name: option.get("default") for name, option in migration_apply.SPEC.argument_spec.items()}
 
 
@@ -99,12 +101,24 @@ class _Login:
             session.close()
 
 
+def folder() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder in memory, in that of the process that has started this one if it has made one so."""
+    memory = os.environ.get(_FOLDER) or "/dev/shm"
+    return tempfile.TemporaryDirectory(prefix="simulation-", dir=memory if os.path.isdir(memory) else None)
+
+
+@contextmanager
+def shared_folder() -> Iterator[None]:
+    """Have the processes that are started make theirs in one that goes with this process, however they end."""
+    with folder() as name, mock.patch.dict(os.environ, {_FOLDER: name}):
+        yield
+
+
 class Engine:
     """Runs the engine; for the length of a ``with`` block, in which the process has a clock of its own."""
 
     def __enter__(self) -> Engine:
-        memory = Path("/dev/shm")
-        self._folder = tempfile.TemporaryDirectory(prefix="simulation-", dir=memory if memory.is_dir() else None)
+        self._folder = folder()
         self._written: dict[str, str] = {}
         self._server: Optional[Server] = None
         self._faults: Optional[Faults] = None
@@ -135,13 +149,13 @@ class Engine:
 
     def put(self, files: Sequence[File]) -> None:
         """Write the files, and remove what else is in the directory."""
-        folder = Path(self._folder.name)
+        place = Path(self._folder.name)
         texts = {file.name: file.text for file in files}
         for name in self._written.keys() - texts.keys():
-            (folder / name).unlink()
+            (place / name).unlink()
         for name, text in texts.items():
             if self._written.get(name) != text:
-                (folder / name).write_bytes(text.encode())
+                (place / name).write_bytes(text.encode())
         self._written = texts
 
     def apply(self, server: Server, faults: Faults, **options: Any) -> Outcome:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from .case import make
-from .engine import Engine
+from .engine import Engine, shared_folder
 from .trial import Trial
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -155,7 +155,7 @@ def search(runs: int) -> None:
 
 def find(mutation: Mutation, runs: int) -> Optional[str]:
     """Return how a fault was found; None if it was not."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, shared_folder():
         plant(mutation, Path(folder))
         process = subprocess.Popen(
             [sys.executable, "-c", f"from simulation.mutations import search; search({runs})"],
