@@ -413,7 +413,7 @@ class Executor:
             if number is not None:
                 return (
                     f"Its text was prepared by statement {number}: if that one, or what it was made of, must be "
-                    "changed, run again with resume_from and the number of the first statement that you changed."
+                    "changed, change it and run again, which says how to go on from there."
                 )
         return ""
 
