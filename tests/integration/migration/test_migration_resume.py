@@ -469,7 +469,7 @@ def test_fewer_statements_than_are_done(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A])})
     assert here.refusal() == (
-        "1_a.up.sql has 1 statement, but an earlier run did 2 of them. Restore its original content, and make the "
+        "1_a.up.sql has 1 statement, but an earlier run did 2. Restore its original content, and make the "
         "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set the "
         "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed."
     )
@@ -762,7 +762,7 @@ def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None
     interrupted(there, A, *section)
     assert history(there)[-1][3:] == (1, 6)
     assert there.module("info")["msg"].endswith(
-        "its first 1 statement is done, and statements 2 to 6 may have taken effect"
+        "its first statement is done, and statements 2 to 6 may have taken effect"
     )
     question = there.apply()
     assert question["msg"] == (
