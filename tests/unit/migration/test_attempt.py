@@ -388,11 +388,11 @@ def test_a_section_is_recorded_as_begun_until_it_is_over() -> None:
     recorder = opened()
     whole = PacketPlan((S, R, C), begins=True)
     assert run(recorder, whole, settled=False, last=3)[2] == "insert 1 running 0/3"
-    assert recorder.in_section
+    assert recorder.section_last is not None
     assert run(recorder, PacketPlan((R,)), settled=False) == ["update 1 1/3", "-"]
-    assert recorder.in_section
+    assert recorder.section_last is not None
     assert run(recorder, PLAIN, settled=False) == ["-"]
-    assert not recorder.in_section
+    assert recorder.section_last is None
     assert recorder.writing() == [START, "update 1 3/3", COMMIT]
 
 
@@ -400,7 +400,7 @@ def test_a_section_that_the_server_says_is_over_is_over() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), settled=False, last=5)
     run(recorder, PLAIN, settled=True)
-    assert not recorder.in_section
+    assert recorder.section_last is None
     assert recorder.writing() == [START, "update 1 2/2", COMMIT]
 
 
@@ -408,7 +408,7 @@ def test_a_section_goes_on_where_nothing_can_be_written() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), sealed=True, last=5)
     run(recorder, PLAIN, settled=True, sealed=True)
-    assert recorder.in_section
+    assert recorder.section_last is not None
     assert recorder.writing() == [START, "update 1 2/5", COMMIT]
 
 
@@ -416,20 +416,20 @@ def test_a_section_outlives_what_changes_the_session_alone() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), sealed=True, last=5)
     run(recorder, PLAIN, lasting=False)
-    assert recorder.in_section
+    assert recorder.section_last is not None
 
 
 def test_a_section_that_is_begun_by_hand() -> None:
     recorder = opened()
     recorder.begin_section(4)
-    assert recorder.in_section
+    assert recorder.section_last is not None
     assert recorder.writing() == [START, "state 1 dirty", "insert 1 running 0/4", COMMIT]
 
 
 def test_one_statement_in_flight_is_no_section() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), sealed=True)
-    assert not recorder.in_section
+    assert recorder.section_last is None
 
 
 # What waits to be written.

@@ -166,7 +166,7 @@ def test_rows_under_a_lock_are_not_recorded_and_the_section_goes_on() -> None:
     assert house.runner.state.locked
     house.run(ROWS, 2, proven=True)
     assert house.packets[-1] == [ROWS]
-    assert house.recorder.in_section
+    assert house.recorder.section_last is not None
 
 
 def test_an_xa_transaction_is_not_settled_until_it_ends() -> None:
@@ -176,7 +176,7 @@ def test_an_xa_transaction_is_not_settled_until_it_ends() -> None:
     assert house.recorder.committed.done == 0
     house.run("XA END 'x'", 2)
     house.run("XA PREPARE 'x'", 3)
-    assert house.recorder.in_section
+    assert house.recorder.section_last is not None
     house.run("XA COMMIT 'x'", 4)
     assert not house.runner.state.xa
     assert house.recorder.committed.done == 4
@@ -805,7 +805,7 @@ def test_table_locks_are_taken_again_once_their_section_is_recorded() -> None:
     house.runner.lock_again([b"LOCK TABLES a WRITE"], 4)
     assert house.packets == [[START, "state 1 dirty", "insert 1 running 0/4", COMMIT], ["LOCK TABLES a WRITE"]]
     assert house.runner.state == TxState(locked=True)
-    assert house.recorder.in_section
+    assert house.recorder.section_last is not None
 
 
 def test_table_locks_cannot_be_taken_again() -> None:

@@ -116,9 +116,10 @@ class AttemptRecorder:
         return self._changed or bool(self._waiting) or bool(self._waiting_apart)
 
     @property
-    def in_section(self) -> bool:
-        """Whether a section is recorded as begun that is not over."""
-        return self._open_section(self.reached.done) is not None
+    def section_last(self) -> Optional[int]:
+        """The last statement of the section that is recorded as begun; None if none is open."""
+        section = self._open_section(self.reached.done)
+        return section.last if section is not None else None
 
     @property
     def seconds(self) -> float:
