@@ -93,11 +93,13 @@ class Open(NamedTuple):
     :param is_open: whether one was.
     :param wrote: it has written what a rollback does not undo.
     :param unproven: something was run in it that is not proven.
+    :param called: something was run in it, or before it in one statement with its beginning, that may have committed.
     """
 
     is_open: bool
     wrote: bool
     unproven: bool
+    called: bool
 
     def lasting(self, session: Session, facts: Facts, plan: PacketPlan) -> bool:
         """Tell whether something of it may be left after a statement that was refused, and is not recorded."""
@@ -105,7 +107,7 @@ class Open(NamedTuple):
             return False
         # A definition commits before it fails.
         committed = not session.in_transaction and Act.RECORD not in plan.before and facts.kind not in _STAY_INSIDE
-        return self.wrote or committed or (self.unproven and not session.tracked)
+        return self.wrote or self.called or committed or (self.unproven and not session.tracked)
 
 
 class StatementRunner:
@@ -140,6 +142,8 @@ class StatementRunner:
         self._unproven = False
         # In the open transaction something was written that a rollback does not undo. A deadlock ends it.
         self._wrote = False
+        # A call was run that may have committed, and opened it anew.
+        self._called = False
 
     def run(self, sending: Sending) -> Rows:
         """Run a statement.
@@ -153,7 +157,7 @@ class StatementRunner:
         history = recorder.history is not None
         inside = session.in_transaction or self._savepoint
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
-        open_before = Open(inside, self._wrote, self._unproven)
+        open_before = Open(inside, self._wrote, self._unproven, self._called)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
         answer = self._send(sending, plan, open_before)
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
@@ -161,6 +165,7 @@ class StatementRunner:
         self.state = transaction.after(self.state, facts, self._answer())
         self._unproven = self._unproven and session.in_transaction
         self._wrote = session.in_transaction and session.wrote_nontransactional
+        self._called = session.in_transaction and (self._called or facts.kind is StatementKind.OPAQUE)
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         self._savepoint = set_now or (self._savepoint and not ended)
@@ -340,7 +345,7 @@ class StatementRunner:
     def _is_over(self) -> None:
         """No transaction is open any more, nor any lock of the file's."""
         self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
-        self._savepoint = self._unproven = self._wrote = False
+        self._savepoint = self._unproven = self._wrote = self._called = False
 
     def _unrecorded(self, error: ServerError) -> RecordingFailed:
         if not error.lost:
@@ -422,8 +427,8 @@ class StatementRunner:
         """
         session = self._session
         inside = self.state.owner is Owner.USER and session.in_transaction
-        wrote = self._wrote or (self._unproven and not session.tracked)
-        return not (self.state.observed or (inside and wrote))
+        lasting = self._wrote or self._called or (self._unproven and not session.tracked)
+        return not (self.state.observed or (inside and lasting))
 
     def stop(self) -> None:
         """Leave whatever transaction is open: what is done is committed, a transaction of the file's is undone.
