@@ -330,7 +330,7 @@ class Executor:
         ask = self._question(statement, following)
         if facts.kind is StatementKind.OPAQUE and self.runner.state.owner is Owner.USER:
             # It may commit, and go on in another transaction.
-            last = self.recorder.section_last
+            last = last or self.recorder.section_last
         in_flight = self._in_flight(statement, facts)._replace(last=last)
         settings = None if facts.proven else self.session.settings
         answer = self.runner.run(
