@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 from .._core.errors import Error
 from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
-from .._mysql.statements import identifier
+from .._mysql.statements import COMMIT, ROLLBACK, identifier
 from .applied import Known, known
 from .model import Source, State
 from .tables.history_table import RUNNING, AttemptRecord, HistoryTable
@@ -127,7 +127,7 @@ def snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapsho
     except ServerError as error:
         if error.code != _MADE_SINCE:
             raise
-        session.query("ROLLBACK")
+        session.query(ROLLBACK)
         return _snapshot(session, params, limit)
     if found.status.state.dirty and found.holder is None:
         # The run may have ended after the one question and before the other.
@@ -141,7 +141,7 @@ def _snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapsh
     status, records = load(session, params), []
     if status.history is not None and status.present:
         records = status.history.rows(f"1 = 1 ORDER BY id DESC LIMIT {max(limit, 1)}")
-    session.query("COMMIT")
+    session.query(COMMIT)
     return Snapshot(status, records, lock_holder(session, params["migrations_table"]))
 
 

@@ -163,7 +163,9 @@ def test_everything_is_seen_at_one_moment() -> None:
     queries = server.fake.queries
     begun = queries.index("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     assert queries[begun - 1] == "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-    assert [text for text in queries[begun:] if text.startswith(("COMMIT", "SELECT id"))][1:] == ["COMMIT"]
+    assert [text for text in queries[begun:] if text.startswith(("COMMIT", "SELECT id"))][1:] == [
+        "COMMIT AND NO CHAIN NO RELEASE"
+    ]
     assert any(text.endswith("ORDER BY id DESC LIMIT 1") for text in queries)
     # Nobody may wait for the one who holds it.
     assert "IS_USED_LOCK" in queries[-1]

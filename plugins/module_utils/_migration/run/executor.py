@@ -24,7 +24,7 @@ from ..statements.effect import Effect, StatementKind
 from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
 from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
-from ..tables.history_table import FAILED, INTERRUPTED
+from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
 from .attempt import AttemptRecorder
 from .judge import Judge
 from .recovery import Resumption, became, retrace
@@ -271,6 +271,8 @@ class Executor:
         reached = retrace(self.session, resumption, reader, classify)
         self._warn_of_values(reader.step, believed)
         in_doubt, statement = resumption.in_doubt, reader.peek()
+        if statement is not None and reached.done and resumption.at is None:
+            self._check_diagnostics(reader.step, record, self._lookahead.classified(statement, log))
         if in_doubt is None:
             return reached
         if statement is None:
@@ -284,6 +286,15 @@ class Executor:
             reached = reached.after(classified.digest)
             log.record(statement.number, classified.resolved_text, classified.effect, self.session)
         return reached
+
+    def _check_diagnostics(self, step: Step, record: AttemptRecord, following: ClassifiedStatement) -> None:
+        """Check that what comes next does not rely on what the last statement has reported to its session.
+
+        :raises Error: it does.
+        """
+        effect = following.effect
+        if following.reads_diagnostics and (effect.writes or effect.assigns or not effect.plain):
+            raise messages.session_lost(step, record.done, record.begun, "the diagnostics", record.done)
 
     def _warn_of_values(self, step: Step, believed: Sequence[ClassifiedStatement]) -> None:
         """Say which values are lost, of statements that are done only because the user says so."""
@@ -345,8 +356,11 @@ class Executor:
             self.recorder.log.record_diagnostics(number, facts.observed)
             if settings is not None:
                 self.recorder.log.record_settings(number, settings, self.session.settings)
-            if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE):
-                self._mentions_only |= b"only" in text.lower()
+            if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE) and b"only" in text.lower():
+                self._mentions_only = True
+            if self._mentions_only and not facts.observed:
+                # Ours would be READ WRITE, and let rows be written that golang-migrate has refused.
+                self._judge.shares = not (self.recorder.isolates or self._is_read_only())
         if ask and following is not None:
             self._learn(following, answer)
 

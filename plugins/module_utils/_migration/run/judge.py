@@ -54,7 +54,7 @@ class Judgement(NamedTuple):
 class Judge:
     """Judges statements before they are sent.
 
-    :param shares: whether rows may share a transaction with their record.
+    :ivar shares: whether rows may share a transaction with their record.
     :ivar tables: what the dictionary says of the tables that they name.
     """
 
@@ -63,7 +63,7 @@ class Judge:
         self._session = session
         self._lookahead = lookahead
         self._wraps: Optional[bool] = None
-        self._shares = shares
+        self.shares = shares
         # The file in the rest of which nothing ends a transaction.
         self._looked_through: Optional[FileReader] = None
         # Of the statements that come behind the one that was judged last: there may be no time to ask then.
@@ -84,10 +84,10 @@ class Judge:
         temporary = _is_temporary(effect) and proven
         rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
         facts = Facts(
-            kind=StatementKind.SESSION if temporary or (rows and proven and not self._shares) else effect.kind,
+            kind=StatementKind.SESSION if temporary or (rows and proven and not self.shares) else effect.kind,
             verb=effect.verb,
             proven=proven,
-            wrapped=rows and not proven and not statement.reads_diagnostics and self._may_wrap(),
+            wrapped=rows and not proven and not statement.reads_diagnostics and self.shares and self._may_wrap(),
             reads_diagnostics=statement.reads_diagnostics,
             observed=bool(observers),
             batchable=statement.batchable,

@@ -159,6 +159,7 @@ class StatementRunner:
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
         open_before = Open(inside, self._wrote, self._unproven, self._called)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
+        of_users = self.state.owner is Owner.USER and inside
         answer = self._send(sending, plan, open_before)
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
             self._xid = _XID.sub(b"", sending.statement.statement.text)
@@ -169,8 +170,8 @@ class StatementRunner:
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         self._savepoint = set_now or (self._savepoint and not ended)
-        # In the file's own transaction savepoints count, too.
-        of_transaction = self.state.owner is Owner.USER and session.in_transaction
+        # In the file's own transaction savepoints count, too, and SET autocommit = 1, which ends it.
+        of_transaction = of_users or (self.state.owner is Owner.USER and session.in_transaction)
         recorder.answered(
             lasting=facts.kind not in _OF_THE_SESSION or facts.verb in _OF_TEMPORARY_TABLES or of_transaction,
             settled=not session.in_transaction and not self.state.xa,
