@@ -76,11 +76,6 @@ class SimulatedSession:
         return self._connection.autocommit
 
     @property
-    def next_transaction(self) -> str:
-        once = self._connection.once
-        return f"SET TRANSACTION ISOLATION LEVEL {once};" if once and not self.in_transaction else ""
-
-    @property
     def transaction(self) -> Any:
         """What the real session takes from the server's ``trx_state``; see TransactionReport."""
         connection = self._connection
@@ -173,11 +168,6 @@ class SimulatedSession:
             return b"%d" % value
         digits = str(value).encode().hex().upper()
         return f"_utf8mb4 X'{digits}' COLLATE utf8mb4_general_ci".encode() if digits else b"''"
-
-    def refresh(self) -> None:
-        self.query("SELECT @@sql_mode")
-
-    read_sql_mode = refresh
 
     def close(self) -> None:
         """Close the connection, as the end of the process does."""

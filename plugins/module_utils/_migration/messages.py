@@ -362,11 +362,12 @@ def recording_failed(
     )
 
 
-def lock_lost(database: str, where: str, step: Step) -> Error:
-    """The file has let the database's lock go, and it could not be taken again."""
+def lock_lost(database: str, step: Step) -> Error:
+    """A file has let the database's lock go, and it could not be taken again."""
     return Error(
-        f"The lock on {database} was let go by {where}, and another migration run has taken it or has been at work "
-        "since. Stopped: nothing more was run or recorded. Look at the migration's status, then run again.",
+        f"{step.file or f'Version {step.version}'}: the lock on {database} has been let go, and another migration run "
+        "has taken it or has been at work since. Stopped: nothing more was run or recorded. Look at the migration's "
+        "status, then run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,

@@ -38,7 +38,7 @@ _TRACKED = (
 )
 _TRACK = (
     f"SESSION session_track_system_variables = '{','.join(_TRACKED)}', SESSION session_track_schema = 1, "
-    "SESSION session_track_transaction_info = 'CHARACTERISTICS', "
+    "SESSION session_track_transaction_info = 'STATE', "
 )
 # Set, not believed: init_connect may have switched it off.
 _AUTOCOMMIT = "SESSION autocommit = 1"
@@ -166,11 +166,6 @@ class Session:
         """What the open transaction has done, and whether tables are locked; nothing where not ``tracked``."""
         return self._state.transaction
 
-    @property
-    def next_transaction(self) -> str:
-        """What SET TRANSACTION has set for the next transaction only, as statements; empty if nothing."""
-        return "" if self.in_transaction else self._state.characteristics
-
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:
         """Run one statement of ours and return its rows.
 
@@ -274,19 +269,8 @@ class Session:
         """Ask what the session is like now, unless the connection is gone, which the next statement will say."""
         self.stale = True
         with suppress(ServerError):
-            self._refresh(first)
-
-    def refresh(self) -> None:
-        """Ask what the session is like now.
-
-        :raises ServerError: the connection was lost.
-        """
-        self._refresh(b"")
-
-    def _refresh(self, first: bytes) -> None:
-        answer = self._wire.send(first + (_VALUES + _NO_LIMIT).encode(), 1 if first else 0)
-        self._take(answer)
-        self.stale = False
+            self._take(self._wire.send(first + (_VALUES + _NO_LIMIT).encode(), 1 if first else 0))
+            self.stale = False
 
     def _take(self, answer: Answer) -> tuple[str, ...]:
         """Take in the answer to _VALUES, and return all of it."""

@@ -23,7 +23,6 @@ STATE_CHANGED = 0x4000
 
 _VARIABLE = 0
 _SCHEMA = 1
-_CHARACTERISTICS = 4
 _TRANSACTION = 5
 # Of a length-encoded integer: how many bytes follow its first.
 _FOLLOWING = {0xFC: 2, 0xFD: 3, 0xFE: 8}
@@ -72,14 +71,11 @@ class Changes(NamedTuple):
     :ivar variables: the new values of system variables.
     :ivar schema: the current one's name, empty if there is none; None if nothing is said of it.
     :ivar transaction: its ``trx_state``.
-    :ivar characteristics: the statements that would start a transaction like this one; before it begins, what has been
-        set for the next one only.
     """
 
     variables: Mapping[str, str]
     schema: Optional[str] = None
     transaction: Optional[str] = None
-    characteristics: Optional[str] = None
 
 
 class Ending(NamedTuple):
@@ -142,8 +138,6 @@ def _read_changes(reader: _Reader) -> Changes:
             variables[name] = _decoded(entry.text())
         elif kind == _SCHEMA:
             changes = changes._replace(schema=_decoded(entry.text()))
-        elif kind == _CHARACTERISTICS:
-            changes = changes._replace(characteristics=_decoded(entry.text()))
         elif kind == _TRANSACTION:
             changes = changes._replace(transaction=_decoded(entry.text()))
     return changes
@@ -198,14 +192,12 @@ class SessionState:
     :ivar status: the flags of the last answer.
     :ivar variables: the tracked system variables.
     :ivar schema: the current one; None if there is none.
-    :ivar characteristics: see Changes.
     :ivar changed: whether a variable or the schema got another value since this was last set to False.
     """
 
     status: int = 0
     variables: dict[str, str] = field(default_factory=dict)
     schema: Optional[str] = None
-    characteristics: str = ""
     changed: bool = False
     _transaction: TransactionReport = _NONE
 
@@ -219,8 +211,6 @@ class SessionState:
             self.schema = changes.schema or None
         if changes.transaction is not None:
             self._transaction = read_transaction(changes.transaction)
-        if changes.characteristics is not None:
-            self.characteristics = changes.characteristics
 
     @property
     def in_transaction(self) -> bool:

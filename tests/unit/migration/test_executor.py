@@ -256,7 +256,9 @@ def test_what_cannot_be_undone_is_refused_before_anything_runs(tmp_path: Path, t
 
 def test_all_or_nothing_needs_the_history(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ATOMIC}{ROWS}", without=True)
-    assert "asks to be all-or-nothing, which needs the history" in str(house.fails())
+    error = house.fails()
+    assert "asks to be all-or-nothing, which needs the history" in str(error)
+    assert (error.results["from_version"], error.results["applied"]) == (None, [])
     assert house.sent == []
 
 
@@ -389,7 +391,7 @@ def test_a_lock_that_is_lost_is_said(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, locked=True)
     house.session.refused["guard"] = [refusal(1690)]
     house.state_table.state = State(9, False)
-    assert "The lock on shop was let go by 1_m.up.sql" in str(house.fails())
+    assert "1_m.up.sql: the lock on shop has been let go" in str(house.fails())
 
 
 @pytest.mark.parametrize(

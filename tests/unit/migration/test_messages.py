@@ -224,9 +224,9 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
         {"error_code": 1290, "file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (
-        messages.lock_lost("shop", "3_m.up.sql", STEP),
-        "The lock on shop was let go by 3_m.up.sql, and another migration run has taken it or has been at work since. "
-        "Stopped: nothing more was run or recorded. Look at the migration's status, then run again.",
+        messages.lock_lost("shop", STEP),
+        "3_m.up.sql: the lock on shop has been let go, and another migration run has taken it or has been at work "
+        "since. Stopped: nothing more was run or recorded. Look at the migration's status, then run again.",
         {"file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (

@@ -92,13 +92,20 @@ class Executor:
 
         :raises Error: a statement failed. The state table then holds the version that the step leads to, dirty.
         """
+        try:
+            self._run(state, moved)
+        except Error as error:
+            error.results = {**self.results(), **error.results}
+            raise
+
+    def _run(self, state: State, moved: Optional[Mapping[str, Any]]) -> None:
         if self.plan.steps or moved:
             self.recorder.prepare(state)
         if moved:
             self._record(moved)
         reason = self.stopped() if self.plan.steps else None
         if reason is not None:
-            raise self._with_results(Error(f"{reason}: stopped before anything was run. Run again to continue."))
+            raise Error(f"{reason}: stopped before anything was run. Run again to continue.")
         reader = self._open()
         resumes = self.resumption is not None
         # What it was before an attempt that is resumed, nobody has written down.
@@ -117,12 +124,9 @@ class Executor:
                 raise messages.strayed(reader.step, self.session.schema)
             return self._end(reader)
         except LockLost as failure:
-            where = str(reader.step.file)
-            raise self._with_results(messages.lock_lost(self.session.database, where, reader.step)) from failure
+            raise messages.lock_lost(self.session.database, reader.step) from failure
         except RecordingFailed as failure:
             raise self._unrecorded(reader, failure) from failure
-        except Error as error:
-            raise self._with_results(error) from error
 
     def _end(self, reader: FileReader) -> Optional[FileReader]:
         """Record that a file is done; return the next one."""
@@ -190,10 +194,6 @@ class Executor:
     def results(self) -> dict[str, Any]:
         """Return what has been carried out, as return values."""
         return {"from_version": self.plan.from_version, "applied": [item._asdict() for item in self.applied]}
-
-    def _with_results(self, error: Error) -> Error:
-        error.results = {**self.results(), **error.results}
-        return error
 
     def _open(self) -> Optional[FileReader]:
         """Return the next step's file; None if there is none.
@@ -454,8 +454,7 @@ class Executor:
         else:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
         state = self.recorder.state()
-        error = messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
-        return self._with_results(error)
+        return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
 
 
 def _is_rows(effect: Effect) -> bool:
