@@ -43,11 +43,16 @@ class Known(NamedTuple):
         ]
 
     def ahead_of(self, state: State) -> list[int]:
-        """Return the versions that the history has as applied or begun, and that would be applied once more."""
+        """Return the versions that the history has as applied or begun, and that would be applied once more.
+
+        An attempt that was begun counts only where the state's row is gone: otherwise it is golang-migrate's own
+        way out of a failure, to force the version before it.
+        """
         if state.dirty:
             return []
-        begun = {*self.checksums, *([self.unfinished] if self.unfinished is not None else [])}
-        return sorted(version for version in begun if state.version is None or version > state.version)
+        if state.version is None:
+            return sorted({*self.checksums, *([self.unfinished] if self.unfinished is not None else [])})
+        return sorted(version for version in self.checksums if version > state.version)
 
     def missing(self, source: Source) -> list[int]:
         """Return the versions that were applied and have no file."""

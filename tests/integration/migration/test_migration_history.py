@@ -235,10 +235,11 @@ def test_a_state_that_is_older_than_the_history_is_refused(there: Database, name
     before = there.snapshot(), rows(there, "*")
     refused = there.apply()
     assert refused["msg"] == (
-        f"{there.name}: the state table says {state}, but the history has {ahead} as applied. The state row was "
-        "deleted, an older backup of it was restored, or golang-migrate rolled back. If the history is right, set the "
-        "version that it has then (module migration_force, playbook dbops.migrations.force). If the state table is "
-        "right, run again with history_ahead: ignore. Nothing was changed."
+        f"{there.name}: the state table says {state}, but the history has {ahead} as applied or begun. The state "
+        "row was deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the "
+        "history is right, set the version that it has then (module migration_force, playbook "
+        "dbops.migrations.force). If the state table is right, run again with history_ahead: ignore. Nothing was "
+        "changed."
     )
     versions = [int(version) for version in ahead.split(", ")]
     assert (refused["failed"], refused["history_ahead"], refused["dirty"]) == (True, versions, False)

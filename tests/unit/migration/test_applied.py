@@ -187,7 +187,9 @@ def test_assumed() -> None:
         ([up(1), up(3)], State(1, True), []),
         ([], clean(None), []),
         # Of an attempt that has not succeeded something may be there.
-        ([up(1), up(2)._replace(unfinished=True)], clean(1), [2]),
+        ([up(1), up(2)._replace(unfinished=True)], clean(1), []),
+        ([up(1), up(2)._replace(unfinished=True)], clean(None), [1, 2]),
+        ([up(1)._replace(unfinished=True)], clean(None), [1]),
         ([up(1), up(2)._replace(unfinished=True)], clean(2), []),
         ([up(1), up(2), down(2, 1)._replace(unfinished=True)], clean(1), [2]),
     ],
