@@ -13,7 +13,9 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import dialect_of
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.splitter import Statement
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements import functions, rows
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import classified
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import classify
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.effect import Effect
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.fingerprints import (
@@ -233,13 +235,16 @@ def test_privileges_of_a_role_count_while_it_is_active(server: DatabaseServer, s
         server.query(f"DROP ROLE {role}")
 
 
-def test_temporary_tables_hide_others(session: Session) -> None:
+@pytest.mark.parametrize("engine", ["InnoDB", "MyISAM"])
+def test_a_temporary_table_goes_with_its_session_but_hides_no_table_that_stays(session: Session, engine: str) -> None:
     tables = TransactionalTables(session)
-    for text in ("CREATE TEMPORARY TABLE a (i INT) ENGINE=MyISAM",):
+    for name in ("new", "a", "m"):
+        text = f"CREATE TEMPORARY TABLE {name} (i INT) ENGINE={engine}"
         session.execute(text.encode())
         tables.passed(effect(session, text))
-    assert not tables.proven(effect(session, "INSERT INTO a VALUES (1)"))
-    assert tables.proven(effect(session, "INSERT INTO b VALUES (1)"))
+    assert tables.proven(effect(session, "INSERT INTO new VALUES (1)"))
+    assert tables.proven(effect(session, "INSERT INTO a VALUES (1)"))
+    assert not tables.proven(effect(session, "INSERT INTO m VALUES (1)"))
 
 
 def test_a_change_of_the_tables_is_seen(session: Session) -> None:
@@ -355,7 +360,8 @@ def record(session: Session, *texts: str) -> SessionRecorder:
     recorder = SessionRecorder()
     for number, text in enumerate(texts, 1):
         session.execute(text.encode())
-        recorder.record(number, text.encode(), effect(session, text), session)
+        found = classified(Statement(number, 1, 1, text.encode()), dialect_of(session), recorder)
+        recorder.record(number, found.resolved_text, found.effect, session)
         recorder.read_values(session, lambda: [b"@x"])
     return recorder
 
