@@ -190,9 +190,9 @@ PLAIN = [
         "a file makes the session READ ONLY",
         third=(
             THIRD[0],
-            THIRD[1],
-            "SET SESSION TRANSACTION READ ONLY;\nDELETE FROM items WHERE id > 4;\n",
-            "DO 0;\nDO 1;\n",
+            THIRD[1] + "SET SESSION TRANSACTION READ ONLY;\n",
+            "DELETE FROM items WHERE id > 4;\n",
+            "SET SESSION TRANSACTION READ WRITE;\n",
             THIRD[4],
         ),
         short=True,
