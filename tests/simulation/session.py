@@ -38,7 +38,7 @@ class SimulatedSession:
         self.complaint: Optional[str] = None
         self.connection_id = self._connection.id
         self.tracked = server.tracks
-        self.wrote_nontransactional = self.stale = False
+        self.wrote_nontransactional = self.stale = self.has_savepoint = False
         faults.sessions.append(self)
 
     @property

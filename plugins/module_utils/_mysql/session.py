@@ -19,6 +19,7 @@ from .._core.errors import Error
 from .errors import ServerError
 from .session_track import AUTOCOMMIT, TransactionReport
 from .settings import Settings
+from .statements import ROLLBACK
 from .versions import Support, read_version
 from .wire import Answer, Rows, Wire
 
@@ -79,6 +80,8 @@ class Session:
     :ivar connection_id: the connection's number, as the server counts.
     :ivar schema: the name of the schema that was opened, as the server writes it.
     :ivar tracked: whether the server says by itself what a statement changes.
+    :ivar has_savepoint: a savepoint of the file's may stand where the server calls no transaction open yet, as with
+        autocommit off; whoever runs the file says so.
     :ivar stale: what is known of the session may be out of date.
     :ivar wrote_nontransactional: whether the user's statement in the last packet, or one before it in its transaction,
         wrote a table without transactions; said of statements in a transaction only, and where ``tracked``.
@@ -95,6 +98,7 @@ class Session:
         self.database = database
         self.wrote_nontransactional = False
         self.stale = False
+        self.has_savepoint = False
         row = self._set_up()
         # A proxy's greeting may name another version than its server has.
         self.server = row[5]
@@ -172,9 +176,12 @@ class Session:
         :param sql: with ``%s`` for each argument.
         :raises ServerError: the server refused it, or the connection was lost.
         """
-        if sql.startswith("SELECT") and " LIMIT " not in sql:
+        if not sql.startswith("SELECT"):
+            with self._in_utf8("character_set_client", "character_set_results"):
+                return self._wire.query(sql, arguments)
+        if " LIMIT " not in sql:
             sql += _NO_LIMIT
-        with self._in_utf8("character_set_client", "character_set_results"):
+        with self._in_utf8("character_set_client", "character_set_results"), self._beginning_nothing():
             return self._wire.query(sql, arguments)
 
     def rows(self, question: bytes) -> Answer:
@@ -182,7 +189,7 @@ class Session:
 
         :raises ServerError: the connection was lost.
         """
-        with self._in_utf8("character_set_results"):
+        with self._in_utf8("character_set_results"), self._beginning_nothing():
             return self._wire.send(question, 0)
 
     def constant(self, expression: bytes) -> bytes:
@@ -281,6 +288,17 @@ class Session:
         self._state.variables.update(zip(_ASKED, row))
         self._state.schema = bytes.fromhex(row[4]).decode() or None
         return row
+
+    @contextmanager
+    def _beginning_nothing(self) -> Iterator[None]:
+        """Leave no transaction open that a question of ours has begun.
+
+        With autocommit off the dictionary of MySQL begins one. What the file does next would pass for a part of it.
+        """
+        nothing_open = not (self.autocommit or self.in_transaction or self.has_savepoint)
+        yield
+        if nothing_open and self.in_transaction:
+            self._wire.query(ROLLBACK)
 
     @contextmanager
     def _in_utf8(self, *names: str) -> Iterator[None]:

@@ -174,6 +174,20 @@ def test_the_current_schema_is_known(any_session: Session, server: DatabaseServe
     assert any_session.schema == first
 
 
+def test_no_question_of_ours_begins_a_transaction(any_session: Session) -> None:
+    question = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'rows_'"
+    run(any_session, "SET autocommit = 0")
+    assert (any_session.query(question), any_session.in_transaction) == ([(1,)], False)
+    assert (any_session.rows(question.encode()), any_session.in_transaction) == ([(b"1",)], False)
+    run(any_session, "INSERT INTO rows_ VALUES (7)")
+    assert (any_session.query(question), any_session.in_transaction) == ([(1,)], True)
+    assert any_session.query("SELECT COUNT(*) FROM rows_") == [(1,)]
+    run(any_session, "ROLLBACK", "SAVEPOINT s")
+    any_session.has_savepoint = True
+    any_session.query(question)
+    run(any_session, "ROLLBACK TO SAVEPOINT s")
+
+
 def test_a_transaction_is_known_also_behind_rows(any_session: Session) -> None:
     run(any_session, "SET autocommit = 0")
     assert (any_session.autocommit, any_session.in_transaction) == (False, False)

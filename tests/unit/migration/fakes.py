@@ -63,7 +63,7 @@ class FakeSession:
         self.connection_id = 7
         self.tracked, self.autocommit, self.in_transaction = True, True, False
         self.transaction = TransactionReport()
-        self.wrote_nontransactional = False
+        self.wrote_nontransactional = self.has_savepoint = False
         self.changed: dict[str, str] = {}
         self.packets: list[list[str]] = []
         self.queries: list[str] = []

@@ -374,6 +374,9 @@ class Executor:
         opaque = statement.effect.kind is StatementKind.OPAQUE or not statement.batchable
         if following is None or opaque or self.session.foreign_results or following.reads_diagnostics:
             return b""
+        if not self.session.autocommit:
+            # It would begin a transaction.
+            return b""
         effect = following.effect
         if effect.kind is StatementKind.DEFINITION and len(effect.objects) == 1 and not effect.replaces:
             return question(effect.objects[0])

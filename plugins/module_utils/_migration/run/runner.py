@@ -136,8 +136,6 @@ class StatementRunner:
         self.state = TxState()
         self.retried = 0
         self._xid = b""
-        # With autocommit off, a savepoint is the beginning of a transaction that the server does not call open yet.
-        self._savepoint = False
         # In a transaction of the file's something was run that is not proven.
         self._unproven = False
         # In the open transaction something was written that a rollback does not undo. A deadlock ends it.
@@ -155,7 +153,7 @@ class StatementRunner:
         """
         recorder, session, facts = self._recorder, self._session, sending.facts
         history = recorder.history is not None
-        inside = session.in_transaction or self._savepoint
+        inside = session.in_transaction or session.has_savepoint
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
         open_before = Open(inside, self._wrote, self._unproven, self._called)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
@@ -169,7 +167,7 @@ class StatementRunner:
         self._called = session.in_transaction and (self._called or facts.kind is StatementKind.OPAQUE)
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
         ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
-        self._savepoint = set_now or (self._savepoint and not ended)
+        session.has_savepoint = set_now or (session.has_savepoint and not ended)
         # In the file's own transaction savepoints count, too, and SET autocommit = 1, which ends it.
         of_transaction = of_users or (self.state.owner is Owner.USER and session.in_transaction)
         recorder.answered(
@@ -346,7 +344,7 @@ class StatementRunner:
     def _is_over(self) -> None:
         """No transaction is open any more, nor any lock of the file's."""
         self.state = TxState(Owner.NONE if self._session.autocommit else Owner.USER)
-        self._savepoint = self._unproven = self._wrote = self._called = False
+        self._session.has_savepoint = self._unproven = self._wrote = self._called = False
 
     def _unrecorded(self, error: ServerError) -> RecordingFailed:
         if not error.lost:
