@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple, Optional
 
@@ -54,6 +55,11 @@ _FLOATING = (4, 5)
 
 # Ends the user's text, also one that ends in a comment.
 _SEPARATOR = "\n;"
+
+
+@lru_cache(maxsize=64)
+def _modes(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(",")))
 
 
 class Packet(NamedTuple):
@@ -126,7 +132,7 @@ class Session:
     @property
     def sql_modes(self) -> frozenset[str]:
         """The session's sql_mode."""
-        return frozenset(filter(None, self._state.variables["sql_mode"].split(",")))
+        return _modes(self._state.variables["sql_mode"])
 
     @property
     def character_set_client(self) -> str:

@@ -119,7 +119,7 @@ def test_rows_share_a_transaction_with_their_record() -> None:
     assert house.packets[-1] == ["guard", START, *ENTRY, COMMIT, START, ROWS]
     assert house.runner.state == TxState(Owner.RECORDER)
     house.run(OTHER, 2, proven=True, batchable=False)
-    assert house.packets[-1] == ["guard", "update 1 1/1", COMMIT, START, OTHER]
+    assert house.packets[-1] == ["update 1 1/1", COMMIT, START, OTHER]
     assert house.recorder.committed.done == 1
     house.run(ROWS, 3, proven=True)
     assert house.packets[-1] == ["guard", "update 1 2/2", COMMIT, START, ROWS, "update 1 3/3", COMMIT]

@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections import deque
+from functools import lru_cache
 from typing import BinaryIO, Optional
 
 from ..._core.errors import Error
@@ -164,12 +165,17 @@ def _variables(text: bytes) -> Optional[frozenset[bytes]]:
 
 def dialect_of(session: Session) -> Dialect:
     """Return how the session's server reads a text now."""
-    modes = session.sql_modes
+    return _dialect(session.mariadb, session.version, session.sql_modes, session.character_set_client)
+
+
+# It is asked for with every statement.
+@lru_cache(maxsize=64)
+def _dialect(mariadb: bool, version: int, modes: frozenset[str], character_set: str) -> Dialect:
     return Dialect(
-        mariadb=session.mariadb,
-        version=session.version,
+        mariadb=mariadb,
+        version=version,
         backslash_escapes="NO_BACKSLASH_ESCAPES" not in modes,
         ansi_quotes="ANSI_QUOTES" in modes,
-        oracle=session.mariadb and "ORACLE" in modes,
-        character_set=session.character_set_client,
+        oracle=mariadb and "ORACLE" in modes,
+        character_set=character_set,
     )

@@ -178,11 +178,12 @@ class AttemptRecorder:
             self._wait_for_state(State(step.leads_to, True))
         self._number += 1
 
-    def send(self, plan: PacketPlan, digest: str, in_flight: Optional[InFlightStatement]) -> Sent:
+    def send(self, plan: PacketPlan, digest: str, in_flight: Optional[InFlightStatement], guarded: bool = True) -> Sent:
         """Return what of ours goes with a statement in its packet.
 
         :param digest: of the statement.
         :param in_flight: what has begun once the packet is sent, if the plan records that.
+        :param guarded: a statement since the last guard may have let the lock go.
         """
         self._expect(Phase.OPEN)
         self.phase = Phase.SENDING
@@ -191,8 +192,7 @@ class AttemptRecorder:
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
         after = self._render(plan.after, [], done, None, self._stored or Act.RECORD in plan.before)
-        if self._lock is not None and Act.RECORD in plan.before:
-            # Only behind a statement that is proven, which cannot let the lock go, is anything written without it.
+        if self._lock is not None and guarded and Act.RECORD in plan.before:
             before = [self._lock.guard, *before]
         self._sent = Sent(plan, digest, begun, before, after)
         return self._sent

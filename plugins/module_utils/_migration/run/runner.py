@@ -142,6 +142,8 @@ class StatementRunner:
         self._wrote = False
         # A call was run that may have committed, and opened it anew.
         self._called = False
+        # A statement since the last guard may have let the lock go.
+        self._unguarded = True
 
     def run(self, sending: Sending) -> Rows:
         """Run a statement.
@@ -162,6 +164,9 @@ class StatementRunner:
         if facts.kind is StatementKind.XA and facts.verb in (b"START", b"BEGIN"):
             self._xid = _XID.sub(b"", sending.statement.statement.text)
         self.state = transaction.after(self.state, facts, self._answer())
+        self._unguarded = (self._unguarded and Act.RECORD not in plan.before) or not (
+            history and _keeps_lock(sending.statement, facts)
+        )
         self._unproven = self._unproven and session.in_transaction
         self._wrote = session.in_transaction and session.wrote_nontransactional
         self._called = session.in_transaction and (self._called or facts.kind is StatementKind.OPAQUE)
@@ -185,7 +190,7 @@ class StatementRunner:
     def _send(self, sending: Sending, plan: PacketPlan, open_before: Open) -> Rows:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
-        sent = self._recorder.send(plan, statement.digest, sending.in_flight)
+        sent = self._recorder.send(plan, statement.digest, sending.in_flight, self._unguarded)
         text = statement.statement.text + statement.statement.suffix
         packet = Packet(text, sent.before, sent.after, sending.ask, sending.meanwhile, facts.observed)
         left = self._retries if self._may_be_repeated(facts) else 0
@@ -463,3 +468,12 @@ class StatementRunner:
             last = statements()
             if last:
                 self._execute_guarded([*([self._lock.guard] if self._lock is not None else []), *last])
+
+
+def _keeps_lock(statement: ClassifiedStatement, facts: Facts) -> bool:
+    """Tell whether a statement cannot let go of the lock: nothing in it calls what could."""
+    effect = statement.effect
+    if facts.kind is StatementKind.DEFINITION:
+        tables = all(thing.sort == "TABLE" for thing in effect.objects)
+        return effect.plain and tables and not effect.names and b"release_" not in statement.resolved_text.lower()
+    return facts.proven
