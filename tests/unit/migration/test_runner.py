@@ -113,6 +113,31 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 # What is sent.
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "guarded"),
+    [
+        (ROWS, {"proven": True}, False),
+        ("SET @a = 1", {"proven": True}, False),
+        ("CREATE TABLE c (i INT)", {}, False),
+        ("ALTER TABLE a ADD b INT", {}, False),
+        (ROWS, {}, True),
+        (CALL, {}, True),
+        ("CREATE TABLE c AS SELECT i FROM v", {}, True),
+        ("CREATE TABLE c (i INT DEFAULT (Release_Lock('x')))", {}, True),
+        ("CREATE EVENT e ON SCHEDULE EVERY RELEASE_LOCK('x') DAY DO SELECT 1", {}, True),
+        ("CREATE VIEW v AS SELECT 1", {}, False),
+    ],
+)
+def test_the_lock_is_asked_for_behind_what_may_have_let_it_go(text: str, values: dict[str, Any], guarded: bool) -> None:
+    house = House(locked=True)
+    house.run("DROP TABLE a")
+    assert house.packets[-1][0] == "guard"
+    house.run(text, 2, **values)
+    assert house.packets[-1][0] != "guard"
+    house.run("DROP TABLE b", 3)
+    assert ("guard" in house.packets[-1]) is guarded
+
+
 def test_rows_share_a_transaction_with_their_record() -> None:
     house = House(locked=True)
     house.run(ROWS, proven=True, batchable=False)
@@ -122,7 +147,7 @@ def test_rows_share_a_transaction_with_their_record() -> None:
     assert house.packets[-1] == ["update 1 1/1", COMMIT, START, OTHER]
     assert house.recorder.committed.done == 1
     house.run(ROWS, 3, proven=True)
-    assert house.packets[-1] == ["guard", "update 1 2/2", COMMIT, START, ROWS, "update 1 3/3", COMMIT]
+    assert house.packets[-1] == ["update 1 2/2", COMMIT, START, ROWS, "update 1 3/3", COMMIT]
     assert house.runner.state == TxState(Owner.NONE)
     assert (house.recorder.reached.done, house.recorder.committed.done) == (3, 3)
 
