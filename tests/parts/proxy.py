@@ -76,7 +76,7 @@ class Proxy:
         """Lay a trap for the next connection, which springs when so many bytes have passed in one direction.
 
         :param way: ``up`` to the server, ``down`` to the client; or ``packets``: what is counted is not bytes then, but
-            whole packets of MySQL's protocol that have gone up, so that the server is at work on the last one.
+            whole packets of MySQL's protocol that have gone up, so that the server works on the last one.
         :param then: ``reset`` cuts the connection on both sides; ``close`` lets the server read all that has passed,
             and then see the end; ``hold`` forwards nothing until release() or cut().
         """

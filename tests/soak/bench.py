@@ -88,7 +88,7 @@ class Bench:
 
         :param passing: what passes when nothing happens, see Proxy.passed.
         """
-        # While the server is at work on a packet most can go wrong.
+        # While the server works on a packet most can go wrong.
         way = dice.choice(("packets", "packets", "up", "down"))
         offset = dice.randint(min(_GREETING[way], passing[way] - 1), passing[way])
         then = dice.choice(("reset", "close")) if fault == "connection" else "hold"

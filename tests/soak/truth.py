@@ -60,7 +60,7 @@ def connect(server: DatabaseServer, user: str | None = None, password: str | Non
 
 
 def settle(server: DatabaseServer) -> None:
-    """Wait until nobody else is at work on the schemas, and no event is due any more."""
+    """Wait until nobody else uses the schemas, and no event is due any more."""
     limit = time.monotonic() + _PATIENCE
     while True:
         others = server.query(f"SELECT id FROM information_schema.processlist WHERE db IN ('{SCHEMA}', '{OTHER}')")
