@@ -149,9 +149,11 @@ class Transactions:
         self.once = None
 
     def xa_move(self, name: str, before: str, after: str) -> None:
-        """XA END, XA PREPARE."""
-        if self.xa != (name, before):
+        """XA END, XA PREPARE: the state is looked at first, then the name."""
+        if self.xa is None or self.xa[1] != before:
             raise SqlError(1399, "XAER_RMFAIL")
+        if self.xa[0] != name:
+            raise SqlError(1397, "XAER_NOTA: Unknown XID")
         self.xa = name, after
         if after == "PREPARED":
             self.server.prepared[name] = list(self.undo)
@@ -163,24 +165,39 @@ class Transactions:
 
     def xa_end(self, name: str, keep: bool, one_phase: bool = False) -> None:
         """XA COMMIT, XA ROLLBACK."""
-        if self.xa is None:
-            if one_phase and self.in_transaction:
-                raise SqlError(1400 if self.server.mariadb else 1399, "XAER_OUTSIDE")
-            if name not in self.server.prepared or one_phase:
-                raise SqlError(1397, "XAER_NOTA: Unknown XID")
-            entries = self.server.prepared.pop(name)
-            if not keep:
-                for entry in reversed(entries):
-                    undo(entry)
+        if self.xa is None or self.xa[0] != name:
+            self._xa_end_another(name, keep, one_phase)
             return
-        state = "IDLE" if one_phase or not keep else "PREPARED"
-        if self.xa[0] != name or (self.xa[1] not in (state, "PREPARED") and keep) or self.xa[1] == "ACTIVE":
+        state = self.xa[1]
+        if one_phase and state == "PREPARED":
+            raise SqlError(1398, "XAER_INVAL: Invalid arguments")
+        if state == "ACTIVE" or (keep and state != ("IDLE" if one_phase else "PREPARED")):
             raise SqlError(1399, "XAER_RMFAIL")
         self.server.prepared.pop(name, None)
         self.xa = None
         if not keep:
             self.undo_to(0)
         self.close()
+
+    def _xa_end_another(self, name: str, keep: bool, one_phase: bool) -> None:
+        """End what is not this connection's transaction, which no other may be open for.
+
+        MariaDB looks at what the session is set to, also while nothing has been done; MySQL at what is open. MySQL ends
+        what is prepared in one phase, too.
+        """
+        if self.server.mariadb:
+            if self.xa is not None or self.explicit or not self.autocommit:
+                raise SqlError(1400, "XAER_OUTSIDE: Some work is done outside global transaction")
+            if one_phase:
+                raise SqlError(1398, "XAER_INVAL: Invalid arguments")
+        elif self.in_transaction:
+            raise SqlError(1399, "XAER_RMFAIL")
+        if name not in self.server.prepared:
+            raise SqlError(1397, "XAER_NOTA: Unknown XID")
+        entries = self.server.prepared.pop(name)
+        if not keep:
+            for entry in reversed(entries):
+                undo(entry)
 
     def refuse_if_busy(self) -> None:
         """Statements that neither write nor read are possible at any time; others not in an XA transaction's end."""
