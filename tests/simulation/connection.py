@@ -50,7 +50,8 @@ class Connection(Transactions):
         self.settings = {**_SETTINGS, "sql_mode": server.settings["sql_mode"]}
         self.settings["group_concat_max_len"] = 1 << 20 if server.mariadb else 1024
         self.statements: dict[str, str] = {}
-        self.row_count, self.last_insert_id = -1, 0
+        # That of the login, which both servers count as a statement.
+        self.row_count, self.last_insert_id = 0, 0
         self.environment: list[dict[str, Any]] = [{}]
         self._broken: Optional[Callable[[], None]] = None
 
