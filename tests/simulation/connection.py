@@ -113,18 +113,13 @@ class Connection(Transactions):
         self.refuse_if_busy()
         key = self.split(name)
         found = self.temporary.get(key) or self.server.find(key[0], "TABLE", key[1])
-        if self.locked is not None and key not in self.temporary and not self.inside and key[0] != "performance_schema":
-            how = self.locked.get(key)
-            if how is None:
-                raise SqlError(1100, f"Table '{key[1]}' was not locked with LOCK TABLES")
-            if write and how != "WRITE":
-                raise SqlError(1099, f"Table '{key[1]}' was locked with a READ lock and can't be updated")
+        self._refuse_unlocked(key, write)
         if found is None:
             raise SqlError(1146, f"Table '{key[0]}.{key[1]}' doesn't exist")
         if isinstance(found, Program):
             locked, self.locked = self.locked, None
             try:
-                return self.table(f"{found.schema}.{found.text}" if "." not in found.text else found.text, write)
+                return self.table(".".join(found.shows), write)
             finally:
                 self.locked = locked
         if write and key not in self.temporary and (self.level == "READ ONLY" or self.once == "READ ONLY"):
@@ -132,6 +127,22 @@ class Connection(Transactions):
         if found.transactional:
             self.registered = True
         return found
+
+    def _refuse_unlocked(self, key: tuple[str, str], write: bool) -> None:
+        """Refuse a table that LOCK TABLES has not locked, or not so."""
+        if self.locked is None or key in self.temporary or key[0] == "performance_schema":
+            return
+        how = self.locked.get(key)
+        if how is None:
+            raise SqlError(1100, f"Table '{key[1]}' was not locked with LOCK TABLES")
+        if write and how != "WRITE":
+            raise SqlError(1099, f"Table '{key[1]}' was locked with a READ lock and can't be updated")
+
+    def open_for(self, program: Program) -> None:
+        """Open what a trigger or a function writes, as servers do before they carry anything of the statement out."""
+        if self.locked is not None:
+            for key in program.written:
+                self._refuse_unlocked(key, write=True)
 
     def put(self, table: Table, rows: list[Any]) -> None:
         """Replace a table's rows: one row comes, goes, or becomes another."""
@@ -191,15 +202,28 @@ class Connection(Transactions):
         """LOCK TABLES."""
         self.commit_first()
         self.locked = None
-        found = {}
+        found: dict[tuple[str, str], str] = {}
         for name, how in tables.items():
             key = self.split(name)
-            table = self.server.find(key[0], "TABLE", key[1])
-            if table is None:
+            if self.server.find(key[0], "TABLE", key[1]) is None:
                 raise SqlError(1146, f"Table '{name}' doesn't exist")
-            found[key] = how
-            self.registered |= isinstance(table, Table) and table.transactional
+            self._lock_table(key, how, found)
         self.locked = found
+
+    def _lock_table(self, key: tuple[str, str], how: str, found: dict[tuple[str, str], str]) -> None:
+        """Lock a table, and what a view shows and triggers write that are there now."""
+        table = self.server.find(key[0], "TABLE", key[1])
+        if table is None or found.get(key) in (how, "WRITE"):
+            return
+        found[key] = how
+        if isinstance(table, Program):
+            self._lock_table(table.shows, how, found)
+            return
+        self.registered |= table.transactional
+        if how == "WRITE":
+            for trigger in self.server.triggers(table):
+                for written in trigger.written:
+                    self._lock_table(written, how, found)
 
     def unlock_tables(self) -> None:
         """UNLOCK TABLES; commits if there were any."""

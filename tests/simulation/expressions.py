@@ -116,6 +116,7 @@ def _call(connection: Connection, name: str, arguments: list[Any]) -> Any:
     function = connection.server.find(schema, "FUNCTION", plain)
     if function is None:
         raise SqlError(1305, f"FUNCTION {schema}.{name} does not exist")
+    connection.open_for(function)
     # Its last argument is what it returns.
     run_inside(connection, function.text, dict(zip(function.parameters, arguments)))
     return arguments[-1] if arguments else None

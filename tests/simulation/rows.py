@@ -22,6 +22,8 @@ Operation = Callable[["Connection"], Rows]
 
 def insert_rows(connection: Connection, table: Table, values: list[Any]) -> None:
     """Add rows one by one, and run what the table's triggers say for each."""
+    for trigger in connection.server.triggers(table):
+        connection.open_for(trigger)
     for value in values:
         connection.put(table, [*table.rows, value])
         for trigger in connection.server.triggers(table):

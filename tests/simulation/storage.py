@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
@@ -14,6 +15,7 @@ OTHER = "other"
 # The connection of somebody else, who holds a lock.
 STRANGER = 1
 Key = tuple[str, str, str]
+_WRITES = re.compile(r"INSERT INTO ([\w.`$]+)", re.IGNORECASE)
 
 
 class SqlError(Exception):
@@ -78,6 +80,20 @@ class Program:
     ) -> None:
         self.schema, self.sort, self.name, self.text = schema, sort, name, text
         self.on, self.parameters = on, tuple(parameters)
+
+    @property
+    def shows(self) -> tuple[str, str]:
+        """The table that a view shows: its schema, and its name."""
+        return self._key(self.text)
+
+    @property
+    def written(self) -> list[tuple[str, str]]:
+        """The tables that a body writes."""
+        return [self._key(name) for name in _WRITES.findall(self.text)]
+
+    def _key(self, name: str) -> tuple[str, str]:
+        schema, _dot, plain = name.replace("`", "").rpartition(".")
+        return schema or self.schema, plain
 
     def definition(self) -> str:
         """Return what SHOW CREATE says."""
