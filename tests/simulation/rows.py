@@ -108,7 +108,6 @@ def select(match: re.Match[str]) -> Operation:
     variables = [name.strip().lstrip("@").lower() for name in match[2].split(",")] if match[2] else None
 
     def run(connection: Connection) -> Rows:
-        connection.refuse_if_busy()
         found = [value(connection) for value in values]
         connection.row_count = -1
         if variables is None:
