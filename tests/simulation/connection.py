@@ -99,10 +99,12 @@ class Connection(Transactions):
         schema, _dot, plain = name.replace("`", "").rpartition(".")
         return schema or self.schema, plain
 
-    def exists(self, name: str) -> None:
-        """Refuse a table that is not there."""
+    def open_to_prepare(self, name: str, there: bool) -> None:
+        """Refuse a table that is not there if it must be, or that LOCK TABLES has not locked in any way."""
+        self.refuse_if_busy()
         key = self.split(name)
-        if key not in self.temporary and self.server.find(key[0], "TABLE", key[1]) is None:
+        self._refuse_unlocked(key, write=False)
+        if there and key not in self.temporary and self.server.find(key[0], "TABLE", key[1]) is None:
             raise SqlError(1146, f"Table '{key[0]}.{key[1]}' doesn't exist")
 
     def table(self, name: str, write: bool) -> Table:
@@ -174,17 +176,12 @@ class Connection(Transactions):
         if self.text and (table is None or self._is_lasting(table)):
             self.server.lasting[self.text] = self.server.lasting.get(self.text, 0) + 1
 
-    def define(self, change: Callable[[], None], *tables: str, broken: Optional[Callable[[], None]] = None) -> None:
+    def define(self, change: Callable[[], None], broken: Optional[Callable[[], None]] = None) -> None:
         """Carry DDL out, which commits before it does anything.
 
-        :param tables: those that LOCK TABLES must have locked.
         :param broken: what is left when a server without atomic DDL dies in the middle.
         """
         self.commit_first()
-        if self.locked is not None:
-            for name in tables:
-                if self.locked.get(self.split(name)) != "WRITE":
-                    raise SqlError(1100, f"Table '{name}' was not locked with LOCK TABLES")
         self._broken = broken
         self.server.point("define", self)
         self._broken = None
@@ -192,6 +189,30 @@ class Connection(Transactions):
         self.once = None
         self.row_count = 0
         self.lasts()
+
+    def open_to_define(self, *tables: str) -> None:
+        """Commit, and then refuse what LOCK TABLES has not locked, which comes before what else is wrong."""
+        self.commit_first()
+        for name in tables:
+            self._refuse_unlocked(self.split(name), write=True)
+
+    def refuse_under_lock(self) -> None:
+        """Commit, and then refuse what cannot be done under LOCK TABLES at all."""
+        self.commit_first()
+        if self.locked is not None:
+            raise SqlError(1192, "Can't execute the given command because you have active locked tables")
+
+    def lock_goes(self, schema: str, name: str) -> None:
+        """A locked table is no more; with the last one LOCK TABLES holds no longer."""
+        if self.locked is not None and self.locked.pop((schema, name), None) is not None and not self.locked:
+            self.locked = None
+
+    def lock_moves(self, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """A locked table has another name: MySQL's lock goes with it, MariaDB's is lost, and the others still hold."""
+        if self.locked is not None and old in self.locked:
+            how = self.locked.pop(old)
+            if not self.server.mariadb:
+                self.locked[new] = how
 
     def dies_inside(self) -> None:
         """The server dies in the middle of a definition; without atomic DDL something is left of it."""

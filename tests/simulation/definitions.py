@@ -51,16 +51,15 @@ def _create_table(match: re.Match[str]) -> Operation:
             connection.registered |= not server.mariadb and table.transactional
             connection.row_count = 0
             return None
-        connection.refuse_if_busy()
+        connection.open_to_define(name)
         old = server.find(schema, "TABLE", plain)
         if old is not None and not replace:
-            connection.commit_first()
             if softly:
                 return None
             raise SqlError(1050, f"Table '{plain}' already exists")
         if source:
             table.rows = list(connection.table(source, write=False).rows)
-        connection.define(lambda: server.add(table), *([] if connection.locked is None else [name]))
+        connection.define(lambda: server.add(table))
         return None
 
     return run
@@ -81,20 +80,21 @@ def _drop_table(match: re.Match[str]) -> Operation:
             if softly:
                 return None
             raise SqlError(1051, f"Unknown table '{names[0]}'")
+        connection.open_to_define(*names)
         missing = [key for key in keys if server.find(key[0], "TABLE", key[1]) is None]
         if missing and not softly and (not server.mariadb or len(keys) == len(missing)):
-            connection.commit_first()
             raise SqlError(1051, f"Unknown table '{missing[0][1]}'")
         there = [key for key in keys if key not in missing]
 
         def drop(count: int) -> None:
             for schema, plain in there[:count]:
                 del server.objects[schema, "TABLE", plain]
+                connection.lock_goes(schema, plain)
                 for trigger in [thing for thing in server.of("TRIGGER", schema) if thing.on == plain]:
                     del server.objects[schema, "TRIGGER", trigger.name]
 
         broken = (lambda: drop(1)) if server.mariadb and len(there) > 1 else None
-        connection.define(lambda: drop(len(there)), *names, broken=broken)
+        connection.define(lambda: drop(len(there)), broken=broken)
         if missing and not softly:
             raise SqlError(1051, f"Unknown table '{missing[0][1]}'")
         return None
@@ -108,13 +108,8 @@ def _alter(match: re.Match[str]) -> Operation:
     def run(connection: Connection) -> Rows:
         server = connection.server
         schema, plain = connection.split(name)
-        if connection.locked is not None and (schema, plain) not in connection.locked:
-            raise SqlError(1100, f"Table '{plain}' was not locked with LOCK TABLES")
-        try:
-            table = existing(connection, name)
-        except SqlError:
-            connection.commit_first()
-            raise
+        connection.open_to_define(name)
+        table = existing(connection, name)
 
         def apply() -> None:
             server.last_identity += 1
@@ -129,16 +124,16 @@ def _alter(match: re.Match[str]) -> Operation:
                 del server.objects[schema, "TABLE", plain]
                 table.name = found[1]
                 server.objects[schema, "TABLE", table.name] = table
+                connection.lock_moves((schema, plain), (schema, table.name))
 
         found = re.fullmatch(r"ADD (?:COLUMN|INDEX) (\w+).*", change)
         if found and found[1] in (*table.columns, *table.indexes):
-            connection.commit_first()
             raise SqlError(1060, f"Duplicate column name '{found[1]}'")
 
         def gone() -> None:
             server.objects.pop((schema, "TABLE", plain), None)
 
-        connection.define(apply, name, broken=gone)
+        connection.define(apply, broken=gone)
         return None
 
     return run
@@ -160,10 +155,12 @@ def _rename(match: re.Match[str]) -> Operation:
 
     def run(connection: Connection) -> Rows:
         server = connection.server
+        if server.mariadb:
+            connection.refuse_under_lock()
+        connection.open_to_define(*(old for old, _new in pairs[:2]))
         known = {(key[0], key[2]): thing for key, thing in server.objects.items() if key[1] == "TABLE"}
         for old, new in pairs:
             if connection.split(old) not in known:
-                connection.commit_first()
                 raise SqlError(1146, f"Table '{old}' doesn't exist")
             known[connection.split(new)] = known.pop(connection.split(old))
 
@@ -174,8 +171,10 @@ def _rename(match: re.Match[str]) -> Operation:
                 if thing.name != plain and isinstance(thing, Table):
                     thing.name = plain
                 server.objects[schema, "TABLE", plain] = thing
+            for old, new in pairs:
+                connection.lock_moves(connection.split(old), connection.split(new))
 
-        connection.define(apply, *(old for old, _new in pairs[:2]))
+        connection.define(apply)
         return None
 
     return run
@@ -183,13 +182,14 @@ def _rename(match: re.Match[str]) -> Operation:
 
 def _truncate(match: re.Match[str]) -> Operation:
     def run(connection: Connection) -> Rows:
+        connection.open_to_define(match[1])
         table = existing(connection, match[1])
 
         def apply() -> None:
             connection.server.last_identity += 1
             table.rows, table.identity = [], connection.server.last_identity
 
-        connection.define(apply, match[1])
+        connection.define(apply)
         return None
 
     return run

@@ -21,6 +21,14 @@ Rows = Optional[list[tuple[Any, ...]]]
 Operation = Callable[["Connection"], Rows]
 
 
+def _open(connection: Connection, sort: str, *tables: str) -> None:
+    """Refuse what LOCK TABLES does not let: a trigger's table must be locked, and nothing else can be defined."""
+    if sort == "TRIGGER":
+        connection.open_to_define(*tables)
+    else:
+        connection.refuse_under_lock()
+
+
 def _create_program(match: re.Match[str]) -> Operation:
     replace, sort, softly, name, rest = match.groups()
     sort = sort.upper()
@@ -39,8 +47,8 @@ def _create_program(match: re.Match[str]) -> Operation:
     def run(connection: Connection) -> Rows:
         schema, plain = connection.split(name)
         kind = "TABLE" if sort == "VIEW" else sort
+        _open(connection, sort, f"{schema}.{on}")
         if connection.server.find(schema, kind, plain) is not None and not replace:
-            connection.commit_first()
             if softly:
                 return None
             raise SqlError(1304, f"{sort} {plain} already exists")
@@ -59,8 +67,9 @@ def _drop_program(match: re.Match[str]) -> Operation:
 
     def run(connection: Connection) -> Rows:
         schema, plain = connection.split(name)
-        if connection.server.find(schema, kind, plain) is None:
-            connection.commit_first()
+        found = connection.server.find(schema, kind, plain)
+        _open(connection, sort, *([] if found is None else [f"{schema}.{found.on}"]))
+        if found is None:
             if softly:
                 return None
             raise SqlError(1305 if sort != "TRIGGER" else 1360, f"{sort} {plain} does not exist")

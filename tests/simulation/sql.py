@@ -159,13 +159,15 @@ def _prepare(match: re.Match[str]) -> Operation:
     name, text = match[1].strip("`").lower(), expression(match[2])
 
     def run(connection: Connection) -> Rows:
+        # The one that had the name is gone, also if this one is refused.
+        connection.statements.pop(name, None)
         found = text(connection)
         if not found:
             raise SqlError(1064, "You have an error in your SQL syntax near 'NULL'")
         compile_statement(str(found))
-        target = re.match(r"INSERT INTO (\S+)", str(found))
+        target = re.match(r"(INSERT INTO|CREATE TABLE) (\S+)", str(found))
         if target is not None:
-            connection.exists(target[1])
+            connection.open_to_prepare(target[2], there=target[1].startswith("INSERT"))
         connection.statements[name] = str(found)
         connection.row_count = 0
         return None
