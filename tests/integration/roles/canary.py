@@ -321,7 +321,7 @@ def _fail_to_migrate(canary: Canary, stack: contextlib.ExitStack) -> None:
     nothing = {"password": "nothing"}
     fails("no_field", "fields maps password to nothing", migrate_secret_id=keys, migrate_secret_fields=nothing)
     fails("refused", "Access denied for user")
-    fails("locked", "its lock was not free within 1 s", migrate_lock_timeout=1)
+    fails("locked", "it was not free within 1 s", migrate_lock_timeout=1)
     lock = stack.enter_context(server.connect())
     name = lock_name(canary.hosts["locked"]["schema"], "schema_migrations")
     lock.cursor().execute("SELECT GET_LOCK(%s, 0)", (name,))
