@@ -247,6 +247,39 @@ def test_a_temporary_table_goes_with_its_session_but_hides_no_table_that_stays(s
     assert not tables.proven(effect(session, "INSERT INTO m VALUES (1)"))
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["CREATE TABLE new (i INT)"], True),
+        (["CREATE TABLE new (i INT)", "ALTER TABLE new ADD j INT", "CREATE INDEX x ON new (i)"], True),
+        (["CREATE TABLE new (i INT) COMMENT '\n) ENGINE=InnoDB'"], True),
+        (["CREATE TABLE new (i INT COMMENT '\n) ENGINE=InnoDB') ENGINE=MyISAM"], False),
+        (["CREATE TABLE new (i INT) ENGINE=MyISAM"], False),
+        (["CREATE TABLE new (i INT)", "ALTER TABLE new ENGINE=MyISAM"], False),
+        (["CREATE TABLE new (i INT)", "CREATE TRIGGER g BEFORE INSERT ON new FOR EACH ROW SET @a = f()"], False),
+        (["CREATE TABLE new (i INT)", "DROP TABLE new", "CREATE VIEW new AS SELECT * FROM m"], False),
+        (["CREATE TABLE new (i INT)", "CREATE TEMPORARY TABLE new (i INT) ENGINE=MyISAM"], True),
+        (["CREATE TABLE new (i INT)", "RENAME TABLE new TO newer, m TO new"], False),
+        (["CREATE TABLE new (i INT)", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'"], True),
+    ],
+)
+def test_of_a_new_table_less_is_to_be_asked(session: Session, texts: list[str], expected: bool) -> None:
+    tables = TransactionalTables(session)
+    for text in texts:
+        session.execute(text.encode())
+        tables.passed(effect(session, text), text.startswith(("CREATE TABLE", "CREATE VIEW")))
+    assert tables.proven(effect(session, "INSERT INTO new (i) VALUES (1)")) is expected
+
+
+def test_a_sequence_that_looks_like_a_table_is_none(session: Session) -> None:
+    if not session.mariadb:
+        pytest.skip("only MariaDB has sequences")
+    tables = TransactionalTables(session)
+    session.execute(b"CREATE SEQUENCE new")
+    tables.passed(effect(session, "CREATE TABLE new (i INT) SEQUENCE=1"), True)
+    assert not tables.proven(effect(session, "INSERT INTO new VALUES (1, 1, 9, 1, 1, 1, 0, 0)"))
+
+
 def test_a_change_of_the_tables_is_seen(session: Session) -> None:
     tables = TransactionalTables(session)
     insert = effect(session, "INSERT INTO a VALUES (1)")

@@ -269,3 +269,63 @@ def test_a_temporary_table_may_have_been_dropped_unseen() -> None:
         tables.passed(effect(f"CREATE TEMPORARY TABLE {name} (i INT)"))
     assert tables.proven(effect("INSERT INTO a VALUES (1)"))
     assert not tables.proven(effect("INSERT INTO m VALUES (1)"))
+
+
+class Shower(Server):
+    """A server that answers SHOW CREATE TABLE with a text, or refuses it."""
+
+    def __init__(self, text: bytes | None) -> None:
+        super().__init__()
+        self.text = text
+
+    def answer(self, question: bytes) -> Any:
+        if not question.startswith(b"SHOW CREATE TABLE "):
+            return super().answer(question)
+        return [(b"t", self.text)] if self.text is not None else ServerError(1142, "denied", "asking")
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (b"CREATE TABLE `a` (\n  `i` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4", 1),
+        (b"CREATE TABLE `a` (\n  `i` int\n) ENGINE=MyISAM", 2),
+        (b"CREATE TABLE `a` (\n  `i` int COMMENT 'ENGINE='\n) ENGINE=InnoDB", 2),
+        (b"CREATE TABLE `a` (\n  `i` int\n) ENGINE=InnoDB SEQUENCE=1", 2),
+        (b"CREATE TEMPORARY TABLE `a` (\n  `i` int\n) ENGINE=InnoDB", 2),
+        (None, 2),
+    ],
+)
+def test_what_a_new_table_is_its_definition_tells_and_otherwise_the_dictionary(text: bytes | None, asked: int) -> None:
+    server = Shower(text)
+    tables = TransactionalTables(server)  # type: ignore[arg-type]
+    tables.passed(effect("CREATE TABLE a (i INT)"), new=True)
+    assert tables.proven(effect("INSERT INTO a VALUES (1)"))
+    assert server.questions[0] == b"SHOW CREATE TABLE `here`.`a`"
+    assert len(server.questions) == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("ALTER TABLE a ADD j INT", True),
+        ("ALTER TABLE a RENAME TO b", False),
+        ("RENAME TABLE a TO b", False),
+        ("DROP TABLE a", False),
+        ("CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @a = 1", False),
+        ("CALL p()", False),
+        ("INSERT INTO b SELECT f()", False),
+    ],
+)
+def test_a_new_table_is_new_until_it_may_have_got_a_trigger(text: str, short: bool) -> None:
+    tables = TransactionalTables(Server())  # type: ignore[arg-type]
+    tables.passed(effect("CREATE TABLE a (i INT)"), new=True)
+    tables.passed(effect(text))
+    assert tables.question(effect("INSERT INTO a VALUES (1)")).startswith(b"SHOW CREATE TABLE ") is short
+
+
+def test_where_the_definition_has_no_engine_the_dictionary_is_asked() -> None:
+    server = Server()
+    server.sql_modes = frozenset({"NO_TABLE_OPTIONS"})
+    tables = TransactionalTables(server)  # type: ignore[arg-type]
+    tables.passed(effect("CREATE TABLE a (i INT)"), new=True)
+    assert b"information_schema" in tables.question(effect("INSERT INTO a VALUES (1)"))

@@ -15,10 +15,12 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from ..._mysql.session import Answer, ServerError, Session
+from ..._mysql.statements import identifier
 from ..files.reader import dialect_of
 from .effect import Effect, Object, StatementKind
 from .rows import parts_of
 
+_SHOW = b"SHOW CREATE TABLE "
 _ENGINES = "'InnoDB', 'ROCKSDB'"
 # Views of the server's own, which call nothing of a user's.
 _OWN = ("information_schema", "performance_schema")
@@ -40,6 +42,10 @@ _CODECS = {
 }
 _QUOTED = rb"`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|[^`\"\s.]+"
 _GRANT = re.compile(rb"(GRANT|REVOKE) (.+?) ON (" + _QUOTED + rb")\.(" + _QUOTED + rb") (?:TO|FROM) ", re.DOTALL)
+
+
+# Where SHOW CREATE TABLE has a table's engine.
+_ENGINE = re.compile(rb"CREATE TABLE .*\n\) ENGINE=(?:InnoDB|ROCKSDB)\b", re.DOTALL)
 
 
 class _Name(NamedTuple):
@@ -66,6 +72,8 @@ class TransactionalTables:
         self._facts: dict[_Name, _Fact] = {}
         self._grants: Optional[_Grants] = None
         self._temporary: set[tuple[str, str]] = set()
+        # Tables that were not there before this run created them: they have no triggers.
+        self._new: set[tuple[str, str]] = set()
         self._asked: tuple[Optional[Effect], list[_Name]] = (None, [])
 
     def proven(self, effect: Effect) -> bool:
@@ -78,9 +86,14 @@ class TransactionalTables:
         names = self._names(effect)
         if names is None:
             return False
-        question = self.question(effect)
-        if question:
-            self.learn(effect, self._session.rows(question))
+        while True:
+            question = self.question(effect)
+            if not question:
+                break
+            answer = self._session.rows(question)
+            self.learn(effect, answer)
+            if isinstance(answer, ServerError) and not question.startswith(_SHOW):
+                break
         found = [(name, self._facts.get(name)) for name in names]
         if not all(fact is not None and self._is_good(name, fact) for name, fact in found):
             return False
@@ -98,6 +111,10 @@ class TransactionalTables:
         self._asked = (effect, unknown)
         if not unknown:
             return b""
+        if len(unknown) == 1 and self._is_new(unknown[0]):
+            # Much faster than the dictionary.
+            schema, table, _written = unknown[0]
+            return _SHOW + f"{identifier(schema)}.{identifier(table)}".encode()
         # A migration may have set sql_select_limit, which holds for questions without a limit of their own.
         parts = [part for number, name in enumerate(unknown) for part in _parts(number, name)]
         return (" UNION ALL ".join(parts) + " LIMIT 9223372036854775807").encode()
@@ -105,7 +122,16 @@ class TransactionalTables:
     def learn(self, effect: Effect, answer: Answer) -> None:
         """Take in the answer to the question that was last made, which was about this statement."""
         asked, names = self._asked
-        if asked is not effect or isinstance(answer, ServerError):
+        if asked is not effect:
+            return
+        if len(names) == 1 and self._is_new(names[0]):
+            if _shows_transactional(answer):
+                self._facts[names[0]] = _Fact(there=True, base=True, transactional=True)
+            else:
+                # The dictionary knows more.
+                self._new -= {_key(*names[0][:2])}
+            return
+        if isinstance(answer, ServerError):
             return
         # In UTF-16 there would be zeros between.
         rows = [tuple((value or b"").replace(b"\0", b"") for value in row) for row in answer]
@@ -143,7 +169,12 @@ class TransactionalTables:
         return [name for name in dict.fromkeys(found) if name.written or name.schema.lower() not in _OWN]
 
     def _is_temporary(self, name: _Name) -> bool:
-        return (name.schema.casefold(), name.table.casefold()) in self._temporary
+        return _key(name.schema, name.table) in self._temporary
+
+    def _is_new(self, name: _Name) -> bool:
+        # What a sql_mode leaves out, and how a session writes a name, are not worth the trouble.
+        plain = name.table.isascii() and name.schema.isascii() and "NO_TABLE_OPTIONS" not in self._session.sql_modes
+        return plain and name.written and _key(name.schema, name.table) in self._new
 
     def _resolve(self, text: bytes) -> Optional[list[str]]:
         """Return a name's parts, the schema first; None if they cannot be read, or there is no schema."""
@@ -167,23 +198,36 @@ class TransactionalTables:
             self._grants = _Grants([] if isinstance(answer, ServerError) else (row[0] for row in answer))
         return self._grants.show_triggers(name.schema, name.table)
 
-    def passed(self, effect: Effect) -> None:
-        """Take note of a statement that has been run; what it may have changed is asked for again."""
+    def passed(self, effect: Effect, new: bool = False) -> None:
+        """Take note of a statement that has been run; what it may have changed is asked for again.
+
+        :param new: it has created a table that was not there before.
+        """
         if effect.verb == b"CREATE TEMPORARY":
             self._temporary |= self._keys(effect.objects)
         elif effect.kind is StatementKind.DEFINITION and all(thing.sort == "TABLE" for thing in effect.objects):
             self._forget(effect)
+            if new:
+                self._new |= self._keys(effect.objects)
         elif effect.kind is StatementKind.DATA and effect.verb == b"DROP":
             self._temporary -= self._keys(effect.objects)
         elif effect.kind in (StatementKind.DEFINITION, StatementKind.DATA):
             if not effect.plain or effect.kind is StatementKind.DEFINITION:
-                self._facts.clear()
+                self._forget_all()
         elif effect.kind in (StatementKind.OPAQUE, StatementKind.REPEATABLE) or b"role" in effect.sets:
-            self._facts.clear()
+            self._forget_all()
             self._grants = None
+
+    def _forget_all(self) -> None:
+        self._facts.clear()
+        self._new.clear()
 
     def _forget(self, effect: Effect) -> None:
         keys = self._keys(effect.objects)
+        if len(keys) != len(effect.objects):
+            self._new.clear()
+        elif effect.verb != b"ALTER" or len(keys) > 1:
+            self._new -= keys
         if effect.verb == b"DROP":
             self._temporary -= keys
         elif keys & self._temporary:
@@ -197,7 +241,20 @@ class TransactionalTables:
 
     def _keys(self, objects: Iterable[Object]) -> set[tuple[str, str]]:
         names = [self._resolve(thing.name) for thing in objects]
-        return {(name[0].casefold(), name[1].casefold()) for name in names if name is not None}
+        return {_key(name[0], name[1]) for name in names if name is not None}
+
+
+def _key(schema: str, table: str) -> tuple[str, str]:
+    return schema.casefold(), table.casefold()
+
+
+def _shows_transactional(answer: Answer) -> bool:
+    """Tell whether SHOW CREATE TABLE shows a table, that is not temporary, of a transactional engine."""
+    if isinstance(answer, ServerError) or len(answer) != 1 or len(answer[0]) != 2:
+        return False
+    text = (answer[0][1] or b"").replace(b"\0", b"")
+    # A comment may say the same, and what looks like a table may be a sequence.
+    return text.count(b"ENGINE=") == 1 and b"SEQUENCE=" not in text and _ENGINE.match(text) is not None
 
 
 def _parts(number: int, name: _Name) -> list[str]:
