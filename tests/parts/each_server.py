@@ -57,9 +57,9 @@ def main(options: Sequence[str]) -> int:
         print(f"===== {name}", flush=True)
         outcomes[name] = test(name, options)
     print("===== What the engine's tests did on each server")
-    for name, (_, text) in outcomes.items():
+    for name, (_well, text) in outcomes.items():
         print(f"{name:12} {text}")
-    return sum(not well for well, _ in outcomes.values())
+    return sum(not well for well, _text in outcomes.values())
 
 
 if __name__ == "__main__":

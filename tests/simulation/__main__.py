@@ -86,7 +86,7 @@ def main(runs: int, seed: int, processes: int = 2) -> int:
     done, began = 0, time.monotonic()
     with shared_folder(), multiprocessing.get_context("fork").Pool(min(processes, os.cpu_count() or 1)) as pool:
         chunks = _chunks(seed * 1_000_000_000)
-        waiting = [pool.apply_async(play, (next(chunks),)) for _ in range(2 * processes)]
+        waiting = [pool.apply_async(play, (next(chunks),)) for _process in range(2 * processes)]
         while done < runs and waiting:
             found = waiting.pop(0).get()
             done += found.runs

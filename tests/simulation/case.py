@@ -98,7 +98,7 @@ def make(seed: int) -> Case:
     work = Work(dice, mariadb, dice.choice([1, 2, 2, 4]))
     files = tuple(work.files(dice.choice([1, 1, 2, 3]), downs=dice.random() < 0.2))
     most = _BESIDES + _EACH * sum(len(file.items) for file in files)
-    faults = tuple(_fault(dice, most) for _ in range(dice.choice([0, 1, 1, 1, 2, 2, 3])))
+    faults = tuple(_fault(dice, most) for _number in range(dice.choice([0, 1, 1, 1, 2, 2, 3])))
     thief = dice.choice(["holds", "writes"]) if dice.random() < 0.15 else ""
     event = dice.choice(["migrate", "state lost", "state old"]) if dice.random() < 0.15 else ""
     tracks, corrects, waits = dice.random() < 0.8, dice.random() < 0.3, dice.random() < 0.2

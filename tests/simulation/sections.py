@@ -55,7 +55,7 @@ class Sections:
     def _inside(self, section: int, savepoints: bool = True) -> list[Item]:
         """Statements in a transaction."""
         found = []
-        for _ in range(self._dice.randint(1, 4)):
+        for _number in range(self._dice.randint(1, 4)):
             kind = self._dice.randrange(10)
             kind = 0 if kind == 8 and not savepoints else kind
             if kind < 6:
@@ -94,7 +94,7 @@ class Sections:
     def _locked(self) -> list[Item]:
         section, tables = self._new_section(), self._dice.sample([*self._tables, "m"], 2)
         items = [Item(f"LOCK TABLES {', '.join(f'{name} WRITE' for name in tables)}", False, section)]
-        for _ in range(self._dice.randint(1, 4)):
+        for _number in range(self._dice.randint(1, 4)):
             items.append(self._insert_into(self._dice.choice(tables), section, self._dice.randint(1, 2)))
         if self._dice.random() < 0.3:
             items.append(Item(f"ALTER TABLE {tables[0]} ADD COLUMN c{self._next()} INT", False, section))
@@ -102,7 +102,7 @@ class Sections:
 
     def _xa(self) -> list[Item]:
         section, name = self._new_section(), f"x{self._next()}"
-        inside = [self._change(section) for _ in range(self._dice.randint(1, 2))]
+        inside = [self._change(section) for _number in range(self._dice.randint(1, 2))]
         end = self._dice.choice(
             [[f"XA COMMIT '{name}' ONE PHASE"], [f"XA ROLLBACK '{name}'"],
              [f"XA PREPARE '{name}'", f"XA COMMIT '{name}'"]]
@@ -155,7 +155,7 @@ class Sections:
             [f"SET {name} = {number}", f"SELECT {number} INTO {name}", f"SET {name} = (SELECT COUNT(*) FROM b)",
              f"SELECT @@group_concat_max_len INTO {name}"]
         )  # fmt: skip
-        between = [self._change() for _ in range(self._dice.randint(0, 2))]
+        between = [self._change() for _number in range(self._dice.randint(0, 2))]
         return [Item(first), *between, Item(f"INSERT INTO a (v) VALUES ({name} + {self._next()})", True)]
 
     def _temporary(self) -> list[Item]:

@@ -104,7 +104,7 @@ class Trial:
         reference = Reference(self._end.kept, self._end.lasting, self._end.levels)
         self.engine.put(self.case.files)
         answer: dict[str, Any] = {}
-        for _ in range(_ENOUGH):
+        for _number in range(_ENOUGH):
             if self.play.runs:
                 self._happens(files, goal, version)
             outcome, faults = self._run(goal, answer)

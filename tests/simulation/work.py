@@ -76,10 +76,10 @@ class Work(Sections):
 
     def _file(self, name: str) -> File:
         if not self._off and self._dice.random() < 0.08:
-            rows = [self._insert_into(self._dice.choice(self._tables)) for _ in range(self._dice.randint(1, 4))]
+            rows = [self._insert_into(self._dice.choice(self._tables)) for _number in range(self._dice.randint(1, 4))]
             return File(name, tuple(rows), atomic=True)
         items: list[Item] = []
-        for _ in range(self._dice.randint(1, self._lengthy)):
+        for _number in range(self._dice.randint(1, self._lengthy)):
             kind = self._dice.choice(self._kinds)
             while self._off and kind in (self._xa, self._once):
                 # They are refused while a transaction is open.
@@ -102,7 +102,7 @@ class Work(Sections):
         }  # fmt: skip
         if self._mariadb:
             weighted[self._for_statement] = 1
-        return [kind for kind, weight in weighted.items() for _ in range(weight)]
+        return [kind for kind, weight in weighted.items() for _number in range(weight)]
 
     # -- single statements --------------------------------------------------------------------------------------------
 

@@ -373,7 +373,7 @@ def test_the_servers_own_settings_win(opened: Open, server: DatabaseServer) -> N
     try:
         for statement in (statements, f"{statements}; SET sql_mode = 'ANSI_QUOTES'"):
             # One statement only, as the server takes it.
-            server.query(f'SET GLOBAL init_connect = "{statement.split("; ")[-1]}"')
+            server.query(f'SET GLOBAL init_connect = "{statement.rsplit("; ", maxsplit=1)[-1]}"')
             with opened(user=name, password="Secret-17") as session:
                 assert session.autocommit
                 assert session.schema == session.database == session.current_schema

@@ -18,9 +18,9 @@ COLUMNS = [("version", "bigint", 0), ("dirty", "tinyint", 0)]
 NAME = "`shop`.`schema_migrations`"
 
 
-def table(*rows: tuple[int, int], columns: Any = COLUMNS, mariadb: bool = True) -> tuple[StateTable, FakeSession]:
+def table(*rows: tuple[int, int], columns: Any = None, mariadb: bool = True) -> tuple[StateTable, FakeSession]:
     fake = FakeSession(mariadb)
-    fake.answers["information_schema.columns"] = columns
+    fake.answers["information_schema.columns"] = COLUMNS if columns is None else columns
     fake.answers["SELECT version, dirty"] = list(rows)
     session: Any = fake
     return StateTable(session, "schema_migrations"), fake

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, cast
 
 from ..._core.errors import Error
 from ..._core.secrets import clean
@@ -357,8 +357,7 @@ class AttemptRecorder:
         self._expect(Phase.SENDING)
         self.phase = Phase.OPEN
         sent, self._sent = self._sent, None
-        assert sent is not None
-        return sent
+        return cast(Sent, sent)
 
     def _open_section(self, done: int) -> Optional[InFlightStatement]:
         flight = self._checkpoint.in_flight

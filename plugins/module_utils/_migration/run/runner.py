@@ -200,7 +200,7 @@ class StatementRunner:
             except ServerError as error:
                 place = len(packet.before)
                 if self._lock is not None and self._lock.lost(error):
-                    self._take_lock_again(error)
+                    self._take_lock_again(self._lock, error)
                     continue
                 # What a call answers, and how often, nobody knows beforehand.
                 behind = error.place > place and facts.kind is not StatementKind.OPAQUE
@@ -248,14 +248,13 @@ class StatementRunner:
                 raise
         return answer
 
-    def _take_lock_again(self, error: ServerError) -> None:
+    def _take_lock_again(self, lock: Lock, error: ServerError) -> None:
         """Take the lock that the file has let go, where nobody has been at work since.
 
         :raises LockLost: somebody has, or has the lock.
         """
-        assert self._lock is not None
         try:
-            if self._lock.retake() and self._recorder.is_untouched():
+            if lock.retake() and self._recorder.is_untouched():
                 return
         except ServerError as failure:
             self._recorder.refused(0)
