@@ -329,3 +329,15 @@ def test_where_the_definition_has_no_engine_the_dictionary_is_asked() -> None:
     tables = TransactionalTables(server)  # type: ignore[arg-type]
     tables.passed(effect("CREATE TABLE a (i INT)"), new=True)
     assert b"information_schema" in tables.question(effect("INSERT INTO a VALUES (1)"))
+
+
+def test_a_definition_that_was_asked_for_behind_a_trigger_proves_nothing() -> None:
+    server = Shower(b"CREATE TABLE `t` (\n  `i` int\n) ENGINE=InnoDB")
+    tables = TransactionalTables(server)  # type: ignore[arg-type]
+    assert tables.proven(effect("INSERT INTO b VALUES (1)"))
+    tables.passed(effect("CREATE TABLE t (i INT)"), new=True)
+    both = effect("UPDATE t, b SET b.i = t.i")
+    answer = server.answer(tables.question(both))
+    tables.passed(effect("CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET @a = 1"))
+    tables.learn(both, answer)
+    assert not tables.proven(both)

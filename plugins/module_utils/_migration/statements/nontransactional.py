@@ -69,12 +69,13 @@ class TransactionalTables:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._facts: dict[_Name, _Fact] = {}
+        # By the table's name alone, in small letters.
+        self._facts: dict[str, dict[_Name, _Fact]] = {}
         self._grants: Optional[_Grants] = None
         self._temporary: set[tuple[str, str]] = set()
         # Tables that were not there before this run created them: they have no triggers.
         self._new: set[tuple[str, str]] = set()
-        self._asked: tuple[Optional[Effect], list[_Name]] = (None, [])
+        self._asked: tuple[Optional[Effect], list[_Name], bool] = (None, [], False)
 
     def proven(self, effect: Effect) -> bool:
         """Tell whether it is proven that a statement's effect on rows is undone with its transaction.
@@ -94,7 +95,7 @@ class TransactionalTables:
             self.learn(effect, answer)
             if isinstance(answer, ServerError) and not question.startswith(_SHOW):
                 break
-        found = [(name, self._facts.get(name)) for name in names]
+        found = [(name, self._fact(name)) for name in names]
         if not all(fact is not None and self._is_good(name, fact) for name, fact in found):
             return False
         # A name among those written may be an alias, but one is a table's: one that goes with its session, or one that
@@ -107,11 +108,12 @@ class TransactionalTables:
     def question(self, effect: Effect) -> bytes:
         """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
         names = self._names(effect) if effect.plain else None
-        unknown = [name for name in names or () if name not in self._facts]
-        self._asked = (effect, unknown)
+        unknown = [name for name in names or () if self._fact(name) is None]
+        shows = len(unknown) == 1 and self._is_new(unknown[0])
+        self._asked = (effect, unknown, shows)
         if not unknown:
             return b""
-        if len(unknown) == 1 and self._is_new(unknown[0]):
+        if shows:
             # Much faster than the dictionary.
             schema, table, _written = unknown[0]
             return _SHOW + f"{identifier(schema)}.{identifier(table)}".encode()
@@ -121,12 +123,13 @@ class TransactionalTables:
 
     def learn(self, effect: Effect, answer: Answer) -> None:
         """Take in the answer to the question that was last made, which was about this statement."""
-        asked, names = self._asked
+        asked, names, shows = self._asked
         if asked is not effect:
             return
-        if len(names) == 1 and self._is_new(names[0]):
-            if _shows_transactional(answer):
-                self._facts[names[0]] = _Fact(there=True, base=True, transactional=True)
+        if shows:
+            # The statement that it was asked behind may have been CREATE TRIGGER.
+            if self._is_new(names[0]) and _shows_transactional(answer):
+                self._keep(names[0], _Fact(there=True, base=True, transactional=True))
             else:
                 # The dictionary knows more.
                 self._new -= {_key(*names[0][:2])}
@@ -137,11 +140,18 @@ class TransactionalTables:
         rows = [tuple((value or b"").replace(b"\0", b"") for value in row) for row in answer]
         for number, name in enumerate(names):
             found = [row[1:] for row in rows if row[0] == b"%d" % number]
-            self._facts[name] = _Fact(
+            fact = _Fact(
                 there=bool(found),
                 base=all(row[0] == b"1" for row in found),
                 transactional=all(row == (b"1", b"1") for row in found),
             )
+            self._keep(name, fact)
+
+    def _fact(self, name: _Name) -> Optional[_Fact]:
+        return self._facts.get(name.table.casefold(), {}).get(name)
+
+    def _keep(self, name: _Name, fact: _Fact) -> None:
+        self._facts.setdefault(name.table.casefold(), {})[name] = fact
 
     def _is_good(self, name: _Name, fact: _Fact) -> bool:
         # What is nowhere cannot be a view.
@@ -224,20 +234,17 @@ class TransactionalTables:
 
     def _forget(self, effect: Effect) -> None:
         keys = self._keys(effect.objects)
-        if len(keys) != len(effect.objects):
-            self._new.clear()
-        elif effect.verb != b"ALTER" or len(keys) > 1:
-            self._new -= keys
         if effect.verb == b"DROP":
             self._temporary -= keys
         elif keys & self._temporary:
             self._temporary |= keys
-        tables = {table for _schema, table in keys}
-        self._facts = {
-            name: fact
-            for name, fact in self._facts.items()
-            if len(keys) == len(effect.objects) and name.table.casefold() not in tables
-        }
+        if len(keys) != len(effect.objects):
+            self._forget_all()
+            return
+        if effect.verb != b"ALTER" or len(keys) > 1:
+            self._new -= keys
+        for _schema, table in keys:
+            self._facts.pop(table, None)
 
     def _keys(self, objects: Iterable[Object]) -> set[tuple[str, str]]:
         names = [self._resolve(thing.name) for thing in objects]
