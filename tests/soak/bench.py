@@ -110,7 +110,9 @@ class Bench:
             self.server.stop(kill=True)
             self.proxy.cut()
         elif fault == "sigterm":
-            os.kill(process, signal.SIGTERM)
+            # It may have come to its end by now.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
         elif fault.startswith("kill"):
             self._kill(fault)
         self.proxy.release()
