@@ -70,7 +70,8 @@ options:
   history_ahead:
     description:
       - What to do if the history has versions as applied that the state table does not, because its row was deleted, an
-        older backup of it was restored, or golang-migrate rolled back.
+        older backup of it was restored, or golang-migrate rolled back or was forced. Where the state table has no row,
+        a migration that was begun and has not succeeded counts, too.
       - V(fail) shows both and runs nothing. V(ignore) believes the state table.
     type: str
     default: fail
@@ -281,7 +282,7 @@ in_doubt:
       type: int
   sample: {first: 2, last: 2}
 history_ahead:
-  description: The versions that the history has as applied, and the state table does not.
+  description: The versions that the history has as applied or begun, and the state table does not.
   returned: when they are the reason for a failure
   type: list
   elements: int

@@ -262,7 +262,7 @@ out_of_order:
 history_ahead:
   description:
     - The versions that the history has as applied and the state table does not. The state row was deleted, an older
-      backup of it was restored, or golang-migrate rolled back.
+      backup of it was restored, or golang-migrate rolled back or was forced.
   returned: success
   type: list
   elements: int
