@@ -21,7 +21,7 @@ from ..model import Plan, State, Step
 from ..statements.classified import ClassifiedStatement
 from ..statements.classify import classify
 from ..statements.effect import Effect, StatementKind
-from ..statements.fingerprints import ABSENT, InFlightOutcome, fingerprint, fingerprints, question
+from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
 from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
@@ -349,7 +349,8 @@ class Executor:
         )
         self._asked = None
         if self._judges:
-            new = statement.effect.verb == b"CREATE" and in_flight.before == (ABSENT,)
+            # Without IF NOT EXISTS, that it succeeded says so.
+            new = statement.effect.verb == b"CREATE" and b"exists" not in statement.resolved_text.lower()
             self._judge.tables.passed(statement.effect, new)
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
