@@ -122,13 +122,7 @@ def snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapsho
     for table in (params["migrations_table"], history_name(params)):
         if table:
             check_readable(session, table)
-    try:
-        found = _snapshot(session, params, limit)
-    except ServerError as error:
-        if error.code != _MADE_SINCE:
-            raise
-        session.query(ROLLBACK)
-        return _snapshot(session, params, limit)
+    found = _snapshot(session, params, limit)
     if found.status.state.dirty and found.holder is None:
         # The run may have ended after the one question and before the other.
         return _snapshot(session, params, limit)
@@ -136,6 +130,18 @@ def snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapsho
 
 
 def _snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapshot:
+    # A database's first run makes both tables, one after the other, and each may come between.
+    for _table in ("state", "history"):
+        try:
+            return _snapshot_of_now(session, params, limit)
+        except ServerError as error:
+            if error.code != _MADE_SINCE:
+                raise
+            session.query(ROLLBACK)
+    return _snapshot_of_now(session, params, limit)
+
+
+def _snapshot_of_now(session: Session, params: Mapping[str, Any], limit: int) -> Snapshot:
     session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     status, records = load(session, params), []

@@ -60,7 +60,9 @@ def run(playbook: Any, tmp_path: Path) -> Any:
         path = tmp_path / "play.json"
         tasks = [{"name": "Fetch", "dbops.migrations.git_fetch": options, **(task or {})}]
         path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks, **play}]))
-        return playbook(path, {"all": {"hosts": hosts, "vars": LOCAL}}, *arguments)
+        outcome = playbook(path, {"all": {"hosts": hosts, "vars": LOCAL}}, *arguments)
+        print(outcome.stdout)
+        return outcome
 
     return call
 
@@ -75,7 +77,7 @@ def once(run: Any, options: Mapping[str, Any], asked: Any, tmp_path: Path) -> in
     """How many requests one host's fetch takes when there is nothing new; the files are there then."""
     for _run in (1, 2):
         asked()
-        run(options, hosts={HOSTS[0]: {}})
+        assert run(options, hosts={HOSTS[0]: {}}).rc == 0
     number: int = asked()
     assert number > 0
     return number
