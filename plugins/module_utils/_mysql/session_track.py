@@ -56,6 +56,7 @@ class TransactionReport(NamedTuple):
 
 
 _NONE = TransactionReport()
+_LOCKED = TransactionReport(table_locks=True)
 
 
 @lru_cache(maxsize=256)
@@ -79,18 +80,19 @@ class Changes(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """The packet that follows the last row.
+    """The packet that ends an answer.
 
     :ivar rest: what ``read_changes`` reads.
     """
 
     status: int
-    warnings: int
     rest: bytes
 
 
-def read_ending(packet: bytes) -> Ending:
-    """Read the OK packet that follows the last row with CLIENT_DEPRECATE_EOF.
+# The same few come again and again with our own statements.
+@lru_cache(maxsize=64)
+def read_ok(packet: bytes) -> Ending:
+    """Read an OK packet: an answer without rows, or what follows the last row with CLIENT_DEPRECATE_EOF.
 
     :raises ValueError: it is cut off.
     """
@@ -98,7 +100,9 @@ def read_ending(packet: bytes) -> Ending:
     reader.take(1)
     reader.integer()
     reader.integer()
-    return Ending(reader.fixed(2), reader.fixed(2), reader.rest())
+    status = reader.fixed(2)
+    reader.fixed(2)
+    return Ending(status, reader.rest())
 
 
 def read_eof(packet: bytes) -> Ending:
@@ -107,12 +111,10 @@ def read_eof(packet: bytes) -> Ending:
     :raises ValueError: it is cut off.
     """
     reader = _Reader(packet)
-    reader.take(1)
-    warnings = reader.fixed(2)
-    return Ending(reader.fixed(2), warnings, b"")
+    reader.take(3)
+    return Ending(reader.fixed(2), b"")
 
 
-# The same few come again and again with our own transactions.
 @lru_cache(maxsize=64)
 def read_changes(rest: bytes) -> Changes:
     """Read what follows the count of warnings in an OK packet whose status has STATE_CHANGED.
@@ -201,6 +203,12 @@ class SessionState:
     changed: bool = False
     _transaction: TransactionReport = _NONE
 
+    def end(self, ending: Ending) -> None:
+        """Take in what the packet at an answer's end says."""
+        self.status = ending.status
+        if ending.status & STATE_CHANGED:
+            self.take(read_changes(ending.rest))
+
     def take(self, changes: Changes) -> None:
         """Take in what an answer reports."""
         for name, value in changes.variables.items():
@@ -223,4 +231,9 @@ class SessionState:
         if self.in_transaction:
             return self._transaction
         # MariaDB does not report a transaction's end that was brought about by a statement which then failed.
-        return TransactionReport(table_locks=self._transaction.table_locks)
+        return _LOCKED if self._transaction.table_locks else _NONE
+
+    @property
+    def wrote_nontransactional(self) -> bool:
+        """Whether a table without transactions was written in the open transaction."""
+        return self.in_transaction and self._transaction.nontransactional_writes

@@ -20,22 +20,24 @@ from typing import Any, NoReturn, Optional, Union
 from .._core.dependency import Dependency
 from .._core.errors import Error
 from .errors import HINTS, NO_TLS_ON_SERVER, PLUGIN_FAILED, ServerError
-from .session_track import MORE_RESULTS, STATE_CHANGED, SessionState, read_changes, read_ending, read_eof
+from .session_track import MORE_RESULTS, Ending, SessionState, read_eof, read_ok
 from .settings import Settings
 from .statements import text_literal
+
+Row = tuple[Any, ...]
 
 _PYMYSQL = Dependency("PyMySQL[rsa]")
 with _PYMYSQL:
     import pymysql
     from pymysql.connections import MySQLResult
-    from pymysql.constants import CLIENT
-    from pymysql.cursors import SSCursor
+    from pymysql.constants import CLIENT, COMMAND, CR
     from pymysql.protocol import MysqlPacket
 
     # What PyMySQL does not know.
     _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF
     # An EOF packet, which CLIENT_DEPRECATE_EOF leaves out.
     _COLUMNS_END = b"\xfe\0\0\0\0"
+    _OK = 0
     # Bytes; a row whose first value is longer than any packet begins with the same byte as the packet after the last.
     _LONGEST_ENDING = 0xFFFFFF
 
@@ -54,17 +56,12 @@ with _PYMYSQL:
             return self._connection._read_packet(packet_type)
 
     class _Result(MySQLResult):
-        """An answer; takes the session's state out of the packet that ends it."""
-
-        def __init__(self, connection: Any) -> None:
-            super().__init__(connection)
-            self._state: SessionState = connection.state
+        """An answer whose rows are kept; takes the session's state out of the packet that ends it."""
 
         def _read_ok_packet(self, packet: Any) -> None:
             super()._read_ok_packet(packet)  # type: ignore[misc]
-            # PyMySQL takes all of the rest for the message.
-            rest: Any = self.message
-            self._take(self.server_status or 0, rest)
+            connection: Any = self.connection
+            connection.state.end(read_ok(packet.get_all_data()))
 
         def _get_descriptions(self) -> None:
             connection: Any = self.connection
@@ -77,26 +74,12 @@ with _PYMYSQL:
                 self.connection = connection
 
         def _check_packet_is_eof(self, packet: Any) -> bool:
-            data: bytes = packet.get_all_data()
-            if data[0] != 0xFE or len(data) >= _LONGEST_ENDING:
-                return False
             connection: Any = self.connection
-            if connection.client_flag & CLIENT.DEPRECATE_EOF:
-                ending = read_ending(data)
-            elif len(data) < 9:
-                ending = read_eof(data)
-            else:
+            ending = connection.ending(packet.get_all_data())
+            if ending is None:
                 return False
-            self.warning_count = ending.warnings
             self.has_next = bool(ending.status & MORE_RESULTS)
-            connection.server_status = ending.status
-            self._take(ending.status, ending.rest)
             return True
-
-        def _take(self, status: int, rest: bytes) -> None:
-            self._state.status = status
-            if status & STATE_CHANGED:
-                self._state.take(read_changes(rest))
 
     class _Connection(pymysql.connections.Connection):
         meanwhile: Optional[Callable[[], None]] = None
@@ -126,22 +109,65 @@ with _PYMYSQL:
         def _read_query_result(self, unbuffered: bool = False) -> Any:
             self._result = None
             result: Any = _Result(self)
-            try:
-                if unbuffered:
-                    result.init_unbuffered_query()
-                else:
-                    result.read()
-            except BaseException:
-                # Otherwise its end would read on.
-                result.unbuffered_active = False
-                raise
+            result.read()
             self._result = result
-            if result.server_status is not None:
-                self.server_status = result.server_status
             return result.affected_rows
 
+        def ending(self, packet: bytes) -> Optional[Ending]:
+            """Return what follows the last row, and take it in; None if this is a row."""
+            if packet[0] != 0xFE or len(packet) >= _LONGEST_ENDING:
+                return None
+            if self.client_flag & CLIENT.DEPRECATE_EOF:
+                ending = read_ok(packet)
+            elif len(packet) < 9:
+                ending = read_eof(packet)
+            else:
+                return None
+            self.state.end(ending)
+            return ending
 
-Rows = list[tuple[Any, ...]]
+        def send(self, text: bytes) -> None:
+            """Send a packet, whose answers are then read one by one."""
+            self._execute_command(COMMAND.COM_QUERY, text)
+
+        def next_answer(self, rows: Optional[list[Row]]) -> bool:
+            """Read an answer, and return whether another one follows.
+
+            PyMySQL's cursors take several times as long for it.
+
+            :param rows: what its rows are added to, as bytes; None to drop them.
+            """
+            packet = self._packet()
+            data = packet.get_all_data()
+            if data[0] == _OK:
+                ending = read_ok(data)
+                self.state.end(ending)
+            else:
+                ending = self._read_rows(packet, rows)
+            return bool(ending.status & MORE_RESULTS)
+
+        def _packet(self) -> Any:
+            return super()._read_packet()  # type: ignore[no-untyped-call]
+
+        def _read_rows(self, packet: Any, rows: Optional[list[Row]]) -> Ending:
+            columns: Optional[int] = packet.read_length_encoded_integer()
+            if columns is None:
+                # It would have the client send a file, which nobody has allowed.
+                self._force_close()  # type: ignore[attr-defined]
+                raise pymysql.err.OperationalError(CR.CR_MALFORMED_PACKET, "The server asks for a file of the client's")
+            has_eof = not self.client_flag & CLIENT.DEPRECATE_EOF
+            for _packet in range(columns + has_eof):
+                self._packet()
+            while True:
+                packet = self._packet()
+                ending = self.ending(packet.get_all_data())
+                if ending is not None:
+                    return ending
+                if rows is not None:
+                    rows.append(tuple(packet.read_length_coded_string() for _column in range(columns)))
+
+
+Rows = list[Row]
 Answer = Union[Rows, ServerError]
 
 
@@ -211,22 +237,13 @@ class Wire:
         rows: Rows = []
         results = self.results = []
         try:
-            with self._bytes(), self._connection.cursor(SSCursor) as cursor:
-                self._connection.meanwhile = meanwhile
-                try:
-                    cursor.execute(text)
-                    while True:
-                        if len(results) == kept:
-                            rows = list(cursor.fetchall())
-                        while cursor.fetchmany(1000):
-                            pass
-                        results.append(self.state.transaction.nontransactional_writes)
-                        if not cursor.nextset():
-                            return rows
-                except BaseException:
-                    # The cursor would read on as it is closed, on a connection that may be gone.
-                    cursor._result = None
-                    raise
+            self._connection.meanwhile = meanwhile
+            self._connection.send(text)
+            more = True
+            while more:
+                more = self._connection.next_answer(rows if len(results) == kept else None)
+                results.append(self.state.wrote_nontransactional)
+            return rows
         except pymysql.err.Error as error:
             failure = _server_error(error, "The server refused the statement")
             if len(results) == kept and not failure.lost:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql import session as session_file
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql import wire
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql import session_track, wire
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import Lock, locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session, connect
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import (
@@ -73,7 +73,7 @@ def any_session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch,
     if request.param == "old":
         monkeypatch.setattr(wire, "_EXTENSIONS", 0)
     if request.param == "filtered":
-        monkeypatch.setattr(wire, "read_changes", lambda _rest: Changes({}))
+        monkeypatch.setattr(session_track, "read_changes", lambda _rest: Changes({}))
     with opened() as session:
         assert session.tracked is (request.param == "tracked")
         yield session

@@ -69,6 +69,8 @@ class FileReader:
         self.script = Splitter(self._hashing, dialect_of(session))  # type: ignore[arg-type]
         self._statements = self.script.statements()
         self._ahead: deque[tuple[Mark, Statement]] = deque()
+        # Nothing comes behind what is ahead, read as the session reads texts now.
+        self._ended = False
         self._directory = directory
         self._variables: Optional[frozenset[bytes]] = None
         self._scanned = False
@@ -81,7 +83,7 @@ class FileReader:
         self._use_dialect()
         if self._ahead:
             return self._ahead.popleft()[1]
-        statement = next(self._statements, None)
+        statement = None if self._ended else next(self._statements, None)
         if statement is None:
             self._file.close()
         return statement
@@ -92,14 +94,15 @@ class FileReader:
         It is what it is as long as the session reads texts as it does now.
         """
         self._use_dialect()
-        while len(self._ahead) <= distance:
+        while len(self._ahead) <= distance and not self._ended:
             self._leave()
             mark = self.script.mark()
             statement = next(self._statements, None)
             if statement is None:
-                return None
-            self._ahead.append((mark, statement))
-        return self._ahead[distance][1]
+                self._ended = True
+            else:
+                self._ahead.append((mark, statement))
+        return self._ahead[distance][1] if distance < len(self._ahead) else None
 
     def _use_dialect(self) -> None:
         """Take what the last statement changed into account, also for what has been split already."""
@@ -107,6 +110,7 @@ class FileReader:
         if dialect == self.script.dialect:
             return
         self.script.dialect = dialect
+        self._ended = False
         if self._ahead:
             self._leave()
             self.script.back(self._ahead[0][0])
