@@ -307,15 +307,14 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     difference,
     few,
-    history_ahead,
     steps_result,
     summary,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import (
     DatabaseStatus,
     load,
@@ -386,6 +385,10 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
 def check_history(database: str, module: AnsibleModule, status: DatabaseStatus) -> None:
     ahead = status.known.ahead_of(status.state)
     if ahead and module.params["history_ahead"] == "fail":
+        from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (  # noqa: PLC0415
+            history_ahead,
+        )
+
         raise history_ahead(database, status.state, ahead)
 
 

@@ -83,7 +83,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import count
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import count
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import running_attempt
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session

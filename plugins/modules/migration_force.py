@@ -98,8 +98,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import format_state
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, State
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import format_state
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import about, load, running_attempt
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import FORCE

@@ -317,7 +317,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     attempt_result,
     count,
     history_result,
@@ -325,8 +327,6 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.messag
     status_line,
     steps_result,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import snapshot
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
 

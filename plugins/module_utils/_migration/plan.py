@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Optional
 
 from .._core.errors import Error
-from .messages import count
 from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished
+from .report import count
 
 
 def make_plan(

@@ -11,7 +11,6 @@ MySQL's source documentation ("OK_Packet" and "Session State Information"); Mari
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple, Optional
 
@@ -187,7 +186,6 @@ class _Reader:
         return self._data[self._at :]
 
 
-@dataclass
 class SessionState:
     """What is known of a session now.
 
@@ -197,11 +195,12 @@ class SessionState:
     :ivar changed: whether a variable or the schema got another value since this was last set to False.
     """
 
-    status: int = 0
-    variables: dict[str, str] = field(default_factory=dict)
-    schema: Optional[str] = None
-    changed: bool = False
-    _transaction: TransactionReport = _NONE
+    def __init__(self) -> None:
+        self.status = 0
+        self.variables: dict[str, str] = {}
+        self.schema: Optional[str] = None
+        self.changed = False
+        self._transaction = _NONE
 
     def end(self, ending: Ending) -> None:
         """Take in what the packet at an answer's end says."""

@@ -2,70 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every text that a person reads, as a whole: singular, plural, and each case that they tell apart."""
+"""Every text of a failure, as a whole: singular, plural, and each case that they tell apart."""
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration import messages
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.splitter import Statement
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, State, Step
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import State, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError
 from unit.migration.fakes import record, refusal
-
-
-def up(version: int, leads_to: int | None = None) -> Step:
-    return Step(version, "m", "up", f"{version}_m.up.sql", version if leads_to is None else leads_to)
-
-
-DOWN = Step(3, "m", "down", "3_m.down.sql", 2)
-
-
-@pytest.mark.parametrize(
-    ("plan", "done", "planned"),
-    [
-        (
-            Plan(None, 1, (up(1),)),
-            "from no version yet to version 1, 1 migration",
-            "go from no version yet to version 1, 1 migration",
-        ),
-        (Plan(1, 3, (up(2), up(3))), "from version 1 to version 3, 2 migrations", "go from version 1 to version 3, 2 "),
-        (Plan(10, 10, (up(9, 10),)), "late migration 9 applied, still at version 10", "apply late migration 9, still"),
-        (
-            Plan(10, 10, (up(8, 10), up(9, 10))),
-            "late migrations 8, 9 applied, still at version 10",
-            "apply late migrations 8, 9, still at version 10",
-        ),
-        (Plan(3, 3, (up(3),)), "up 3 finished, at version 3", "finish up 3, at version 3"),
-        (Plan(2, 2, (DOWN,)), "down 3 finished, at version 2", "finish down 3, at version 2"),
-        (
-            Plan(4, 4, (up(4), up(2, 4))),
-            "up 4 finished, late migration 2 applied, still at version 4",
-            "finish up 4, apply late migration 2, still at version 4",
-        ),
-    ],
-)
-def test_what_a_plan_did_and_would_do(plan: Plan, done: str, planned: str) -> None:
-    assert messages.summary("shop", plan, check_mode=False) == f"shop: {done}"
-    would = f"shop: check mode, nothing was changed; it would {planned}"
-    assert messages.summary("shop", plan, check_mode=True).startswith(would)
-
-
-def test_a_plan_without_steps() -> None:
-    assert messages.summary("shop", Plan(None, None, ()), check_mode=True) == "shop: no migrations yet"
-    assert messages.summary("shop", Plan(3, 3, ()), check_mode=False) == "shop: nothing to do, at version 3"
-
-
-def test_five_names_and_how_many_more() -> None:
-    assert messages.few(range(5)) == "0, 1, 2, 3, 4"
-    assert messages.few(range(7)) == "0, 1, 2, 3, 4 and 2 more"
-
 
 FORCE = "set the version that it has then (module migration_force, playbook dbops.migrations.force)"
 RESTORE = (
@@ -78,7 +28,7 @@ SEVERAL = (
     "Look at what statements 2 to 4 change, then run again with resume_from and the number of the first of them that "
     "took no effect, and undo what took effect behind it: resume_from: 2 if none did, resume_from: 5 if all did."
 )
-STEP = up(3)
+STEP = Step(3, "m", "up", "3_m.up.sql", 3)
 STATEMENT = Statement(2, 7, 5, b"CALL p()")
 PLACE = {"file": "3_m.up.sql", "line": 7, "column": 5, "statement": 2}
 DIRTY = State(3, True)
@@ -204,7 +154,7 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
         {"error_code": 2013, "file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (
-        messages.recording_failed("after 4", True, up(4)._replace(file=None), LOST, False, State(3, False), True),
+        messages.recording_failed("after 4", True, Step(4, "m", "up", None, 4), LOST, False, State(3, False), True),
         "The state and the history could not be written after 4: (2013) Lost connection. All of 4 was run. The "
         "database says: version 3, clean. Run again: it finds out how far the server got, and resumes from there.",
         {"error_code": 2013, "file": None, "dirty": False, "to_version": 3},
@@ -355,6 +305,10 @@ def test_each_message_is_tested() -> None:
     assert {name for name in makers if f"messages.{name}(" not in text} == set()
 
 
+def test_a_place_as_return_values() -> None:
+    assert messages.place_of(STEP, STATEMENT) == PLACE
+
+
 def test_a_run_that_stops_between_two_files() -> None:
     assert messages.stopped_between("SIGTERM", STEP, 1, 2) == (
         "SIGTERM: stopped after 3_m.up.sql; 1 migration applied, 2 not begun. The database is at version 3. Run again "
@@ -417,95 +371,3 @@ def test_a_message_is_of_bounded_length() -> None:
     long = Statement(2, 7, 5, b"x" * 100_000)
     error = messages.statement_failed(STEP, long, refusal(1064, "y" * 100_000), 10, 20, DIRTY, (21, 300), "It is so.")
     assert len(str(error)) < 1400
-
-
-# Where a database is.
-
-
-@pytest.mark.parametrize(
-    ("state", "versions", "options", "expected"),
-    [
-        (State(None, False), [], {}, "shop: no migrations yet"),
-        (State(None, False), [1, 2], {}, "shop: no version yet, 2 migrations pending"),
-        (State(1, False), [1, 2], {}, "shop: version 1, 2 migrations pending"),
-        (State(5, False), [1, 2], {}, "shop: version 5, which no file in the directory has"),
-        (State(1, True), [1], {}, "shop: version 1, dirty: a migration is partially applied"),
-        (State(1, True), [1], {"progress": "x"}, "shop: version 1, dirty: x"),
-        (State(1, False), [1], {"troubles": ["a", "b"]}, "shop: version 1, 2 migrations pending, a, b"),
-        (State(None, False), [], {"troubles": ["a"]}, "shop: no migrations yet, a"),
-    ],
-)
-def test_the_line_on_where_a_database_is(
-    state: State, versions: list[int], options: dict[str, Any], expected: str
-) -> None:
-    assert messages.status_line("shop", state, versions, 2, **options) == expected
-
-
-@pytest.mark.parametrize(
-    ("row", "held", "expected"),
-    [
-        (record(outcome="running", done=2), True, "f is running, at statement 3"),
-        (record(outcome="running", done=2), False, "f was interrupted; its first 2 statements are done"),
-        (record(outcome="running", done=1), None, "f is running, or was interrupted; its first statement is done"),
-        (record(outcome="failed", done=0), True, "f failed; nothing of it is done"),
-        (record(outcome="interrupted", done=2), False, "f was stopped; its first 2 statements are done"),
-        (
-            record(outcome="failed", done=2, begun=3),
-            False,
-            "f failed; its first 2 statements are done, and statement 3 may have taken effect",
-        ),
-        (
-            record(outcome="running", done=2, begun=5),
-            False,
-            "f was interrupted; its first 2 statements are done, and statements 3 to 5 may have taken effect",
-        ),
-    ],
-)
-def test_how_far_a_migration_got(row: AttemptRecord, held: bool | None, expected: str) -> None:
-    assert messages.progress_text(row, "f", held) == expected
-    without = messages.progress_text(row, None, held)
-    assert without == expected.replace("f ", "the up migration of version 1 ", 1)
-
-
-def test_states_and_versions() -> None:
-    assert messages.format_version(None) == "no version yet"
-    assert messages.format_state(State(3, True)) == "version 3, dirty"
-    assert messages.format_state(State(3, False)) == "version 3, clean"
-    assert [messages.done_text(done) for done in range(3)] == [
-        "nothing of it is done", "its first statement is done", "its first 2 statements are done",
-    ]  # fmt: skip
-    assert messages.doubt_text(2, 2) == "statement 2 may have taken effect"
-    assert messages.count(1, "statement") == "1 statement"
-    assert messages.count(0, "statement") == "0 statements"
-
-
-# Return values.
-
-
-def test_steps_and_places_as_return_values() -> None:
-    assert messages.steps_result([STEP]) == [{"version": 3, "title": "m", "direction": "up"}]
-    assert messages.place_of(STEP, STATEMENT) == PLACE
-
-
-def test_the_difference() -> None:
-    assert messages.difference("shop", Plan(None, 4, (STEP, up(4)._replace(file=None)))) == {
-        "before_header": "shop",
-        "after_header": "shop",
-        "before": "no version yet\n",
-        "after": "version 4\n  up 3_m.up.sql\n  up 4 (no file)\n",
-    }
-
-
-def test_rows_of_the_history_as_return_values() -> None:
-    row = record(
-        outcome="failed", done=2, begun=3, checksum="c", statements=4, seconds=1.5, error="e", git_commit="g",
-        ran_by="b", ran_on="o", job="j",
-    )  # fmt: skip
-    common = {
-        "version": 1, "title": "m", "direction": "up", "outcome": "failed", "done": 2, "error": "e", "ran_by": "b",
-        "ran_on": "o", "job": "j", "started_at": "2026-11-05T12:30:15Z",
-    }  # fmt: skip
-    assert messages.attempt_result(row, "f") == {**common, "file": "f", "begun": 3}
-    assert messages.history_result([row]) == [
-        {**common, "checksum": "c", "statements": 4, "seconds": 1.5, "commit": "g", "tool": "t"}
-    ]

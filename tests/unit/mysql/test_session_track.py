@@ -155,12 +155,14 @@ def test_the_eight_places(state: str, report: TransactionReport) -> None:
 
 
 def test_a_session_follows_what_is_reported() -> None:
-    state = SessionState(AUTOCOMMIT | IN_TRANSACTION, {"sql_mode": ""}, "a")
+    state = SessionState()
+    state.status, state.variables, state.schema = AUTOCOMMIT | IN_TRANSACTION, {"sql_mode": ""}, "a"
     state.take(Changes({"sql_mode": ""}, "a", "T__w____"))
     assert (state.schema, state.variables, state.changed) == ("a", {"sql_mode": ""}, False)
     assert state.transaction == TransactionReport(explicit=True, nontransactional_writes=True)
     state.take(Changes({}, ""))
-    assert (state.schema, state.changed) == (None, True)
+    assert state.schema is None
+    assert state.changed
     state.changed = False
     state.take(Changes({"sql_mode": "ANSI"}))
     assert (state.variables, state.changed) == ({"sql_mode": "ANSI"}, True)
@@ -168,7 +170,8 @@ def test_a_session_follows_what_is_reported() -> None:
 
 
 def test_of_a_transaction_that_is_over_only_the_table_locks_count() -> None:
-    state = SessionState(IN_TRANSACTION)
+    state = SessionState()
+    state.status = IN_TRANSACTION
     state.take(Changes({}, None, "T__wW__L"))
     assert state.transaction.writes
     state.status = AUTOCOMMIT

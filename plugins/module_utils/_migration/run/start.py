@@ -18,8 +18,8 @@ from ..._core.stop import Stop
 from ..._mysql.limit import Connect, Limit
 from ..._mysql.lock import Lock
 from ..._mysql.session import Session
-from ..messages import count, few
 from ..model import Plan
+from ..report import count, few
 from ..status import DatabaseStatus, about
 from .attempt import AttemptRecorder
 from .executor import Executor
