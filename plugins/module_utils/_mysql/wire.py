@@ -11,8 +11,10 @@ way it ends, and something else can be done while the server is at work.
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Optional, Union
@@ -27,11 +29,29 @@ from .statements import text_literal
 Row = tuple[Any, ...]
 
 _PYMYSQL = Dependency("PyMySQL[rsa]")
+# PyMySQL loads it along with itself, which takes longer than the rest of it.
+_CRYPTOGRAPHY = "cryptography"
 with _PYMYSQL:
-    import pymysql
+    _is_loaded = _CRYPTOGRAPHY in sys.modules
+    if not _is_loaded:
+        sys.modules[_CRYPTOGRAPHY] = None  # type: ignore[assignment]
+    try:
+        import pymysql
+        import pymysql._auth
+    finally:
+        if not _is_loaded:
+            del sys.modules[_CRYPTOGRAPHY]
     from pymysql.connections import MySQLResult
     from pymysql.constants import CLIENT, COMMAND, CR
     from pymysql.protocol import MysqlPacket
+
+    def _encrypt(*arguments: bytes) -> bytes:
+        """Load what only an account needs that logs in without TLS and has its password encrypted."""
+        importlib.reload(pymysql._auth)
+        encrypted: bytes = pymysql._auth.sha2_rsa_encrypt(*arguments)
+        return encrypted
+
+    pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
 
     # What PyMySQL does not know.
     _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF

@@ -52,7 +52,9 @@ def opened(server: DatabaseServer) -> Iterator[Open]:
     def opening(database: str = schema, **login: Any) -> Iterator[Session]:
         defaults = {name: option.get("default") for name, option in MYSQL.argument_spec.items()}
         known = {"host": server.host, "port": server.port, "user": server.user, "password": server.password, **login}
-        params = {**defaults, **{f"login_{name}": value for name, value in known.items()}, "login_db": database}
+        tls = known.pop("tls", "preferred")
+        params = {**defaults, **{f"login_{name}": value for name, value in known.items()}, "tls": tls}
+        params["login_db"] = database
         with connect(read_settings(params)) as session:
             yield session
 
@@ -515,3 +517,15 @@ def test_without_a_lock_there_is_a_warning(session: Session) -> None:
         assert lock is None
     [warning] = warnings
     assert warning.startswith(f"Locking is off: nothing prevents concurrent runs on {session.database}. ")
+
+
+def test_a_password_is_encrypted_where_there_is_no_tls(server: DatabaseServer, opened: Open) -> None:
+    """MySQL asks for it of an account that has not logged in since its start; for RSA a library is loaded then."""
+    name = f"u{uuid.uuid4().hex[:8]}"
+    server.query(f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
+    server.query(f"GRANT ALL ON *.* TO '{name}'@'%'")
+    try:
+        with opened(user=name, password="pw", tls="disabled") as session:
+            assert session.query("SELECT CURRENT_USER()") == [(f"{name}@%",)]
+    finally:
+        server.query(f"DROP USER '{name}'@'%'")
