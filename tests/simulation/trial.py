@@ -73,6 +73,8 @@ class Trial:
         # What the history said when something was undone by hand, which it cannot know.
         self._undone: Optional[Attempt] = None
         self._others = False
+        # A run ended behind a file that had left autocommit off, which the next run's session does not have.
+        self._left_off = False
 
     def run(self) -> Play:
         """Play it."""
@@ -113,6 +115,8 @@ class Trial:
                 self._check_end(reference, files, version)
                 self._happens(files, goal, version)
                 return
+            at, dirty = state(self._server)
+            self._left_off |= version is not None and not dirty and _leaves_autocommit_off(files[: at or 0])
             if self.case.corrects and faults.struck is not None and faults.fault.kind == "refuse":
                 self._correct(faults.struck[1])
             answer = self._answer(outcome, reference, files, goal, version) if outcome.kind == "asked" else {}
@@ -334,8 +338,12 @@ class Trial:
     def _end_apart_if_allowed(self, *files: File) -> None:
         """End a trial in which a procedure has set a variable, which no server tells and no text shows.
 
-        Or one of whose files golang-migrate has run: what it had set in its session is not there for the next.
+        Or one of whose files golang-migrate, or another run of ours, has run: what it had set in its session is not
+        there for the next.
         """
+        if self._left_off:
+            self.play.apart = "autocommit, off between two files, is lost with the session"
+            raise _Stop
         if self._others:
             self.play.apart = "what golang-migrate's session held is lost"
             raise _Stop
@@ -364,3 +372,9 @@ class Trial:
             found = self._difference(copy, reference, files, version)
         self._say(f"  answer {number} would lead to: {outcome.kind} {found[:300]}")
         return not found
+
+
+def _leaves_autocommit_off(files: list[File]) -> bool:
+    texts = [item.text for file in files for item in file.items]
+    switches = [text for text in texts if "autocommit" in text or text == "CALL off()"]
+    return bool(switches) and switches[-1] != "SET autocommit = 1"
