@@ -42,8 +42,9 @@ class Trial:
     :ivar known: the truth, see truth.py.
     :ivar told: what happened, for people.
     :ivar asked: how often it was asked where to resume.
-    :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table went with
-        its session), ``part`` (a statement took effect in part and was undone by hand), ``by hand`` (nobody can know
+    :ivar warned: a run has warned that the value of a variable is lost.
+    :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table, or the
+        value that a call had given to a variable, went with its session), ``part`` (a statement took effect in part and was undone by hand), ``by hand`` (nobody can know
         where its statements end).
     """
 
@@ -56,6 +57,7 @@ class Trial:
     asked: int = 0
     notes: list[str] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
+    warned: bool = False
 
     @property
     def files(self) -> list[File]:
@@ -137,6 +139,7 @@ class Trial:
         if result is not None and "bug" in result:
             raise Wrong(f"A bug: {result['bug'][-2000:]}")
         view = look(self.bench.server, self.work)
+        self.warned |= result is not None and "went with their connection" in str(result.get("warnings"))
         if result is not None and not result["failed"]:
             return self._finished(view)
         places = matching(self.known, view)
@@ -156,7 +159,10 @@ class Trial:
         return "cut"
 
     def _finished(self, view: View) -> str:
-        if view != self.known[-1].view:
+        if view != self.known[-1].view and self.warned:
+            # The run has said so: what comes later got NULL.
+            self.notes.append("lost")
+        elif view != self.known[-1].view:
             raise Wrong(f"Success, but: {differences(self.known[-1].view, view)}")
         expected = [] if self.work.downs else [(self.work.ups[-1].version, 0)]
         if self.bench.state() != expected:
