@@ -40,6 +40,7 @@ notes:
     or with any keys that O(fields) names. It may also be a connection URL,
     such as V(mysql://user:password@host:3306/database) or golang-migrate's
     V(mysql://user:password@tcp(host:3306\)/database), with user, password and database percent-encoded.
+    V(mariadb), V(mysql2), V(trilogy) and V(mysql+pymysql), with any driver, may stand for V(mysql).
     Parameters after the question mark of a URL are not used.
   - Only a password is required. What else is lacking is null in the result.
 """

@@ -44,8 +44,8 @@ class Trial:
     :ivar asked: how often it was asked where to resume.
     :ivar warned: a run has warned that the value of a variable is lost.
     :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table, or the
-        value that a call had given to a variable, went with its session), ``part`` (a statement took effect in part and was undone by hand), ``by hand`` (nobody can know
-        where its statements end).
+        value that a call had given to a variable, went with its session), ``part`` (a statement took effect in part
+        and was undone by hand), ``by hand`` (nobody can know where its statements end).
     """
 
     bench: Bench

@@ -18,6 +18,8 @@ from .._core.errors import Error
 
 EXAMPLES = "mysql://user:password@host:3306/database or mysql://user:password@tcp(host:3306)/database"
 
+# With drivers, as SQLAlchemy and Rails write them.
+_SCHEME = re.compile(r"(?i:(?:mysql|mariadb)(?:\+[a-z0-9_]+)?|mysql2|trilogy)")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _COMMON = re.compile(
     r"(?:(?P<login>[^/?#]*)@)?(?P<address>[^/?#@]*)(?:/(?P<database>[^/?#]*))?(?:[?#].*)?",
@@ -42,7 +44,7 @@ def read_url(text: str) -> dict[str, str]:
     Parameters after the question mark are not looked at.
     """
     url = _URL.fullmatch(text)
-    if url is None or url[1].lower() not in ("mysql", "mariadb"):
+    if url is None or not _SCHEME.fullmatch(url[1]):
         raise Error("it is a URL, but neither mysql:// nor mariadb://. It belongs to another kind of database.")
     # golang-migrate reads a plus sign in user and password as a space.
     go = _GO.fullmatch(url[2])

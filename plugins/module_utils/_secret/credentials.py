@@ -29,6 +29,10 @@ KEYS: dict[str, tuple[str, ...]] = {
     "database": ("database", "dbname"),
 }
 ENGINES = ("mysql", "mariadb", "aurora-mysql")
+# Some editors put it at the beginning.
+_BYTE_ORDER_MARK = "\ufeff"
+# An IPv6 address alone has several colons.
+_HOST_AND_PORT = re.compile(r"(?:[^:]*|\[.*\]):[0-9]*")
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
     :param text: a JSON object or a connection URL.
     :param fields: our names, and the secret's own keys for them where they are not the usual ones.
     """
-    text = text.strip()
+    text = _trimmed(text)
     if not text:
         raise Error("it is empty. Store a JSON object or a connection URL in it.")
     if is_url(text):
@@ -63,8 +67,11 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
         found = {name: secret[key] for name, key in keys.items()}
         where = {name: f"the value of {_shown([key])}" for name, key in keys.items()}
     found = {name: value for name, value in found.items() if value not in (None, "")}
+    texts = {name: _text(value, where[name]) for name, value in found.items() if name != "port"}
+    if _HOST_AND_PORT.fullmatch(texts.get("host", "")):
+        raise Error(f"{where['host']} holds a port, too. Store the host alone there, and the port under port.")
     return Credentials(
-        **{name: _text(found[name], where[name]) for name in ("password", "host", "user", "database") if name in found},
+        **texts,
         port=_port(found["port"], where["port"]) if "port" in found else None,
     )
 
@@ -74,18 +81,14 @@ def pick(text: str, field: str | None) -> str:
 
     :param field: the key, where the text is a JSON object.
     """
-    if not text.strip():
+    if not _trimmed(text):
         raise Error("it is empty.")
-    if not field and not text.lstrip().startswith("{"):
+    if not field and not _trimmed(text).startswith("{"):
         # A file ends with a line end.
-        return _text(text.rstrip("\r\n"), "its text")
-    secret = _json(text)
+        return _text(text.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n"), "its text")
+    secret = _json(_trimmed(text))
     if not isinstance(secret, dict):
-        raise Error(
-            f"it is no JSON object, so it has no key {field}. Store one, or leave field out."
-            if field
-            else "it begins like a JSON object, but is none. Store one, and name the key to use: field: KEY."
-        )
+        raise Error(f"it is no JSON object, so it has no key {field}. Store one, or leave field out.")
     if not field:
         raise Error(f"it is a JSON object, whose keys are: {_shown(secret)}. Name the one to use: field: KEY.")
     if field not in secret:
@@ -108,13 +111,27 @@ def _load(text: str) -> dict[str, Any]:
     return secret
 
 
+def _trimmed(text: str) -> str:
+    return text.removeprefix(_BYTE_ORDER_MARK).strip()
+
+
 def _json(text: str) -> Any:
-    """Return what a text means as JSON; None if it is no JSON."""
+    """Return what a text means as JSON; None if it does not look like an object and is no JSON.
+
+    :raises Error: it begins like an object, and is broken.
+    """
     try:
         return json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        # The exception holds the secret's text: it goes no further.
+    except (ValueError, RecursionError) as error:
+        # The exception, and what it says, hold parts of the secret: they go no further.
+        place = (error.lineno, error.colno) if isinstance(error, json.JSONDecodeError) else None
+    if not text.startswith("{"):
         return None
+    where = f" at line {place[0]}, column {place[1]}" if place else ""
+    raise Error(
+        f"its JSON is broken{where}. Look for a comma that is missing or behind the last value, a quotation mark "
+        "that is missing, or a line break or a backslash inside a value."
+    )
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_every_shape_in_every_store(run_module: RunModule, put: Put, shape: str)
     ("text", "message"),
     [
         ("canary", "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, "),
-        ('{"canary": 1', "it is neither JSON nor a connection URL. "),
+        ('{"canary": 1', "its JSON is broken at line 1, column 13. Look for a comma "),
         ('["canary"]', "it is JSON, but not an object. "),
         ('{"pw": "canary"}', "it has no password. Its keys are: pw. "),
         (" \n", "it is empty. Store a JSON object or a connection URL in it."),

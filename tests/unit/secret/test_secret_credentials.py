@@ -47,6 +47,12 @@ OLD = {"hostname": "db.example.com", "port": "3307", "database": "shop_db", "use
         pytest.param("mysql://shop:pa55@tcp(db.example.com:3307)/shop_db", id="golang-migrate's URL"),
         pytest.param("mysql://shop:pa55@db.example.com:3307/shop_db?charset=utf8&x=a/b@c", id="URL with parameters"),
         pytest.param("mysql://shop:pa55@tcp(db.example.com:3307)/shop_db?tls=true&x=%2F", id="its URL with parameters"),
+        pytest.param(f"\ufeff{json.dumps(OLD)}", id="a byte order mark"),
+        pytest.param("\ufeffmysql://shop:pa55@db.example.com:3307/shop_db", id="URL with a byte order mark"),
+        pytest.param("mysql2://shop:pa55@db.example.com:3307/shop_db", id="URL of Rails"),
+        pytest.param("trilogy://shop:pa55@db.example.com:3307/shop_db", id="URL of Rails, its other driver"),
+        pytest.param("mysql+pymysql://shop:pa55@db.example.com:3307/shop_db", id="URL of SQLAlchemy"),
+        pytest.param("mariadb+mariadbconnector://shop:pa55@db.example.com:3307/shop_db", id="URL of another driver"),
         pytest.param("mysql://%73hop:p%6155@db.example.com:3307/shop%5Fdb", id="URL with percent signs"),
     ],
 )
@@ -78,6 +84,10 @@ def test_what_the_secret_does_not_say_is_none(secret: str) -> None:
 @pytest.mark.parametrize("text", ["mysql://u:p@[2001:db8::1]:3306/d", "mysql://u:p@tcp([2001:db8::1]:3306)/d"])
 def test_an_ipv6_address(text: str) -> None:
     assert parse(text) == Credentials(host="2001:db8::1", port=3306, user="u", password="p", database="d")
+
+
+def test_an_ipv6_address_as_a_host_is_no_host_with_a_port() -> None:
+    assert parse('{"password": "x", "host": "2001:db8::1"}').host == "2001:db8::1"
 
 
 def test_a_password_with_signs_that_nobody_encoded() -> None:
@@ -120,6 +130,28 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         {},
         "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, username, password "
         "and database, or a URL such as mysql://user:password@host:3306/database.",
+    ),
+    "a comma behind the last value": (
+        '{\n  "password": "s3cret-value",\n}',
+        {},
+        "its JSON is broken at line 3, column 1. Look for a comma that is missing or behind the last value, a "
+        "quotation mark that is missing, or a line break or a backslash inside a value.",
+    ),
+    "a quotation mark that is missing": (
+        '{"password": s3cret-value}',
+        {},
+        "its JSON is broken at line 1, column 14. Look for a comma that is missing or behind the last value, a "
+        "quotation mark that is missing, or a line break or a backslash inside a value.",
+    ),
+    "a host with its port": (
+        '{"password": "s3cret-value", "host": "db.example.com:3306"}',
+        {},
+        "the value of host holds a port, too. Store the host alone there, and the port under port.",
+    ),
+    "an IPv6 address with its port": (
+        '{"password": "s3cret-value", "hostname": "[2001:db8::1]:3306"}',
+        {},
+        "the value of hostname holds a port, too. Store the host alone there, and the port under port.",
     ),
     "a list": (
         '["s3cret-value"]',
@@ -284,7 +316,7 @@ def test_a_port_that_is_none(port: Any) -> None:
 
 
 def test_nested_too_deep() -> None:
-    with pytest.raises(Error, match=r"^it is neither JSON nor a connection URL"):
+    with pytest.raises(Error, match=r"^its JSON is broken\. Look for a comma "):
         parse('{"a":' * 100_000)
 
 
@@ -347,6 +379,8 @@ def assert_holds_nothing(error: Error, values: list[str]) -> None:
         ('["pa55"]', None, '["pa55"]'),
         ('{"a": "pa55\\n", "b": 1}', "a", "pa55\n"),
         ('\n {"a": "{pa55"}\n', "a", "{pa55"),
+        ('\ufeff{"a": "pa55"}', "a", "pa55"),
+        ("\ufeffpa55\n", None, "pa55"),
     ],
 )
 def test_one_text_of_a_secret(text: str, field: str | None, found: str) -> None:
@@ -365,7 +399,8 @@ def test_one_text_of_a_secret(text: str, field: str | None, found: str) -> None:
         (
             "{canary",
             None,
-            "it begins like a JSON object, but is none. Store one, and name the key to use: field: KEY.",
+            "its JSON is broken at line 1, column 2. Look for a comma that is missing or behind the last value, a "
+            "quotation mark that is missing, or a line break or a backslash inside a value.",
         ),
         ("canary", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
         ('["canary"]', "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
