@@ -73,8 +73,9 @@ class Trial:
         # What the history said when something was undone by hand, which it cannot know.
         self._undone: Optional[Attempt] = None
         self._others = False
-        # A run ended behind a file that had left autocommit off, which the next run's session does not have.
-        self._left_off = False
+        # What was there when this direction began, and behind how many of its files runs have ended.
+        self._start = self._end
+        self._pauses: set[int] = set()
 
     def run(self) -> Play:
         """Play it."""
@@ -98,6 +99,7 @@ class Trial:
             self._trace.append(text)
 
     def _phase(self, files: list[File], goal: dict[str, Any], version: Optional[int]) -> None:
+        self._start, self._pauses = self._end.copy(), set()
         failure = uninterrupted(self._end, files)
         if failure is not None:
             # An input that no tool runs to its end shows nothing.
@@ -115,12 +117,29 @@ class Trial:
                 self._check_end(reference, files, version)
                 self._happens(files, goal, version)
                 return
-            at, dirty = state(self._server)
-            self._left_off |= version is not None and not dirty and _leaves_autocommit_off(files[: at or 0])
+            reference = self._ended(reference, files, version)
             if self.case.corrects and faults.struck is not None and faults.fault.kind == "refuse":
                 self._correct(faults.struck[1])
             answer = self._answer(outcome, reference, files, goal, version) if outcome.kind == "asked" else {}
         raise Wrong("does not come to an end", outcome.message)
+
+    def _ended(self, reference: Reference, files: list[File], version: Optional[int]) -> Reference:
+        """Have the end be that of runs which ended where this one has, if it ended between two files.
+
+        What a file has left in its session is not there for the next run's, as it is not for golang-migrate's.
+        """
+        at, dirty = state(self._server)
+        done = (at or 0) if version is not None else len(files) - (at or 0)
+        if dirty or self._others or done in (0, len(files), *self._pauses):
+            return reference
+        self._pauses.add(done)
+        self._end, begin = self._start.copy(), 0
+        for end in (*sorted(self._pauses), len(files)):
+            if uninterrupted(self._end, files[begin:end]) is not None:
+                self.play.apart = "what a session held between two files is lost"
+                raise _Stop
+            begin = end
+        return Reference(self._end.kept, self._end.lasting, self._end.levels)
 
     def _run(self, goal: dict[str, Any], answer: dict[str, Any]) -> tuple[Outcome, Faults]:
         faults = Faults(self._faults.pop(0) if self._faults else Fault(), self._trace)
@@ -309,6 +328,9 @@ class Trial:
             if self._leads_to_the_end(number, reference, files, goal, version):
                 return {"resume_from": number}
         start = self._start_of_section(current, known.first_missing)
+        if start is None:
+            # Whatever is missing of the section leaves nothing, as before a ROLLBACK.
+            start = self._start_of_section(current, true[0] - 1)
         if start is not None and repair(server, reference, current, start) is not None:
             # The whole of it again, when what is left of it has been undone by hand.
             self._undone = newest(server)
@@ -338,12 +360,8 @@ class Trial:
     def _end_apart_if_allowed(self, *files: File) -> None:
         """End a trial in which a procedure has set a variable, which no server tells and no text shows.
 
-        Or one of whose files golang-migrate, or another run of ours, has run: what it had set in its session is not
-        there for the next.
+        Or one of whose files golang-migrate has run: what it had set in its session is not there for the next.
         """
-        if self._left_off:
-            self.play.apart = "autocommit, off between two files, is lost with the session"
-            raise _Stop
         if self._others:
             self.play.apart = "what golang-migrate's session held is lost"
             raise _Stop
@@ -372,9 +390,3 @@ class Trial:
             found = self._difference(copy, reference, files, version)
         self._say(f"  answer {number} would lead to: {outcome.kind} {found[:300]}")
         return not found
-
-
-def _leaves_autocommit_off(files: list[File]) -> bool:
-    texts = [item.text for file in files for item in file.items]
-    switches = [text for text in texts if "autocommit" in text or text == "CALL off()"]
-    return bool(switches) and switches[-1] != "SET autocommit = 1"
