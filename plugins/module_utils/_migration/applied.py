@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .model import Move, Source, State
+from .tables.history_table import read_progress
 
 
 class Known(NamedTuple):
@@ -109,5 +110,5 @@ def known(moves: Iterable[Move]) -> Known:
 
 
 def _assumed(progress: Optional[str]) -> list[int]:
-    found: list[int] = json.loads(progress or "{}").get("assumed", [])
+    found: list[int] = read_progress(progress).get("assumed", [])
     return found

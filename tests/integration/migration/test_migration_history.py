@@ -360,6 +360,16 @@ def user(database: Database, *grants: str) -> dict[str, Any]:
     return {"login_user": name, "login_password": "pw"}
 
 
+@pytest.mark.parametrize("change", ["progress = 'not JSON'", "done = -1"])
+def test_a_row_that_something_else_has_changed(there: Database, change: str) -> None:
+    there.write({"9_bad.up.sql": "INSERT INTO nowhere VALUES (1);"})
+    there.apply()
+    there.query(f"UPDATE {HISTORY} SET {change} ORDER BY id DESC LIMIT 1")
+    before = there.snapshot(), rows(there, "*")
+    assert there.refusal().startswith("The history has a row that dbops.migrations has not written, or that has been ")
+    assert (there.snapshot(), rows(there, "*")) == before
+
+
 def test_a_user_who_may_not_read_it(there: Database) -> None:
     there.apply(target="1")
     options = user(there, "SELECT, INSERT, DELETE ON schema_migrations")

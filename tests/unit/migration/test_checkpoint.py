@@ -10,6 +10,7 @@ import hashlib
 import json
 
 import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import digest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.effect import Object
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.session_state import (
@@ -75,6 +76,28 @@ def test_there_and_back(
 def test_nothing_is_known(text: str | None) -> None:
     found = load(3, 3, text)
     assert (found.reached, found.in_flight, found.log.entries, found.written_at) == (Position(3), None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("done", "begun", "text"),
+    [
+        (0, 0, "not JSON"),
+        (0, 0, '"a text"'),
+        (0, 1, '{"flight": "d"}'),
+        (0, 1, '{"flight": "d", "objects": [1], "before": []}'),
+        (0, 1, '{"session": [{"nothing": 1}]}'),
+        (0, 1, '{"digests": 5}'),
+        (-1, 0, "{}"),
+        (2, 1, "{}"),
+    ],
+)
+def test_what_something_else_has_written_is_refused(done: int, begun: int, text: str) -> None:
+    with pytest.raises(Error) as caught:
+        load(done, begun, text)
+    assert str(caught.value) == (
+        "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
+        "history table from a backup, or choose another history_table. Nothing was changed."
+    )
 
 
 def test_a_chain_is_of_all_statements_in_their_order() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from ..statements.effect import Object
 from ..statements.session_state import Entry, SessionRecorder
+from .history_table import broken, read_progress
 
 # For so many statements it is known which of them has changed; for more, only that one has.
 _EACH = 250
@@ -84,8 +85,18 @@ def load(done: int, begun: int, text: Optional[str]) -> Checkpoint:
 
     :param done: how many statements are done.
     :param begun: the number of the last one that may have begun.
+    :raises Error: something else has written it.
     """
-    values = json.loads(text or "{}")
+    values = read_progress(text)
+    if not 0 <= done <= begun:
+        raise broken()
+    try:
+        return _checkpoint(done, begun, values)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise broken() from None
+
+
+def _checkpoint(done: int, begun: int, values: dict[str, Any]) -> Checkpoint:
     digests = values.get("digests", "")
     each = tuple(digests[place : place + _SHORT] for place in range(0, len(digests), _SHORT))
     flight = None

@@ -9,6 +9,7 @@ Private to the collection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -202,3 +203,25 @@ def literal(value: Any) -> str:
     if value is None:
         return "NULL"
     return repr(value) if isinstance(value, (int, float)) else text_literal(value)
+
+
+def read_progress(text: Optional[str]) -> dict[str, Any]:
+    """Return the values of the column ``progress``.
+
+    :raises Error: something else has written it.
+    """
+    try:
+        values = json.loads(text or "{}")
+    except ValueError:
+        raise broken() from None
+    if not isinstance(values, dict):
+        raise broken()
+    return values
+
+
+def broken() -> Error:
+    """Return what is said of a row that cannot have been written by us."""
+    return Error(
+        "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
+        "history table from a backup, or choose another history_table. Nothing was changed."
+    )
