@@ -187,6 +187,9 @@ with _PYMYSQL:
                     rows.append(tuple(packet.read_length_coded_string() for _column in range(columns)))
 
 
+# Characters of what a server says of an error: MySQL's and MariaDB's own texts have 512 bytes at most.
+_LONGEST_REASON = 2000
+
 Rows = list[Row]
 Answer = Union[Rows, ServerError]
 
@@ -370,5 +373,5 @@ def _server_error(error: Exception, doing: str) -> ServerError:
 
 def _code_and_reason(error: Exception) -> tuple[int, str]:
     if len(error.args) >= 2 and isinstance(error.args[0], int):
-        return error.args[0], str(error.args[1]) or "the connection was lost"
-    return 0, str(error)
+        return error.args[0], str(error.args[1])[:_LONGEST_REASON] or "the connection was lost"
+    return 0, str(error)[:_LONGEST_REASON]
