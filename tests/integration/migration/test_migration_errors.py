@@ -40,6 +40,7 @@ def test_sql_that_fails(database: Database) -> None:
     assert {key: result[key] for key in expected} == expected
     assert (result["from_version"], result["to_version"]) == (None, 2)
     assert [item["version"] for item in result["applied"]] == [1]
+    assert result["changed"] is True
     assert database.state() == [(2, 1)]
     assert database.tables() == {"a", "b"}
 
@@ -72,6 +73,7 @@ def test_a_dirty_state(database: Database) -> None:
     assert "The database is dirty: an earlier run failed on its way to version 2." in result["msg"]
     assert "migration_force, playbook dbops.migrations.force" in result["msg"]
     assert (result["dirty"], result["from_version"]) == (True, 2)
+    assert not result.get("changed")
     assert database.snapshot() == before
 
 

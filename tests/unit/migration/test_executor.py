@@ -361,6 +361,12 @@ def test_what_is_applied_is_said_of_a_failure(tmp_path: Path) -> None:
     assert [item["version"] for item in error.results["applied"]] == [1]
     assert "2_m.up.sql:1:26: statement 2 failed: (1060) Duplicate column. 1 migration was applied before" in str(error)
     assert error.results["from_version"] is None
+    assert error.results["changed"] is True
+
+
+def test_a_run_that_stops_before_its_first_statement_has_changed_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path, "missing")
+    assert house.fails().results["changed"] is False
 
 
 def test_a_file_that_cannot_be_read_stops_behind_the_one_before(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ class Executor:
         try:
             self._run(state, moved)
         except Error as error:
-            error.results = {**self.results(), **error.results}
+            changed = bool(self.applied) or self._taken is not None
+            error.results = {"changed": changed, **self.results(), **error.results}
             raise
 
     def _run(self, state: State, moved: Optional[Mapping[str, Any]]) -> None:
