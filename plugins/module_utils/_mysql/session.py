@@ -233,10 +233,8 @@ class Session:
         :raises ServerError: the server refused a statement, or the connection was lost; its ``place`` tells which one
             of the packet's, ``len(before)`` for the user's.
         """
-        behind = b"".join(
-            _SEPARATOR.encode() + text for text in (*(text.encode() for text in after), *([ask] if ask else ()))
-        )
-        ahead = b"".join(text.encode() + b";" for text in before)
+        behind = "".join([_SEPARATOR + text for text in after]).encode() + (_SEPARATOR.encode() + ask if ask else b"")
+        ahead = "".join([f"{text};" for text in before]).encode()
         first = len(before)
         self._state.changed = self.wrote_nontransactional = False
         try:

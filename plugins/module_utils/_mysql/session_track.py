@@ -235,4 +235,5 @@ class SessionState:
     @property
     def wrote_nontransactional(self) -> bool:
         """Whether a table without transactions was written in the open transaction."""
-        return self.in_transaction and self._transaction.nontransactional_writes
+        # It is asked of each answer.
+        return bool(self.status & IN_TRANSACTION) and self._transaction.nontransactional_writes

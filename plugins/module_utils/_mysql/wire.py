@@ -43,6 +43,7 @@ with _PYMYSQL:
             del sys.modules[_CRYPTOGRAPHY]
     from pymysql.connections import MySQLResult
     from pymysql.constants import CLIENT, COMMAND, CR
+    from pymysql.err import raise_mysql_exception
     from pymysql.protocol import MysqlPacket
 
     def _encrypt(*arguments: bytes) -> bytes:
@@ -57,7 +58,9 @@ with _PYMYSQL:
     _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF
     # An EOF packet, which CLIENT_DEPRECATE_EOF leaves out.
     _COLUMNS_END = b"\xfe\0\0\0\0"
-    _OK = 0
+    _OK, _ERROR = 0, 0xFF
+    # Lengths of a packet that is empty, and of one that the next one continues.
+    _NOT_ONE = (b"\0\0\0", b"\xff\xff\xff")
     # Bytes; a row whose first value is longer than any packet begins with the same byte as the packet after the last.
     _LONGEST_ENDING = 0xFFFFFF
 
@@ -157,33 +160,47 @@ with _PYMYSQL:
 
             :param rows: what its rows are added to, as bytes; None to drop them.
             """
-            packet = self._packet()
-            data = packet.get_all_data()
+            data = self._payload()
             if data[0] == _OK:
                 ending = read_ok(data)
                 self.state.end(ending)
             else:
-                ending = self._read_rows(packet, rows)
+                ending = self._read_rows(data, rows)
             return bool(ending.status & MORE_RESULTS)
 
-        def _packet(self) -> Any:
-            return super()._read_packet()  # type: ignore[no-untyped-call]
+        def _payload(self) -> bytes:
+            """Read a packet; an error's is raised."""
+            connection: Any = self
+            try:
+                header = connection._rfile.peek(4)[:4]
+            except OSError:
+                header = b""
+            # Whatever is not plain is for PyMySQL: nothing has been taken yet.
+            if len(header) < 4 or header[:3] in _NOT_ONE or header[3] != connection._next_seq_id:
+                data: bytes = connection._read_packet().get_all_data()
+                return data
+            connection._next_seq_id = (header[3] + 1) % 256
+            data = connection._read_bytes(4 + int.from_bytes(header[:3], "little"))[4:]
+            if data[0] == _ERROR:
+                raise_mysql_exception(data)
+            return data
 
-        def _read_rows(self, packet: Any, rows: Optional[list[Row]]) -> Ending:
-            columns: Optional[int] = packet.read_length_encoded_integer()
+        def _read_rows(self, first: bytes, rows: Optional[list[Row]]) -> Ending:
+            columns: Optional[int] = MysqlPacket(first, self.encoding).read_length_encoded_integer()
             if columns is None:
                 # It would have the client send a file, which nobody has allowed.
                 self._force_close()  # type: ignore[attr-defined]
                 raise pymysql.err.OperationalError(CR.CR_MALFORMED_PACKET, "The server asks for a file of the client's")
             has_eof = not self.client_flag & CLIENT.DEPRECATE_EOF
             for _packet in range(columns + has_eof):
-                self._packet()
+                self._payload()
             while True:
-                packet = self._packet()
-                ending = self.ending(packet.get_all_data())
+                data = self._payload()
+                ending = self.ending(data)
                 if ending is not None:
                     return ending
                 if rows is not None:
+                    packet: Any = MysqlPacket(data, self.encoding)
                     rows.append(tuple(packet.read_length_coded_string() for _column in range(columns)))
 
 

@@ -66,6 +66,7 @@ class FileReader:
         self.atomic = _ATOMIC.match(self._file.read(_HEAD)) is not None
         self._file.seek(0)
         self._hashing = _Hashing(self._file)
+        self._reading = session.sql_modes, session.character_set_client
         self.script = Splitter(self._hashing, dialect_of(session))  # type: ignore[arg-type]
         self._statements = self.script.statements()
         self._ahead: deque[tuple[Mark, Statement]] = deque()
@@ -104,8 +105,17 @@ class FileReader:
                 self._ahead.append((mark, statement))
         return self._ahead[distance][1] if distance < len(self._ahead) else None
 
+    @property
+    def left(self) -> int:
+        """How many statements there are behind the one that was taken last, once ``peek`` has found the end."""
+        return len(self._ahead)
+
     def _use_dialect(self) -> None:
         """Take what the last statement changed into account, also for what has been split already."""
+        reading = self._session.sql_modes, self._session.character_set_client
+        if reading == self._reading:
+            return
+        self._reading = reading
         dialect = dialect_of(self._session)
         if dialect == self.script.dialect:
             return

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
 from typing import Optional
 
 from ..._core.errors import Error
@@ -85,21 +84,15 @@ class Lookahead:
             size += len(statement.text)
 
     def _find(self, reader: FileReader, distance: int) -> Optional[ClassifiedStatement]:
-        statement = next(islice(self._statements(reader), distance, None), None)
-        return None if statement is None else self.classified(statement)
-
-    def _statements(self, reader: FileReader) -> Iterator[Statement]:
         for file in self._files(reader):
-            place = 0
-            while True:
-                statement = file.peek(place)
-                if statement is None:
-                    break
-                yield statement
-                place += 1
-            if not place and file is not reader:
+            statement = file.peek(distance)
+            if statement is not None:
+                return self.classified(statement)
+            if not file.left and file is not reader:
                 # There may be any number of files without a statement.
-                return
+                return None
+            distance -= file.left
+        return None
 
     def _files(self, reader: FileReader) -> Iterator[FileReader]:
         yield reader

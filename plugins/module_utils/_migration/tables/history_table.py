@@ -176,14 +176,17 @@ class HistoryTable:
 
     def insert(self, values: Mapping[str, Any]) -> str:
         """Return the statement that adds a row; what is not given is empty."""
-        texts = {"last_insert_id": _NOW, **{name: literal(value) for name, value in values.items()}}
-        return f"INSERT INTO {self.table} ({', '.join(texts)}) VALUES ({', '.join(texts.values())})"
+        names, texts = list(values), [literal(value) for value in values.values()]
+        if "last_insert_id" not in values:
+            names, texts = ["last_insert_id", *names], [_NOW, *texts]
+        return f"INSERT INTO {self.table} ({', '.join(names)}) VALUES ({', '.join(texts)})"
 
     def update(self, number: int, values: Mapping[str, Any]) -> str:
         """Return the statement that changes a row."""
-        texts = {"last_insert_id": _NOW, **{name: literal(value) for name, value in values.items()}}
-        changes = ", ".join(f"{name} = {text}" for name, text in texts.items())
-        return f"UPDATE {self.table} SET {changes} WHERE id = {number}"
+        changes = [f"{name} = {literal(value)}" for name, value in values.items()]
+        if "last_insert_id" not in values:
+            changes = [f"last_insert_id = {_NOW}", *changes]
+        return f"UPDATE {self.table} SET {', '.join(changes)} WHERE id = {number}"
 
     def forgetting(self, number: int) -> str:
         """Return the statement that empties what attempts before that row kept to be resumed.
@@ -200,9 +203,9 @@ class HistoryTable:
 
 def literal(value: Any) -> str:
     """Return a value as SQL that means the same in every sql_mode and character set."""
-    if value is None:
-        return "NULL"
-    return repr(value) if isinstance(value, (int, float)) else text_literal(value)
+    if isinstance(value, str):
+        return text_literal(value)
+    return "NULL" if value is None else repr(value)
 
 
 def read_progress(text: Optional[str]) -> dict[str, Any]:
