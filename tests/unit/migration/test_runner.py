@@ -464,6 +464,17 @@ def test_with_autocommit_off_the_next_transaction_is_the_files_too() -> None:
     assert house.runner.state == TxState(Owner.USER)
 
 
+def test_with_autocommit_on_again_a_savepoint_is_gone() -> None:
+    """Otherwise what comes next would be recorded in a transaction that is none, and lost with it."""
+    house = House()
+    house.run("SET autocommit = 0", proven=True)
+    house.run("SAVEPOINT s", 2)
+    assert house.session.has_savepoint
+    house.session.autocommit = True
+    house.run("SET @a = 1", 3, proven=True)
+    assert not house.session.has_savepoint
+
+
 # What a refused statement may have left behind.
 
 

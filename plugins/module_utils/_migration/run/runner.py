@@ -171,7 +171,9 @@ class StatementRunner:
         self._wrote = session.in_transaction and session.wrote_nontransactional
         self._called = session.in_transaction and (self._called or facts.kind is StatementKind.OPAQUE)
         set_now = facts.verb == b"SAVEPOINT" and self.state.owner is Owner.USER
-        ended = facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
+        # SET autocommit = 1 ends a transaction, too, as a call may.
+        outside = session.autocommit and not session.in_transaction
+        ended = outside or facts.kind in (StatementKind.COMMIT, StatementKind.BEGIN, *transaction.COMMITS)
         session.has_savepoint = set_now or (session.has_savepoint and not ended)
         # In the file's own transaction savepoints count, too, and SET autocommit = 1, which ends it.
         of_transaction = of_users or (self.state.owner is Owner.USER and session.in_transaction)
