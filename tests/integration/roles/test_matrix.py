@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from integration.roles.hostile import tries
 from integration.roles.support import Team, lines_of
 from parts import cores
 from parts.secretsmanager import SecretsManager
@@ -100,8 +101,7 @@ def runners(team: Team, git_server: GitServer, secrets_manager: SecretsManager, 
     return runners
 
 
-@pytest.mark.matrix
-@pytest.mark.parametrize(
+each_core = pytest.mark.parametrize(
     ("core", "minor"),
     [
         pytest.param(core, minor, id=f"{core}-3.{minor}")
@@ -109,6 +109,19 @@ def runners(team: Team, git_server: GitServer, secrets_manager: SecretsManager, 
         for minor in versions.controllers
     ],
 )
+
+
+@pytest.mark.matrix
+@each_core
+def test_nothing_is_a_template(
+    playbook: RunPlaybook, team: Team, secrets_manager: SecretsManager, tmp_path: Path, core: str, minor: int
+) -> None:
+    team.variables["migrate_python"] = str(cores.host(int(os.environ["MATRIX_HOSTS"].split()[0])))
+    assert tries(playbook, team, secrets_manager, tmp_path, cores.programs(core, minor)) == []
+
+
+@pytest.mark.matrix
+@each_core
 def test_main_path(
     runners: Runners, playbook: RunPlaybook, core: str, minor: int, record_property: Callable[[str, object], None]
 ) -> None:

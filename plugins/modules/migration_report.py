@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_report
+short_description: Report what the role migrate did
+version_added: 0.1.0
+description:
+  - Says what the role P(dbops.migrations.migrate#role) did, or would do, for each host of the play, and which hosts
+    have failed.
+  - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it also hands the artifact C(database_migrations) on
+    to the workflow.
+  - The playbooks C(dbops.migrations.migrate) and C(dbops.migrations.rollback) end with it. In a playbook of your own it
+    belongs behind the role, with C(run_once).
+author: The dbops.migrations contributors (@dbops)
+extends_documentation_fragment:
+  - action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  platform:
+    support: full
+    platforms: all
+"""
+
+EXAMPLES = r"""
+- name: Say what happened
+  dbops.migrations.migration_report:
+  run_once: true
+"""
+
+RETURN = r"""
+msg:
+  description: The lines.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "orders: from version 1 to version 2, 1 migration"
+    - "  up 2 email: 0.012 s"
+"""
