@@ -17,9 +17,9 @@ from parts.secretsmanager import SecretsManager
 if TYPE_CHECKING:
     from conftest import RunPlaybook
 
-MARK = "hostile-was-here"
-TEXT = "{{ lookup('pipe', 'touch " + MARK + "') }}"
-AWX = {"awx_job_id": 7, "awx_user_name": TEXT, "tower_job_id": 7}
+# A shell puts the path in, which has a slash, as no file's name has.
+TEXT = "{{ lookup('pipe', 'touch $HOSTILE') }}"
+AWX = {"awx_job_id": 7, "tower_job_id": 7}
 
 
 def tries(
@@ -27,8 +27,9 @@ def tries(
 ) -> list[str]:
     """Go all ways with such a schema, such files and such errors; return which runs have run the command.
 
-    :param folder: where the runs' folders are made.
+    :param folder: where the command would make a file.
     """
+    mark = folder / "hostile"
     server = team.mariadb
     server.query(f"CREATE DATABASE IF NOT EXISTS `{TEXT}`")
     login = {"host": server.host, "port": server.port, "username": server.user, "password": server.password}
@@ -42,13 +43,17 @@ def tries(
     def run(name: str, *options: str, rc: int = 0, **variables: Any) -> None:
         for more in ({}, AWX):
             outcome = playbook(
-                f"dbops.migrations.{name}", inventory, *options, extra_vars={**variables, **more}, programs=programs
+                f"dbops.migrations.{name}",
+                inventory,
+                *options,
+                extra_vars={**variables, **more},
+                env={"HOSTILE": str(mark)},
+                programs=programs,
             )
             assert outcome.rc == rc, outcome.stdout + outcome.stderr
-            if list(folder.rglob(MARK)):
+            if mark.exists():
                 found.append(f"{name} {options} {sorted(more)}")
-            for path in folder.rglob(MARK):
-                path.unlink()
+                mark.unlink()
 
     try:
         run("migrate", "--check", "--diff")
