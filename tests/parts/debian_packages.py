@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Packages of another suite of Debian than this machine's, which are unpacked and not installed."""
+"""Packages of Debian, of this machine's suite or another, which are unpacked and not installed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ class Packages:
 
     :param package: its name.
     :param suites: where it is looked for; the name of a security suite ends with ``-security``.
+    :param alone: without its dependencies.
     """
 
     package: str
     suites: Sequence[str]
+    alone: bool = False
 
     def unpack(self, folder: Path, log: Path) -> None:
         """Download the packages and make ``folder/root`` of them; NotAvailable is raised when they cannot be had."""
@@ -69,13 +71,20 @@ class Packages:
         }
         options = [text for name, value in settings.items() for text in ("-o", f"{name}={value}")]
         self._run(log, "apt-get", *options, "update", "--error-on=any")
-        self._run(log, "apt-get", *options, "install", "--yes", "--download-only", self.package)
+        what = ["download"] if self.alone else ["install", "--yes", "--download-only"]
+        self._run(log, "apt-get", *options, *what, self.package, folder=folder / "cache/archives")
 
-    def _run(self, log: Path, *command: str) -> None:
+    def _run(self, log: Path, *command: str, folder: Path | None = None) -> None:
         with log.open("ab") as output:
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, check=False
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                check=False,
             )
         if done.returncode != 0:
             last = " ".join(log.read_text(errors="replace").strip().splitlines()[-1:])

@@ -9,13 +9,19 @@ RDS looks at the token itself; here MariaDB hands it to PAM, and PAM to a script
 
 from __future__ import annotations
 
+import fcntl
 import os
+import platform
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
-from . import NotAvailable
+from . import CACHE, NotAvailable
+from .debian_packages import Packages
 from .mariadb import MariaDB
 
+PLUGIN = "auth_pam_v1.so"
 PLUGINS = ("/usr/lib/mysql/plugin", "/usr/lib/mariadb/plugin", "/usr/lib64/mariadb/plugin")
 # pam_exec gives no more of a token to its script.
 LONGEST = 511
@@ -33,6 +39,7 @@ class Rds(MariaDB):
         super().__init__(
             folder,
             options=[
+                f"--plugin-dir={folder / 'plugins'}",
                 # The plugin that asks PAM in the server's own process; the newer one starts a program for it.
                 "--plugin-load-add=auth_pam_v1",
                 "--pam-use-cleartext-plugin=ON",
@@ -42,11 +49,12 @@ class Rds(MariaDB):
         )
 
     def prepare(self) -> None:
-        if not any(Path(folder, "auth_pam_v1.so").exists() for folder in PLUGINS):
-            raise NotAvailable("MariaDB has no plugin auth_pam_v1 here; on Debian the package mariadb-server has it.")
         if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
             raise NotAvailable("A server can have a PAM service of its own only where root may make a mount namespace.")
         super().prepare()
+        # Where the server's account can read it, wherever the checkout is.
+        (self.folder / "plugins").mkdir(mode=0o755)
+        shutil.copy(_plugin(), self.folder / "plugins")
         subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
         files = ["-keyout", str(self.folder / "key.pem"), "-out", str(self.authority)]
         self.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *subject, *files])
@@ -86,3 +94,22 @@ class Rds(MariaDB):
         mount = 'mount --bind "$0" /etc/pam.d && exec "$@"'
         namespace = ["unshare", "--mount", "sh", "-c", mount, str(self.folder / "pam.d")]
         return [*namespace, *super()._launcher()]
+
+
+def _plugin() -> Path:
+    """Return where the plugin is: of Debian's packages only mariadb-server has it, which is unpacked."""
+    for folder in map(Path, PLUGINS):
+        if (folder / PLUGIN).exists():
+            return folder / PLUGIN
+    cache = CACHE / "mariadb-server"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (cache / "root").exists():
+            suite = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+            with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+                Packages("mariadb-server", [suite, f"{suite}-security"], alone=True).unpack(
+                    Path(unfinished), cache / "log"
+                )
+                (Path(unfinished) / "root").rename(cache / "root")
+    return next((cache / "root").rglob(PLUGIN))
