@@ -37,6 +37,8 @@ from .grammar import Dice, client_script, script
 # What golang-migrate cannot run and we can: then only the server's refusal is checked.
 _REFUSED = (1064, 1065)
 
+_LOST = (2006, 2013)
+
 
 class Side:
     """One schema on one connection, and everything that a script leaves in it."""
@@ -212,10 +214,16 @@ def servers() -> Iterator[list[DatabaseServer]]:
         yield found
 
 
+def _sides(server: DatabaseServer) -> tuple[Side, Side]:
+    for schema in ("fuzz_whole", "fuzz_split"):
+        server.query(f"DROP DATABASE IF EXISTS {schema}")
+    return Side(server, "fuzz_whole"), Side(server, "fuzz_split")
+
+
 def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
     """Run that many scripts on a server, print those that differ, and return how many do."""
     mariadb = isinstance(server, MariaDB)
-    one, two = Side(server, "fuzz_whole"), Side(server, "fuzz_split")
+    one, two = _sides(server)
 
     [(version,)], _code = two.run(b"SELECT @@version")
     numbers = [int(number) for number in re.findall(r"\d+", _text(version))]
@@ -234,12 +242,21 @@ def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
     differences, shown = 0, time.monotonic()
     for number in range(scripts):
         dice = Dice(f"{seed} {number}")
-        if number % 10:
-            text = script(dice, mariadb)
-            difference = differs(one, two, dialect, text)
-        else:
-            text = client_script(dice, mariadb)
-            difference = differs_from_client(one, two, dialect, text, dice.characters)
+        text = script(dice, mariadb) if number % 10 else client_script(dice, mariadb)
+        try:
+            if number % 10:
+                difference = differs(one, two, dialect, text)
+            else:
+                difference = differs_from_client(one, two, dialect, text, dice.characters)
+        except pymysql.err.OperationalError as error:
+            if error.args[0] not in _LOST:
+                raise
+            # A fault of the server's own, which says nothing about the splitter.
+            print(f"{type(server).__name__} seed {seed} script {number}: the server has died: {text!r}", flush=True)
+            server.stop(kill=True)
+            server.start()
+            one, two = _sides(server)
+            continue
         if difference is not None:
             differences += 1
             print(f"{type(server).__name__} seed {seed} script {number}: {text!r}\n{difference}", flush=True)
