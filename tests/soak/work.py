@@ -228,10 +228,20 @@ def make(kind: str, server: str, dice: random.Random) -> Work:
                 other = dice.choice([name for name in KINDS if name not in _ALONE])
                 pieces.insert(dice.randint(1, len(pieces)), every[other](dice, next(count)))
             pieces += plain.pieces(dice.randrange(2))
-        ups.append(File(version, "up", pieces))
+        ups.append(File(version, "up", [*pieces, *_reset(pieces)]))
     if kind == "atomic":
         ups.append(File(len(ups) + 1, "up", plain.rows(4), b"-- dbops: all-or-nothing\n"))
     return Work(kind, ups)
+
+
+def _reset(pieces: list[Piece]) -> list[Piece]:
+    """Return what ends a file that has changed how its session reads texts.
+
+    A run may end behind it, and the next one's session reads them as ever, as golang-migrate's would.
+    """
+    names = [statement.sql for piece in pieces for statement in piece.statements if b"SET NAMES" in statement.sql]
+    ours = b"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"
+    return [Piece([Statement(ours)])] if names and names[-1] != ours else []
 
 
 # They change what comes after them, or leave what only they can explain.
