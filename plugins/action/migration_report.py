@@ -27,9 +27,12 @@ class ActionModule(ActionBase):
         self.validate_argument_spec(argument_spec={})
         variables = task_vars or {}
         hosts = {host: variables["hostvars"][host] for host in variables["ansible_play_hosts"]}
-        done = {host: known for host, known in hosts.items() if "migrate_result" in known}
+        tried = {host: known for host, known in hosts.items() if "migrate_result" in known}
+        # A failure that is ignored leaves its host in the play.
+        done = {host: known for host, known in tried.items() if not known["migrate_result"].get("failed")}
         lines = [line for host, known in done.items() for line in _lines(host, known["migrate_result"])]
-        failed = [host for host in variables["ansible_play_hosts_all"] if host not in hosts]
+        left = {*done, *(hosts.keys() - tried.keys())}
+        failed = [host for host in variables["ansible_play_hosts_all"] if host not in left]
         result: dict[str, Any] = {
             "changed": False,
             "msg": [*lines, *(f"{host}: failed" for host in failed)],

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""migration_report, of results that are put before it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import RunPlaybook
+
+STEP = {"direction": "up", "version": 2, "title": "email", "seconds": 0.0125}
+DONE = {
+    "database": "shop", "msg": "shop: from version 1 to version 2, 1 migration", "resumed": None, "applied": [STEP],
+    "pending": [], "from_version": 1, "to_version": 2,
+}  # fmt: skip
+RESUMED = {**DONE, "resumed": {"version": 2, "statement": 3}, "applied": [], "pending": [STEP]}
+RESULTS: dict[str, Any] = {
+    "shop": DONE,
+    "other": RESUMED,
+    "ignored": {"failed": True, "msg": "It failed, and goes on."},
+    "beside": None,
+}
+
+
+@pytest.mark.parametrize("awx", [False, True])
+def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: bool) -> None:
+    hosts = {
+        host: {"__migrate_source": {"commit": "c"}, **({"migrate_result": result} if result else {})}
+        for host, result in RESULTS.items()
+    }
+    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    path = tmp_path / "play.json"
+    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars={"awx_job_id": 7} if awx else {})
+    assert outcome.rc == 0, outcome.stdout
+    result = outcome.tasks[-1]["result"]
+    assert result["msg"] == [
+        "shop: from version 1 to version 2, 1 migration",
+        "  up 2 email: 0.013 s",
+        "other (shop): from version 1 to version 2, 1 migration",
+        "  resuming version 2 at statement 3",
+        "  pending: up 2 email",
+        "ignored: failed",
+    ]
+    entry = {"database": "shop", "from": 1, "to": 2, "applied": 1, "pending": 0, "commit": "c", "seconds": 0.013}
+    data = {"database_migrations": {"shop": entry, "other": {**entry, "applied": 0, "pending": 1, "seconds": 0}}}
+    assert result.get("ansible_stats", {}).get("data", {}) == (data if awx else {})
