@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,8 +76,11 @@ class GpgKeys:
         return _run("gpg", "--homedir", self.home, "--batch", "--quiet", *arguments, text=text)
 
     def end(self) -> None:
-        """End the agent."""
+        """End the agent, and wait until it has removed its sockets: it does so in its own time."""
         _run("gpgconf", "--homedir", self.home, "--kill", "all")
+        limit = time.monotonic() + 10
+        while any(self.home.glob("S.*")) and time.monotonic() < limit:
+            time.sleep(0.02)
 
 
 class GpgSigner(Signer):

@@ -232,7 +232,11 @@ class Trial:
         """Find the true answer to a question, and check that it is one of those that are offered."""
         self.asked += 1
         [number] = [place for place, file in enumerate(self.files) if file.name == result["file"]]
-        true = [place.done + 1 for place in places if place.file == number and place.whole]
+        true = [
+            answer
+            for place in places
+            if place.file == number and place.whole and (answer := _answer_at(self.files[number], place.done))
+        ]
         if part is not None and part[0].file == number and not true:
             for text in part[1]:
                 self.bench.server.query(text, SCHEMA)
@@ -257,6 +261,17 @@ class Trial:
     def _nearest(self, view: View) -> str:
         found = [differences(place.view, view) for place in self.known]
         return min(found, key=len)
+
+
+def _answer_at(file: File, done: int) -> int | None:
+    """Return the statement from which to resume behind so many; None if it lies inside a text that was sent as one."""
+    apart = 0
+    for piece in file.pieces:
+        if piece.by_hand:
+            # The server reads all that follows the piece's first statement as one.
+            return done + 1 if done <= apart + 1 else apart + 3 if done == len(file.statements) else None
+        apart += len(piece.statements)
+    return done + 1
 
 
 def short(result: dict[str, Any] | None) -> str:

@@ -153,7 +153,7 @@ class Plain:
             [
                 [f"UPDATE {table.name} SET n = n + 1"],
                 [f"UPDATE {table.name} SET n = n * 3 + id"],
-                [f"INSERT INTO {table.name} (id, n) SELECT COUNT(*), SUM(n) FROM {other.name}", *self._insert(other)],
+                [f"INSERT INTO {table.name} (id, n) SELECT COUNT(*), COUNT(n) FROM {other.name}", *self._insert(other)],
                 [f"DELETE FROM {table.name} ORDER BY id, n LIMIT 1"],
                 self._insert(table) + self._insert(other),
                 [
@@ -171,7 +171,7 @@ class Plain:
         return self._dice.choice(
             [
                 [f"SET @x = (SELECT COUNT(*) FROM {table.name})", *self._insert(table), *self._note(other, "@x")],
-                [f"SELECT SUM(n), 'ä' INTO @y, @z FROM {table.name}", change, *self._note(other, "@y + LENGTH(@z)")],
+                [f"SELECT COUNT(n), 'ä' INTO @y, @z FROM {table.name}", change, *self._note(other, "@y + LENGTH(@z)")],
                 [
                     f"INSERT INTO {table.name} (id, n) VALUES (LAST_INSERT_ID(77), 0)",
                     change,

@@ -146,12 +146,37 @@ def test_a_large_file_is_read_again(tmp_path: Path) -> None:
         (b"PREPARE p FROM 'SELECT @x'", {b"@x"}),
         (b"GRANT ALL ON a TO b@'%'", {b"@`%`"}),
         (b"SET @`a``b` = 1", None),
+        (b'SET @"a`b" = 1', None),
         (b"SET @'a\\'b' = 1", None),
         (None, set()),
     ],
 )
 def test_which_variables_a_file_mentions(tmp_path: Path, text: bytes | None, names: set[bytes] | None) -> None:
     assert reading(tmp_path, text).variables() == names
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text", "names"),
+    [
+        # An @ and a quote may be the second byte of a character, and so may a letter of a name.
+        ("sjis", b"SELECT '\x8b@\x94\\', @a, @\x83A, \x8b@@b", {b"@a", b"@\x83A", b"@b"}),
+        ("cp932", b"SELECT '\x8b@\x94', @`\x83`B`, @'\x83\\'", None),
+        ("cp932", b"SELECT @`\x83AB`, @\xb1", {b"@`\x83AB`", b"@\xb1"}),
+        ("gbk", b"SELECT '\x8b@x', @\xb0\xa1, @\xb0A", {b"@\xb0\xa1", b"@\xb0A"}),
+        ("gb18030", b"SELECT '\x810\x810@a', @b", {b"@a", b"@b"}),
+        ("big5", b"SELECT '\xa4@x', @y", {b"@y"}),
+        ("latin1", b"SELECT @gr\xf6\xdfe, @A\xa0", {b"@gr\xf6\xdfe", b"@a"}),
+    ],
+)
+def test_variables_are_read_in_the_character_set_of_the_session(
+    tmp_path: Path, character_set: str, text: bytes, names: set[bytes] | None
+) -> None:
+    (tmp_path / "1_a.up.sql").write_bytes(text)
+    session = SimpleNamespace(**vars(SESSION))
+    found = FileReader(session, str(tmp_path), Step(1, "a", "up", "1_a.up.sql", 1))  # type: ignore[arg-type]
+    found.variables()
+    session.character_set_client = character_set
+    assert found.variables() == names
 
 
 def test_the_variables_of_a_file_that_is_too_large_are_not_known(tmp_path: Path) -> None:

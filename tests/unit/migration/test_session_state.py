@@ -32,6 +32,7 @@ class Server:
         self.current_schema = "here"
         self.packet = 1 << 24
         self.length = 1
+        self.value: bytes | None = None
         self.asked: list[bytes] = []
         self.executed: list[bytes] = []
 
@@ -39,7 +40,7 @@ class Server:
         self.asked.append(name)
         if b"unknown" in name:
             raise ServerError(1193, "no such variable", "asking")
-        return b"%d" % len(self.asked)
+        return self.value or b"%d" % len(self.asked)
 
     def rows(self, sql: bytes) -> Any:
         if b"max_allowed_packet" in sql:
@@ -131,6 +132,30 @@ def test_a_statement_that_may_set_any_variable(text: str) -> None:
     assert server.asked == [b"@x", b"@y"]
     log.read_values(server, lambda: [b"@x", b"@y"])  # type: ignore[arg-type]
     assert server.asked == [b"@x", b"@y"]
+
+
+def test_a_variable_without_a_value_is_not_set_again() -> None:
+    log, server = log_of("CALL p()")
+    server.value = b"NULL"
+    log.read_values(server, lambda: [b"@x", b"@'\x94\\'"])  # type: ignore[arg-type]
+    assert kept(log) == []
+
+
+@pytest.mark.parametrize("name", [b"@a", b"@`A`", b"@'a'"])
+def test_a_variable_that_has_lost_its_value_is_set_again(name: bytes) -> None:
+    log, server = log_of("SET @a = 1")
+    log.read_values(server)  # type: ignore[arg-type]
+    log.record(2, b"CALL p()", classify(b"CALL p()", MARIADB), server)  # type: ignore[arg-type]
+    server.value = b"NULL"
+    log.read_values(server, lambda: [name])  # type: ignore[arg-type]
+    assert kept(log)[-1] == f"SET {name.decode()} = NULL"
+
+
+def test_a_setting_without_a_value_is_set_again() -> None:
+    log, server = log_of("SET character_set_results = (SELECT NULL)")
+    server.value = b"NULL"
+    log.read_values(server)  # type: ignore[arg-type]
+    assert kept(log) == ["SET @@SESSION.character_set_results = NULL"]
 
 
 def test_a_trigger_may_set_any_variable() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import traceback
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -134,7 +135,9 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a comma behind the last value": (
         '{\n  "password": "s3cret-value",\n}',
         {},
-        "its JSON is broken at line 3, column 1. Look for a comma that is missing or behind the last value, a "
+        # Python 3.13 points at the comma, older ones at what follows it.
+        f"its JSON is broken at {'line 2, column 29' if sys.version_info >= (3, 13) else 'line 3, column 1'}. "
+        "Look for a comma that is missing or behind the last value, a "
         "quotation mark that is missing, or a line break or a backslash inside a value.",
     ),
     "a quotation mark that is missing": (

@@ -17,6 +17,7 @@ from typing import BinaryIO, Optional
 from ..._core.errors import Error
 from ..._mysql.session import Session
 from ..model import Step
+from .charsets import byte_class, character_set
 from .lexer import Dialect
 from .splitter import Mark, Splitter, Statement
 
@@ -28,7 +29,7 @@ _ATOMIC = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:" + _COMMENT + rb"\s*)*?--\s*dbop
 _HEAD = 1 << 12
 # No more bytes are looked through for variables.
 _LARGEST_SCAN = 16 << 20
-_VARIABLE = re.compile(rb"(?<!@)@([0-9A-Za-z._$\x80-\xff]+|`[^`]*`+|'[^']*'+|\"[^\"]*\"+)")
+_QUOTES = (b"`", b"'", b'"')
 
 
 class _Hashing(io.RawIOBase):
@@ -73,8 +74,7 @@ class FileReader:
         # Nothing comes behind what is ahead, read as the session reads texts now.
         self._ended = False
         self._directory = directory
-        self._variables: Optional[frozenset[bytes]] = None
-        self._scanned = False
+        self._variables: dict[str, Optional[frozenset[bytes]]] = {}
 
     def take(self) -> Optional[Statement]:
         """Return the next statement; None at the end.
@@ -133,16 +133,17 @@ class FileReader:
     def variables(self) -> Optional[frozenset[bytes]]:
         """Return the user variables that the file's text mentions, as SQL in small letters; None if that is not known.
 
-        Those that only a stored program mentions are not among them.
+        The text is read in the session's character set. There may be too many: what a comment or a string mentions is
+        among them; what only a stored program mentions is not.
 
         :raises Error: the file cannot be read.
         """
-        if not self._scanned:
-            self._scanned = True
+        character_set = self._session.character_set_client
+        if character_set not in self._variables:
             with open_file(self._directory, self.step) as file:
                 text = file.read(_LARGEST_SCAN + 1)
-            self._variables = _variables(text)
-        return self._variables
+            self._variables[character_set] = _variables(text, character_set)
+        return self._variables[character_set]
 
     @property
     def checksum(self) -> str:
@@ -168,13 +169,34 @@ def open_file(directory: str, step: Step) -> BinaryIO:
         raise Error(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _variables(text: bytes) -> Optional[frozenset[bytes]]:
-    names = {name.lower() for name in _VARIABLE.findall(text)}
-    quoted = {name for name in names if name[:1] in b"`'\""}
+def _variables(text: bytes, name: str) -> Optional[frozenset[bytes]]:
+    """Return the user variables that a text in a character set mentions."""
+    found = {_lower(one) for one in _variable(name).findall(text)} - {b""}
+    quoted = {one for one in found if one[:1] in b"`'\""}
     # A quote within a name, or an escape: it is not worth the trouble.
-    if len(text) > _LARGEST_SCAN or any(b"\\" in name or name[:1] * 2 in name[1:] for name in quoted):
+    if len(text) > _LARGEST_SCAN or any(_is_involved(one) for one in quoted):
         return None
-    return frozenset(b"@" + name for name in names - quoted | {b"`%b`" % name[1:-1] for name in quoted})
+    return frozenset(b"@" + one for one in found - quoted | {b"`%b`" % one[1:-1] for one in quoted})
+
+
+def _lower(name: bytes) -> bytes:
+    # A letter may be the second byte of a character.
+    return name.lower() if name.isascii() else name
+
+
+def _is_involved(name: bytes) -> bool:
+    return b"\\" in name or b"`" in name[1:-1] or name[:1] * 2 in name[1:]
+
+
+@lru_cache(maxsize=8)
+def _variable(name: str) -> re.Pattern[bytes]:
+    """Return a pattern whose group is a variable's name; an ``@`` that is a part of something else goes with that."""
+    known = character_set(name)
+    wide = b"|" + known.wide if known.lead else b""
+    letters = b"0-9A-Za-z._$" + byte_class(known.variable or known.high)
+    word = b"(?:[" + letters + b"]" + (b"" if known.variable else wide) + b")+"
+    quoted = (b"%b(?:[^%b%b]%b)*%b+" % (quote, quote, byte_class(known.lead), wide, quote) for quote in _QUOTES)
+    return re.compile(b"@@|@(" + b"|".join((word, *quoted)) + b")" + wide)
 
 
 def dialect_of(session: Session) -> Dialect:

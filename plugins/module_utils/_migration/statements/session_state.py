@@ -236,6 +236,10 @@ class SessionRecorder:
                 raise
             # Not a setting of the session after all.
             return
+        unset = value == b"NULL" and not key.startswith("@@")
+        if unset and not any(_bare(entry.key) == _bare(key) for entry in self.entries):
+            # It is so in any session; and what only looked like a variable may not be set.
+            return
         self._add(Entry(number, _text(b"SET %b = %b" % (name, value)), key=key), what, session)
 
     def compact(self, done: int) -> None:
@@ -334,6 +338,11 @@ def _temporary(name: bytes, session: Session) -> str:
     if len(parts) == 1 and session.current_schema is not None:
         parts.insert(0, session.current_schema)
     return f"the temporary table {'.'.join(parts)}"
+
+
+def _bare(key: str) -> str:
+    """Return a variable's name without its quotes."""
+    return re.sub("[`'\"]", "", key)
 
 
 def _text(text: bytes) -> str:
