@@ -25,6 +25,8 @@ PLUGINS = sorted(
     path.relative_to(CHECKOUT)
     for kind in ("modules", "lookup")
     for path in Path(CHECKOUT, "plugins", kind).glob("*.py")
+    # They are of use only in a role, and in a play's own hosts.
+    if path.stem not in ("role_variables", "hosts_pattern")
 )
 FILES = {
     "db/migrations/0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\n",

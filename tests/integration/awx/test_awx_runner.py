@@ -30,7 +30,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
 
     status = job("Database status", answers=nothing).run()
     assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
-    assert status.stats == {"orders": {"ok": 4}, "stock": {"ok": 4}}
+    assert status.stats == {"orders": {"ok": 5}, "stock": {"ok": 5}}
     assert status.artifacts is None
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
@@ -66,7 +66,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert [counts.get("changed", 0) for counts in again.stats.values()] == [0, 0]
     assert again.artifacts["database_migrations"]["orders"]["applied"] == 0
 
-    back = job("Database rollback", answers={**nothing, "migrate_steps": 1}).run()
+    back = job("Database rollback", answers={**nothing, "migrate_steps": 1, "migrate_rollback_all": "yes"}).run()
     assert said(back, "orders")[1].startswith("down 2 email: ")
     assert back.artifacts["database_migrations"]["orders"]["to"] == 1
     assert team.version("orders") == team.version("stock") == (1, 0)
@@ -76,16 +76,25 @@ def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
     """AWX gives each slice an inventory with its share of the hosts."""
     dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()
     assert said(dry, "stock")[1:] == ["pending: up 1 people", "pending: up 2 email"]
-    assert dry.stats == {"stock": {"ok": 4, "changed": 2}}
+    assert dry.stats == {"stock": {"ok": 5, "changed": 2}}
     assert list(dry.artifacts["database_migrations"]) == ["stock"]
     assert (team.version("orders"), team.version("stock")) == (None, None)
 
 
 def test_a_share_without_what_is_asked_for(job: MakeJob, team: Team) -> None:
     """The other slice of a job for one database: it has nothing to do, and says so without failing."""
-    other = job("Database migrate", only="stock", answers={"migrate_hosts": "orders"}).run()
+    other = job(
+        "Database migrate", only="stock", answers={"migrate_hosts": "orders"}, extra={"migrate_sliced": True}
+    ).run()
     assert (other.rc, other.status, other.stats) == (0, "successful", {})
     assert team.version("stock") is None
+
+
+def test_a_database_that_is_misspelt(job: MakeJob, team: Team) -> None:
+    failed = job("Database migrate", answers={"migrate_hosts": "ordres"}).run()
+    assert failed.status == "failed"
+    assert "No host of the inventory matches ordres." in failed.printed
+    assert (team.version("orders"), team.version("stock")) == (None, None)
 
 
 def test_a_failure(job: MakeJob, team: Team) -> None:
@@ -93,7 +102,7 @@ def test_a_failure(job: MakeJob, team: Team) -> None:
     failed = job("Database migrate", "-l", "orders").run()
     assert (failed.rc, failed.status) == (2, "failed")
     assert failed.failure("orders").startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1064)")
-    assert failed.stats == {"orders": {"ok": 2, "changed": 1, "failures": 1}}
+    assert failed.stats == {"orders": {"ok": 3, "changed": 1, "failures": 1}}
     assert failed.artifacts is None
     assert (team.version("orders"), team.version("stock")) == ((3, 1), None)
 

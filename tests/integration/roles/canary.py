@@ -166,7 +166,11 @@ class Canary:
             include = {"name": "dbops.migrations.migrate", "tasks_from": entry}
             return {"ansible.builtin.include_role": include, "vars": variables}
 
-        more = [role("status"), role("rollback", migrate_steps=1), role("force", migrate_version=1)]
+        more = [
+            role("status"),
+            role("rollback", migrate_steps=1, migrate_rollback_all=True),
+            role("force", migrate_version=1),
+        ]
         # The task that failed is templates, which are of no use outside of the role.
         failed = {"canary_failed": "{{ ansible_failed_result }}", "ansible_failed_task": ""}
         hosts = "ansible_play_hosts"

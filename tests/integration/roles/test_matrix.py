@@ -135,7 +135,7 @@ def test_main_path(
     see("check mode", run("migrate", "--check"), '"pending: up 1 people", "pending: up 2 email"', None, failures=0)
     see("migrate", run("migrate"), "from no version yet to version 2, 2 migrations", (2, 0), failures=0)
     see("again", run("migrate"), "nothing to do, at version 2", (2, 0), changed=0, failures=0)
-    see("rollback", run("rollback", migrate_steps=1), "down 2 email: ", (1, 0), failures=0)
+    see("rollback", run("rollback", migrate_steps=1, migrate_rollback_all=True), "down 2 email: ", (1, 0), failures=0)
     runners.team.repository.commit(BROKEN)
     see("a broken migration", run("migrate"), "0003_wrong.up.sql:2:3: statement 2 failed: (1146)", (3, 1), failures=1)
     for host in runners.minors:

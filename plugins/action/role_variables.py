@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""role_variables: refuse a role's variables that are misspelt, missing, or not what was written, before it starts.
+
+Ansible ignores a variable that nobody reads, and YAML reads 1.10, 0123 and on as something else than text. Ansible's
+own check of a role sees neither, and answers a missing variable with the whole specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.yaml import yaml_load
+from ansible.plugins.action import ActionBase
+
+_TEXTS = ("str", "path")
+
+
+class ActionModule(ActionBase):
+    """Look at the variables of the role that the task is in, on the controller."""
+
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return nothing of note, or a failure with a line for each variable that is wrong."""
+        super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validation, arguments = self.validate_argument_spec(
+            argument_spec={
+                "prefix": {"type": "str", "required": True},
+                "required": {"type": "list", "elements": "str", "default": []},
+                "others": {"type": "list", "elements": "str", "default": []},
+            }
+        )
+        options = _options(Path(variables["role_path"]))
+        problems = [
+            *_missing(arguments["required"], variables),
+            *_unknown(arguments["prefix"], {*options, *arguments["others"]}, variables),
+            *_changed(options, variables),
+        ]
+        if not problems:
+            return {"changed": False}
+        return {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
+
+
+def _options(role: Path) -> dict[str, Mapping[str, Any]]:
+    """Return the options of all entry points of a role."""
+    specs = yaml_load((role / "meta" / "argument_specs.yml").read_text("utf-8"))["argument_specs"]
+    return {name: option for entry in specs.values() for name, option in entry["options"].items()}
+
+
+def _missing(names: Iterable[str], variables: Mapping[str, Any]) -> Iterator[str]:
+    for name in names:
+        if variables.get(name) in (None, ""):
+            yield f"{name} is not set."
+
+
+def _unknown(prefix: str, known: set[str], variables: Mapping[str, Any]) -> Iterator[str]:
+    """Find the names that only look like variables of the role."""
+    own = f"{prefix}my_"
+    rest = {name.removeprefix(prefix): name for name in known}
+    for name in sorted(name for name in variables if name.startswith(prefix) and not name.startswith(own)):
+        if name not in known:
+            near = get_close_matches(name.removeprefix(prefix), rest, 1, 0.7)
+            meant = f"Did you mean {rest[near[0]]}?" if near else f"A name of your own may begin with {own}."
+            yield f"{name} is not a variable of this role. {meant}"
+
+
+def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[str]:
+    """Find the texts that YAML has read as something else."""
+    for name, option in options.items():
+        value = variables.get(name)
+        if option["type"] not in _TEXTS or value is None:
+            continue
+        if isinstance(value, (list, tuple)):
+            yield f"{name} is a list, and must be one text: {name}: | with the lines under it."
+        elif isinstance(value, Mapping):
+            yield f"{name} is a dictionary, and must be a text."
+        elif isinstance(value, bool):
+            yield f"{name} is a truth value to YAML, which takes yes, no, on and off for one. Write it in quotes: 'on'"
+        elif not hasattr(value, "startswith"):
+            # An inline vault is no str before ansible-core 2.19, but it can do what one can.
+            yield f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hosts_pattern
+short_description: Return a pattern of hosts that matches at least one
+version_added: 0.2.0
+description:
+  - Returns the pattern as it is, for the keyword C(hosts) of a play.
+  - Fails if no host of the inventory matches it, or none that C(--limit) leaves. Ansible itself only warns, and the
+    play counts as a success.
+author:
+  - The dbops.migrations contributors (@dbops)
+options:
+  _terms:
+    description:
+      - The pattern.
+    type: list
+    elements: str
+    required: true
+  optional:
+    description:
+      - Whether no host at all is fine, for a job that has only a slice of the inventory.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Migrate databases
+  hosts: "{{ query('dbops.migrations.hosts_pattern', migrate_hosts | default('databases', true)) }}"
+  gather_facts: false
+  tasks:
+    - name: Migrate the database
+      ansible.builtin.import_role:
+        name: dbops.migrations.migrate
+"""
+
+RETURN = r"""
+_raw:
+  description:
+    - The pattern.
+  type: list
+  elements: str
+  sample: ["databases"]
+"""
+
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+# What these ask of ansible-playbook needs no host.
+_LOOKS_ONLY = ("syntax", "listtasks", "listtags")
+
+
+class LookupModule(LookupBase):
+    """The lookup."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
+        self.set_options(var_options=variables, direct=kwargs)
+        pattern = [str(term) for term in self._flatten(terms)]
+        if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
+            return pattern
+        found, limit = self._hosts(pattern, variables), context.CLIARGS.get("subset")
+        if not found:
+            raise AnsibleLookupError(f"No host of the inventory matches {','.join(pattern)}.")
+        # A file of hosts is the inventory's to read.
+        if limit and "@" not in limit and not found & self._hosts([limit], variables):
+            raise AnsibleLookupError(f"No host that matches {','.join(pattern)} is left by --limit {limit}.")
+        return pattern
+
+    def _hosts(self, pattern: list[str], variables: dict[str, Any] | None) -> set[str]:
+        lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
+        return set(lookup.run(pattern, variables))

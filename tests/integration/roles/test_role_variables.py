@@ -1,0 +1,223 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Variables that are misspelt, missing or read as something else by YAML, hosts that nothing matches, and rollbacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from integration.roles.support import Team, failure
+from parts import CHECKOUT
+from parts.cores import programs
+
+if TYPE_CHECKING:
+    from conftest import PlaybookResult, RunPlaybook
+
+BOOKS = ("migrate", "status", "rollback", "force")
+NUMBER = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
+MUST = {"migrate_repository": "/nowhere", "migrate_version": 1}
+
+
+def refused(playbook: RunPlaybook, book: str, variables: dict[str, Any]) -> list[str]:
+    """Return the lines that refuse variables, which are all that the run has to say."""
+    host = "runner" if book == "prepare_runner" else "orders"
+    extra = {"runner_hosts": "all", "runner_become": False} if book == "prepare_runner" else {"migrate_hosts": "all"}
+    hosts = {host: {"ansible_connection": "local", "ansible_python_interpreter": "/nowhere/python", **variables}}
+    result = playbook(f"dbops.migrations.{book}", {"all": {"hosts": hosts}}, extra_vars=extra)
+    lines = failure(result, host, "Check the variables").splitlines()
+    assert all(len(line) <= 120 for line in lines)
+    return lines
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_variable_that_is_misspelt(playbook: RunPlaybook, book: str) -> None:
+    misspelt = {"migrate_dryrun": True, "migrate_taget": 3, "migrate_quux_of_mine": 1, "migrate_my_own": 1}
+    assert refused(playbook, book, {**MUST, **misspelt}) == [
+        "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run?",
+        "migrate_quux_of_mine is not a variable of this role. A name of your own may begin with migrate_my_.",
+        "migrate_taget is not a variable of this role. Did you mean migrate_target?",
+    ]
+
+
+def test_a_variable_of_the_runner_that_is_misspelt(playbook: RunPlaybook) -> None:
+    assert refused(playbook, "prepare_runner", {"runner_hom": "/opt", "runner_my_own": 1, "runner_user": 17}) == [
+        "runner_hom is not a variable of this role. Did you mean runner_home?",
+        f"runner_user {NUMBER}",
+    ]
+
+
+@pytest.mark.parametrize("book", BOOKS)
+def test_a_variable_that_is_missing(playbook: RunPlaybook, book: str) -> None:
+    name = "migrate_version" if book == "force" else "migrate_repository"
+    assert refused(playbook, book, {}) == [f"{name} is not set."]
+    assert refused(playbook, book, {name: ""}) == [f"{name} is not set."]
+
+
+def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
+    changed = {
+        **MUST,
+        "migrate_ref": 1.1,
+        "migrate_login_password": 83,
+        "migrate_login_database": True,
+        "migrate_known_hosts": ["host ssh-ed25519 AAAA"],
+        "migrate_secret_id": {"id": "x"},
+        # These may be numbers.
+        "migrate_login_port": 3306,
+        "migrate_target": 3,
+        "migrate_job": 7,
+    }
+    lines = refused(playbook, "migrate", changed)
+    assert sorted(lines) == [
+        "migrate_known_hosts is a list, and must be one text: migrate_known_hosts: | with the lines under it.",
+        "migrate_login_database is a truth value to YAML, which takes yes, no, on and off for one. "
+        "Write it in quotes: 'on'",
+        f"migrate_login_password {NUMBER}",
+        f"migrate_ref {NUMBER}",
+        "migrate_secret_id is a dictionary, and must be a text.",
+    ]
+
+
+@pytest.mark.parametrize("book", [*BOOKS, "prepare_runner"])
+def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
+    prefix = "runner" if book == "prepare_runner" else "migrate"
+    inventory: dict[str, Any] = {"all": {"hosts": {"orders": {}, "stock": {}}}}
+
+    def says(text: str, *options: str, **variables: str) -> None:
+        result = playbook(f"dbops.migrations.{book}", inventory, *options, extra_vars=variables)
+        assert result.rc not in (0, 2)
+        assert text in " ".join((result.stdout + result.stderr).split())
+        assert result.tasks == []
+
+    group = "runners" if prefix == "runner" else "databases"
+    says(f"No host of the inventory matches {group}.")
+    says("No host of the inventory matches shpo.", **{f"{prefix}_hosts": "shpo"})
+    says("No host that matches orders is left by --limit stock.", "--limit", "stock", **{f"{prefix}_hosts": "orders"})
+
+
+@pytest.mark.parametrize("option", ["--syntax-check", "--list-tasks", "--list-tags"])
+def test_what_only_looks_at_a_playbook_needs_no_host(playbook: RunPlaybook, option: str) -> None:
+    assert playbook("dbops.migrations.migrate", {"all": {}}, option).rc == 0
+
+
+def test_a_limit_that_is_a_file(playbook: RunPlaybook, tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("orders\n")
+    inventory: dict[str, Any] = {"databases": {"hosts": {"orders": {}, "stock": {}}}}
+    assert playbook("dbops.migrations.migrate", inventory, "--list-hosts", "--limit", f"@{tmp_path / 'hosts'}").rc == 0
+
+
+@pytest.mark.parametrize("hosts", ["databases:!stock", "orders", "ord*", "localhost"])
+def test_patterns(playbook: RunPlaybook, hosts: str) -> None:
+    inventory: dict[str, Any] = {"databases": {"hosts": {"orders": {}, "stock": {}}}}
+    result = playbook("dbops.migrations.migrate", inventory, "--list-hosts", extra_vars={"migrate_hosts": hosts})
+    assert "hosts (1)" in result.stdout
+
+
+def test_a_rollback_of_more_than_one_database_needs_a_word(team: Team, playbook: RunPlaybook) -> None:
+    assert playbook("dbops.migrations.migrate", team.inventory()).rc == 0
+    refused = playbook("dbops.migrations.rollback", team.inventory(), extra_vars={"migrate_steps": 1})
+    assert failure(refused, "orders", "Check that only one") == (
+        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true."
+    )
+    assert (team.version("orders"), team.version("stock")) == ((2, 0), (2, 0))
+    one = playbook("dbops.migrations.rollback", team.inventory(), "-l", "orders", extra_vars={"migrate_steps": 1})
+    assert (one.rc, team.version("orders"), team.version("stock")) == (0, (1, 0), (2, 0))
+
+
+def test_a_fetch_that_was_skipped_or_whose_failure_is_ignored(
+    team: Team, playbook: RunPlaybook, tmp_path: Path
+) -> None:
+    skipped = playbook("dbops.migrations.migrate", team.inventory(), "--start-at-task", "Apply the migrations")
+    assert "The migrations were not fetched, because the task that fetches them was skipped." in failure(
+        skipped, "orders", "Apply the migrations"
+    )
+    book = tmp_path / "ignoring.yml"
+    book.write_text(
+        "- hosts: orders\n  gather_facts: false\n  tasks:\n"
+        "    - ansible.builtin.import_role: {name: dbops.migrations.migrate}\n      ignore_errors: true\n"
+    )
+    ignored = playbook(book, team.inventory(migrate_ref="no-such-branch"))
+    assert "no-such-branch" in ignored.result("orders", "Apply the migrations")["msg"]
+
+
+def status(playbook: RunPlaybook, team: Team, fail: list[str], **variables: Any) -> PlaybookResult:
+    return playbook(
+        "dbops.migrations.status",
+        team.inventory(**variables),
+        "--limit",
+        "orders",
+        extra_vars={"migrate_status_fail": fail},
+    )
+
+
+def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
+    every = ["dirty", "pending", "out_of_order", "changed", "missing"]
+    pending = status(playbook, team, every)
+    assert failure(pending, "orders", "migrate_status_fail") == "orders: pending."
+    # What there is to see is shown all the same.
+    assert "pending       1 people" in pending.stdout
+    assert status(playbook, team, ["dirty", "missing"]).rc == 0
+    team.repository.commit({"db/0003_wrong.up.sql": "SELECT nope;\n", "db/0003_wrong.down.sql": "SELECT 1;\n"})
+    assert playbook("dbops.migrations.migrate", team.inventory(), "-l", "orders").rc == 2
+    team.repository.commit({"db/0001_people.up.sql": "SELECT 'changed';\n", "db/0002_email.up.sql": None})
+    found = failure(status(playbook, team, every), "orders", "migrate_status_fail")
+    assert found == "orders: dirty, changed."
+
+
+def test_a_database_that_cannot_be_reached(team: Team, playbook: RunPlaybook) -> None:
+    nowhere = {"migrate_login_port": 1}
+    result = status(playbook, team, ["unreachable", "dirty"], **nowhere)
+    reason = failure(result, "orders", "Get the migration status")
+    assert result.stdout.count(reason[:60]) <= 2
+    passed = status(playbook, team, ["dirty"], **nowhere)
+    assert passed.rc == 0
+    assert reason.split(":")[0] in passed.stdout
+
+
+@pytest.mark.parametrize("core", ["2.16", "2.19"])
+def test_a_secret_in_an_inline_vault(team: Team, playbook: RunPlaybook, tmp_path: Path, core: str) -> None:
+    """Each way to keep a secret that the documentation names is in tests/integration/roles/test_role_secrets.py."""
+    bin_ = programs(core, 11)
+    (tmp_path / "password").write_text("the vault's own\n")
+
+    def vaulted(name: str, value: str) -> str:
+        password = ["--vault-password-file", str(tmp_path / "password")]
+        command = [str(bin_ / "ansible-vault"), "encrypt_string", *password, "--stdin-name", name]
+        text: str = subprocess.check_output(command, input=value, text=True, env={"HOME": str(tmp_path)})
+        return text
+
+    folder = tmp_path / "inventory"
+    (folder / "group_vars" / "all").mkdir(parents=True)
+    (folder / "hosts.yml").write_text("databases: {hosts: {orders: {}}}\n")
+    secrets = {
+        "migrate_private_key": team.variables.pop("migrate_private_key"),
+        "migrate_login_password": team.mariadb.password,
+        "migrate_git_token": "a token",
+        "migrate_aws_secret_key": team.variables.pop("migrate_aws_secret_key"),
+    }
+    team.variables["migrate_secret_id"] = f"{team.databases['orders']}/secret"
+    (folder / "group_vars" / "all" / "vars.yml").write_text(json.dumps(team.variables))
+    (folder / "group_vars" / "all" / "vault.yml").write_text("".join(vaulted(*item) + "\n" for item in secrets.items()))
+    result = playbook(
+        "dbops.migrations.migrate",
+        folder,
+        "--vault-password-file",
+        str(tmp_path / "password"),
+        programs=bin_,
+    )
+    assert result.rc == 0, result.stdout + result.stderr
+    assert team.version("orders") == (2, 0)
+    for secret in (team.mariadb.password, "a token", secrets["migrate_aws_secret_key"]):
+        assert secret not in result.stdout + result.stderr
+
+
+def test_the_examples_name_one_database() -> None:
+    for path in [CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md"), *(CHECKOUT / "roles").glob("*/README.md")]:
+        for line in path.read_text().splitlines():
+            if "ansible-playbook" in line and "migrations.rollback" in line:
+                assert "--limit" in line, f"{path.name}: {line}"
