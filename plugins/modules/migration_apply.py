@@ -77,6 +77,21 @@ options:
     default: fail
     choices: [fail, ignore]
     version_added: 0.2.0
+  adopt:
+    description:
+      - Whether a schema that holds tables, and for which no migration is recorded, is migrated from the first version.
+      - V(false) refuses it and says what was found; the table of another tool is named. The role
+        P(dbops.migrations.migrate#role) does so by default.
+    type: bool
+    default: true
+    version_added: 0.2.0
+  baseline:
+    description:
+      - The version that the schema has if no migration is recorded for it. It is recorded, and what comes after it is
+        applied. Where a migration is recorded it counts for nothing.
+      - V(auto) takes the version from the table of another tool, if the files here are numbered as its versions are.
+    type: str
+    version_added: 0.2.0
   out_of_order:
     description:
       - What to do about files below the current version that were never applied, which golang-migrate silently skips.
@@ -254,6 +269,17 @@ msg:
   returned: always
   type: str
   sample: 'shop: from version 3 to version 5, 2 migrations'
+baseline:
+  description: The version that the schema is taken to have from now on, or would be in check mode.
+  returned: when O(baseline) was recorded
+  type: int
+  sample: 12
+tables:
+  description: The tables that the schema holds.
+  returned: when they are the reason for a failure
+  type: list
+  elements: str
+  sample: [accounts]
 file:
   description: The file that failed.
   returned: when a migration failed
@@ -307,7 +333,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     difference,
@@ -320,7 +346,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.status
     load,
     running_attempt,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import locked
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import Lock, locked
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 
 if TYPE_CHECKING:
     from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
@@ -336,6 +363,8 @@ SPEC = LOGIN + ArgumentSpec(
         "out_of_order": {"type": "str", "default": "fail", "choices": ["fail", "ignore", "apply"]},
         "checksums": {"type": "str", "default": "warn", "choices": ["fail", "warn", "ignore"]},
         "history_ahead": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
+        "adopt": {"type": "bool", "default": True},
+        "baseline": {"type": "str"},
         "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
         "statement_timeout": {"type": "int"},
         "lock_wait_timeout": {"type": "int"},
@@ -360,6 +389,11 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         resumption = what_is_left(module, status)
         unfinished = resumption.unfinished if resumption else None
         plan = make_plan(source, status.state, goal, unfinished)
+        baseline = find_baseline(module, session, source, status) if plan.steps else None
+        if baseline is not None:
+            # What cannot be planned is refused before anything is recorded.
+            plan = make_plan(source, State(baseline, False), goal)
+            status = take_baseline(module, session, lock, status, source, baseline)
         if plan.steps and status.compared:
             status = load(session, {**module.params, "commit": None})
         if not any(step.direction == "down" for step in plan.steps):
@@ -379,7 +413,43 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
             work = Work(session, lock, login.session, status, source.directory, plan, resumption, moved)
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
-    return {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
+    found = {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
+    if baseline is not None:
+        found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
+    return found
+
+
+def find_baseline(module: AnsibleModule, session: Session, source: Source, status: DatabaseStatus) -> Optional[int]:
+    """Return the version that a schema has for which no migration is recorded; None to run all of them."""
+    text = module.params["baseline"]
+    if text is None and module.params["adopt"]:
+        return None
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import adoption  # noqa: PLC0415
+
+    if adoption.is_recorded(status):
+        return None
+    found = adoption.look(session, module.params)
+    if text is not None:
+        return adoption.baseline_version(session, source, found, text)
+    if found.tables:
+        raise adoption.refusal(session, found)
+    return None
+
+
+def take_baseline(
+    module: AnsibleModule,
+    session: Session,
+    lock: Optional[Lock],
+    status: DatabaseStatus,
+    source: Source,
+    baseline: int,
+) -> DatabaseStatus:
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import adoption  # noqa: PLC0415
+
+    if module.check_mode:
+        return status._replace(state=State(baseline, False), history=None)
+    adoption.record(session, lock, status, source, baseline, module.params)
+    return load(session, module.params)
 
 
 def check_history(database: str, module: AnsibleModule, status: DatabaseStatus) -> None:

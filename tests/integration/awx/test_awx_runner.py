@@ -121,7 +121,7 @@ def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
     schema = team.databases["orders"]
     team.repository.commit({"slow/0001_age.up.sql": "ALTER TABLE people ADD age INT;\n"})
     team.mariadb.query("CREATE TABLE people (id INT)", schema)
-    slow = {"migrate_directory": "slow", "migrate_lock_timeout": 0}
+    slow = {"migrate_directory": "slow", "migrate_lock_timeout": 0, "migrate_adopt": True}
     first = job("Database migrate", only="orders", extra=slow)
     with in_use(team, "people"):
         first.start()

@@ -15,6 +15,7 @@ from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
 from ..._mysql.statements import identifier
 from ..model import State
+from .foreign_table import recognised
 
 # Seconds that a server takes at most to undo what was open when it was killed.
 _RECOVERY = 5
@@ -133,6 +134,11 @@ class StateTable:
             raise Error(
                 f"The table {self._table} in {self._session.database} is not golang-migrate's state table: it has the "
                 f"columns {names}, and not version and dirty with nothing else that must be given. It belongs to "
-                "something else and is left alone; choose another migrations_table."
+                f"{_owner(self._table, kinds)} and is left alone; choose another migrations_table."
             )
         return bool(columns)
+
+
+def _owner(table: str, columns: dict[str, str]) -> str:
+    found = recognised({table: columns})
+    return found[0].tool.name if found else "something else"
