@@ -53,14 +53,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The schema is what the migrations up to 2 make
+- name: The schema is what the first migration makes
   dbops.migrations.migration_baseline:
     login_host: db.example.com
     login_user: shop
     login_password: "{{ shop_password }}"
     login_db: shop
     directory: /opt/shop/migrations
-    version: 2
+    version: 1
 """
 
 RETURN = r"""

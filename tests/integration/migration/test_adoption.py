@@ -49,8 +49,8 @@ def test_it_is_refused(shop: Database, check: bool) -> None:
     assert result["failed"]
     assert result["msg"] == (
         f"{shop.name} holds tables (accounts), and no migration is recorded for it. The first migrations may destroy "
-        "what is there. Give the version that the schema has as the baseline; or set adopt to true to run all migrations "
-        "from the first. Nothing was run. For the role migrate these are migrate_baseline and migrate_adopt."
+        "what is there. Give the version that the schema has as the baseline; or set adopt to true to run all "
+        "migrations from the first. Nothing was run. For the role migrate these are migrate_baseline and migrate_adopt."
     )
     assert result["tables"] == ["accounts"]
     assert shop.snapshot() == before

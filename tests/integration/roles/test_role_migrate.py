@@ -147,7 +147,12 @@ def test_rollback_wants_to_know_how_far(team: Team, playbook: RunPlaybook, varia
 def test_one_of_several_fails(team: Team, playbook: RunPlaybook) -> None:
     """The last message is about all of them, and AWX gets what became of the others."""
     team.mariadb.query("CREATE TABLE people (id INT)", team.databases["orders"])
-    result = playbook(MIGRATE, team.inventory(), extra_vars={"awx_job_id": 1}, env={"ANSIBLE_SHOW_CUSTOM_STATS": "yes"})
+    result = playbook(
+        MIGRATE,
+        team.inventory(migrate_adopt=True),
+        extra_vars={"awx_job_id": 1},
+        env={"ANSIBLE_SHOW_CUSTOM_STATS": "yes"},
+    )
     assert failure(result, "orders").startswith("0001_people.up.sql:1:1: statement 1 failed: (1050)")
     message = result.result("stock", "Say what happened")["msg"]
     assert message[0] == f"stock ({team.databases['stock']}): from no version yet to version 2, 2 migrations"
@@ -342,3 +347,22 @@ def test_role_stays_small() -> None:
     tasks = ROLE / "tasks"
     on_the_runner = [*modules(tasks / "main.yml"), *modules(tasks / "fetch.yml")]
     assert sorted(on_the_runner) == ["dbops.migrations.git_fetch:", "dbops.migrations.migration_apply:"]
+
+
+def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybook) -> None:
+    team.mariadb.query("CREATE TABLE people (id INT PRIMARY KEY)", team.databases["orders"])
+    refused = playbook(MIGRATE, team.inventory(), "--limit", "orders")
+    assert "and no migration is recorded for it." in failure(refused, "orders", "Apply the migrations")
+    assert team.version("orders") is None
+
+    def baseline(*options: str, **variables: Any) -> PlaybookResult:
+        return playbook("dbops.migrations.baseline", team.inventory(), "-l", "orders", *options, extra_vars=variables)
+
+    assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set."
+    assert "would be taken to be at version 1" in said(baseline("--check", migrate_baseline=1), "orders")[0]
+    assert team.version("orders") is None
+    done = said(baseline(migrate_baseline="1"), "orders")
+    assert done == [f"{team.databases['orders']}: taken to be at version 1, its baseline"]
+    assert team.version("orders") == (1, 0)
+    assert playbook(MIGRATE, team.inventory(), "--limit", "orders").rc == 0
+    assert team.attempts("orders") == [("baseline", 1, "applied"), ("up", 2, "applied")]
