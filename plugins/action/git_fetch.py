@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.dbops.migrations.plugins.plugin_utils.not_started import explained
 
 _RETURNED = ("changed", "commit", "previous_commit", "ref", "directory", "files", "diff")
 
@@ -22,7 +23,7 @@ class ActionModule(NormalAction):
     """Run the module, or take over what it returned for another database a moment ago."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the module's result.
+        """Return the module's result; where another host's fetch is the same and has failed, that it has.
 
         Ansible runs each host in a process of its own. A file among Ansible's temporary ones, which this run alone
         uses and removes at its end, holds the result; its lock makes the others wait for the first.
@@ -39,16 +40,15 @@ class ActionModule(NormalAction):
                 shared = None
                 try:
                     result = self._fetch(task_vars)
-                    shared = self._shared(result)
+                    shared = self._shared(result, variables)
                     return result
                 finally:
                     json.dump(shared, file)
-        # After a failure each tries for itself, side by side: one after the other, a fleet would wait for hours.
+        # Without a result the first was killed.
         return json.loads(text) or self._fetch(task_vars)
 
     def _fetch(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(task_vars=task_vars)
-        return result
+        return explained(self, super().run(task_vars=task_vars), task_vars or {})
 
     def _wish(self, variables: dict[str, Any]) -> str:
         """Return the digest of all that makes a difference: the task and its options, the batch, the runner."""
@@ -69,10 +69,11 @@ class ActionModule(NormalAction):
         ]
         return hashlib.sha256(json.dumps(wish, sort_keys=True, default=str).encode()).hexdigest()
 
-    def _shared(self, result: dict[str, Any]) -> dict[str, Any] | None:
-        """Return what the module would return if it were run again, None after a failure."""
+    def _shared(self, result: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Return what the module would return if it were run again for another host."""
         if result.get("failed"):
-            return None
+            host = variables["inventory_hostname"]
+            return {"failed": True, "changed": False, "msg": f"The fetch failed, which is the same as that of {host}."}
         shared = {name: result[name] for name in _RETURNED if name in result}
         if not self._task.check_mode:
             shared.update(changed=False, previous_commit=result["commit"])

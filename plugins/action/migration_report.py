@@ -11,9 +11,13 @@ templates it once more, and ansible-core before 2.19 then runs what a database's
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+
+# Characters of a line.
+_WIDTH = 110
 
 
 class ActionModule(ActionBase):
@@ -26,22 +30,46 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         self.validate_argument_spec(argument_spec={})
         variables = task_vars or {}
-        hosts = {host: variables["hostvars"][host] for host in variables["ansible_play_hosts"]}
-        tried = {host: known for host, known in hosts.items() if "migrate_result" in known}
-        # A failure that is ignored leaves its host in the play.
-        done = {host: known for host, known in tried.items() if not known["migrate_result"].get("failed")}
+        hosts = {host: variables["hostvars"][host] for host in variables["ansible_play_hosts_all"]}
+        done = {host: known for host, known in hosts.items() if not _failed(known.get("migrate_result"))}
+        # A host that has left the play has failed; one that has not been tried has nothing to say.
+        lost = hosts.keys() - set(variables["ansible_play_hosts"])
+        failures = {host: _failure(known) for host, known in hosts.items() if host not in done}
+        failed = {host: reason or "" for host, reason in failures.items() if reason is not None or host in lost}
         lines = [line for host, known in done.items() for line in _lines(host, known["migrate_result"])]
-        left = {*done, *(hosts.keys() - tried.keys())}
-        failed = [host for host in variables["ansible_play_hosts_all"] if host not in left]
         result: dict[str, Any] = {
             "changed": False,
-            "msg": [*lines, *(f"{host}: failed" for host in failed)],
+            "msg": [*lines, *_failures(failed)],
             "_ansible_verbose_always": True,
         }
-        if "awx_job_id" in variables or "tower_job_id" in variables:
+        if done and ("awx_job_id" in variables or "tower_job_id" in variables):
             data = {"database_migrations": {host: _entry(known) for host, known in done.items()}}
             result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
         return result
+
+
+def _failed(result: Mapping[str, Any] | None) -> bool:
+    """Tell whether there is no result of a success."""
+    return not result or bool(result.get("failed"))
+
+
+def _failure(known: Mapping[str, Any]) -> str | None:
+    """Return what a step of the role has failed with; None if none has."""
+    for step in ("migrate_result", "__migrate_source", "__migrate_variables"):
+        result = known.get(step)
+        if result and result.get("failed"):
+            return " ".join(str(result.get("msg", "")).split())
+    return None
+
+
+def _failures(reasons: Mapping[str, str]) -> Iterator[str]:
+    """Say which hosts have failed, and each reason once."""
+    hosts: dict[str, list[str]] = {}
+    for host, reason in reasons.items():
+        hosts.setdefault(reason, []).append(host)
+    for reason, names in hosts.items():
+        yield from wrap(f"{', '.join(names)}: failed", _WIDTH, subsequent_indent="  ")
+        yield from wrap(reason, _WIDTH, initial_indent="  ", subsequent_indent="  ")
 
 
 def _lines(host: str, result: Mapping[str, Any]) -> Iterator[str]:

@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
                 "prefix": {"type": "str", "required": True},
                 "required": {"type": "list", "elements": "str", "default": []},
                 "others": {"type": "list", "elements": "str", "default": []},
+                "python": {"type": "path"},
             }
         )
         options = _options(Path(variables["role_path"]))
@@ -43,6 +44,13 @@ class ActionModule(ActionBase):
             *_unknown(arguments["prefix"], {*options, *arguments["others"]}, variables),
             *_changed(options, variables),
         ]
+        python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
+        # The task has it from the role, unless something comes before that.
+        if not problems and wanted is not None and self._templar.template(python) != wanted:
+            problems = [
+                "ansible_python_interpreter is given with -e, which the role cannot override. "
+                f"Leave it out: the role uses {wanted}, which is migrate_python."
+            ]
         if not problems:
             return {"changed": False}
         return {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}

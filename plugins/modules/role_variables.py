@@ -40,6 +40,9 @@ options:
     type: list
     elements: str
     default: []
+  python:
+    description: The interpreter that the role sets for its tasks, which extra variables would override.
+    type: path
 """
 
 EXAMPLES = r"""

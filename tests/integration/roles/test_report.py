@@ -25,8 +25,11 @@ RESULTS: dict[str, Any] = {
     "shop": DONE,
     "other": RESUMED,
     "ignored": {"failed": True, "msg": "It failed, and goes on."},
+    "third": {"failed": True, "msg": "It failed,\nand goes on."},
+    "fetching": None,
     "beside": None,
 }
+REASON_LINES = ["  " + " ".join(["word"] * 21), "  " + " ".join(["word"] * 9)]
 
 
 @pytest.mark.parametrize("awx", [False, True])
@@ -35,6 +38,7 @@ def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: b
         host: {"__migrate_source": {"commit": "c"}, **({"migrate_result": result} if result else {})}
         for host, result in RESULTS.items()
     }
+    hosts["fetching"] = {"__migrate_source": {"failed": True, "msg": " ".join(["word"] * 30)}}
     tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
     path = tmp_path / "play.json"
     path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
@@ -47,7 +51,10 @@ def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: b
         "other (shop): from version 1 to version 2, 1 migration",
         "  resuming version 2 at statement 3",
         "  pending: up 2 email",
-        "ignored: failed",
+        "ignored, third: failed",
+        "  It failed, and goes on.",
+        "fetching: failed",
+        *REASON_LINES,
     ]
     entry = {"database": "shop", "from": 1, "to": 2, "applied": 1, "pending": 0, "commit": "c", "seconds": 0.013}
     data = {"database_migrations": {"shop": entry, "other": {**entry, "applied": 0, "pending": 1, "seconds": 0}}}
