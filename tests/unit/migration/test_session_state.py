@@ -151,11 +151,15 @@ def test_a_variable_that_has_lost_its_value_is_set_again(name: bytes) -> None:
     assert kept(log)[-1] == f"SET {name.decode()} = NULL"
 
 
-def test_a_setting_without_a_value_is_set_again() -> None:
-    log, server = log_of("SET character_set_results = (SELECT NULL)")
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("SET character_set_results = (SELECT NULL)", "@@SESSION.character_set_results"), ("SET @n = NULL", "@n")],
+)
+def test_what_was_set_to_null_is_set_again(text: str, name: str) -> None:
+    log, server = log_of(text)
     server.value = b"NULL"
-    log.read_values(server)  # type: ignore[arg-type]
-    assert kept(log) == ["SET @@SESSION.character_set_results = NULL"]
+    log.read_values(server, list)  # type: ignore[arg-type]
+    assert kept(log) == [f"SET {name} = NULL"]
 
 
 def test_a_trigger_may_set_any_variable() -> None:

@@ -201,6 +201,7 @@ class SessionRecorder:
             have been changed by a statement of which nothing better is known. Without it they are asked for next time.
         :raises ServerError: the connection was lost.
         """
+        certain = {name for _number, name, _short in self._changed}
         if self._any_changed is not None and mentioned is not None:
             names = mentioned()
             if names is None:
@@ -213,7 +214,7 @@ class SessionRecorder:
         self._changed.clear()
         lengths = self._lengths(session, [name for _number, name, short in changed if not short])
         for number, name, _short in changed:
-            self._read_value(session, number, name, lengths.get(name, 0))
+            self._read_value(session, number, name, lengths.get(name, 0), name in certain)
 
     def _lengths(self, session: Session, names: list[bytes]) -> dict[bytes, Optional[int]]:
         """Ask how long values are: HEX() of one that is too long is nothing at all."""
@@ -224,7 +225,7 @@ class SessionRecorder:
             return dict.fromkeys(names)
         return {name: int(length or 0) for name, length in zip(names, answer[0])}
 
-    def _read_value(self, session: Session, number: int, name: bytes, length: Optional[int]) -> None:
+    def _read_value(self, session: Session, number: int, name: bytes, length: Optional[int], certain: bool) -> None:
         key, what = _text(name).lower(), f"the variable {_text(name)}"
         if length is None or (length >= _SHORT and 2 * length > self._limit(session)):
             self.entries.append(Entry(number, None, what, key))
@@ -236,9 +237,9 @@ class SessionRecorder:
                 raise
             # Not a setting of the session after all.
             return
-        unset = value == b"NULL" and not key.startswith("@@")
+        unset = value == b"NULL" and not certain
         if unset and not any(_bare(entry.key) == _bare(key) for entry in self.entries):
-            # It is so in any session; and what only looked like a variable may not be set.
+            # It may only have looked like a variable, and cannot be set then. A NULL that was set has a type.
             return
         self._add(Entry(number, _text(b"SET %b = %b" % (name, value)), key=key), what, session)
 
