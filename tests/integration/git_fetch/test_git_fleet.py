@@ -144,7 +144,10 @@ def test_another_python_is_another_run(run: Any, options: Mapping[str, Any], onc
     hosts = {host: {**python, **more} for host, more in hosts.items()}
     outcome = run(options, hosts=hosts)
     assert [outcome.stats[host]["failures"] for host in HOSTS] == [0, 0, 0, 0, 1]
-    assert outcome.result(HOSTS[4], "Fetch")["rc"] == 127
+    assert outcome.result(HOSTS[4], "Fetch")["msg"] == (
+        f"/nowhere/python on {HOSTS[4]} does not exist, or this account may not run it. Prepare the host with the "
+        "playbook dbops.migrations.prepare_runner, or set migrate_home or migrate_python."
+    )
 
 
 def test_each_batch_each_play_and_each_repetition_asks_again(
@@ -161,17 +164,21 @@ def test_each_batch_each_play_and_each_repetition_asks_again(
     assert asked() == len(HOSTS) * once
 
 
-def test_after_a_failure_each_tries_for_himself(
+def test_a_failure_is_asked_for_and_told_once(
     run: Any, options: Mapping[str, Any], asked: Any, once: int, dest: Path
 ) -> None:
     before = (dest / "current").resolve()
     run({**options, "ref": "nowhere"}, hosts={HOSTS[0]: {}})
     for_one = asked()
     outcome = run({**options, "ref": "nowhere"})
-    assert asked() == len(HOSTS) * for_one
+    assert asked() == for_one
     assert outcome.rc == 2
-    assert len({result["msg"] for result in results(outcome)}) == 1
-    assert "nowhere" in results(outcome)[0]["msg"]
+    assert [outcome.stats[host]["failures"] for host in HOSTS] == [1] * len(HOSTS)
+    [told] = [result["msg"] for result in results(outcome) if "nowhere" in result["msg"]]
+    assert "does not exist" in told
+    others = {result["msg"] for result in results(outcome)} - {told}
+    assert others <= {f"The fetch failed, which is the same as that of {host}." for host in HOSTS}
+    assert len(others) == 1
     assert (dest / "current").resolve() == before
 
 

@@ -113,24 +113,25 @@ def test_a_file_that_vanishes_is_named(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ddl", "columns"),
+    ("ddl", "columns", "owner"),
     [
-        ("(version varchar(255) not null primary key)", "version varchar"),
+        ("(version varchar(255) not null primary key)", "version varchar", "dbmate or Rails"),
         (
             "(version bigint primary key, dirty boolean, checksum text not null)",
             "version bigint, dirty tinyint, checksum text",
+            "something else",
         ),
-        ("(id int)", "id int"),
+        ("(id int)", "id int", "something else"),
     ],
 )
-def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: str) -> None:
+def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: str, owner: str) -> None:
     database.write(TWO)
     database.query(f"CREATE TABLE schema_migrations {ddl}")
     before = database.snapshot()
     message = database.refusal()
     assert message == (
         f"The table schema_migrations in {database.name} is not golang-migrate's state table: it has the columns "
-        f"{columns}, and not version and dirty with nothing else that must be given. It belongs to something else and "
+        f"{columns}, and not version and dirty with nothing else that must be given. It belongs to {owner} and "
         "is left alone; choose another migrations_table."
     )
     assert database.module("force", version="1")["msg"] == message
