@@ -64,6 +64,9 @@ class Sections:
                 found.append(self._insert_into(self._dice.choice([*self._raw, *self._spare]), section))
             elif kind == 7:
                 found.append(Item(f"CALL {self._dice.choice(['ins', 'two', 'com'])}({self._next()})", False, section))
+                if self._dice.random() < 0.5:
+                    # With autocommit off it goes on in another transaction than the call began in.
+                    found.append(self._insert_into(self._dice.choice(self._raw), section))
             elif kind == 8:
                 found += [
                     Item("SAVEPOINT s", False, section),

@@ -19,7 +19,7 @@ from .engine import Attempt, Engine, Outcome, newest, state
 from .faults import Fault, Faults
 from .own_sql import STATE
 from .storage import SCHEMA, STRANGER, Server
-from .truth import Reference, repair, truth
+from .truth import FULL, PART, Reference, repair, truth
 from .work import File
 
 # Runs until a trial has to be at its end.
@@ -308,6 +308,9 @@ class Trial:
         if not outcome.lost:
             self._check_need(outcome, current)
         known = truth(server, reference, current)
+        beyond = [] if outcome.lost else known.statuses[outcome.answers[-1] - 1 :]
+        if FULL in beyond or PART in beyond:
+            raise Wrong("does not ask about all that may have run", outcome.message, self._named(outcome, current))
         if not known.clean or server.prepared:
             mended = repair(server, reference, current)
             self._undone = newest(server)
