@@ -43,6 +43,8 @@ class DatabaseServer(Server):
     """What MariaDB and MySQL have in common: an account ``admin`` with all rights, reachable over TCP."""
 
     user = "admin"
+    # Whether the collection supports it, as docs/versions.md says.
+    supported = True
     account = None if os.geteuid() else _server_account()
 
     def __init__(self, folder: Path) -> None:

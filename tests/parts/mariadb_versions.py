@@ -39,6 +39,7 @@ class MariaDB105(OtherMariaDB):
     """MariaDB 10.5, whose ALTER TABLE is not atomic."""
 
     name = "mariadb-10.5"
+    supported = False
     source = Packages("mariadb-server-core-10.5", ["bullseye", "bullseye-security"])
     program = "usr/sbin/mariadbd"
     share = "usr/share/mysql"

@@ -10,6 +10,8 @@ A file holds one case, or several with names. A case has:
     one line
 ``servers``
     ``mariadb``, ``mysql``, or both (the default); each stands for all of its versions
+``except``
+    the names of servers that cannot run it
 ``options``
     ``{mariadb: [...], mysql: [...]}``: the options of a server of its own
 ``before``
@@ -90,7 +92,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         (server, case, f"{name}-{server}")
         for server in metafunc.config.getoption("servers")
         for name, case in read(FOLDER)
-        if kind_of(server) in case.get("servers", ("mariadb", "mysql"))
+        if kind_of(server) in case.get("servers", ("mariadb", "mysql")) and server not in case.get("except", ())
     ]
     # Those that share a server of their own come one after the other.
     pairs.sort(key=lambda pair: options_of(*pair[:2]))

@@ -740,7 +740,13 @@ def test_a_drop_that_goes_part_of_the_way(there: Database) -> None:
         assert "Statement 3 may have taken effect before it failed. Look at what it changes" in message
     else:
         there.write({FILE: text([*done, "DROP TABLE a, b"])})
-    assert not there.apply()["failed"]
+    if there.server.supported:
+        # It is seen that the tables are gone.
+        answer: dict[str, int] = {}
+    else:
+        answer = {"resume_from": 4}
+        assert "resume_from: 4 if it did" in there.refusal()
+    assert not there.apply(**answer)["failed"]
     assert there.tables() == set()
 
 
@@ -889,6 +895,11 @@ def test_killed_while_a_definition_waits(
             there.query(f"KILL {connection}")
     wait_for_nobody(there)
     result = there.apply(lock_timeout=30)
+    if not there.server.supported:
+        # A definition that was cut off may have taken effect in part.
+        number = 3 if name == "EXECUTE" else 2
+        assert f"statement {number} was running when an earlier run was interrupted" in result["msg"]
+        result = there.apply(resume_from=number + carried_out)
     assert not result["failed"], result["msg"]
     assert there.snapshot() == straight.snapshot()
 
