@@ -16,6 +16,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Optional
 
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT, PATIENT
+
 from .storage import OTHER, SCHEMA, Program, SqlError, Table
 
 if TYPE_CHECKING:
@@ -269,6 +271,8 @@ _ASKED = re.compile(
     r"AND \w+ = _utf8mb4 X'([0-9a-f]*)'"
 )
 _NAMED = r"(?:t\.)?table_schema = '(?P<schema>\w+)' AND (?:t\.)?table_name = '(?P<name>\w+)'"
+# Nobody waits here: what is kept of the settings is all that can be seen.
+_WAITING = {"@dbops_migrations_wait": 86400, "@dbops_migrations_row_wait": 50}
 _USED = r"IF\(IS_USED_LOCK\(_latin1'(\d+)'\) <=> CONNECTION_ID\(\), "
 _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
     (
@@ -330,6 +334,8 @@ _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
     (_pattern("SHOW GRANTS"), lambda _connection, _match: [("GRANT ALL PRIVILEGES ON *.* TO `admin`@`%`",)]),
     (_pattern("COMMIT AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.commit()),
     (_pattern("ROLLBACK AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.rollback()),
+    (_pattern(re.escape(IMPATIENT)), lambda connection, _match: connection.variables.update(_WAITING)),
+    (_pattern(re.escape(PATIENT)), lambda connection, _match: connection.variables.update(dict.fromkeys(_WAITING))),
     (_pattern("START TRANSACTION READ WRITE"), lambda connection, _match: connection.begin()),
     (
         _pattern("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"),

@@ -10,7 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Answer, ServerError
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import (
+    SEPARATOR,
+    Answer,
+    ServerError,
+)
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
 
 from .connection import Connection
@@ -103,15 +107,18 @@ class SimulatedSession:
         ask: bytes = b"",
         meanwhile: Optional[Callable[[], None]] = None,
         undisturbed: bool = False,
+        count: int = 1,
     ) -> Answer:
         self.wrote_nontransactional = False
         self._faults.packet = _SUFFIX.sub("", statement.decode())
-        answer = self._packet(lambda: self._all(statement, before, after, ask, meanwhile))
+        texts = statement.decode().split(SEPARATOR) if count > 1 else [statement.decode()]
+        assert len(texts) == count
+        answer = self._packet(lambda: self._all(texts, before, after, ask, meanwhile))
         return answer if answer is not None else []
 
     def _all(
         self,
-        statement: bytes,
+        statements: Sequence[str],
         before: Sequence[str],
         after: Sequence[str],
         ask: bytes,
@@ -122,22 +129,14 @@ class SimulatedSession:
             for text in before:
                 self._one(text)
                 place += 1
-            text = statement.decode()
-            self._connection.text = _SUFFIX.sub("", text)
-            server = self._server
-            if server.taken_over or any(holder == STRANGER for holder, _count in server.locks.values()):
-                server.trespass.append(self._connection.text)
-            try:
-                self._one(text)
-            finally:
-                self._connection.text = ""
-                self.wrote_nontransactional = self.transaction.nontransactional_writes
+            for text in statements:
+                self._users(text)
+                place += 1
             if meanwhile is not None:
                 meanwhile()
             for text in after:
-                place += 1
                 self._one(text)
-            place += 1
+                place += 1
             if not ask:
                 return []
             try:
@@ -150,6 +149,18 @@ class SimulatedSession:
         except Broken:
             self._faults.place = place
             raise
+
+    def _users(self, text: str) -> None:
+        """Have the server carry a statement of the user's out."""
+        self._connection.text = _SUFFIX.sub("", text)
+        server = self._server
+        if server.taken_over or any(holder == STRANGER for holder, _count in server.locks.values()):
+            server.trespass.append(self._connection.text)
+        try:
+            self._one(text)
+        finally:
+            self._connection.text = ""
+            self.wrote_nontransactional = self.transaction.nontransactional_writes
 
     def rows(self, question: bytes) -> Answer:
         def ask() -> Answer:

@@ -94,11 +94,11 @@ class Work(Sections):
 
     def _weights(self) -> list[Callable[[], list[Item]]]:
         weighted = {
-            self._rows: 8, self._raw_rows: 6, self._indirect: 5, self._call: 6, self._function: 3, self._create: 3,
-            self._alter: 3, self._drop: 2, self._truncate: 1, self._rename: 1, self._program: 2, self._transaction: 6,
-            self._locked: 3, self._xa: 2, self._autocommit: 3, self._once: 2, self._prepared: 4, self._variables: 5,
-            self._temporary: 1, self._settings: 2, self._releases: 2, self._harmless: 1, self._asks_back: 1,
-            self._elsewhere: 1, self._hidden: 2, self._last_insert_id: 1,
+            self._rows: 8, self._inserts: 4, self._raw_rows: 6, self._indirect: 5, self._call: 6, self._function: 3,
+            self._create: 3, self._alter: 3, self._drop: 2, self._truncate: 1, self._rename: 1, self._program: 2,
+            self._transaction: 6, self._locked: 3, self._xa: 2, self._autocommit: 3, self._once: 2, self._prepared: 4,
+            self._variables: 5, self._temporary: 1, self._settings: 2, self._releases: 2, self._harmless: 1,
+            self._asks_back: 1, self._elsewhere: 1, self._hidden: 2, self._last_insert_id: 1,
         }  # fmt: skip
         if self._mariadb:
             weighted[self._for_statement] = 1
@@ -108,6 +108,10 @@ class Work(Sections):
 
     def _rows(self) -> list[Item]:
         return [self._change()]
+
+    def _inserts(self) -> list[Item]:
+        """Rows of which several statements may share a transaction of ours."""
+        return [self._insert_into(self._dice.choice(self._tables)) for _number in range(self._dice.randint(2, 6))]
 
     def _raw_rows(self) -> list[Item]:
         table = self._dice.choice(self._raw)

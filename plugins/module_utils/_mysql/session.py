@@ -24,7 +24,7 @@ from .statements import ROLLBACK
 from .versions import Support, read_version
 from .wire import Answer, Rows, Wire
 
-__all__ = ["LARGE", "Answer", "Packet", "Rows", "ServerError", "Session", "TransactionReport", "connect"]
+__all__ = ["LARGE", "SEPARATOR", "Answer", "Packet", "Rows", "ServerError", "Session", "TransactionReport", "connect"]
 
 # Bytes; a larger statement has a packet of its own, since there is a limit to a packet's size.
 LARGE = 1 << 16
@@ -54,7 +54,7 @@ _FLOATING = (4, 5)
 
 
 # Ends the user's text, also one that ends in a comment.
-_SEPARATOR = "\n;"
+SEPARATOR = "\n;"
 
 
 @lru_cache(maxsize=64)
@@ -220,6 +220,7 @@ class Session:
         ask: bytes = b"",
         meanwhile: Optional[Callable[[], None]] = None,
         undisturbed: bool = False,
+        count: int = 1,
     ) -> Answer:
         """Run a statement of the user's as it stands, and read all that comes back without keeping it.
 
@@ -229,20 +230,21 @@ class Session:
         :param meanwhile: what to do while the server is at work; it may not use the session, nor fail.
         :param undisturbed: the next statement asks about this one: no question of ours may come between them, so that
             what is known of the session may be out of date until the next one has run.
+        :param count: how many statements ``statement`` holds, each with one result if there are several.
         :returns: the rows that answer ``ask``, as bytes, or the error that the server answered.
         :raises ServerError: the server refused a statement, or the connection was lost; its ``place`` tells which one
             of the packet's, ``len(before)`` for the user's.
         """
-        behind = "".join([_SEPARATOR + text for text in after]).encode() + (_SEPARATOR.encode() + ask if ask else b"")
+        behind = "".join([SEPARATOR + text for text in after]).encode() + (SEPARATOR.encode() + ask if ask else b"")
         ahead = "".join([f"{text};" for text in before]).encode()
         first = len(before)
         self._state.changed = self.wrote_nontransactional = False
         try:
             if len(statement) > LARGE and before:
                 self._wire.send(ahead[:-1], None)
-                answer = self._send(statement + behind, 0, after, ask, meanwhile, first)
+                answer = self._send(statement + behind, 0, count, after, ask, meanwhile, first)
             else:
-                answer = self._send(ahead + statement + behind, first, after, ask, meanwhile)
+                answer = self._send(ahead + statement + behind, first, count, after, ask, meanwhile)
         except ServerError as error:
             error.reason = _without(behind.decode("utf-8", "replace"), error.reason)
             if not error.lost:
@@ -260,12 +262,13 @@ class Session:
         self,
         packet: bytes,
         first: int,
+        count: int,
         after: Sequence[str],
         ask: bytes,
         meanwhile: Optional[Callable[[], None]],
         place: int = 0,
     ) -> Answer:
-        kept = first + 1 + len(after) if ask else None
+        kept = first + count + len(after) if ask else None
         results: list[bool] = []
         try:
             answer = self._wire.send(packet, kept, place, meanwhile)
@@ -325,7 +328,7 @@ class Session:
 def _without(ours: str, reason: str) -> str:
     """Take out of what the server quotes what is ours: it quotes whatever comes behind the place of an error."""
     # Behind the end of the user's text the quotation begins with the first word that is ours.
-    for beginning, separator in ((ours, _SEPARATOR), (f"'{ours.lstrip()}", "';")):
+    for beginning, separator in ((ours, SEPARATOR), (f"'{ours.lstrip()}", "';")):
         place = reason.find(separator) if ours else -1
         while place >= 0:
             pairs = takewhile(lambda pair: pair[0] == pair[1], zip(beginning, reason[place:]))

@@ -16,6 +16,18 @@ START_TRANSACTION = "START TRANSACTION READ WRITE"
 COMMIT = "COMMIT AND NO CHAIN NO RELEASE"
 ROLLBACK = "ROLLBACK AND NO CHAIN NO RELEASE"
 
+# Whoever waits for a lock holds others: not for longer than this, in seconds. What held before is set again by PATIENT.
+IMPATIENT = (
+    "SET @dbops_migrations_wait = @@SESSION.lock_wait_timeout, "
+    "@dbops_migrations_row_wait = @@SESSION.innodb_lock_wait_timeout, "
+    "SESSION lock_wait_timeout = 1, SESSION innodb_lock_wait_timeout = 1"
+)
+PATIENT = (
+    "SET SESSION lock_wait_timeout = @dbops_migrations_wait, "
+    "SESSION innodb_lock_wait_timeout = @dbops_migrations_row_wait, "
+    "@dbops_migrations_wait = NULL, @dbops_migrations_row_wait = NULL"
+)
+
 
 def identifier(name: str) -> str:
     """Return a name of a table, a column or the like as SQL has it in every sql_mode."""

@@ -22,7 +22,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.statem
     classified,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import SEPARATOR, ServerError
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
 
 NOW = 1_700_000_000.0
@@ -83,10 +83,12 @@ class FakeSession:
         ask: bytes = b"",
         meanwhile: Optional[Callable[[], None]] = None,
         undisturbed: bool = False,
+        count: int = 1,
     ) -> Any:
         sent: list[str] = []
         self.packets.append(sent)
-        for place, text in enumerate((*before, statement.decode(), *after)):
+        texts = statement.decode().split(SEPARATOR) if count > 1 else [statement.decode()]
+        for place, text in enumerate((*before, *texts, *after)):
             sent.append(text)
             self._run(text, place)
         if meanwhile is not None:
@@ -117,7 +119,7 @@ class FakeSession:
             if part in text and errors:
                 error = errors.pop(0)
                 error.place = place
-                if error.lost or error.code == 1213:
+                if error.lost or error.code in (1206, 1213):
                     self.in_transaction = False
                 raise error
         if _OPENS.match(text):

@@ -81,7 +81,7 @@ def run(
     digest: str = "d",
 ) -> list[str]:
     """Run a statement, and return what went with it."""
-    sent = recorder.send(plan, digest, InFlightStatement(digest, last=last))
+    sent = recorder.send(plan, [digest], InFlightStatement(digest, last=last))
     recorder.answered(lasting, settled, sealed)
     return [*sent.before, "-", *sent.after]
 
@@ -90,7 +90,7 @@ def run(
 
 
 def send(recorder: AttemptRecorder) -> None:
-    recorder.send(RECORDED, "d", None)
+    recorder.send(RECORDED, ["d"], None)
 
 
 def answered(recorder: AttemptRecorder) -> None:
@@ -336,7 +336,7 @@ def test_a_refusal_ahead_of_the_statement_moves_nothing() -> None:
 def test_a_refusal_of_the_statement_leaves_what_stood_ahead_of_it_written() -> None:
     recorder = opened()
     run(recorder, RECORDED)
-    recorder.send(RECORDED, "d", None)
+    recorder.send(RECORDED, ["d"], None)
     recorder.refused(3)
     assert recorder.pending is False
     assert recorder.reached.done == 1
@@ -345,7 +345,7 @@ def test_a_refusal_of_the_statement_leaves_what_stood_ahead_of_it_written() -> N
 
 def test_a_refused_statement_is_not_done_but_its_beginning_is_written() -> None:
     recorder = opened()
-    recorder.send(PacketPlan((S, R, C), (R,), begins=True), "d", InFlightStatement("d"))
+    recorder.send(PacketPlan((S, R, C), (R,), begins=True), ["d"], InFlightStatement("d"))
     recorder.refused(4)
     assert (recorder.reached, recorder.pending) == (Position(), False)
 
@@ -601,7 +601,7 @@ def test_secrets_are_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_that_could_not_record_says_so_of_its_last_row() -> None:
     recorder = opened()
     run(recorder, RECORDED)
-    recorder.send(RECORDED, "d", None)
+    recorder.send(RECORDED, ["d"], None)
     assert recorder.abandoning("why") == [START, "update 1 failed", COMMIT]
 
 

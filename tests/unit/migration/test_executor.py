@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -24,6 +25,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables
     InFlightStatement,
     Position,
 )
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT
 from unit.migration.fakes import (
     COMMIT,
     ROLLBACK,
@@ -55,6 +57,7 @@ class House:
         without: bool = False,
         resumption: Optional[Resumption] = None,
         stops: Sequence[Optional[str]] = (),
+        batches: bool = False,
     ) -> None:
         steps = []
         for version, text in enumerate(texts, 1):
@@ -75,7 +78,7 @@ class House:
         reasons: Iterator[Optional[str]] = iter(stops)
         parts: Any = (self.session, recorder, lock)
         plan = Plan(None, len(steps), tuple(steps))
-        runner = StatementRunner(*parts)
+        runner = StatementRunner(*parts, batches=batches)
         arguments = (self.session, recorder, runner, str(folder), plan, resumption, lambda: next(reasons, None))
         self.executor = Executor(*arguments)
 
@@ -492,3 +495,111 @@ def test_a_resumed_file_that_is_all_or_nothing_does_not_go_back(tmp_path: Path) 
     error = house.fails(State(1, True))
     assert (error.results["dirty"], error.results["to_version"]) == (True, 1)
     assert not any(text.endswith("clean") for text in house.sent)
+
+
+# Several statements in one transaction.
+
+
+def batched(packets: Sequence[Sequence[str]]) -> list[int]:
+    """Return how many statements each batch had."""
+    return [sum(text.startswith("INSERT") for text in packet) for packet in packets if IMPATIENT in packet]
+
+
+def inserts(count: int) -> str:
+    return "".join(f"INSERT INTO a VALUES ({number});" for number in range(count))
+
+
+def test_inserts_of_literals_share_a_transaction(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(3) + f"{DDL};" + inserts(2), batches=True)
+    house.run()
+    assert batched(house.session.packets) == [3, 2]
+    assert "update 1 applied 6/6" in house.sent
+    assert house.applied == [1]
+
+
+def test_a_batch_ends_with_its_file(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(2), inserts(2), batches=True)
+    house.run()
+    assert batched(house.session.packets) == [2, 2]
+    assert house.applied == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "REPLACE INTO a VALUES (1)",
+        "UPDATE a SET i = 1",
+        "INSERT INTO a SELECT 1",
+        "INSERT INTO a VALUES (SLEEP(1))",
+        "INSERT INTO a VALUES (@a)",
+        "SET @a = 1",
+        "START TRANSACTION",
+    ],
+)
+def test_what_shares_no_transaction(tmp_path: Path, other: str) -> None:
+    house = House(tmp_path, f"{inserts(2)}{other};{inserts(1)}COMMIT;", batches=True)
+    house.run()
+    assert batched(house.session.packets) == [2]
+
+
+def test_a_statement_that_is_asked_about_runs_alone(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{inserts(3)}INSERT INTO a VALUES (ROW_COUNT());", batches=True)
+    house.run()
+    assert batched(house.session.packets) == [2]
+
+
+def test_rows_of_a_table_without_transactions_share_none(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(3), batches=True)
+    house.session.answers["information_schema.tables"] = MYISAM
+    house.run()
+    assert batched(house.session.packets) == []
+
+
+def test_what_was_refused_in_a_batch_is_run_again_alone(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(4), batches=True)
+    house.session.refused["VALUES (2)"] = [refusal(1062)]
+    assert house.run().count("INSERT INTO a VALUES (2)") == 2
+    assert [house.sent.count(f"INSERT INTO a VALUES ({number})") for number in (0, 1, 3)] == [1, 1, 1]
+    assert house.applied == [1]
+
+
+def test_after_a_deadlock_each_is_run_alone(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(4), batches=True)
+    house.session.refused["VALUES (2)"] = [refusal(1213)]
+    house.run()
+    assert [house.sent.count(f"INSERT INTO a VALUES ({number})") for number in range(4)] == [2, 2, 2, 1]
+    assert batched(house.session.packets) == [3]
+    assert house.applied == [1]
+
+
+def test_a_batch_that_is_refused_again_names_the_statement(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(4), batches=True)
+    house.session.refused["VALUES (2)"] = [refusal(1062), refusal(1062)]
+    error = house.fails()
+    assert str(error).startswith("1_m.up.sql:1:51: statement 3 failed: (1062) no")
+    assert error.results["statement"] == 3
+
+
+def test_the_connection_is_lost_in_a_batch(tmp_path: Path) -> None:
+    house = House(tmp_path, inserts(4), batches=True)
+    house.session.refused["VALUES (2)"] = [refusal(2013)]
+    assert house.fails().results["statement"] == 3
+
+
+def test_a_batch_grows_while_it_is_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path, inserts(300), batches=True)
+    house.run()
+    assert batched(house.session.packets) == [32, 64, 128, 76]
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    house = House(tmp_path, inserts(100), batches=True)
+    house.session.effects["update"] = lambda: now.__setitem__(0, now[0] + 0.3)
+    house.run()
+    assert batched(house.session.packets) == [32, 16, 8, 4, 2, *[2] * 19]
+
+
+def test_a_batch_has_a_size(tmp_path: Path) -> None:
+    long = "INSERT INTO a VALUES ('" + "x" * 30_000 + "');"
+    house = House(tmp_path, long * 5, batches=True)
+    house.run()
+    assert batched(house.session.packets) == [2, 2]

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import State, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder, Phase
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.runner import (
+    Batch,
     LockLost,
     RecordingFailed,
     Sending,
@@ -25,6 +26,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.tr
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.fingerprints import fingerprint
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.checkpoint import InFlightStatement
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session_track import TransactionReport
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT, PATIENT
 from unit.migration.fakes import (
     COMMIT,
     ROLLBACK,
@@ -970,3 +972,135 @@ def test_whoever_writes_next_does_so_later(slept: list[float]) -> None:
     house.state_table.written = 1 << 40
     house.runner.close("failed", "why")
     assert slept == [1]
+
+
+# Several statements in one transaction.
+
+THIRD = "INSERT INTO c VALUES (3)"
+
+
+def batch_of(*texts: str) -> Batch:
+    return Batch([statement(text, number) for number, text in enumerate(texts, 1)])
+
+
+def in_batch(house: House) -> Any:
+    return house.runner.run_batch(batch_of(ROWS, OTHER, THIRD))
+
+
+def test_a_batch_is_recorded_once() -> None:
+    house = House()
+    house.run("SET @a = 1", proven=True)
+    house.runner.flush()
+    house.session.packets.clear()
+    ran = house.runner.run_batch(batch_of(ROWS, OTHER, THIRD)._replace(ask=b"SELECT 1"))
+    assert (ran.done, ran.alone, ran.answer) == (3, 0, [])
+    assert house.packets == [[START, IMPATIENT, ROWS, OTHER, THIRD, "update 1 4/4", COMMIT, PATIENT]]
+    assert house.recorder.committed.done == 4
+    assert house.runner.state == TxState()
+
+
+def test_what_waits_for_its_record_goes_ahead_of_a_batch() -> None:
+    house = House(locked=True)
+    in_batch(house)
+    assert house.packets == [
+        ["guard", START, *ENTRY, COMMIT, START, IMPATIENT, ROWS, OTHER, THIRD, "update 1 3/3", COMMIT, PATIENT]
+    ]
+
+
+def test_a_refused_statement_of_a_batch_takes_only_itself_back() -> None:
+    house = House()
+    house.refuse(OTHER, 1062)
+    ran = in_batch(house)
+    assert (ran.done, ran.alone) == (1, 1)
+    assert house.packets[1:] == [["update 1 1/1", COMMIT], [PATIENT]]
+    assert house.recorder.committed.done == 1
+    assert not house.recorder.pending
+    house.run(OTHER, 2, proven=True)
+    assert house.packets[-1] == [START, OTHER, "update 1 2/2", COMMIT]
+
+
+def test_the_first_one_of_a_batch_is_refused() -> None:
+    house = House()
+    house.refuse(ROWS, 1205)
+    ran = in_batch(house)
+    assert (ran.done, ran.alone) == (0, 1)
+    assert (house.session.queries[-1], house.packets[1:]) == (ROLLBACK, [[PATIENT]])
+    assert house.recorder.committed.done == 0
+
+
+def test_a_deadlock_takes_a_batch_back() -> None:
+    house = House()
+    house.refuse(THIRD, 1213)
+    ran = in_batch(house)
+    assert (ran.done, ran.alone) == (0, 3)
+    assert (house.session.queries[-1], house.packets[1:]) == (ROLLBACK, [[PATIENT]])
+    assert (house.recorder.committed.done, house.recorder.reached.done) == (0, 0)
+
+
+def test_a_transaction_that_the_server_has_ended_takes_a_batch_back() -> None:
+    """There is no room for more locks."""
+    house = House()
+    house.refuse(THIRD, 1206)
+    ran = in_batch(house)
+    assert (ran.done, ran.alone) == (0, 3)
+    assert house.recorder.committed.done == 0
+
+
+def test_somebody_ends_a_statement_of_a_batch() -> None:
+    house = House()
+    house.refuse(OTHER, 1317)
+    with pytest.raises(StatementFailed) as caught:
+        in_batch(house)
+    assert (caught.value.behind, caught.value.partly) == (1, None)
+    assert house.recorder.committed.done == 1
+
+
+def test_the_connection_is_lost_in_a_batch() -> None:
+    house = House()
+    house.refuse(THIRD, 2013)
+    with pytest.raises(StatementFailed) as caught:
+        in_batch(house)
+    assert caught.value.behind == 2
+    assert len(house.packets) == 1
+    assert house.recorder.committed.done == 0
+
+
+@pytest.mark.parametrize("part", [IMPATIENT, "update 1 3/3", PATIENT])
+def test_a_batch_that_cannot_be_recorded(part: str) -> None:
+    house = House()
+    house.refuse(part, 1290)
+    with pytest.raises(RecordingFailed):
+        in_batch(house)
+    assert house.session.queries[-1] == ROLLBACK
+
+
+def test_a_batch_that_cannot_be_recorded_as_far_as_it_came() -> None:
+    house = House()
+    house.refuse(OTHER, 1062)
+    house.refuse("update 1 1/1", 1290)
+    with pytest.raises(RecordingFailed):
+        in_batch(house)
+
+
+def test_a_batch_takes_the_lock_again() -> None:
+    house = House(locked=True)
+    house.refuse("guard", LOST_LOCK)
+    assert in_batch(house).done == 3
+    assert house.recorder.committed.done == 3
+
+
+def test_when_statements_may_share_a_transaction() -> None:
+    house = House()
+    assert house.runner.may_batch
+    house.runner.state = TxState(Owner.RECORDER)
+    assert house.runner.may_batch
+    for state in (TxState(Owner.USER), TxState(Owner.FILE), TxState(locked=True), TxState(next_only=True)):
+        house.runner.state = state
+        assert not house.runner.may_batch
+    house.runner.state = TxState(observed=True)
+    assert not house.runner.may_batch
+    house.runner.state = TxState()
+    house.session.autocommit = False
+    assert not house.runner.may_batch
+    assert not House(limit=object()).runner.may_batch
+    assert not House(without=True).runner.may_batch

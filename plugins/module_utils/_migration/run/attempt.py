@@ -44,7 +44,7 @@ class Sent(NamedTuple):
     """What a packet holds of ours, and what it means when it has been answered."""
 
     plan: PacketPlan
-    digest: str
+    done: Position
     in_flight: Optional[InFlightStatement]
     before: list[str]
     after: list[str]
@@ -178,37 +178,40 @@ class AttemptRecorder:
             self._wait_for_state(State(step.leads_to, True))
         self._number += 1
 
-    def send(self, plan: PacketPlan, digest: str, in_flight: Optional[InFlightStatement], guarded: bool = True) -> Sent:
-        """Return what of ours goes with a statement in its packet.
+    def send(
+        self, plan: PacketPlan, digests: Sequence[str], in_flight: Optional[InFlightStatement], guarded: bool = True
+    ) -> Sent:
+        """Return what of ours goes with statements in their packet.
 
-        :param digest: of the statement.
+        :param digests: of the statements, in order.
         :param in_flight: what has begun once the packet is sent, if the plan records that.
         :param guarded: a statement since the last guard may have let the lock go.
         """
         self._expect(Phase.OPEN)
         self.phase = Phase.SENDING
-        done = self.reached.after(digest)
+        done = self.reached
+        for digest in digests:
+            done = done.after(digest)
         # A section that was recorded as a whole stays so until it is over.
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
         after = self._render(plan.after, [], done, None, self._stored or Act.RECORD in plan.before)
         if self._lock is not None and guarded and Act.RECORD in plan.before:
             before = [self._lock.guard, *before]
-        self._sent = Sent(plan, digest, begun, before, after)
+        self._sent = Sent(plan, done, begun, before, after)
         return self._sent
 
     def answered(self, lasting: bool, settled: bool, sealed: bool) -> None:
-        """The server has carried out the statement and all that went with it.
+        """The server has carried out the statements and all that went with them.
 
-        :param lasting: whether the statement did more than change its session.
+        :param lasting: whether they did more than change their session.
         :param settled: whether no transaction is open any more.
         :param sealed: whether nothing of ours can be written, so that a section goes on.
         """
         sent = self._take_sent()
         recorded = Act.RECORD in sent.plan.after or sent.plan.counts
         self._went_ahead(sent)
-        done = self.reached.after(sent.digest)
-        self._checkpoint.reached = done
+        done = self._checkpoint.reached = sent.done
         if recorded:
             # Perhaps in a transaction that the statement has left open, and that another one commits.
             self._written[done.done] = done
@@ -226,6 +229,14 @@ class AttemptRecorder:
         sent = self._take_sent()
         if place >= len(sent.before):
             self._went_ahead(sent)
+
+    def carried_out(self, digests: Sequence[str]) -> None:
+        """The server has carried out statements of a packet that it has refused then; what stood behind it is not."""
+        self._expect(Phase.OPEN)
+        for digest in digests:
+            self._checkpoint.reached = self.reached.after(digest)
+        self._checkpoint.in_flight = None
+        self._changed = True
 
     def passed(self, digest: str) -> None:
         """An earlier run has carried out the next statement, as its effect shows."""
@@ -371,7 +382,7 @@ class AttemptRecorder:
     def _went_ahead(self, sent: Sent) -> None:
         """What stands before the statement has been carried out."""
         if Act.RECORD in sent.plan.before:
-            self._was_written(self.reached.after(sent.digest) if sent.plan.counts else self.reached)
+            self._was_written(sent.done if sent.plan.counts else self.reached)
         if sent.plan.begins:
             self._checkpoint.in_flight = sent.in_flight
         if Act.COMMIT in sent.plan.before:

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
-from ..._mysql.session import ServerError, Session
+from ..._mysql.session import LARGE, ServerError, Session
 from .. import messages
 from ..files.client import client_command
 from ..files.reader import FileReader, dialect_of
@@ -28,8 +29,11 @@ from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
 from .attempt import AttemptRecorder
 from .judge import Judge
 from .recovery import Resumption, became, retrace
-from .runner import LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
+from .runner import Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
 from .transaction import Facts, Owner
+
+# Seconds for which a transaction of several statements may hold its locks.
+_LONG = 0.2
 
 
 class Applied(NamedTuple):
@@ -73,6 +77,9 @@ class Executor:
     _whole: bool = False
     # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
     _mentions_only: bool = False
+    # How many statements may run in one transaction, and how many of the next ones may not.
+    _most: int = 32
+    _alone: int = 0
 
     def __post_init__(self) -> None:
         self._look_ahead()
@@ -319,14 +326,57 @@ class Executor:
                 self._stop(reader)
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
-            classified = self._lookahead.classified(statement, self.recorder.log)
+            batch = self._batch(self._lookahead.classified(statement, self.recorder.log), reader)
             try:
-                self._run_statement(classified, reader)
+                if len(batch) > 1:
+                    self._run_batch(batch, reader)
+                else:
+                    self._run_statement(batch[0], reader)
             except StatementFailed as failure:
-                raise self._failed(classified, reader, failure) from failure
+                raise self._failed(batch[failure.behind], reader, failure) from failure
             except ServerError as error:
                 raise RecordingFailed(error, reading=True) from error
             self._settle()
+
+    def _batch(self, first: ClassifiedStatement, reader: FileReader) -> list[ClassifiedStatement]:
+        """Return the statements that may run in one transaction: the one that was taken last, and others behind it."""
+        found, size = [first], len(first.statement.text)
+        alone, self._alone = self._alone, max(self._alone - 1, 0)
+        if alone or not (_is_literal(first) and self.runner.may_batch and self._judge.shares):
+            return found
+        while True:
+            statement = reader.peek(len(found) - 1)
+            item = None if statement is None else self._lookahead.classified(statement)
+            if item is not None and item.reads_diagnostics:
+                # It asks about the one before it, which runs alone.
+                found = found[:-1] or found
+                break
+            size += 0 if item is None else len(item.statement.text)
+            if item is None or not _is_literal(item) or len(found) == self._most or size > LARGE:
+                break
+            found.append(item)
+        tables = {item.effect.writes: item for item in found}
+        return found if all(self._judge.proven(item) for item in tables.values()) else found[:1]
+
+    def _run_batch(self, batch: Sequence[ClassifiedStatement], reader: FileReader) -> None:
+        """Run statements in one transaction; those that cannot be run so, alone."""
+        last, others = batch[-1], len(batch) - 1
+        following = self._lookahead.following(reader, last, others)
+        self.recorder.log.read_values(self.session, reader.variables)
+        ask = self._question(last, following)
+        began = time.monotonic()
+        ran = self.runner.run_batch(Batch(batch, ask, lambda: self._lookahead.look_further(reader, following, others)))
+        self._most = _next_size(self._most, len(batch), time.monotonic() - began)
+        self._asked, self._alone = None, ran.alone
+        for _statement in range(1, ran.done):
+            reader.take()
+        if ran.done:
+            self.recorder.log.record_diagnostics(batch[ran.done - 1].statement.number, False)
+        else:
+            self._alone -= 1
+            self._run_statement(batch[0], reader)
+        if ran.done == len(batch) and ask and following is not None:
+            self._learn(following, ran.answer)
 
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
@@ -461,6 +511,22 @@ class Executor:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
         state = self.recorder.state()
         return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
+
+
+def _is_literal(statement: ClassifiedStatement) -> bool:
+    return statement.effect.literal and statement.batchable and not statement.reads_diagnostics
+
+
+def _next_size(most: int, size: int, seconds: float) -> int:
+    """Return how many statements may run in one transaction, so that nobody waits long for it.
+
+    :param most: how many they may be now.
+    :param size: how many the last were.
+    :param seconds: how long they took.
+    """
+    if seconds > _LONG:
+        return max(size // 2, 2)
+    return 2 * most if size == most and seconds < _LONG / 4 else most
 
 
 def _is_rows(effect: Effect) -> bool:

@@ -17,9 +17,9 @@ from typing import NamedTuple, Optional
 
 from ..._mysql.limit import Limit
 from ..._mysql.lock import Lock
+from ..._mysql.session import SEPARATOR, Packet, ServerError, Session
 from ..._mysql.session import Answer as Rows
-from ..._mysql.session import Packet, ServerError, Session
-from ..._mysql.statements import ROLLBACK, START_TRANSACTION
+from ..._mysql.statements import IMPATIENT, PATIENT, ROLLBACK, START_TRANSACTION
 from ..model import State
 from ..statements.classified import ClassifiedStatement
 from ..statements.effect import StatementKind
@@ -31,7 +31,10 @@ from .transaction import Act, Facts, Owner, PacketPlan, TxState
 
 _LOCK_WAIT_TIMEOUT = 1205
 _NO_SUCH_ROUTINE = 1305
+_DEADLOCK = 1213
 _ENDED = 1317
+# Of a statement that may be one of a batch, before it is sent.
+_LITERAL = Facts(StatementKind.DATA, proven=True, batchable=True)
 # Seconds; what has queued up behind the statement goes first.
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
@@ -64,12 +67,14 @@ class StatementFailed(Exception):
     """The server refused a statement, or the connection was lost while it ran.
 
     :ivar partly: what may have had an effect all the same; None if nothing has.
+    :ivar behind: how many statements stood before it in its packet.
     """
 
-    def __init__(self, error: ServerError, partly: Optional[InFlightStatement]) -> None:
+    def __init__(self, error: ServerError, partly: Optional[InFlightStatement], behind: int = 0) -> None:
         super().__init__(str(error))
         self.error = error
         self.partly = partly
+        self.behind = behind
 
 
 class Sending(NamedTuple):
@@ -85,6 +90,32 @@ class Sending(NamedTuple):
     in_flight: InFlightStatement
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
+
+
+class Batch(NamedTuple):
+    """Statements on their way that run in one transaction.
+
+    :param statements: INSERTs of literals into tables that are proven to be transactional.
+    :param ask: a question of ours to be answered with them.
+    :param meanwhile: what to do while the server is at work.
+    """
+
+    statements: Sequence[ClassifiedStatement]
+    ask: bytes = b""
+    meanwhile: Optional[Callable[[], None]] = None
+
+
+class RanBatch(NamedTuple):
+    """What has become of statements that were to run in one transaction.
+
+    :param done: how many of them are done.
+    :param alone: how many of the next ones are to be run alone.
+    :param answer: to the question, if all are done.
+    """
+
+    done: int
+    alone: int
+    answer: Rows
 
 
 class Open(NamedTuple):
@@ -116,6 +147,7 @@ class StatementRunner:
     :param lock: the database's lock; None if none is taken.
     :param retries: how often a statement is tried again that waited too long for a lock.
     :param limit: how long a statement may take.
+    :param batches: whether several statements may run in one transaction.
     :ivar state: of the session.
     :ivar retried: how often that happened.
     """
@@ -127,12 +159,14 @@ class StatementRunner:
         lock: Optional[Lock],
         retries: int = 0,
         limit: Optional[Limit] = None,
+        batches: bool = True,
     ) -> None:
         self._session = session
         self._recorder = recorder
         self._lock = lock
         self._retries = retries
         self._limit = limit
+        self._batches = batches and limit is None
         self.state = TxState()
         self.retried = 0
         self._xid = b""
@@ -192,7 +226,7 @@ class StatementRunner:
     def _send(self, sending: Sending, plan: PacketPlan, open_before: Open) -> Rows:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
-        sent = self._recorder.send(plan, statement.digest, sending.in_flight, self._unguarded)
+        sent = self._recorder.send(plan, [statement.digest], sending.in_flight, self._unguarded)
         text = statement.statement.text + statement.statement.suffix
         packet = Packet(text, sent.before, sent.after, sending.ask, sending.meanwhile, facts.observed)
         left = self._retries if self._may_be_repeated(facts) else 0
@@ -219,6 +253,74 @@ class StatementRunner:
                 packet = packet._replace(
                     before=[ROLLBACK, START_TRANSACTION] if plan.before[-1:] == (Act.START,) else []
                 )
+
+    @property
+    def may_batch(self) -> bool:
+        """Whether statements may run in one transaction now: nothing else is going on, and none has a time limit."""
+        state = self.state
+        idle = not (state.held or state.next_only or state.observed) and self._session.autocommit
+        return idle and self._batches and self._recorder.history is not None
+
+    def run_batch(self, batch: Batch) -> RanBatch:
+        """Run statements in one transaction that ends with their record.
+
+        Whatever one of them meets that a statement may meet, what came before it is committed with its record, if the
+        server has left that, and it is to be run again by itself. None of them waits for a lock for more than a second,
+        as it holds those of the others.
+
+        :raises StatementFailed: the connection was lost, or somebody has ended the statement.
+        :raises RecordingFailed: what came before them, or they themselves, could not be recorded.
+        :raises LockLost: the lock is gone.
+        """
+        recorder, session = self._recorder, self._session
+        digests = [statement.digest for statement in batch.statements]
+        plan = transaction.plan_packet(self.state, _LITERAL, recorder.pending, session.in_transaction)
+        sent = recorder.send(plan, digests, None, self._unguarded)
+        text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
+        before, after = [*sent.before, IMPATIENT], [*sent.after, PATIENT]
+        while True:
+            try:
+                answer = session.execute(text, before, after, batch.ask, batch.meanwhile, count=len(digests))
+                break
+            except ServerError as error:
+                if self._lock is not None and self._lock.lost(error):
+                    self._take_lock_again(self._lock, error)
+                    continue
+                place = error.place - len(before)
+                recorder.refused(error.place)
+                if not 0 <= place < len(digests):
+                    raise self._unrecorded(error) from error
+                done = self._end_batch(digests[:place], error)
+                return RanBatch(done, place + 1 - done, [])
+        self.state = transaction.after(self.state, _LITERAL, self._answer())
+        self._unguarded = self._unguarded and Act.RECORD not in plan.before
+        recorder.answered(lasting=True, settled=not session.in_transaction, sealed=False)
+        return RanBatch(len(digests), 0, answer)
+
+    def _end_batch(self, digests: Sequence[str], error: ServerError) -> int:
+        """End the transaction of statements of which one was refused; return how many of them are done.
+
+        :param digests: of those before it.
+        :raises StatementFailed: that one is not to be run again.
+        :raises RecordingFailed: those before it could not be recorded.
+        """
+        recorder, session, done = self._recorder, self._session, 0
+        if not error.lost:
+            try:
+                if digests and session.in_transaction and error.code != _DEADLOCK:
+                    recorder.carried_out(digests)
+                    self._execute(recorder.writing([]))
+                    recorder.wrote()
+                    done = len(digests)
+                else:
+                    session.query(ROLLBACK)
+                session.execute(PATIENT.encode())
+            except ServerError as failure:
+                raise self._unrecorded(failure) from failure
+            self._is_over()
+        if error.lost or error.code == _ENDED:
+            raise StatementFailed(error, None, len(digests)) from error
+        return done
 
     def _may_be_repeated(self, facts: Facts) -> bool:
         if self.state.held or self.state.next_only or self.state.observed:

@@ -79,7 +79,7 @@ def _runner(params: dict[str, Any], work: Work, recorder: AttemptRecorder) -> St
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
     limit = Limit(work.session, work.connect, seconds) if seconds else None
     retries = params["lock_wait_retries"] if wait is not None else 0
-    return StatementRunner(work.session, recorder, work.lock, retries, limit)
+    return StatementRunner(work.session, recorder, work.lock, retries, limit, params["batch"])
 
 
 def _require_portability(notes: list[str]) -> None:

@@ -53,7 +53,9 @@ def classify(text: bytes, dialect: Dialect) -> Effect:
         return OPAQUE
     table, place = read_values(text, dialect)
     if table:
-        return _of_rows(read_behind_values(text, dialect, table, place))
+        # REPLACE may have any number of rows go that refer to those that it replaces.
+        literal = place == len(text) and text[:1] in b"Ii"
+        return _of_rows(read_behind_values(text, dialect, table, place))._replace(literal=literal)
     return _classify(Tokens(text, dialect))
 
 

@@ -50,6 +50,7 @@ class Effect(NamedTuple):
     :param whole: if the definitions of a DEFINITION's objects have changed, all of it has been done.
     :param assigns: the user variables that get a value, as they stand.
     :param variables: all user variables in it, as they stand, where that matters.
+    :param literal: it inserts nothing but literals: it does no more than its text is long.
     """
 
     kind: StatementKind
@@ -65,6 +66,7 @@ class Effect(NamedTuple):
     whole: bool = True
     assigns: tuple[bytes, ...] = ()
     variables: tuple[bytes, ...] = ()
+    literal: bool = False
 
 
 OPAQUE = Effect(StatementKind.OPAQUE)

@@ -55,17 +55,30 @@ class Lookahead:
         self._opened.append(FileReader(self._session, self._directory, self._steps[0]))
         self._steps.popleft()
 
-    def following(self, reader: FileReader, statement: ClassifiedStatement) -> Optional[ClassifiedStatement]:
+    def following(
+        self, reader: FileReader, statement: ClassifiedStatement, distance: int = 0
+    ) -> Optional[ClassifiedStatement]:
         """Return the statement that comes after the one that was taken last, be it in this file or in the next one.
 
         None at the end, and where the server's reading of what follows may depend on what comes first.
-        """
-        return self._find(reader, 0) if self._judges and not changes_reading(statement) else None
 
-    def look_further(self, reader: FileReader, following: Optional[ClassifiedStatement]) -> None:
-        """Look at the statement behind the following one, for which there is time while the server is at work."""
-        if following is not None and following.effect.verb != b"EXECUTE" and not changes_reading(following):
-            self._find(reader, 1)
+        :param distance: how many statements between the two are sent with the one that was taken last, ``statement`` as
+            the last of them.
+        """
+        return self._find(reader, distance) if self._judges and not changes_reading(statement) else None
+
+    def look_further(self, reader: FileReader, following: Optional[ClassifiedStatement], distance: int = 0) -> None:
+        """Look at what is behind the following statement, for which there is time while the server is at work.
+
+        :param distance: as for ``following``; so many more of that kind may come.
+        """
+        if following is None or following.effect.verb == b"EXECUTE" or changes_reading(following):
+            return
+        self._find(reader, distance + 1)
+        for place in range(distance + 1, 2 * distance if following.effect.literal else 0):
+            statement = reader.peek(place)
+            if statement is None or not self.classified(statement).effect.literal:
+                return
 
     def section(self, reader: FileReader, first: Optional[ClassifiedStatement]) -> Iterator[ClassifiedStatement]:
         """Yield the statements of the same file that follow the one that was taken last, and take none.
