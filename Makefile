@@ -90,6 +90,9 @@ simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine
 soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS) $(SEED) $(SERVERS)
 
+soak-batches: packages-test .venv/test.stamp ## Have something happen inside transactions of several statements, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.batches $(TRIALS) $(SEED) $(SERVERS)
+
 soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.alter $(SERVER) $(TRIALS)
 
