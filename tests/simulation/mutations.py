@@ -99,6 +99,24 @@ MUTATIONS = (
         "done, begun, self._stored)",
     ),
     Mutation(
+        "what a deadlock has taken back counts as done",
+        "run/runner.py",
+        "if digests and session.in_transaction and error.code != _DEADLOCK:",
+        "if digests:",
+    ),
+    Mutation(
+        "what came before a refused statement of a batch is run again",
+        "run/runner.py",
+        "return RanBatch(done, place + 1 - done, [])",
+        "return RanBatch(0, place + 1, [])",
+    ),
+    Mutation(
+        "the refused statement of a batch counts as done",
+        "run/runner.py",
+        "done = self._end_batch(digests[:place], error)",
+        "done = self._end_batch(digests[: place + 1], error)",
+    ),
+    Mutation(
         "the lock is not looked at",
         "run/attempt.py",
         "before = [self._lock.guard, *before]",

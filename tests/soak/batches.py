@@ -156,7 +156,8 @@ class Trials:
         while self._query(question) != [(1,)]:
             if time.monotonic() > deadline:
                 raise Wrong("Nobody waits.")
-            time.sleep(0.005)
+            # Both servers show what they showed last until nobody has asked for 0.1 s.
+            time.sleep(0.15)
 
     def _table_of(self, number: int) -> str:
         text = (self._bench.folder / NAME).read_text().splitlines()[number - 1]
