@@ -76,9 +76,9 @@ class House:
         arguments: Any = (self.session, self.state_table, None if without else self.history, {"tool": "t"}, lock)
         recorder = AttemptRecorder(*arguments)
         reasons: Iterator[Optional[str]] = iter(stops)
-        parts: Any = (self.session, recorder, lock)
+        parts: Any = (self.session, recorder, lock, 0, None, batches)
         plan = Plan(None, len(steps), tuple(steps))
-        runner = StatementRunner(*parts, batches=batches)
+        runner = StatementRunner(*parts)
         arguments = (self.session, recorder, runner, str(folder), plan, resumption, lambda: next(reasons, None))
         self.executor = Executor(*arguments)
 

@@ -272,6 +272,28 @@ def test_what_is_lost_with_its_session() -> None:
     assert lost == [(2, "the temporary table here.b"), (3, "the temporary table x.a")]
 
 
+def test_a_run_may_go_back_behind_what_ends_a_loss() -> None:
+    """A transaction that is undone takes its statements' records with it."""
+    log, _server = log_of("CREATE TEMPORARY TABLE a (i INT)", "DROP TABLE a", "SET @b = 1")
+    kept = [[item["what"] for item in log.as_json(done) if item["sql"] is None] for done in (1, 2, 3)]
+    assert kept == [["the temporary table here.a"], [], []]
+    log.compact(1)
+    assert [entry.what for entry in SessionRecorder(Entry(**item) for item in log.as_json(1)).lost()] == [
+        "the temporary table here.a"
+    ]
+    log.compact(2)
+    assert log.lost() == []
+
+
+def test_diagnostics_are_those_of_the_last_statement() -> None:
+    log = SessionRecorder()
+    for number in (2, 5):
+        log.record_diagnostics(number)
+    assert [len(log.as_json(done)) for done in (1, 2, 3, 5, 6)] == [0, 1, 0, 1, 0]
+    log.carry_over()
+    assert log.entries == []
+
+
 def test_locks_are_taken_again() -> None:
     log, server = log_of("LOCK TABLES a READ", "SET @a = 1", "LOCK TABLES b WRITE", "UNLOCK TABLES")
     assert [[item["sql"] for item in log.as_json(done)] for done in (1, 3, 4)] == [

@@ -21,7 +21,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.status
 from unit.migration.fakes import FakeHistory, FakeSession, FakeStateTable, refusal
 
 PARAMS: dict[str, Any] = {
-    "portability": "warn", "statement_timeout": None, "lock_wait_timeout": None, "lock_wait_retries": 3,
+    "portability": "warn", "statement_timeout": None, "lock_wait_timeout": None, "lock_wait_retries": 3, "batch": True,
     "commit": "abc", "run_by": "me", "job": None,
 }  # fmt: skip
 ROWS, ODD = "ALTER TABLE a ADD b INT", "DELIMITER //\nALTER TABLE a ADD b INT//\n"

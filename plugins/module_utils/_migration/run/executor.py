@@ -370,9 +370,7 @@ class Executor:
         self._asked, self._alone = None, ran.alone
         for _statement in range(1, ran.done):
             reader.take()
-        if ran.done:
-            self.recorder.log.record_diagnostics(batch[ran.done - 1].statement.number, False)
-        else:
+        if not ran.done:
             self._alone -= 1
             self._run_statement(batch[0], reader)
         if ran.done == len(batch) and ask and following is not None:
@@ -406,7 +404,8 @@ class Executor:
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
             self.recorder.log.record(number, text, effect, self.session, known)
-            self.recorder.log.record_diagnostics(number, facts.observed)
+            if facts.observed:
+                self.recorder.log.record_diagnostics(number)
             if settings is not None:
                 self.recorder.log.record_settings(number, settings, self.session.settings)
             if effect.kind in (StatementKind.SESSION, StatementKind.OPAQUE) and b"only" in text.lower():

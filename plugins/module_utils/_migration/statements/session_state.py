@@ -11,7 +11,7 @@ they were read from may be others by now.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from ..._mysql.session import ServerError, Session
@@ -26,6 +26,7 @@ _LOCK = "LOCK "
 # What may run a procedure; in ORACLE mode a name alone does.
 _CALLS = re.compile(rb"\b(?:call|execute|prepare)\b", re.IGNORECASE)
 _DIAGNOSTICS = "the diagnostics"
+_GONE = "DROP"
 _USE = "USE"
 # The history's column holds 16 MiB; it is written as a whole, twice as long where it is in hexadecimal digits.
 _COLUMN = 1 << 24
@@ -105,7 +106,9 @@ class SessionRecorder:
         elif effect.verb == b"DROP":
             tables = [thing.name for thing in effect.objects if thing.sort == "TABLE"]
             gone = {_temporary(name, session) for name in tables}
-            self.entries = [entry for entry in self.entries if entry.sql is not None or entry.what not in gone]
+            # They stay known: a run may go back behind this.
+            held = {entry.what for entry in self.entries if entry.sql is None}
+            self.entries += [Entry(number, None, name, key=_GONE) for name in sorted(gone & held)]
         elif effect.kind is StatementKind.LOCK:
             self.entries.append(Entry(number, _text(text), "the locks", _LOCK + _text(effect.verb)))
         elif effect.kind is StatementKind.UNLOCK:
@@ -131,12 +134,9 @@ class SessionRecorder:
                 known = value if value.isdigit() else text_literal(value) if value else "NULL"
                 self.entries.append(Entry(number, f"SET {name} = {known}", key=name))
 
-    def record_diagnostics(self, number: int, wanted: bool) -> None:
-        """Take in whether the next statement reads the diagnostics of one, which go with their session."""
-        if self.entries:
-            self.entries = [entry for entry in self.entries if entry.key != _DIAGNOSTICS]
-        if wanted:
-            self.entries.append(Entry(number, None, "the diagnostics", key=_DIAGNOSTICS))
+    def record_diagnostics(self, number: int) -> None:
+        """Take in that the next statement reads the diagnostics of one, which go with their session."""
+        self.entries.append(Entry(number, None, "the diagnostics", key=_DIAGNOSTICS))
 
     def _record_set(self, number: int, text: bytes, effect: Effect) -> None:
         settings = [name for name in effect.sets if not name.startswith(b"@") and name != b"GLOBAL"]
@@ -180,10 +180,12 @@ class SessionRecorder:
 
     def _add(self, entry: Entry, what: str, session: Optional[Session] = None) -> None:
         """Add an entry; one that there is no room for in the history is lost with its session."""
-        if len(entry.sql or "") >= _SHORT and session is not None:
-            self.entries = _compact(self.entries)
-            if sum(_size(known) for known in [*self.entries, entry]) > self._limit(session):
-                entry = entry._replace(sql=None, what=what)
+        if (
+            len(entry.sql or "") >= _SHORT
+            and session is not None
+            and sum(_size(known) for known in _compact([*self.entries, entry])) > self._limit(session)
+        ):
+            entry = entry._replace(sql=None, what=what)
         self.entries.append(entry)
 
     def _limit(self, session: Session) -> int:
@@ -247,13 +249,11 @@ class SessionRecorder:
         """Nobody will go back behind so many statements: leave out what has been overtaken by them."""
         if not self.entries:
             return
-        self.entries = _compact(entry for entry in self.entries if entry.number <= done) + [
-            entry for entry in self.entries if entry.number > done
-        ]
+        self.entries = _compact(_needed(self.entries, done)) + [entry for entry in self.entries if entry.number > done]
 
     def carry_over(self) -> None:
         """Take everything along to the next file."""
-        self.entries = _compact(entry._replace(number=0) for entry in self.entries)
+        self.entries = _compact(entry._replace(number=0) for entry in self.entries if entry.key != _DIAGNOSTICS)
         self._changed = [(0, name, short) for _number, name, short in self._changed]
         # The next file may mention others.
         self._any_changed = 0 if self._calls else None
@@ -305,18 +305,28 @@ class SessionRecorder:
 
     def lost(self) -> list[Entry]:
         """Return what cannot be restored."""
-        return [entry for entry in self.entries if entry.sql is None]
+        return [entry for entry in _compact(self.entries) if entry.sql is None]
 
     def as_json(self, done: int) -> list[dict[str, Any]]:
         """Return what the first ``done`` statements need, as plain values."""
-        return [entry._asdict() for entry in _compact(entry for entry in self.entries if entry.number <= done)]
+        return [entry._asdict() for entry in _compact(_needed(self.entries, done))]
+
+
+def _needed(entries: Iterable[Entry], done: int) -> Iterator[Entry]:
+    """Yield what a session needs that is to go on behind so many statements: of diagnostics the last one's."""
+    for entry in entries:
+        if entry.number <= done and (entry.key != _DIAGNOSTICS or entry.number == done):
+            yield entry
 
 
 def _compact(entries: Iterable[Entry]) -> list[Entry]:
-    """Leave out what is set again to a constant, with nothing but constants between."""
+    """Leave out what is gone again, and what is set again to a constant, with nothing but constants between."""
     found: dict[int, Entry] = {}
     places: dict[str, int] = {}
     for place, entry in enumerate(entries):
+        if entry.key == _GONE:
+            found = {at: other for at, other in found.items() if other.sql is not None or other.what != entry.what}
+            continue
         if not entry.key:
             places.clear()
         elif entry.key in places:
