@@ -19,7 +19,7 @@ from parts.proxy import Proxy
 from parts.sshd import GitServer
 
 from .contestants import Contestant, contestants, engine_peak, forget
-from .work import Work, write_data, write_work
+from .work import Work, inserts, like_real, mix, new_tables, write_data, write_work
 
 DELAY = 0.001
 MEMORY = 100.0
@@ -41,6 +41,26 @@ class Sizes:
     def idle(self) -> int:
         """Files of which none is pending."""
         return self.migrations * 5
+
+    @property
+    def few(self) -> int:
+        """Statements of a file whose process takes about as long to start as to run."""
+        return max(1, self.migrations * 3 // 2)
+
+    @property
+    def many(self) -> int:
+        """Statements of a large file."""
+        return self.migrations * 20
+
+    @property
+    def real(self) -> int:
+        """Files as they are in real repositories."""
+        return max(1, self.migrations * 96 // 1000)
+
+    @property
+    def present(self) -> int:
+        """Tables that are there before a run."""
+        return max(1, self.migrations * 3 // 2)
 
     @property
     def megabytes(self) -> int:
@@ -81,24 +101,33 @@ class Bench:
             yield self._round_trip(far)
             yield self._apply_far(far)
         yield self._nothing_to_do()
+        yield self._like_real()
+        yield self._inserts(self._sizes.few, 1.0 if self._name == "MySQL" else 1.5)
+        yield self._inserts(self._sizes.many, 0.8)
+        yield self._beside_many()
         yield self._data_file()
 
-    def _work(self, name: str, count: int) -> Work:
-        return write_work(self._folder / f"{self._name}-{name}", count, self._git)
+    def _work(self, name: str, texts: Mapping[str, str]) -> Work:
+        return write_work(self._folder / f"{self._name}-{name}", texts, self._git)
+
+    @property
+    def _programs(self) -> list[Contestant]:
+        """Those that run nothing but migrations."""
+        return [contestant for contestant in self._contestants if contestant.name != "ansible-playbook"]
 
     def _apply(self) -> Round:
         bars = {"golang-migrate": 0.85 if self._name == "MySQL" else 0.80, "client": 1.35}
-        work = self._work("near", self._sizes.migrations)
+        work = self._work("near", mix(self._sizes.migrations))
         medians = self._contest(self._contestants, self._server, work, self._empty)
         return Round(f"{self._sizes.migrations:,} migrations", self._name, medians, bars)
 
     def _apply_far(self, far: DatabaseServer) -> Round:
-        medians = self._contest(self._contestants, far, self._work("far", self._sizes.far), self._empty)
+        medians = self._contest(self._contestants, far, self._work("far", mix(self._sizes.far)), self._empty)
         title = f"{self._sizes.far:,} migrations, 1 ms each way"
         return Round(title, self._name, medians, {"golang-migrate": 0.50})
 
     def _nothing_to_do(self) -> Round:
-        work = self._work("idle", self._sizes.idle)
+        work = self._work("idle", mix(self._sizes.idle))
         self._empty()
         able = [contestant for contestant in self._contestants if contestant.repeats]
         for contestant in able:
@@ -106,6 +135,34 @@ class Bench:
                 contestant.run(self._server, work)
         medians = self._contest(able, self._server, work, lambda: None)
         return Round(f"nothing to do in {self._sizes.idle:,} files", self._name, medians, {"golang-migrate": 0.10})
+
+    def _like_real(self) -> Round:
+        work = self._work("real", like_real(self._sizes.real))
+        medians = self._contest(self._programs, self._server, work, self._empty)
+        return Round(f"{self._sizes.real} files like real ones", self._name, medians, {"golang-migrate": 1.10})
+
+    def _inserts(self, count: int, bar: float) -> Round:
+        work = self._work(f"rows-{count}", inserts(count))
+        medians = self._contest(self._programs, self._server, work, self._empty)
+        return Round(f"a file of {count:,} INSERTs", self._name, medians, {"golang-migrate": bar})
+
+    def _beside_many(self) -> Round:
+        count = max(1, self._sizes.present // 15)
+        work = self._work("beside", new_tables(count))
+        self._empty()
+        schemas = {contestant.schema for contestant in self._programs}
+        for schema in schemas:
+            for number in range(self._sizes.present):
+                self._server.query(f"CREATE TABLE present{number} (id INT PRIMARY KEY) ENGINE=InnoDB", schema)
+
+        def without_the_new() -> None:
+            new = ", ".join(f"new{number}" for number in range(1, count + 1))
+            for schema in schemas:
+                self._server.query(f"DROP TABLE IF EXISTS {new}, schema_migrations, schema_migrations_history", schema)
+
+        medians = self._contest(self._programs, self._server, work, without_the_new)
+        title = f"{count} tables and rows beside {self._sizes.present:,} tables"
+        return Round(title, self._name, medians, {"golang-migrate": 1.20})
 
     def _round_trip(self, far: DatabaseServer) -> Round:
         """Tell how good the proxy is: what it adds beyond the 2 ms would count against those who ask more often."""

@@ -48,7 +48,8 @@ is drawn beyond {drawn:.0f}.
   quicker.
 
 Medians of {runs} runs, in which the contestants take turns on fresh schemas. A commit reaches the disk before it is
-answered. The migrations are tables, columns, indexes and inserts of 50 rows, in equal parts. A proxy adds 1 ms each
+answered. The migrations are tables, columns, indexes and inserts of 50 rows, in equal parts. Files like real ones have
+1 to 30 statements: tables, columns, indexes, conditional changes by `PREPARE`, rows one by one. A proxy adds 1 ms each
 way; there the number of migrations is a fifth, for the sake of time. The memory is the largest resident size of the
 module's process (`ru_maxrss`).
 
@@ -149,7 +150,7 @@ def write_page(
                 *(_number(measured.values[name], "s") if name in measured.values else "" for name in _COLUMNS),
             )
             for measured in rounds
-            if PLAYBOOK in measured.values
+            if PEER in measured.values
         ],
     )
     text = _PAGE.format(

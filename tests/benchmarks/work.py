@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -33,12 +35,67 @@ class Work:
     repository: Repository
 
 
-def write_work(folder: Path, count: int, git: GitServer) -> Work:
-    """Write a mix of what teams write: a table, a column, an index, fifty rows."""
+def mix(count: int) -> dict[str, str]:
+    """Return a mix of what teams write, one statement in a file: a table, a column, an index, fifty rows."""
+    return {f"{number:05}_m{number}": _migration(number) for number in range(1, count + 1)}
+
+
+def like_real(count: int) -> dict[str, str]:
+    """Return files as they are in real repositories: of 1 to 30 statements, most of them few."""
+    dice, names = random.Random(1), []
+    texts = {}
+    for number in range(1, count + 1):
+        table = f"t{number}"
+        names.append(table)
+        lines = [
+            f"CREATE TABLE IF NOT EXISTS {table} (id INT NOT NULL AUTO_INCREMENT, name VARCHAR(100) NOT NULL, "
+            "state VARCHAR(20), created DATETIME, PRIMARY KEY (id)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;"
+        ]
+        for place in range(dice.choice([0, 1, 2, 3, 5, 8, 13, 29])):
+            lines.append(_usual(dice, dice.choice(names), number * 100 + place))
+        texts[f"{number:05}_real{number}"] = "\n".join(lines) + "\n"
+    return texts
+
+
+def _usual(dice: random.Random, table: str, number: int) -> str:
+    kind = dice.randrange(10)
+    if kind < 2:
+        return f"ALTER TABLE {table} ADD COLUMN c{number} VARCHAR(50) NULL;"
+    if kind == 2:
+        return f"CREATE INDEX i{number} ON {table} (name);"
+    if kind == 3:
+        return (
+            f"SET @found = (SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE() "
+            f"AND table_name = '{table}' AND column_name = 'd{number}');\n"
+            f"SET @text = IF(@found = 0, 'ALTER TABLE {table} ADD COLUMN d{number} INT', 'SELECT 1');\n"
+            "PREPARE s FROM @text;\nEXECUTE s;\nDEALLOCATE PREPARE s;"
+        )
+    if kind < 8:
+        return f"INSERT INTO {table} (name, state, created) VALUES ('name {number}', 'new', NOW());"
+    return f"UPDATE {table} SET state = 'old' WHERE name = 'name {number}';"
+
+
+def inserts(count: int) -> dict[str, str]:
+    """Return a file of so many statements of one row each, behind one that makes their table."""
+    rows = (f"INSERT INTO rows_of (id, name, state) VALUES ({n}, 'the name of {n}', 'new');\n" for n in range(count))
+    table = "CREATE TABLE rows_of (id INT PRIMARY KEY, name VARCHAR(100) NOT NULL, state VARCHAR(20)) ENGINE=InnoDB;\n"
+    return {"00001_table": table, "00002_rows": "".join(rows)}
+
+
+def new_tables(count: int) -> dict[str, str]:
+    """Return files that each make a table and write a row to it."""
+    return {
+        f"{n:05}_new": f"CREATE TABLE new{n} (id INT PRIMARY KEY, name VARCHAR(100)) ENGINE=InnoDB;\n"
+        f"INSERT INTO new{n} (id, name) VALUES (1, 'one');\n"
+        for n in range(1, count + 1)
+    }
+
+
+def write_work(folder: Path, texts: Mapping[str, str], git: GitServer) -> Work:
+    """Write migrations, each by its name without what comes behind it."""
     work = Work(folder / "migrations", folder / "dbmate", folder / "script.sql", git.create(folder.name))
     for directory in (work.migrations, work.dbmate):
         directory.mkdir(parents=True)
-    texts = {f"{number:05}_m{number}": _migration(number) for number in range(1, count + 1)}
     for name, text in texts.items():
         (work.migrations / f"{name}.up.sql").write_text(text)
         (work.dbmate / f"{name}.sql").write_text(f"-- migrate:up\n{text}-- migrate:down\n")
