@@ -264,6 +264,26 @@ def test_statements_that_ask_about_the_one_before(
     assert (facts.observed, found) == (observed, last)
 
 
+@pytest.mark.parametrize("owner", [Owner.NONE, Owner.USER])
+def test_nobody_asks_between_a_statement_and_those_that_ask_about_it(tmp_path: Path, owner: Owner) -> None:
+    """With autocommit off, too: the transaction that the first one opens must be known to be undone as a whole."""
+    asks = "INSERT INTO b VALUES (ROW_COUNT())"
+    house = House(tmp_path, ROWS, asks, asks)
+    house.next(TxState(owner))
+    asked = len(house.dictionary.asked)
+    for _number in range(2):
+        facts, last = house.next(TxState(owner, observed=True))
+        assert (facts.proven, last) == (True, None)
+    assert len(house.dictionary.asked) == asked
+
+
+def test_what_asks_and_was_not_foreseen_is_not_proven(tmp_path: Path) -> None:
+    house = House(tmp_path, "INSERT INTO b VALUES (ROW_COUNT())", "COMMIT")
+    facts, last = house.next(TxState(Owner.USER))
+    assert (facts.proven, last) == (False, 2)
+    assert house.dictionary.asked == []
+
+
 def test_what_was_judged_ahead_is_not_asked_again(tmp_path: Path) -> None:
     """There may be no time for it then: nothing may come between."""
     house = House(tmp_path, ROWS, "INSERT INTO b VALUES (ROW_COUNT())")

@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional
 
 from ..._mysql.session import Session
 from ..files.reader import FileReader
+from ..files.splitter import Statement
 from ..statements.classified import ClassifiedStatement
 from ..statements.effect import Effect, StatementKind
 from ..statements.lookahead import Lookahead
@@ -66,8 +67,9 @@ class Judge:
         self.shares = shares
         # The file in the rest of which nothing ends a transaction.
         self._looked_through: Optional[FileReader] = None
-        # Of the statements that come behind the one that was judged last: there may be no time to ask then.
-        self._known: dict[int, bool] = {}
+        # Statements that come behind the one that was judged last, and whether they are proven: there may be no time to
+        # ask then. They are held, so that no other one has the same identity.
+        self._known: dict[int, tuple[Statement, bool]] = {}
 
     def judge(self, statement: ClassifiedStatement, reader: FileReader, state: TxState) -> Judgement:
         """Return what is known of the statement that was taken last.
@@ -75,12 +77,15 @@ class Judge:
         :raises ServerError: the connection was lost.
         """
         effect = statement.effect
-        proven = self._known.pop(id(statement.statement), None)
-        if proven is None:
+        if id(statement.statement) in self._known:
+            proven = self._was_proven(statement)
+        else:
             proven = not statement.reads_diagnostics and self.proven(statement)
-        self._known.clear()
         observers = list(takewhile(lambda item: item.reads_diagnostics, self._behind(reader, statement)))
-        last = None if state.sealed or state.next_only else self._last(statement, reader, state, proven, observers)
+        last = None
+        if not (state.sealed or state.next_only):
+            self._foresee(statement, observers)
+            last = self._last(statement, reader, state, observers)
         temporary = _is_temporary(effect) and proven
         rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
         facts = Facts(
@@ -115,19 +120,23 @@ class Judge:
     def _behind(self, reader: FileReader, statement: ClassifiedStatement) -> Iterator[ClassifiedStatement]:
         return self._lookahead.section(reader, statement)
 
-    def _foresee(self, statement: ClassifiedStatement) -> bool:
-        """Judge a statement that comes later, for when there is no time to ask."""
-        known = self._known[id(statement.statement)] = self.proven(statement)
-        return known
+    def _foresee(self, statement: ClassifiedStatement, observers: Iterable[ClassifiedStatement]) -> None:
+        """Judge the statements that ask about one, or about each other: there is no time to ask then."""
+        if not statement.reads_diagnostics:
+            self._known = {id(item.statement): (item.statement, self.proven(item)) for item in observers}
+
+    def _was_proven(self, statement: ClassifiedStatement) -> bool:
+        """Tell whether a statement is known to be proven, without asking."""
+        return self._known.get(id(statement.statement), (None, False))[1]
 
     def _last(
         self,
         statement: ClassifiedStatement,
         reader: FileReader,
         state: TxState,
-        proven: bool,
         observers: list[ClassifiedStatement],
     ) -> Optional[int]:
+        proven = self._was_proven if statement.reads_diagnostics else self.proven
         kind, verb = statement.effect.kind, statement.effect.verb
         number = statement.statement.number
         if kind is StatementKind.LOCK:
@@ -137,21 +146,18 @@ class Judge:
         if kind is StatementKind.NEXT_TRANSACTION:
             return self._next_last(statement, reader)
         if kind is StatementKind.BEGIN:
-            return transaction_last(self._behind(reader, statement), self.proven)
+            return transaction_last(self._behind(reader, statement), proven)
         if kind is StatementKind.OPAQUE and state.owner is not Owner.USER:
             # There may be thousands of calls, and nothing in the file that ends a transaction.
             if not self._ends_transactions(reader, statement):
                 return None
-            return left_open_last(self._behind(reader, statement), self.proven)
+            return left_open_last(self._behind(reader, statement), proven)
         if state.owner is Owner.USER:
             if self._session.in_transaction:
                 return None
             # With autocommit off, it opens a transaction.
-            return transaction_last(chain([statement], self._behind(reader, statement)), self.proven)
-        # Each is to be judged, also behind one that is not proven.
-        if not min((self._foresee(item) for item in observers), default=True):
-            return observers[-1].statement.number
-        return None
+            return transaction_last(chain([statement], self._behind(reader, statement)), proven)
+        return None if all(self._was_proven(item) for item in observers) else observers[-1].statement.number
 
     def _ends_transactions(self, reader: FileReader, statement: ClassifiedStatement) -> bool:
         if self._looked_through is not reader:
@@ -170,7 +176,9 @@ class Judge:
                 return transaction_last(behind, self.proven)
             rows = item.effect.kind is StatementKind.DATA and _ISOLATION.fullmatch(statement.resolved_text)
             observed = next((one.reads_diagnostics for one in behind), False)
-            return None if rows and self._foresee(item) and not observed else item.statement.number
+            if rows:
+                self._known[id(item.statement)] = item.statement, self.proven(item)
+            return None if rows and self._was_proven(item) and not observed else item.statement.number
         return None
 
     def _may_wrap(self) -> bool:
