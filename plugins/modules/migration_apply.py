@@ -148,6 +148,8 @@ options:
     default: warn
     choices: [warn, require, ignore]
 notes:
+  - In check mode with C(--diff) the diff has each file's SQL, 200 lines and 20,000 characters of a file and 200,000
+    characters in all. What is left out is said.
   - >-
     A file with the comment C(-- dbops: all-or-nothing) before its first statement, within its first 4 KiB, is one
     transaction. After a failure the schema is as before, at the version before, clean. It may only hold statements that
@@ -424,6 +426,12 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
     found = {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
+    if module.check_mode and module._diff and plan.steps:
+        from ansible_collections.dbops.migrations.plugins.module_utils._migration.listing import (  # noqa: PLC0415
+            listing,
+        )
+
+        found["diff"] = difference(session.database, plan, listing(source.directory, plan.steps))
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found

@@ -41,6 +41,10 @@ def test_all_that_is_pending_then_nothing(database: Database) -> None:
     assert second["msg"] == f"{database.name}: nothing to do, at version 3"
 
 
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.rstrip("\n").split("\n"))
+
+
 def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> None:
     database.write(FILES)
     before = database.snapshot()
@@ -48,12 +52,13 @@ def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> 
     assert (plan["changed"], plan["applied"], plan["from_version"], plan["to_version"]) == (True, [], None, 3)
     assert pairs(plan["pending"]) == [(1, "up"), (2, "up"), (3, "up")]
     assert plan["diff"]["before"] == "no version yet\n"
-    assert plan["diff"]["after"] == (
-        "version 3\n  up 0001_users.up.sql\n  up 0002_orders.up.sql\n  up 0003_email.up.sql\n"
-    )
+    listed = [f"  up {name}\n{indented(FILES[name])}" for name in sorted(FILES) if ".up." in name]
+    assert plan["diff"]["after"] == f"version 3\n{''.join(listed)}"
     assert database.snapshot() == before == {}
     real = database.apply(diff=True)
-    assert real["diff"] == plan["diff"]
+    assert real["diff"]["after"] == (
+        "version 3\n  up 0001_users.up.sql\n  up 0002_orders.up.sql\n  up 0003_email.up.sql\n"
+    )
     assert database.apply(check=True)["changed"] is False
 
 

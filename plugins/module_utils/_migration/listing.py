@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files that a plan runs, as text for a person who is to approve it. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from .._core.secrets import clean
+from .files.reader import open_file
+from .model import Step
+
+# How much is shown: lines and characters of a file, and characters of all.
+LINES, CHARACTERS, ALL = 200, 20_000, 200_000
+_INDENT = "    "
+
+
+def listing(directory: str, steps: Iterable[Step]) -> str:
+    """Return the steps, each with its file's SQL below it; what is left out is said.
+
+    Secrets are masked, and what cannot be printed is written as an escape.
+
+    :raises Error: a file cannot be read.
+    """
+    found: list[str] = []
+    left = ALL
+    for step in steps:
+        found.append(f"  {step.direction} {step.file or f'{step.version} (no file)'}")
+        if step.file is None:
+            continue
+        lines = _lines(directory, step, min(CHARACTERS, left))
+        left -= sum(map(len, lines))
+        found += [f"{_INDENT}{line}".rstrip() for line in lines]
+    return "".join(f"{line}\n" for line in found)
+
+
+def _lines(directory: str, step: Step, most: int) -> list[str]:
+    with open_file(directory, step) as file:
+        # More than is shown: a secret that is cut in two would not be known as one.
+        data = file.read(2 * CHARACTERS)
+        size = file.seek(0, os.SEEK_END)
+    lines = _printable(clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace"))).rstrip("\n").split("\n")
+    shown: list[str] = []
+    for line in lines[:LINES]:
+        if len(line) > most:
+            break
+        shown.append(line)
+        most -= len(line)
+    if len(shown) < len(lines) or len(data) < size:
+        shown.append(f"... not all is shown: the file has {size:,} bytes")
+    return shown
+
+
+def _printable(text: str) -> str:
+    # Marks of direction would show it in another order than the server reads it.
+    return re.sub(r"[^\n\t]", lambda found: found[0] if found[0].isprintable() else ascii(found[0])[1:-1], text)
