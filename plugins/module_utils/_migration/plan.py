@@ -45,8 +45,8 @@ def make_plan(
     first = _rest_of(source, unfinished, state) if unfinished else ()
     if first and goal.steps is not None:
         goal = goal._replace(steps=goal.steps - (1 if goal.steps > 0 else -1))
-    here = _position(source, state.version, "The database is at")
-    there = _destination(source, here, goal)
+    here = _position(source, state.version, "The database is at", state)
+    there = _destination(source, here, goal, state)
     missed = [migration for migration in source.migrations[:here] if migration.version in below]
     if goal.steps is not None and goal.steps > 0:
         missed = missed[: goal.steps]
@@ -70,7 +70,7 @@ def pending(source: Source, version: Optional[int]) -> tuple[Step, ...]:
     return tuple(_up(item) for item in source.migrations if version is None or item.version > version)
 
 
-def _destination(source: Source, here: int, goal: Goal) -> int:
+def _destination(source: Source, here: int, goal: Goal, state: State) -> int:
     if goal.steps is not None:
         return min(max(here + goal.steps, 0), len(source.migrations))
     if goal.target == "latest":
@@ -78,11 +78,13 @@ def _destination(source: Source, here: int, goal: Goal) -> int:
     if goal.target == "none":
         return 0
     if not (goal.target.isascii() and goal.target.isdigit()):
-        raise Error(f"target is {goal.target!r}. Give a version (a number), latest, or none.")
-    return _position(source, int(goal.target), "The target is")
+        raise Error(
+            f"target is {goal.target!r}. Give a version (a number), latest, or none.", from_version=state.version
+        )
+    return _position(source, int(goal.target), "The target is", state)
 
 
-def _position(source: Source, version: Optional[int], who: str) -> int:
+def _position(source: Source, version: Optional[int], who: str, state: State) -> int:
     """Return how many migrations lie at or below a version."""
     if version is None:
         return 0
@@ -94,7 +96,7 @@ def _position(source: Source, version: Optional[int], who: str) -> int:
     raise Error(
         f"{who} version {version}, but no file in {source.directory} has that version; the directory {have}. "
         "Is this the right directory and an up-to-date ref? Nothing was changed.",
-        from_version=version,
+        from_version=state.version,
     )
 
 

@@ -93,6 +93,13 @@ def test_refusals(version: int | None, goal: dict[str, Any], message: str) -> No
         plan(version, **goal)
 
 
+@pytest.mark.parametrize("target", ["8", "two"])
+def test_a_target_that_is_not_there_says_where_the_database_is(target: str) -> None:
+    with pytest.raises(Error) as caught:
+        plan(1, target=target)
+    assert caught.value.results["from_version"] == 1
+
+
 def test_a_version_and_no_files_is_refused() -> None:
     with pytest.raises(Error, match=r"The database is at version 3, .* the directory has no migrations"):
         plan(3, EMPTY)
