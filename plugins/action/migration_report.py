@@ -44,6 +44,9 @@ class ActionModule(ActionBase):
         }
         if done and ("awx_job_id" in variables or "tower_job_id" in variables):
             data = {"database_migrations": {host: _entry(known) for host, known in done.items()}}
+            plans = {host: _plan(known) for host, known in done.items() if "plan" in known["migrate_result"]}
+            # For the job that carries them out: nothing but hexadecimal digits, as it passes through templates there.
+            data.update({"database_plans": plans} if plans else {})
             result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
         return result
 
@@ -83,6 +86,17 @@ def _lines(host: str, result: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {step['direction']} {step['version']} {step['title']}: {step['seconds']:.3f} s"
     for step in result["pending"]:
         yield f"  pending: {step['direction']} {step['version']} {step['title']}"
+
+
+def _plan(known: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was planned.
+
+    :raises ValueError: it is no digest.
+    """
+    found = {"commit": known["__migrate_source"]["commit"], "plan": known["migrate_result"]["plan"]}
+    for text in found.values():
+        int(text, 16)
+    return found
 
 
 def _entry(known: Mapping[str, Any]) -> dict[str, Any]:

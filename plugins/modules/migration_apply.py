@@ -130,6 +130,12 @@ options:
       - Without it each is committed by itself.
     type: bool
     default: true
+  expected_plan:
+    description:
+      - The plan that was approved, as RV(plan) of check mode has it. Another one is refused, and nothing is run.
+      - It says from which version the database goes and which files are run. That these are the same is for
+        O(dbops.migrations.git_fetch#module:expected_commit) to see to.
+    type: str
   commit:
     description: The Git commit of O(directory), for the history.
     type: str
@@ -246,6 +252,11 @@ pending:
       type: str
   sample:
     - {version: 6, title: add_index, direction: up}
+plan:
+  description: A digest of the plan, for O(expected_plan) of the run that is to carry it out.
+  returned: in check mode
+  type: str
+  sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a39287f6e5d4c3b2a19080f7e6d5
 resumed:
   description: The migration that was interrupted, and where it was resumed; null if none was.
   returned: success
@@ -348,7 +359,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.model 
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     difference,
+    digest,
     few,
+    format_version,
     steps_result,
     summary,
 )
@@ -381,6 +394,7 @@ SPEC = LOGIN + ArgumentSpec(
         "lock_wait_timeout": {"type": "int"},
         "lock_wait_retries": {"type": "int", "default": 3},
         "batch": {"type": "bool", "default": True},
+        "expected_plan": {"type": "str"},
         "commit": {"type": "str"},
         "run_by": {"type": "str"},
         "job": {"type": "str"},
@@ -405,6 +419,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         if baseline is not None:
             # What cannot be planned is refused before anything is recorded.
             plan = make_plan(source, State(baseline, False), goal)
+            check_plan(module, session.database, plan, None)
             status = take_baseline(module, session, lock, status, source, baseline)
         if plan.steps and status.compared:
             status = load(session, {**module.params, "commit": None})
@@ -413,6 +428,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
             plan = make_plan(source, status.state, goal, unfinished, below) if below else plan
         for warning in (*source.warnings, *plan.warnings):
             module.warn(warning)
+        planned = check_plan(module, session.database, plan, resumption)
         moved = status.moved(source) if plan.steps or status.present else None
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         if plan.steps or (moved and not module.check_mode):
@@ -426,6 +442,8 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
             results = carry_out(module, work)
     ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
     found = {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
+    if module.check_mode:
+        found["plan"] = planned
     if module.check_mode and module._diff and plan.steps:
         from ansible_collections.dbops.migrations.plugins.module_utils._migration.listing import (  # noqa: PLC0415
             listing,
@@ -435,6 +453,20 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found
+
+
+def check_plan(module: AnsibleModule, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:
+    """Return a plan's digest; refuse a plan that nobody has approved."""
+    planned = digest(plan, resumption.done if resumption else None)
+    if module.params["expected_plan"] in (None, planned):
+        return planned
+    names = few(f"{step.direction} {step.file or step.version}" for step in plan.steps) or "nothing"
+    raise Error(
+        f"The plan for {database} is not the one that was approved (expected_plan): something has moved the database "
+        f"since, or the files are others. It is at {format_version(plan.from_version)}, and this would run {names}. "
+        "Plan again, and have that approved. Nothing was changed.",
+        from_version=plan.from_version,
+    )
 
 
 def find_baseline(module: AnsibleModule, session: Session, source: Source, status: DatabaseStatus) -> Optional[int]:

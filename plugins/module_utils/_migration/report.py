@@ -9,6 +9,8 @@ Nothing here decides anything.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Optional
 
@@ -71,6 +73,15 @@ def _in_place(plan: Plan, check_mode: bool) -> str:
         did.append(f"apply {which}" if check_mode else f"{which} applied")
     mood = "check mode, nothing was changed; it would " if check_mode else ""
     return f"{mood}{', '.join(did)}, {'still ' if late else ''}at {format_version(plan.to_version)}"
+
+
+def digest(plan: Plan, done: Optional[int]) -> str:
+    """Return a digest of a plan: what a database that is as it was, and files that are what they were, give again.
+
+    :param done: how many statements of the first step an attempt has done that it resumes; None if it resumes none.
+    """
+    steps = [[step.version, step.direction, step.file] for step in plan.steps]
+    return hashlib.sha256(json.dumps([plan.from_version, done, steps]).encode()).hexdigest()
 
 
 def difference(database: str, plan: Plan, steps: Optional[str] = None) -> dict[str, str]:

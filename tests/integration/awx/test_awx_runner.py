@@ -72,6 +72,43 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert team.version("orders") == team.version("stock") == (1, 0)
 
 
+def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
+    """Somebody pushes, or moves the database, while the approval waits."""
+    plan = job("Database plan").run()
+    approved = plan.artifacts["database_plans"]
+    commit = team.repository.git("rev-parse", "main")
+    assert {known["commit"] for known in approved.values()} == {commit}
+    assert all(re.fullmatch("[0-9a-f]{64}", known["plan"]) for known in approved.values())
+
+    pushed = team.repository.commit({"db/migrations/0009_late.up.sql": "CREATE TABLE late (i INT);\n"})
+    overtaken = job("Database migrate", extra=plan.artifacts).run()
+    assert overtaken.status == "failed"
+    assert f"stands for commit {pushed}, and" in " ".join(overtaken.printed.split())
+    assert team.version("orders") is None
+    team.repository.git("update-ref", "refs/heads/main", commit)
+
+    team.mariadb.query(
+        "CREATE TABLE schema_migrations (version bigint primary key, dirty boolean)", team.databases["orders"]
+    )
+    team.mariadb.query("INSERT INTO schema_migrations VALUES (1, 0)", team.databases["orders"])
+    moved = job("Database migrate", extra=plan.artifacts).run()
+    assert moved.status == "failed"
+    said_why = " ".join(moved.printed.split())
+    assert "is not the one that was approved" in said_why
+    assert "It is at version 1, and this would run up 0002_email.up.sql." in said_why
+    assert team.version("orders") == (1, 0)
+    # The other database is as it was when its plan was approved.
+    assert team.version("stock") == (2, 0)
+
+
+def test_a_status_after_a_failure_fails(job: MakeJob, team: Team) -> None:
+    """So that the workflow does: its last node decides."""
+    after = job("Database status after a failure", extra={"migrate_status_fail": ["always"]}).run()
+    assert after.status == "failed"
+    assert "pending       1 people" in after.printed
+    assert "orders: always." in after.printed
+
+
 def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
     """AWX gives each slice an inventory with its share of the hosts."""
     dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()

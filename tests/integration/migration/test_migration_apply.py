@@ -62,6 +62,23 @@ def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> 
     assert database.apply(check=True)["changed"] is False
 
 
+def test_the_plan_that_was_approved(database: Database) -> None:
+    database.write(FILES)
+    approved = database.apply(check=True)["plan"]
+    assert database.apply(check=True, expected_plan=approved)["plan"] == approved
+    assert database.apply(target="1")["to_version"] == 1
+    before = database.snapshot()
+    assert database.refusal(expected_plan=approved) == (
+        f"The plan for {database.name} is not the one that was approved (expected_plan): something has moved the "
+        "database since, or the files are others. It is at version 1, and this would run up 0002_orders.up.sql, "
+        "up 0003_email.up.sql. Plan again, and have that approved. Nothing was changed."
+    )
+    assert database.snapshot() == before
+    done = database.apply(expected_plan=database.apply(check=True)["plan"])
+    assert (done["to_version"], "plan" in done) == (3, False)
+    assert "this would run nothing. Plan again" in database.refusal(expected_plan=approved)
+
+
 def test_check_mode_of_a_way_down(database: Database) -> None:
     database.write(FILES)
     database.apply()

@@ -148,13 +148,13 @@ def test_surveys(name: str) -> None:
 
 def test_answers_reach_something() -> None:
     """Each answer is a variable of what the template runs, or one that the playbooks or the inventory look at."""
-    entries = {"status": "status", "migrate": "main", "rollback": "rollback"}
+    entries = {name: name for name in ("status", "rollback", "force", "baseline")} | {"migrate": "main"}
     inventory = "".join(path.read_text() for path in (CHECKOUT / "inventories/example/group_vars").iterdir())
     for template in TEMPLATES["awx_job_templates"]:
         playbook = CHECKOUT / template["playbook"]
         for question in template["survey"]:
             variable = question["variable"]
-            known = variable in SPECS[entries[playbook.stem]]["options"]
+            known = playbook.stem in entries and variable in SPECS[entries[playbook.stem]]["options"]
             assert known or f" {variable} | default(" in playbook.read_text() + inventory, variable
     asked = {question["variable"] for template in TEMPLATES["awx_job_templates"] for question in template["survey"]}
     assert {question["variable"] for question in TEMPLATES["awx_workflow"]["survey"]} <= asked
@@ -173,7 +173,9 @@ def test_messages() -> None:
     messages = SETTINGS["awx_notification"]["messages"]
     # Else AWX adds what is missing, and takes each later run for a change.
     assert list(messages) == ["started", "success", "error", "workflow_approval"]
-    bodies = [messages["success"], messages["error"], messages["workflow_approval"]["running"]]
+    occasions = messages["workflow_approval"]
+    assert list(occasions) == ["running", "approved", "denied", "timed_out"]
+    bodies = [messages["success"], messages["error"], *occasions.values()]
     for body in bodies:
         assert list(body) == ["body"]
         rendered = ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(body["body"]).render(about)

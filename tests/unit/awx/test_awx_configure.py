@@ -44,8 +44,13 @@ class ActionModule(ActionBase):
         name = given.get("identifier") or given["name"]
         path = pathlib.Path({path!r})
         kept = json.loads(path.read_text())
-        changed = kept.get(name) != given
-        path.write_text(json.dumps({{**kept, name: given}}))
+        links = [node for way in ("success", "failure", "always") for node in given.get(way + "_nodes", [])]
+        if links and (given.get("approval_node") or not {{name, *links}} <= set(kept)):
+            # A real AWX cannot link a node that is not there, nor one that it makes in the same task.
+            raise AnsibleError("could not be found: " + str(links))
+        now = {{**kept.get(name, {{}}), **given}}
+        changed = kept.get(name) != now
+        path.write_text(json.dumps({{**kept, name: now}}))
         return {{"changed": changed}}
 """
 Kept = dict[str, dict[str, dict[str, Any]]]
@@ -91,7 +96,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         "RUNNER_PRIVATE_KEY": "",
     }
     first, second = configure(folder, **secrets), configure(folder, **secrets)
-    assert first["ok"] == first["changed"] == second["ok"] == len(FACTS["modules"])
+    # The nodes of the workflow take two tasks.
+    assert first["ok"] == first["changed"] == second["ok"] == len(FACTS["modules"]) + 1
     assert second["changed"] == 0
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in FACTS["modules"]}
 
@@ -136,15 +142,15 @@ def test_workflow(kept: Kept) -> None:
     assert ways == {
         "plan": {"success": ["approval"]},
         "approval": {"success": ["migrate"]},
-        "migrate": {"always": ["status"]},
+        "migrate": {"success": ["status"], "failure": ["after"]},
         "status": {},
+        "after": {},
     }
-    # A node is made after those that it leads to.
-    assert list(nodes) == ["status", "migrate", "approval", "plan"]
     assert nodes["approval"]["approval_node"]["timeout"] == 86400
     runs = {
         name: kept["job_template"][node["unified_job_template"]] for name, node in nodes.items() if name != "approval"
     }
+    assert runs["after"]["extra_vars"] == {"migrate_status_fail": ["always"]}
     assert [(runs[name]["playbook"], runs[name]["job_type"]) for name in ("plan", "migrate", "status")] == [
         ("playbooks/migrate.yml", "check"),
         ("playbooks/migrate.yml", "run"),
@@ -153,6 +159,47 @@ def test_workflow(kept: Kept) -> None:
     # Each may run for other databases meanwhile, and a limit of the workflow reaches its jobs.
     for template in [*kept["job_template"].values(), *kept["workflow_job_template"].values()]:
         assert template["allow_simultaneous"] is template["ask_limit_on_launch"] is template["survey_enabled"] is True
+
+
+def ended(kept: Kept, *failing: str) -> tuple[str, list[str]]:
+    """Return how the workflow ends, by AWX's rules, and which nodes run.
+
+    A node runs once one that leads to it has ended so. A workflow has failed if a node has that nothing follows in
+    that case (AWX, awx/main/scheduler/dag_workflow.py). That the status after a failure fails is its job's word.
+    """
+    nodes = kept["workflow_job_template_node"]
+    led_to = {
+        name
+        for node in nodes.values()
+        for way in ("success", "failure", "always")
+        for name in node.get(f"{way}_nodes", [])
+    }
+    waiting, ran, failed = [name for name in nodes if name not in led_to], [], False
+    while waiting:
+        name = waiting.pop(0)
+        ran.append(name)
+        template = kept["job_template"].get(nodes[name].get("unified_job_template", ""), {})
+        fails = name in failing or "always" in (template.get("extra_vars") or {}).get("migrate_status_fail", [])
+        ways = ("failure_nodes" if fails else "success_nodes", "always_nodes")
+        following = [follower for way in ways for follower in nodes[name].get(way, [])]
+        failed = failed or (fails and not following)
+        waiting += following
+    return ("failed" if failed else "successful"), ran
+
+
+@pytest.mark.parametrize(
+    ("failing", "state", "ran"),
+    [
+        ((), "successful", ["plan", "approval", "migrate", "status"]),
+        (("plan",), "failed", ["plan"]),
+        # Denied, or not answered in time.
+        (("approval",), "failed", ["plan", "approval"]),
+        (("migrate",), "failed", ["plan", "approval", "migrate", "after"]),
+        (("status",), "failed", ["plan", "approval", "migrate", "status"]),
+    ],
+)
+def test_a_workflow_ends_as_its_nodes_do(kept: Kept, failing: tuple[str, ...], state: str, ran: list[str]) -> None:
+    assert ended(kept, *failing) == (state, ran)
 
 
 def test_what_awx_renders_arrives_as_it_was_written(kept: Kept) -> None:
