@@ -170,6 +170,14 @@ options:
       - It needs OpenSSH 8.5 or newer on the runner.
     type: list
     elements: str
+  ssh_options:
+    description:
+      - Algorithms that SSH is to use, for old servers that have none of those it uses by itself. The values are those
+        of B(ssh_config)(5); V(+NAME) adds one.
+      - Allowed are C(HostKeyAlgorithms), C(KexAlgorithms), C(Ciphers), C(MACs) and C(PubkeyAcceptedAlgorithms) (before
+        OpenSSH 8.5 C(PubkeyAcceptedKeyTypes)). The error that such a server causes says what to set.
+      - C(HostKeyAlgorithms) does not go with O(known_hosts_fingerprints).
+    type: dict
   username:
     description:
       - User name for HTTPS. Only used with O(token).
@@ -354,6 +362,7 @@ SPEC = AWS + ArgumentSpec(
         "known_hosts": {"type": "str"},
         "known_hosts_file": {"type": "path"},
         "known_hosts_fingerprints": {"type": "list", "elements": "str"},
+        "ssh_options": {"type": "dict"},
         "username": {"type": "str", "default": "x-access-token"},
         "token": {"type": "str", "no_log": True},
         "token_secret": address(field=_FIELD),
@@ -480,8 +489,14 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
         )
     if asks:
         environment.update(ssh.answers(passphrase, private))
-    command = ssh.command(key, _host_keys(params, private), params["timeout"], asks=asks, agent=by_agent)
+    more = ssh.algorithms(params["ssh_options"] or {})
     listed = params["known_hosts_fingerprints"]
+    if listed is not None and "HostKeyAlgorithms" in more:
+        raise Error(
+            "ssh_options: HostKeyAlgorithms and known_hosts_fingerprints exclude each other. Give known_hosts instead "
+            "of the fingerprints."
+        )
+    command = ssh.command(key, _host_keys(params, private), params["timeout"], asks=asks, agent=by_agent, more=more)
     environment["GIT_SSH_COMMAND"] = command if listed is None else fingerprints.command(command, listed, private)
     return environment
 

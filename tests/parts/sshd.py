@@ -74,10 +74,12 @@ class GitServer(Server):
     git-shell.
 
     :param kinds: those of its host keys.
+    :param settings: further lines of its configuration.
     """
 
-    def __init__(self, folder: Path, kinds: Sequence[str] = ("ed25519",)) -> None:
+    def __init__(self, folder: Path, kinds: Sequence[str] = ("ed25519",), settings: Sequence[str] = ()) -> None:
         super().__init__(folder)
+        self._more = settings
         self.host_keys = {kind: folder / f"host_key_{kind}" for kind in kinds}
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         self.private_key_file = folder / "deploy_key"
@@ -124,6 +126,7 @@ class GitServer(Server):
 
     def _settings(self) -> list[str]:
         settings = [
+            *self._more,
             f"Port {self.port}",
             f"ListenAddress {self.host}",
             *(f"HostKey {path}" for path in self.host_keys.values()),

@@ -20,13 +20,33 @@ _REFUSED = re.compile(
 
 _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max depth")
 
+# Characters of what git, ssh or a server said.
+_LONGEST = 300
 # What ssh says only between the lines when a key stays shut. No server can say it: control characters are taken out.
 _LOCKED = "\0locked"
 _STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
+# git ends with these whatever happened to its ssh, and servers frame their messages.
+_EMPTY = re.compile(
+    r"(fatal: Could not read from remote repository\.|Please make sure you have the correct access rights|"
+    r"and the repository exists\.|remote:[\W_]*)\Z"
+)
+_TELLING = re.compile(r"(fatal|error|ERROR|remote|ssh|Unable to negotiate)\b|ssh_|kex_|Received disconnect|Bad ")
+# What a part of ssh_options is about, in the words of ssh.
+_OPTION = {
+    "host key type": "HostKeyAlgorithms",
+    "key exchange method": "KexAlgorithms",
+    "cipher": "Ciphers",
+    "MAC": "MACs",
+}
 _NOT_LISTED = re.compile(f"^{UNLISTED}$", re.MULTILINE)
 _AGENT = "\0agent"
 _AGENT_IN_VAIN = re.compile(
     r"^debug1: Offering public key: [^\n]* agent\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
+)
+
+_OLD_SIGNATURES = "\0old signatures"
+_NO_SIGNATURE = re.compile(
+    r"^debug1: send_pubkey_test: no mutual signature algorithm\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
 )
 
 # The first pattern that is found counts: what is certain stands before what is vague.
@@ -44,6 +64,16 @@ _MESSAGES: Sequence[tuple[str, str]] = (
     (
         "(?i)bad configuration option: knownhostscommand",
         "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts.",
+    ),
+    (
+        r"command-line:? line \d+: (?P<why>[^\n]*)",
+        "ssh_options: the runner's ssh does not take this ({why}). ssh -Q lists what it knows.",
+    ),
+    (
+        r"(?m)^Unable to negotiate with [^\n]*: no matching (?P<what>host key type|key exchange method|cipher|MAC) "
+        r"found\. Their offer: (?P<their>[^\n]*)",
+        "{repo}: ssh on the runner and {server} have no {what} in common; the server offers {their}. Have it offer a "
+        "newer one. Until then set ssh_options (for the role migrate: migrate_ssh_options): {option}.",
     ),
     (
         r"No \S+ host key is known for|Host key verification failed",
@@ -67,6 +97,12 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         _AGENT,
         "{repo}: the server accepts no key of the SSH agent{key}. Register the public half of one there as a deploy "
         "key with read access, or add the right one with ssh-add; check the user in the URL too.",
+    ),
+    (
+        _OLD_SIGNATURES,
+        "{repo}: the server knows no signature of the private key{key} that ssh on the runner would make. Use an "
+        "ed25519 key, or set ssh_options (for the role migrate: migrate_ssh_options): {{PubkeyAcceptedAlgorithms: "
+        "+ssh-rsa}}.",
     ),
     (
         r"Permission denied \([^)]*\)",
@@ -143,7 +179,12 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
     # Once a host key is known, what was said of others is over.
     stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
     text = _useful(stderr)
-    for sign, mark in ((_STAYED_SHUT, _LOCKED), (_NOT_LISTED, UNLISTED), (_AGENT_IN_VAIN, _AGENT)):
+    for sign, mark in (
+        (_STAYED_SHUT, _LOCKED),
+        (_NOT_LISTED, UNLISTED),
+        (_AGENT_IN_VAIN, _AGENT),
+        (_NO_SIGNATURE, _OLD_SIGNATURES),
+    ):
         if sign.search(stderr):
             text = f"{mark}\n{text}"
     server = address.host if address.port is None else f"[{address.host}]:{address.port}"
@@ -164,9 +205,16 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
         found = re.search(pattern, text)
         if found is not None:
             message = template
-            values.update(found.groupdict())
+            values.update((name, clean(what)[:_LONGEST].rstrip(".")) for name, what in found.groupdict().items())
             break
+    if "their" in values:
+        values["option"] = f"{{{_OPTION[values['what']]}: +{_usable(values['their'])}}}"
     return message.format(**values)
+
+
+def _usable(offer: str) -> str:
+    """Return the first algorithm of an offer; the other names only say what the server can do."""
+    return next((name for name in offer.split(",") if not re.match("kex-strict-|ext-info-", name)), offer)
 
 
 def _listed(pattern: str, stderr: str) -> str:
@@ -184,7 +232,8 @@ def _useful(stderr: str) -> str:
 
 
 def _detail(text: str) -> str:
-    """Return the most telling line: the last one that a program called fatal or an error, else the first one."""
-    lines = text.splitlines() or ["it gave no reason"]
-    telling = [line for line in lines if re.match(r"(fatal|error|remote|ERROR|ssh)\b", line)]
-    return clean((telling or lines)[0])[:300].rstrip(".")
+    """Return the most telling line: the first one by a program about a failure, else the last one."""
+    lines = text.splitlines()
+    full = [line for line in lines if not _EMPTY.match(line)] or lines[:1] or ["it gave no reason"]
+    telling = next((line for line in full if _TELLING.match(line)), full[-1])
+    return clean(telling)[:_LONGEST].rstrip(".")

@@ -13,10 +13,11 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .._core.errors import Error
 from .private import PrivateFolder
+from .reference import shown
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]*)PRIVATE KEY-----(.*?)-----END \1PRIVATE KEY-----", re.DOTALL)
 _PUBLIC = re.compile(r"\s*(ssh-(rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+) |-+ ?BEGIN (SSH2|RSA )? ?PUBLIC KEY")
@@ -26,6 +27,17 @@ _CONTROL = "connection"
 # Seconds after which it ends by itself, should this process not live to end it.
 _IDLE = 5
 _MAGIC = b"openssh-key-v1\0"
+# What old servers may need: names of algorithms, and nothing that runs a program or passes over a host key. For each
+# the name that every OpenSSH knows; 8.5 has a new one for the last.
+_ALGORITHMS = {
+    "HostKeyAlgorithms": "HostKeyAlgorithms",
+    "KexAlgorithms": "KexAlgorithms",
+    "Ciphers": "Ciphers",
+    "MACs": "MACs",
+    "PubkeyAcceptedAlgorithms": "PubkeyAcceptedKeyTypes",
+    "PubkeyAcceptedKeyTypes": "PubkeyAcceptedKeyTypes",
+}
+_LIST = re.compile(r"[-+^]?[A-Za-z0-9][A-Za-z0-9@.,*_-]*\Z")
 
 
 def clean_key(text: str, origin: str, protected: bool = False) -> str:
@@ -97,14 +109,40 @@ def known_hosts_file(path: str) -> dict[str, str]:
     return {"UserKnownHostsFile": _quoted(path), "GlobalKnownHostsFile": os.devnull}
 
 
+def algorithms(given: Mapping[str, object]) -> dict[str, str]:
+    """Return the settings of ssh that the option ssh_options asks for; raise Error for what it may not change."""
+    known = {name.lower(): setting for name, setting in _ALGORITHMS.items()}
+    settings: dict[str, str] = {}
+    for name, value in given.items():
+        setting = known.get(name.lower())
+        if setting is None:
+            raise Error(f"ssh_options: {shown(name)} cannot be set. These can: {', '.join(_ALGORITHMS)}.")
+        if setting in settings:
+            raise Error(f"ssh_options: {shown(name)} is set twice. Give it once.")
+        if not isinstance(value, str) or not _LIST.match(value):
+            raise Error(
+                f"ssh_options: {name} must be a list of names as in ssh_config, with commas and without blanks, for "
+                f"instance +ssh-rsa: {shown(str(value))}."
+            )
+        settings[setting] = value
+    return settings
+
+
 def command(
-    key: str | None, host_keys: dict[str, str], timeout: int, *, asks: bool = False, agent: bool = False
+    key: str | None,
+    host_keys: Mapping[str, str],
+    timeout: int,
+    *,
+    asks: bool = False,
+    agent: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """Return the value of GIT_SSH_COMMAND: nothing but these settings counts.
 
     :param key: path of the private key; None for the account's own ones.
     :param host_keys: settings that say where host keys are found; none for the account's and the system's own files.
     :param asks: the key's passphrase may be asked for, see ``answers``.
+    :param more: further settings, see ``algorithms``.
     :param agent: the keys are those of the agent that SSH_AUTH_SOCK names, and no others.
     """
     options = {
@@ -126,6 +164,7 @@ def command(
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
         **host_keys,
+        **(more or {}),
     }
     if agent:
         options.update(IdentitiesOnly="no", IdentityAgent="SSH_AUTH_SOCK", IdentityFile="none")

@@ -278,12 +278,14 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
             migrate_known_hosts="",
             migrate_known_hosts_fingerprints=["SHA256:x"],
             migrate_fast_forward_only=True,
+            migrate_ssh_options={"MACs": "+hmac-md5"},
         ),
         *("--limit", "orders"),
     )
     assert failure(both, "orders") == "use_ssh_agent and private_key exclude each other. Give one of them."
     given = both.result("orders", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
+    assert given["ssh_options"] == {"MACs": "+hmac-md5"}
     nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
     assert failure(nowhere, "orders") == (
         "login_db is empty: name the schema to work on, here or in the secret of login_secret. For the role migrate it "

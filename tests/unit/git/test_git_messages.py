@@ -35,6 +35,27 @@ def said(stderr: str) -> str:
         ("kex_exchange_identification: Connection closed by remote host\nfatal: x", "broke off"),
         ("fatal: mismatched algorithms: client sha1; server sha256", "SHA-256 object names"),
         ("fatal: sha1 file 'x' write error: No space left on device", "No space is left on the runner"),
+        (
+            "debug1: send_pubkey_test: no mutual signature algorithm\r\ngit@h: Permission denied (publickey).\r\n",
+            "set ssh_options (for the role migrate: migrate_ssh_options): {PubkeyAcceptedAlgorithms: +ssh-rsa}.",
+        ),
+        (
+            "Unable to negotiate with 10.0.0.1 port 22: no matching key exchange method found. Their offer: "
+            "ext-info-s,diffie-hellman-group1-sha1\r\nfatal: Could not read from remote repository.",
+            "{KexAlgorithms: +diffie-hellman-group1-sha1}.",
+        ),
+        (
+            "Keep out, all is recorded.\nssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: Invalid key length\r\n"
+            "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\n"
+            "and the repository exists.\n",
+            "git failed: ssh_dispatch_run_fatal: Connection to 10.0.0.1 port 22: Invalid key length",
+        ),
+        (
+            "Keep out.\nsomething unheard of\r\nfatal: Could not read from remote repository.",
+            "failed: something unheard",
+        ),
+        ("fatal: Could not read from remote repository.", "git failed: fatal: Could not read from remote repository"),
+        ("remote: \nremote: =====\nremote: It is closed today.\nfatal: x", "git failed: remote: It is closed today"),
         ("error: something new\nfatal: and more", "git failed: error: something new"),
         ("", "git failed: it gave no reason"),
     ],

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._git.ssh import clean_key, command, known_hosts_file
+from ansible_collections.dbops.migrations.plugins.module_utils._git.ssh import (
+    algorithms,
+    clean_key,
+    command,
+    known_hosts_file,
+)
 
 
 def make(folder: Path, *options: str, passphrase: str = "") -> str:
@@ -83,6 +88,39 @@ def test_command_of_the_account() -> None:
 def test_command_of_the_agent() -> None:
     words = shlex.split(command(None, {}, 7, agent=True))
     assert {"IdentityAgent=SSH_AUTH_SOCK", "IdentityFile=none", "ForwardAgent=no"} < set(words)
+
+
+def test_algorithms() -> None:
+    given = {"hostkeyalgorithms": "+ssh-rsa", "MACs": "hmac-md5,hmac-sha1", "PubkeyAcceptedAlgorithms": "-ssh-*"}
+    settings = algorithms(given)
+    # By the name that older ones know, too.
+    assert settings == {
+        "HostKeyAlgorithms": "+ssh-rsa",
+        "MACs": "hmac-md5,hmac-sha1",
+        "PubkeyAcceptedKeyTypes": "-ssh-*",
+    }
+    assert "HostKeyAlgorithms=+ssh-rsa" in shlex.split(command(None, {}, 7, more=settings))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"ProxyCommand": "touch x"}, "'ProxyCommand' cannot be set. These can: HostKeyAlgorithms, KexAlgorithms"),
+        ({"StrictHostKeyChecking": "no"}, "'StrictHostKeyChecking' cannot be set"),
+        ({"Ciphers=x -oProxyCommand": "x"}, "cannot be set"),
+        ({"Ciphers": "a b"}, "Ciphers must be a list of names as in ssh_config"),
+        ({"Ciphers": "a\nProxyCommand x"}, "Ciphers must be"),
+        ({"Ciphers": ["a", "b"]}, "Ciphers must be"),
+        ({"MACs": ""}, "MACs must be"),
+        ({"MACs": "a", "macs": "b"}, "'macs' is set twice"),
+        ({"PubkeyAcceptedAlgorithms": "a", "PubkeyAcceptedKeyTypes": "b"}, "is set twice"),
+    ],
+)
+def test_what_ssh_is_not_told(given: dict[str, object], message: str) -> None:
+    with pytest.raises(Error, match=r"^ssh_options: ") as error:
+        algorithms(given)
+    assert message in str(error.value)
+    assert str(error.value).isprintable()
 
 
 def test_a_path_that_ssh_cannot_be_told() -> None:
