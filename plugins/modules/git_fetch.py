@@ -104,7 +104,7 @@ options:
     default: 3
   private_key:
     description:
-      - The text of the private key for SSH. It is kept in memory.
+      - The text of the private key for SSH. It is kept in memory. What stands around the key is left out.
       - If none of this, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is given, the account's own
         keys are used.
     type: str

@@ -209,7 +209,7 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
             break
     if "their" in values:
         values["option"] = f"{{{_OPTION[values['what']]}: +{_usable(values['their'])}}}"
-    return message.format(**values)
+    return message.format(**values) + address.hint
 
 
 def _usable(offer: str) -> str:

@@ -20,6 +20,10 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{4,39}\Z")
 # What git-check-ref-format refuses: a name that no ref can have.
 _NO_REF = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|/\Z|\A/|\.\Z|(\A|/)\.|\.lock(/|\Z)|\A@\Z")
 _SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<path>.+)\Z")
+# Other names of transports, as package managers and old versions of git have them.
+_ALIASES = {"git+ssh": "ssh", "ssh+git": "ssh", "git+https": "https", "git+http": "http", "git+file": "file"}
+# What stands before the @ of a URL, and is no secret: the same for everybody.
+_EVERYBODY = ("git", "oauth2", "x-access-token", "x-token-auth")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -28,12 +32,14 @@ class Address:
     """Where a repository is.
 
     :param transport: ssh, https, http or file; also what git itself is allowed to use.
+    :param hint: what else may have been meant, should it not be there.
     """
 
     repo: str
     transport: str
     host: str = ""
     port: int | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ def shown(text: str) -> str:
 def parse_repo(repo: str) -> Address:
     """Return where ``repo`` is; raise Error for what git must not be asked to use."""
     _check_text("repo", repo)
+    if repo != repo.strip():
+        raise Error(f"repo has blanks around it: write {shown(repo.strip())}.")
     if "://" in repo:
         return _parse_url(repo)
     if re.match(r"[A-Za-z0-9+.-]*::", repo):
@@ -81,19 +89,38 @@ def parse_repo(repo: str) -> Address:
         return Address(repo, "file")
     scp = _SCP.match(repo)
     if scp is None:
-        raise Error(f"repo {shown(repo)} is neither a URL nor an absolute path on the runner.")
-    host = scp["host"].strip("[]")
+        raise Error(f"repo {shown(repo)} is neither a URL nor an absolute path on the runner{_perhaps(repo)}.")
+    host, path = scp["host"].strip("[]"), scp["path"]
+    if scp["user"] is None and host.lower() in ("ssh", "https", "http", "file"):
+        raise Error(f"repo {shown(repo)} is not a valid URL: write {shown(f'{host}://' + path.lstrip('/'))}.")
     _check_text("The user in repo", scp["user"] or "none")
     _check_text("The host in repo", host)
-    return Address(repo, "ssh", host)
+    hint = ""
+    if re.match(r"[0-9]{1,5}/.", path):
+        # A number may be the name of a group, too.
+        end = len(repo) - len(path)
+        hint = f" If {path.partition('/')[0]} is a port: write {shown(f'ssh://{repo[:end]}{path}')}."
+    return Address(repo, "ssh", host, hint=hint)
+
+
+def _perhaps(repo: str) -> str:
+    """Return what may have been meant with something like git@host/path or host.example.com/path."""
+    found = re.match(r"([^/@:]+@)?([A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(.+)", repo)
+    if found is None:
+        return ""
+    user, host, path = found.groups()
+    return f": write {shown(f'{user}{host}:{path}' if user else f'https://{host}/{path}')}"
 
 
 def embedded_secret(repo: str) -> str | None:
     """Return what may be a password or a token in a URL: parse_repo refuses it, and nobody should see it."""
-    found = re.match(r"[a-z+]+://(?:[^/@:]*:([^/@]+)|([^/@:]+))@", repo, re.IGNORECASE)
-    if found is None or (found[2] and repo.lower().startswith("ssh:")):
+    found = re.match(r"([a-z+]+)://(?:[^/@:]*:([^/@]+)|([^/@:]+))@([^/]*)", repo, re.IGNORECASE)
+    if found is None:
         return None
-    return found[1] or found[2]
+    scheme, password, user, place = found.groups()
+    if password is None and ("ssh" in scheme.lower() or user in _EVERYBODY or user in place):
+        return None
+    return password or user
 
 
 def _parse_url(repo: str) -> Address:
@@ -101,12 +128,30 @@ def _parse_url(repo: str) -> Address:
         parts = urlsplit(repo)
         user, password, host, port = parts.username, parts.password, parts.hostname or "", parts.port
     except ValueError as error:
-        raise Error(f"repo is not a valid URL: {error}.") from None
-    transport = parts.scheme.lower()
+        raise _no_url(repo, str(error)) from None
+    scheme = parts.scheme.lower()
+    transport = _ALIASES.get(scheme, scheme)
+    rest = repo.partition("://")[2]
+    place = rest.partition("/")[0]
+    without = f"{transport}://{rest[place.rfind('@') + 1 :]}"
+    if password is not None and transport == "ssh":
+        raise Error(
+            f"repo holds credentials (for {host}). A URL is shown and logged, and ssh takes a key and no password: "
+            f"write {shown(without.replace('://', f'://{user}@', 1))}, and give private_key."
+        )
+    if user is not None and password is None and transport != "ssh" and user in _EVERYBODY:
+        raise Error(
+            f"repo names the user {user}, which is an option here: write {shown(without)}, and give username and token."
+        )
     if password is not None or (user is not None and transport != "ssh"):
         raise Error(
-            f"repo holds credentials (for {host}). A URL is shown and logged: take them out of it and use the options "
-            "username and token."
+            f"repo holds credentials (for {host}). A URL is shown and logged: write {shown(without)}, and use the "
+            "options username and token."
+        )
+    if transport != scheme:
+        raise Error(
+            f"repo uses the transport {shown(scheme)}, which is not supported. Use {transport}://: write "
+            f"{shown(f'{transport}://{rest}')}."
         )
     if transport not in ("ssh", "https", "http", "file"):
         raise _unsupported(transport)
@@ -120,6 +165,24 @@ def _parse_url(repo: str) -> Address:
         if part:
             _check_text("The user or host in repo", unquote(part))
     return Address(repo, transport, host, port)
+
+
+def _no_url(repo: str, reason: str) -> Error:
+    """Return the error for a URL that cannot be read, in which a password may stand."""
+    found = re.match(
+        r"([a-z+]+)://(?:([^/@:]*)(:[^/@]*)?@)?([^/:@\[\]]+):([^/]*[^/0-9][^/]*)(/.*)?\Z", repo, re.IGNORECASE
+    )
+    if found is None:
+        return Error(f"repo is not a valid URL: {reason}.")
+    scheme, user, _password, host, first, rest = found.groups()
+    path = first + (rest or "")
+    if "ssh" not in scheme.lower():
+        return Error(f"repo is not a valid URL: a port follows the colon. Write {shown(f'{scheme}://{host}/{path}')}.")
+    at = f"{user}@" if user else ""
+    return Error(
+        f"repo is not a valid URL: a port follows the colon. Write {shown(f'ssh://{at}{host}/{path}')} or "
+        f"{shown(f'{at}{host}:{path}')}."
+    )
 
 
 def _unsupported(transport: str) -> Error:

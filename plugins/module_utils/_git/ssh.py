@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Mapping
 
 from .._core.errors import Error
+from .._core.secrets import register_secret
 from .private import PrivateFolder
 from .reference import shown
 
@@ -41,17 +42,18 @@ _LIST = re.compile(r"[-+^]?[A-Za-z0-9][A-Za-z0-9@.,*_-]*\Z")
 
 
 def clean_key(text: str, origin: str, protected: bool = False) -> str:
-    """Return a private key as ssh wants it; raise Error when it cannot be one.
+    """Return a private key as ssh wants it, cut out of a text; raise Error when it cannot be one.
 
     :param origin: where the text comes from, for the message.
     :param protected: its passphrase is known.
     """
-    text = text.replace("\r\n", "\n").strip() + "\n"
-    if text.startswith("PuTTY-User-Key-File"):
-        raise Error(f"{origin} is a PuTTY key. Convert it: puttygen KEY -O private-openssh-new -o FILE.")
-    if _PUBLIC.match(text):
-        raise Error(f"{origin} is a public key. Git needs the other file of the pair, the private key.")
+    # Editors add a byte order mark, YAML an indentation, a clipboard blanks.
+    text = "\n".join(line.strip() for line in text.replace("\ufeff", "").splitlines())
     found = _PEM.search(text)
+    if found is None and text.lstrip().startswith("PuTTY-User-Key-File"):
+        raise Error(f"{origin} is a PuTTY key. Convert it: puttygen KEY -O private-openssh-new -o FILE.")
+    if found is None and _PUBLIC.match(text):
+        raise Error(f"{origin} is a public key. Git needs the other file of the pair, the private key.")
     if found is None:
         raise Error(f"{origin} is not a private key: it holds no '-----BEGIN ... PRIVATE KEY-----' block.")
     kind, body = found[1], found[2]
@@ -59,7 +61,9 @@ def clean_key(text: str, origin: str, protected: bool = False) -> str:
         raise Error(f"{origin} has lost its line breaks. Pass the key on with them, exactly as it is in its file.")
     if _encrypted(kind, body) and not protected:
         raise Error(f"{origin} is protected by a passphrase, which nobody can enter here: give private_key_passphrase.")
-    return text
+    key = f"{found[0]}\n"
+    register_secret(key)
+    return key
 
 
 def _encrypted(kind: str, body: str) -> bool:

@@ -49,6 +49,22 @@ class TestKeys:
         ssh["private_key"] = ssh["private_key"].strip().replace("\n", "\r\n")
         assert fetch(**ssh)["files"] == NAMES
 
+    @pytest.mark.parametrize(
+        "pasted",
+        ["\ufeff{}", '"{}"', "The key:\n{}The end.\n", "  {}"],
+        ids=["byte order mark", "quotes", "text around", "indented"],
+    )
+    def test_as_it_is_pasted(
+        self, fetch: Fetch, ssh: dict[str, Any], git_server: GitServer, tmp_path: Path, pasted: str
+    ) -> None:
+        key = git_server.private_key.replace("\n", " \n  ") if pasted.startswith("  ") else git_server.private_key
+        text = pasted.format(key)
+        assert fetch(**{**ssh, "private_key": text})["files"] == NAMES
+        (tmp_path / "key").write_text(text)
+        (tmp_path / "key").chmod(0o600)
+        options = {**ssh, "private_key": None, "private_key_file": f"{tmp_path}/key", "dest": f"{tmp_path}/other"}
+        assert fetch(**options)["files"] == NAMES
+
     def test_a_stranger(self, message: Any, tmp_path: Path) -> None:
         make_key(tmp_path / "stranger")
         msg = message(private_key=(tmp_path / "stranger").read_text())
@@ -171,6 +187,10 @@ class TestServers:
     def test_unknown_name(self, message: Any, repo: str) -> None:
         assert "the name shop.invalid cannot be resolved" in message(repo=repo)
 
+    def test_a_port_that_is_a_directory_to_git(self, message: Any, hanging: int) -> None:
+        msg = message(repo=f"git@localhost.invalid:{hanging}/shop.git")
+        assert msg.endswith(f" If {hanging} is a port: write 'ssh://git@localhost.invalid:{hanging}/shop.git'.")
+
     def test_no_repository(self, message: Any, repository: Repository, tmp_path: Path) -> None:
         assert f"There is no repository {repository.url}x" in message(repo=f"{repository.url}x")
         assert f"There is no repository {tmp_path}" in message(repo=str(tmp_path))
@@ -210,7 +230,21 @@ class TestRefs:
     def test_credentials_in_the_url(self, message: Any) -> None:
         msg = message(repo="https://user:hunter2@host/x")
         assert "repo holds credentials (for host)" in msg
+        assert "write 'https://host/x'" in msg
         assert "hunter2" not in msg
+
+    @pytest.mark.parametrize(
+        ("repo", "written"),
+        [
+            ("git+ssh://git@githost/x.git", "ssh://git@githost/x.git"),
+            ("https://git@githost/x.git", "https://githost/x.git"),
+            ("ssh://git@githost:org/x.git", "ssh://git@githost/org/x.git"),
+        ],
+    )
+    def test_what_to_write(self, message: Any, repo: str, written: str) -> None:
+        msg = message(repo=repo)
+        assert f"rite '{written}'" in msg
+        assert "*" not in msg
 
 
 class TestDestination:

@@ -60,7 +60,27 @@ def test_addresses(repo: str, transport: str, host: str, port: int | None) -> No
             (f"{url}/x", r"repo holds credentials \(for host\)")
             for url in ("https://user:pw@host", "https://token@host")
         ),
-        ("ssh://user:pw@host/x", "repo holds credentials"),
+        ("ssh://user:pw@host/x", "repo holds credentials .* write 'ssh://user@host/x', and give private_key"),
+        ("git+https://user:pw@host/x", "repo holds credentials"),
+        ("https://user:pw@host:8443/x", "write 'https://host:8443/x', and use the options username and token"),
+        (
+            "https://git@git.example.com/x",
+            "names the user git, .* write 'https://git.example.com/x', and give username",
+        ),
+        ("git+ssh://git@host/x", "is not supported. Use ssh://: write 'ssh://git@host/x'"),
+        ("ssh+git://git@host:7999/x", "write 'ssh://git@host:7999/x'"),
+        ("git+https://host/x", "write 'https://host/x'"),
+        ("ssh://git@host:org/x.git", "Write 'ssh://git@host/org/x.git' or 'git@host:org/x.git'"),
+        ("ssh://host:org/x.git", "Write 'ssh://host/org/x.git' or 'host:org/x.git'"),
+        ("ssh://user:pw@host:org/x.git", "Write 'ssh://user@host/org/x.git'"),
+        ("https://git@host:org/x.git", "Write 'https://host/org/x.git'"),
+        ("https://user:pw@host:org/x.git", "Write 'https://host/org/x.git'"),
+        ("ssh://git@host:99999/x.git", "is not a valid URL: Port out of range"),
+        ("git@github.com/org/x.git", "write 'git@github.com:org/x.git'"),
+        ("github.com/org/x.git", "write 'https://github.com/org/x.git'"),
+        ("https:/github.com/org/x.git", "is not a valid URL: write 'https://github.com/org/x.git'"),
+        ("ssh:git@host/x.git", "is not a valid URL: write 'ssh://git@host/x.git'"),
+        (" git@host:x.git", "has blanks around it: write 'git@host:x.git'"),
         ("http://git.example.com/x", "Use https or ssh"),
         *(
             (repo, "must not begin with '-'")
@@ -79,6 +99,19 @@ def test_no_addresses(repo: str, message: str) -> None:
         parse_repo(repo)
     assert "pw" not in str(error.value)
     assert "token@" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("repo", "hint"),
+    [
+        ("git@host:7999/x.git", " If 7999 is a port: write 'ssh://git@host:7999/x.git'."),
+        ("host:7999/x.git", " If 7999 is a port: write 'ssh://host:7999/x.git'."),
+        ("git@host:x/7999.git", ""),
+        ("git@host:7999", ""),
+    ],
+)
+def test_what_else_may_have_been_meant(repo: str, hint: str) -> None:
+    assert parse_repo(repo) == Address(repo, "ssh", "host", hint=hint)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +165,10 @@ def test_directories(directory: str, clean: str) -> None:
         ("HTTPS://hunter2@host/x", "hunter2"),
         ("ssh://user:hunter2@host/x", "hunter2"),
         ("ssh://git@host/x", None),
+        ("git+ssh://git@host/x", None),
+        ("https://git@host/x", None),
+        ("https://git:hunter2@host/x", "hunter2"),
+        ("https://shop@shop.example.com/x", None),
         ("https://host/a@b", None),
         ("git@host:x", None),
     ],

@@ -42,6 +42,30 @@ def test_keys_of_every_form(tmp_path: Path, options: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("options", KINDS, ids=" ".join)
+def test_keys_as_they_are_pasted(tmp_path: Path, options: tuple[str, ...]) -> None:
+    text = make(tmp_path, *options)
+    lines = text.splitlines()
+    pasted = [
+        "\ufeff" + text,
+        "".join(f"    {line}\n" for line in lines),
+        "".join(f"\t{line}  \r\n" for line in lines),
+        f'"{text}"',
+        f"'{text.strip()}'\n",
+        f"Deploy key of the shop:\n\n{text}\nAsk ops for another one.\n",
+        (tmp_path / "key.pub").read_text() + text,
+    ]
+    for each in pasted:
+        assert clean_key(each, "private_key") == text
+
+
+def test_the_head_of_a_key_stays(tmp_path: Path) -> None:
+    """What says how it is encrypted, and the empty line behind."""
+    text = make(tmp_path, "-t", "rsa", "-m", "PEM", passphrase="open sesame")
+    assert "Proc-Type" in text
+    assert clean_key("".join(f"  {line} \n" for line in text.splitlines()), "private_key", protected=True) == text
+
+
+@pytest.mark.parametrize("options", KINDS, ids=" ".join)
 def test_passphrases_in_every_form(tmp_path: Path, options: tuple[str, ...]) -> None:
     text = make(tmp_path, *options, passphrase="open sesame")
     with pytest.raises(Error, match=r"^private_key is protected by a passphrase"):
