@@ -44,10 +44,14 @@ _AGENT_IN_VAIN = re.compile(
     r"^debug1: Offering public key: [^\n]* agent\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
 )
 
+# The server is another machine, or another account.
+_FAR = "\0far"
 _OLD_SIGNATURES = "\0old signatures"
 _NO_SIGNATURE = re.compile(
     r"^debug1: send_pubkey_test: no mutual signature algorithm\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
 )
+
+SHA256 = "{repo} uses SHA-256 object names, which is not supported. Fetch from one with SHA-1 names."
 
 # The first pattern that is found counts: what is certain stands before what is vague.
 _MESSAGES: Sequence[tuple[str, str]] = (
@@ -137,6 +141,12 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         "{repo}: the server asks for credentials. Set token (and username); or is the repository's name wrong?",
     ),
     (
+        f"(?s){_FAR}.*dubious ownership",
+        "{repo}: on the server it belongs to another account than the one that serves it, and git there refuses such "
+        "repositories. That is the server's to mend: by its owner (chown), or there by git config --global --add "
+        "safe.directory PATH.",
+    ),
+    (
         "dubious ownership",
         "{repo} belongs to another account than the one that runs this task, and git refuses such repositories. Use "
         "become_user to run as its owner, or fetch it over ssh.",
@@ -150,7 +160,7 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         "No space left on device|Disk quota exceeded",
         "No space is left on the runner for what git fetches from {repo} ({detail}). It goes into remote_tmp first.",
     ),
-    ("mismatched algorithms|object format", "{repo} uses SHA-256 object names, which is not supported."),
+    ("mismatched algorithms|object format", SHA256),
     (
         "did not send all necessary objects|bad revision",
         "{repo}: the server did not send what it was asked for ({detail}). Look there with git fsck.",
@@ -179,6 +189,9 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
     # Once a host key is known, what was said of others is over.
     stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
     text = _useful(stderr)
+    detail = _detail(text)
+    if address.transport != "file":
+        text = f"{_FAR}\n{text}"
     for sign, mark in (
         (_STAYED_SHUT, _LOCKED),
         (_NOT_LISTED, UNLISTED),
@@ -198,7 +211,7 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
         "offer": f" (it offers {offers})" if offers else "",
         "key": f" ({keys})" if keys else " (none was offered)",
         "timeout": str(timeout),
-        "detail": _detail(text),
+        "detail": detail,
     }
     message = "{repo}: git failed: {detail}"
     for pattern, template in _MESSAGES:

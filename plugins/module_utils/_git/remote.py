@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
-from .errors import explain, refused, refused_filter
+from .errors import SHA256, explain, refused, refused_filter
 from .private import PrivateFolder
 from .reference import Address, Resolved, Tag, candidates, choose, not_found, shown
 from .signature import Signers, mislabelled
@@ -44,6 +44,8 @@ _SETTINGS = (
 # nothing. Of objects that are asked for by name: all below them, or only what is in directories below.
 _LEFT_OUT = ("--filter=tree:1", "--filter=blob:none", None)
 _ONE_LEVEL, _WITH_FILES = "--filter=tree:0", "--filter=tree:2"
+# The first git that can fetch without FETCH_HEAD.
+_GIT = (2, 29)
 # The first git that knows of SSH signatures.
 _SSH_SIGNATURES = (2, 34)
 # Bytes that a file may have; each is read into memory as a whole.
@@ -52,6 +54,8 @@ _LARGEST = 64 << 20
 _POINTER, _LARGEST_POINTER = b"version https://git-lfs.github.com/spec/v1", 1024
 # Of a branch: its commits alone; with all directories; with all contents.
 _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
+# Of a SHA-1 in hexadecimal.
+_DIGITS = 40
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
 
@@ -129,13 +133,17 @@ class Remote:
             GIT_NO_LAZY_FETCH="1",
             **environment,
         )
-        if signers is not None and signers.policy.allowed_signers is not None:
-            version = self._git.version_info
-            if version < _SSH_SIGNATURES:
-                raise Error(
-                    f"git on the runner is {'.'.join(map(str, version))}, and SSH signatures (allowed_signers) need "
-                    f"{'.'.join(map(str, _SSH_SIGNATURES))} or newer. Install a newer git, or sign with OpenPGP."
-                )
+        version = self._git.version_info
+        if version < _GIT:
+            raise Error(
+                f"git on the runner is {_dotted(version)}, and git_fetch needs {_dotted(_GIT)} or newer. Install a "
+                "newer git there."
+            )
+        if signers is not None and signers.policy.allowed_signers is not None and version < _SSH_SIGNATURES:
+            raise Error(
+                f"git on the runner is {_dotted(version)}, and SSH signatures (allowed_signers) need "
+                f"{_dotted(_SSH_SIGNATURES)} or newer. Install a newer git, or sign with OpenPGP."
+            )
 
     def resolve(self, ref: str) -> Resolved:
         """Return the commit that ``ref`` stands for now; a full commit is not asked for."""
@@ -148,6 +156,8 @@ class Remote:
         if found is None:
             listing = self._ask("ls-remote", "--heads", "--tags", "--refs", "--", self._address.repo)
             raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
+        if len(found.commit) != _DIGITS:
+            raise Error(SHA256.format(repo=self._address.repo))
         return found
 
     def verify(self, found: Resolved) -> None:
@@ -454,6 +464,10 @@ class Remote:
         if process.returncode != 0:
             raise _Failed(errors.decode("utf-8", "replace"))
         return str(output.decode("utf-8", "surrogateescape"))
+
+
+def _dotted(version: Sequence[int]) -> str:
+    return ".".join(map(str, version)) or "of an unknown version"
 
 
 def _named(paths: Sequence[str]) -> dict[str, str]:

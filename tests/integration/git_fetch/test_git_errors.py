@@ -202,7 +202,27 @@ class TestServers:
         if os.geteuid() != 0:
             pytest.skip("only root can give a directory to another account")
         os.chown(repository.path, 65534, 65534)
-        assert "belongs to another account" in message(repo=str(repository.path))
+        msg = message(repo=str(repository.path))
+        assert msg.startswith(f"{repository.path} belongs to another account than the one that runs this task")
+        by_ssh = message()
+        assert by_ssh.startswith(f"{repository.url}: on the server it belongs to another account than the one that ser")
+        assert "That is the server's to mend" in by_ssh
+        assert "become_user" not in by_ssh
+
+    @pytest.mark.parametrize("ref", ["main", "HEAD", "1" * 40])
+    @pytest.mark.parametrize("by_path", [False, True], ids=["ssh", "path"])
+    def test_sha256(self, message: Any, git_server: GitServer, tmp_path: Path, ref: str, by_path: bool) -> None:
+        path = git_server.folder / "repositories" / f"{tmp_path.name}.git"
+        identity = ["-c", "user.name=Developer", "-c", "user.email=developer@example.com"]
+        for command in (
+            ["init", "--quiet", "--initial-branch=main", "--object-format=sha256", path],
+            ["-C", path, *identity, "commit", "--quiet", "--allow-empty", "--message", "x"],
+        ):
+            subprocess.run(["git", *command], check=True)
+        url = f"ssh://{git_server.user}@{git_server.host}:{git_server.port}{path}"
+        repo = str(path) if by_path else url
+        msg = message(repo=repo, ref=ref)
+        assert msg.startswith(f"{repo} uses SHA-256 object names, which is not supported.")
 
 
 class TestRefs:
@@ -337,6 +357,13 @@ class TestLibraries:
     def test_no_ssh(self, fetch: Fetch, ssh: dict[str, Any], tmp_path: Path) -> None:
         (tmp_path / "git").symlink_to("/usr/bin/git")
         assert "ssh is not installed on the runner" in fetch(**ssh, env={"PATH": str(tmp_path)})["msg"]
+
+    def test_an_old_git(self, fetch: Fetch, tmp_path: Path) -> None:
+        """It says of itself what 2.25 says."""
+        (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.25.1\n")
+        (tmp_path / "git").chmod(0o755)
+        msg = fetch(env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})["msg"]
+        assert msg == "git on the runner is 2.25.1, and git_fetch needs 2.29 or newer. Install a newer git there."
 
     def test_no_gitpython(self, fetch: Fetch, tmp_path: Path, run_module: Any) -> None:
         subprocess.run(["python3", "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
