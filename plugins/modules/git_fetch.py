@@ -23,7 +23,8 @@ description:
   - There is no checkout, so hooks, filters and attributes have no effect, and neither has the Git configuration of the
     account or the host, nor C(GIT_*) variables.
   - If the server allows it, only the commit, its directory listings and the files wanted are transferred. Otherwise it
-    is a shallow fetch, or at last a full one. If O(dest) has the commit already, nothing is fetched.
+    is a shallow fetch, or at last a full one. If O(dest) has the commit already, nothing is fetched, unless a file of
+    it was changed or is missing.
   - Kept are the last three releases and all that were current during the last 24 hours, because another run may still
     be reading them.
 extends_documentation_fragment:
@@ -44,6 +45,8 @@ options:
     description:
       - Where the repository is, as C(ssh://user@host/path), C(user@host:path), C(https://host/path), C(file:///path) or
         an absolute path on the runner.
+      - No C(ssh_config) is read, neither the account's nor the system's. Aliases of hosts and jump hosts have no
+        effect, so give the host's own name; the runner must reach it itself.
       - A URL with a password or token in it is refused, see O(token). Plain C(http) is accepted for the loopback
         addresses only, because anyone on the way could change the migrations.
     type: str
@@ -92,6 +95,8 @@ options:
   dest:
     description:
       - The directory on the runner to fetch into, an absolute path. It is made if needed.
+      - It and the directories in it must belong to the account that runs this, and be writable to nobody else;
+        otherwise they are refused, and nothing is touched.
       - It should be used for nothing else.
     type: path
     required: true
@@ -321,6 +326,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native, text_of
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
 from ansible_collections.dbops.migrations.plugins.module_utils._git import agent, fingerprints, https, signature, ssh
@@ -428,7 +434,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             "commit": outcome.found.commit,
             "previous_commit": commit_of(outcome.before),
             "ref": outcome.found.name or outcome.found.commit,
-            "directory": (store if store is kept else dest).path(outcome.name),
+            "directory": text_of((store if store is kept else dest).path(outcome.name)),
             "files": store.files(outcome.name),
         }
         if remote.unfiltered:
@@ -504,7 +510,7 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
 def _host_keys(params: dict[str, Any], private: PrivateFolder) -> dict[str, str]:
     """Return the settings by which ssh knows the server."""
     path = params["known_hosts_file"]
-    if path is not None and not os.access(path, os.R_OK):
+    if path is not None and not os.access(native(path), os.R_OK):
         raise Error(f"Cannot read known_hosts_file {path} on the runner. Check the path and its mode.")
     if params["known_hosts"] is not None:
         path = private.file("known_hosts", params["known_hosts"] + "\n")

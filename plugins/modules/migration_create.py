@@ -100,6 +100,7 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_directory
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, Migration, Source
@@ -123,7 +124,7 @@ def create(module: AnsibleModule) -> dict[str, Any]:
     title = read_title(module.params["title"])
     if digits is not None and not 1 <= digits <= MAX_DIGITS:
         raise Error(f"digits is {digits}. Give a number from 1 to {MAX_DIGITS}.")
-    source = read_directory(directory) if os.path.lexists(directory) else Source(directory, (), ())
+    source = read_directory(directory) if os.path.lexists(native(directory)) else Source(directory, (), ())
     for warning in source.warnings:
         module.warn(warning)
     highest = source.migrations[-1] if source.migrations else None
@@ -177,9 +178,9 @@ def next_version(highest: Optional[Migration], form: str, digits: Optional[int])
 def write(directory: str, texts: dict[str, str]) -> None:
     written = []
     try:
-        os.makedirs(directory, exist_ok=True)
+        os.makedirs(native(directory), exist_ok=True)
         for file, text in texts.items():
-            path = os.path.join(directory, file)
+            path = native(os.path.join(directory, file))
             with open(path, "x", encoding="utf-8") as stream:
                 written.append(path)
                 stream.write(text)

@@ -115,7 +115,7 @@ _MESSAGES: Sequence[tuple[str, str]] = (
     ),
     (
         "Could not resolve host",
-        "{repo}: the name {host} cannot be resolved on the runner. Check the name, and the runner's DNS.",
+        "{repo}: the name {host} cannot be resolved on the runner. Check the name, and the runner's DNS.{no_alias}",
     ),
     (
         "timed out",
@@ -210,6 +210,9 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
         "scan": f"-p {address.port} {address.host}" if address.port else address.host,
         "offer": f" (it offers {offers})" if offers else "",
         "key": f" ({keys})" if keys else " (none was offered)",
+        "no_alias": " No ssh_config is read: give the host's own name and no alias; a jump host cannot be used."
+        if address.transport == "ssh"
+        else "",
         "timeout": str(timeout),
         "detail": detail,
     }

@@ -29,4 +29,4 @@ case $1 in
   *) exit 1 ;;
 esac
 """
-    return {"GIT_ASKPASS": private.file("askpass", script, 0o700)}
+    return {"GIT_ASKPASS": private.program("askpass", script)}

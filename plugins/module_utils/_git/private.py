@@ -15,6 +15,9 @@ from types import TracebackType
 
 from .._core.errors import Error
 
+# Of Linux 6.3.
+_MFD_EXEC = 0x10
+
 
 class PrivateFolder:
     """A directory of mode 0700, removed at the end of the ``with`` block whatever happens."""
@@ -52,6 +55,33 @@ class PrivateFolder:
         with _errors(self.path):
             os.mkdir(path, 0o700)
         return path
+
+    def program(self, name: str, text: str) -> str:
+        """Write a script and return a path by which it can be run, even where this directory's file system forbids it.
+
+        There it is run out of this process's memory.
+        """
+        path = self.file(name, text, 0o700)
+        if os.access(path, os.X_OK):
+            return path
+        try:
+            # Where programs in memory are off unless they are asked for, there is a flag to ask by.
+            try:
+                number = os.memfd_create(name, os.MFD_CLOEXEC | _MFD_EXEC)
+            except OSError:
+                number = os.memfd_create(name)
+            with open(number, "wb") as file:
+                os.fchmod(number, 0o700)
+                file.write(_encoded(text))
+                file.flush()
+                # What is open for writing is not run.
+                self._memory.append(os.open(f"/proc/self/fd/{number}", os.O_RDONLY))
+        except (AttributeError, OSError):
+            raise Error(
+                f"{self.path} on the runner is where no program may be run (noexec), and git or ssh need one here. Set "
+                "ansible_remote_tmp to a directory on another file system."
+            ) from None
+        return f"/proc/{os.getpid()}/fd/{self._memory[-1]}"
 
     def secret(self, name: str, text: str) -> str:
         """Return a path at which this account's processes read ``text`` while this process lives.

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -22,6 +21,8 @@ from typing import Any, TypeVar
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
+from .._core.paths import native
+from .blob import blob_name, read_regular
 from .errors import SHA256, explain, refused, refused_filter
 from .private import PrivateFolder
 from .reference import Address, Resolved, Tag, candidates, choose, not_found, shown
@@ -57,7 +58,8 @@ _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
 # Of a SHA-1 in hexadecimal.
 _DIGITS = 40
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
-_CHARACTERS = re.compile(r"[\x00-\x1f\x7f/\ud800-\udfff]")
+# Of names: what steers a terminal, turns the direction of a text around or ends a line; a slash; what is not UTF-8.
+_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f/\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 _Result = TypeVar("_Result")
@@ -131,7 +133,7 @@ class Remote:
             # Only _talk speaks to the server: what is missing is never fetched behind our back, object by object.
             GIT_ALLOW_PROTOCOL="none",
             GIT_NO_LAZY_FETCH="1",
-            **environment,
+            **{name: native(value) for name, value in environment.items()},
         )
         version = self._git.version_info
         if version < _GIT:
@@ -377,10 +379,12 @@ class Remote:
             where = self._place(directory)
             if entry.kind != "blob" or entry.mode == "120000":
                 raise Error(f"{shown(entry.name)} in {where} is {_what(entry)}. Only regular files are accepted there.")
-            if _CHARACTERS.search(entry.name) or entry.name in ("", ".", ".."):
+            found = _CHARACTERS.search(entry.name)
+            if found or entry.name in ("", ".", ".."):
+                point = "" if found is None or "\ud800" <= found[0] <= "\udfff" else f" (U+{ord(found[0]):04X})"
                 raise Error(
                     f"A file in {where} has a name that is not accepted (control characters, a slash, or not UTF-8): "
-                    f"{shown(entry.name)}. Rename it."
+                    f"{shown(entry.name)}{point}. Rename it."
                 )
             yield entry
 
@@ -441,7 +445,7 @@ class Remote:
         with contextlib.ExitStack() as at_the_end:
             with _signals_wait():
                 process = self._git.execute(
-                    [self._git.GIT_PYTHON_GIT_EXECUTABLE, *settings, *arguments],
+                    [self._git.GIT_PYTHON_GIT_EXECUTABLE, *map(native, (*settings, *arguments))],
                     istream=stdin,
                     as_process=True,
                     env={"GIT_ALLOW_PROTOCOL": self._address.transport},
@@ -474,23 +478,17 @@ def _named(paths: Sequence[str]) -> dict[str, str]:
     """Return files' paths by git's names for their contents; those that cannot be read are fetched."""
     here = {}
     for path in paths:
-        with contextlib.suppress(OSError), open(path, "rb") as file:
-            here[_blob_name(file.read())] = path
+        with contextlib.suppress(OSError):
+            here[blob_name(read_regular(path))] = path
     return here
-
-
-def _blob_name(content: bytes) -> str:
-    # Git's, see git-hash-object(1). A host in FIPS mode has SHA-1 for such uses only.
-    return hashlib.sha1(b"blob %d\0%b" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
 def _read_again(path: str, name: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular(path)
     except OSError as error:
         raise Error(f"{path} cannot be read any more: {error.strerror}. Try again.") from None
-    if _blob_name(content) != name:
+    if blob_name(content) != name:
         raise Error(f"{path} was changed while it was read. Try again.")
     return content
 

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Mapping
 
 from .._core.errors import Error
+from .._core.paths import native
 from .._core.secrets import register_secret
 from .private import PrivateFolder
 from .reference import shown
@@ -83,7 +84,7 @@ def _encrypted(kind: str, body: str) -> bool:
 def read_key_file(path: str) -> str:
     """Return the text of a private key's file, which nobody else may read: ssh asks for that too."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(native(path), encoding="utf-8") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
@@ -105,7 +106,7 @@ case $1 in
 esac
 """
     # OpenSSH before 8.4 wants a display, and no terminal, which git's process has not.
-    return {"SSH_ASKPASS": private.file("passphrase", script, 0o700), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":"}
+    return {"SSH_ASKPASS": private.program("passphrase", script), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":"}
 
 
 def known_hosts_file(path: str) -> dict[str, str]:

@@ -10,6 +10,7 @@
       .lock                      held by whoever changes something here
       current -> releases/NAME   moved by one rename
       releases/NAME/             the files of one directory at one commit, complete from the moment it has this name
+      .contents/NAME             git's names for what is in these files, by which it is known that they are whole
       releases/.tmp-...          being made or removed; of a dead run when nobody holds the lock
 """
 
@@ -18,14 +19,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 
 from .._core.errors import Error
+from .._core.paths import native, text_of
+from .blob import blob_name, read_regular
 
 _NAME = re.compile(r"[0-9a-f]{40}-([0-9a-f]{12}|[0-9a-f]{40})\Z")
 _TEMPORARY = ".tmp-"
@@ -62,8 +67,9 @@ class Store:
             raise Error(f"{option} must be an absolute path: {path!r}.")
         self.option = option
         self._keep = keep
-        self.root = os.path.normpath(path)
+        self.root = native(os.path.normpath(path))
         self._releases = os.path.join(self.root, "releases")
+        self._contents = os.path.join(self.root, ".contents")
         self._link = os.path.join(self.root, "current")
 
     def path(self, name: str) -> str:
@@ -71,7 +77,11 @@ class Store:
         return os.path.join(self._releases, name)
 
     def current(self) -> str | None:
-        """Return the name of the current release."""
+        """Return the name of the current release.
+
+        :raises Error: others could change what is here, or it was not made here.
+        """
+        self._check()
         try:
             name = os.path.basename(os.readlink(self._link))
         except FileNotFoundError:
@@ -83,26 +93,56 @@ class Store:
         return name
 
     def files(self, name: str | None) -> list[str] | None:
-        """Return the names of a release's files, sorted; None when it is not here."""
-        if name is None:
+        """Return the names of a release's files, sorted; None when it is not here as it was fetched.
+
+        :raises Error: others could change what is here.
+        """
+        if name is None or not os.path.lexists(self.path(name)):
             return None
+        self._check(self.path(name))
         try:
-            return sorted(os.listdir(self.path(name)))
-        except (FileNotFoundError, NotADirectoryError):
+            wanted = json.loads(read_regular(os.path.join(self._contents, name)))
+            found = {text_of(file): self._content(name, file) for file in os.listdir(self.path(name))}
+        except (OSError, ValueError):
             return None
-        except OSError as error:
-            raise self._error(error) from None
+        return sorted(found) if found == wanted else None
+
+    def _content(self, name: str, file: str) -> str | None:
+        """Return git's name for what is in a file; None if others could change it."""
+        path = os.path.join(self.path(name), file)
+        return blob_name(read_regular(path)) if _problem(os.lstat(path)) is None else None
+
+    def _check(self, *more: str) -> None:
+        """Raise Error for directories that others could put something into."""
+        for path in (self.root, self._releases, self._contents, *more):
+            try:
+                status = os.lstat(path)
+                if path == self.root and stat.S_ISLNK(status.st_mode) and status.st_uid in (0, os.geteuid()):
+                    # Where it is may be the administrator's choice.
+                    status = os.stat(path)
+            except OSError:
+                # What is not here is made; what cannot be used, whoever tries to says.
+                continue
+            problem = _problem(status)
+            if problem is not None:
+                raise Error(
+                    f"{self.option}: {text_of(path)} on the runner {problem}. Nothing was touched. What is run from "
+                    "there must be in the hands of the account that runs this task alone: set owner and mode right "
+                    f"(chmod go-w), or choose another {self.option}."
+                )
 
     @contextlib.contextmanager
     def locked(self, timeout: float) -> Iterator[None]:
         """Make the destination if need be, and hold its lock."""
+        self._check()
         with self._errors():
             os.makedirs(self.root, mode=0o750, exist_ok=True)
             number = os.open(os.path.join(self.root, ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o640)
         try:
             self._lock(number, timeout)
             with self._errors():
-                os.makedirs(self._releases, mode=0o750, exist_ok=True)
+                for folder in (self._releases, self._contents):
+                    os.makedirs(folder, mode=0o750, exist_ok=True)
                 self._sweep()
             yield
         finally:
@@ -114,17 +154,31 @@ class Store:
             folder = tempfile.mkdtemp(prefix=_TEMPORARY, dir=self._releases)
         try:
             # Errors of ``contents`` itself, which asks git, pass as they are.
+            blobs = {}
             for file, content in contents:
+                blobs[file] = blob_name(content)
                 with self._errors():
-                    _write(os.path.join(folder, file), content)
+                    _write(os.path.join(folder, native(file)), content)
             with self._errors():
                 os.chmod(folder, 0o750)
+                self._note(name, blobs)
                 _sync(folder, *(os.path.join(folder, file) for file in os.listdir(folder)))
-                if not os.path.isdir(self.path(name)):
-                    os.rename(folder, self.path(name))
-                    _sync(self._releases)
+                if os.path.lexists(self.path(name)):
+                    # It is not what was fetched any more.
+                    os.rename(self.path(name), self.path(f"{_TEMPORARY}{name}"))
+                os.rename(folder, self.path(name))
+                _sync(self._releases)
+                self._sweep()
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _note(self, name: str, blobs: dict[str, str]) -> None:
+        """Write down what is in a release's files, before it has its name."""
+        temporary = os.path.join(self._contents, f"{_TEMPORARY}{name}")
+        _write(temporary, json.dumps(blobs).encode())
+        _sync(temporary)
+        os.rename(temporary, os.path.join(self._contents, name))
+        _sync(self._contents)
 
     def switch(self, name: str) -> None:
         """Make a release the current one; releases that nobody needs any more are removed."""
@@ -153,10 +207,13 @@ class Store:
         for name in os.listdir(self._releases):
             if name.startswith(_TEMPORARY):
                 path = self.path(name)
-                if os.path.islink(path):
-                    os.unlink(path)
-                else:
+                if os.path.isdir(path) and not os.path.islink(path):
                     shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+        for name in os.listdir(self._contents):
+            if not os.path.lexists(self.path(name)):
+                os.unlink(os.path.join(self._contents, name))
 
     def _lock(self, number: int, timeout: float) -> None:
         end = time.monotonic() + timeout
@@ -166,8 +223,8 @@ class Store:
                 return
             if time.monotonic() > end:
                 raise Error(
-                    f"Another run is fetching into {self.root}: its lock was not free within {timeout:g} seconds. "
-                    f"Try again, or see who holds it: fuser {self.root}/.lock"
+                    f"Another run is fetching into {text_of(self.root)}: its lock was not free within {timeout:g} "
+                    f"seconds. Try again, or see who holds it: fuser {text_of(self.root)}/.lock"
                 )
             time.sleep(0.05)
 
@@ -181,12 +238,23 @@ class Store:
     def _error(self, error: OSError) -> Error:
         where = error.filename or self.root
         return Error(
-            f"Cannot use {self.option} {self.root} on the runner: {error.strerror} ({where}). "
+            f"Cannot use {self.option} {text_of(self.root)} on the runner: {error.strerror} ({text_of(where)}). "
             "Check its owner and mode, the account that runs this task, and the free space."
         )
 
     def _foreign(self) -> Error:
-        return Error(f"{self._link} on the runner was not made by git_fetch. Choose another {self.option}.")
+        return Error(f"{text_of(self._link)} on the runner was not made by git_fetch. Choose another {self.option}.")
+
+
+def _problem(status: os.stat_result) -> str | None:
+    """Return what is wrong with the owner or mode of a directory or file, in words to follow its name."""
+    if stat.S_ISLNK(status.st_mode):
+        return "is a link, and none is followed"
+    if status.st_uid != os.geteuid():
+        return f"belongs to another account (UID {status.st_uid}) than the one that runs this task (UID {os.geteuid()})"
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return f"is writable for others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
 
 
 def _write(path: str, content: bytes) -> None:
@@ -219,9 +287,9 @@ def difference(before: str | None, after: str) -> str:
 
 
 def _contents(folder: str) -> dict[str, bytes]:
-    return {entry.name: _digest(entry.path) for entry in os.scandir(folder)}
+    return {text_of(entry.name): _digest(entry) for entry in os.scandir(folder)}
 
 
-def _digest(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).digest()
+def _digest(entry: os.DirEntry[str]) -> bytes:
+    """Return what tells the content from others; of what is no file, nothing."""
+    return hashlib.sha256(read_regular(entry.path)).digest() if entry.is_file(follow_symlinks=False) else b""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._core.paths import native
 from .._mysql.lock import lock_holder
 from .._mysql.session import ServerError, Session
 from .._mysql.statements import COMMIT, ROLLBACK, identifier
@@ -211,7 +212,7 @@ def about(params: Mapping[str, Any]) -> dict[str, Optional[str]]:
 
 def _sum(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(native(path), "rb") as file:
             sums = hashlib.sha256()
             for chunk in iter(lambda: file.read(1 << 20), b""):
                 sums.update(chunk)

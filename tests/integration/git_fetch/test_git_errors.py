@@ -31,7 +31,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A directory on a file system of 256 KiB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("only root can mount a small file system, and not on every machine")
     try:
@@ -185,7 +185,16 @@ class TestServers:
 
     @pytest.mark.parametrize("repo", ["git@shop.invalid:shop.git", "https://shop.invalid/shop.git"])
     def test_unknown_name(self, message: Any, repo: str) -> None:
-        assert "the name shop.invalid cannot be resolved" in message(repo=repo)
+        msg = message(repo=repo)
+        assert "the name shop.invalid cannot be resolved" in msg
+        assert ("No ssh_config is read: give the host's own name and no alias" in msg) == (repo[:5] != "https")
+
+    def test_an_alias(self, message: Any, repository: Repository, git_server: GitServer, tmp_path: Path) -> None:
+        """Neither the account's settings nor those of its ssh lead anywhere."""
+        (tmp_path / ".ssh").mkdir(mode=0o700)
+        (tmp_path / ".ssh" / "config").write_text(f"Host shop.invalid\n HostName 127.0.0.1\n Port {git_server.port}\n")
+        msg = message(repo=f"ssh://{git_server.user}@shop.invalid{repository.path}", env={"HOME": str(tmp_path)})
+        assert msg.endswith("give the host's own name and no alias; a jump host cannot be used.")
 
     def test_a_port_that_is_a_directory_to_git(self, message: Any, hanging: int) -> None:
         msg = message(repo=f"git@localhost.invalid:{hanging}/shop.git")
@@ -214,10 +223,9 @@ class TestServers:
     def test_sha256(self, message: Any, git_server: GitServer, tmp_path: Path, ref: str, by_path: bool) -> None:
         path = git_server.folder / "repositories" / f"{tmp_path.name}.git"
         identity = ["-c", "user.name=Developer", "-c", "user.email=developer@example.com"]
-        for command in (
-            ["init", "--quiet", "--initial-branch=main", "--object-format=sha256", path],
-            ["-C", path, *identity, "commit", "--quiet", "--allow-empty", "--message", "x"],
-        ):
+        init = ["init", "--quiet", "--initial-branch=main", "--object-format=sha256", str(path)]
+        commit = ["-C", str(path), *identity, "commit", "--quiet", "--allow-empty", "--message", "x"]
+        for command in (init, commit):
             subprocess.run(["git", *command], check=True)
         url = f"ssh://{git_server.user}@{git_server.host}:{git_server.port}{path}"
         repo = str(path) if by_path else url

@@ -191,6 +191,45 @@ def test_what_was_changed_on_the_runner_is_fetched_again(fetch: Fetch, repositor
         assert (second / name).read_text() == MIGRATIONS[f"db/migrations/{name}"]
 
 
+def change(path: Path) -> None:
+    path.write_text("DROP DATABASE shop;\n")
+
+
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_link(path: Path) -> None:
+    """To the same content."""
+    path.rename(path.parents[3] / "elsewhere")
+    path.symlink_to(path.parents[3] / "elsewhere")
+
+
+def add_another(path: Path) -> None:
+    path.with_name("0002_b.up.sql").touch()
+
+
+def let_others_write(path: Path) -> None:
+    path.chmod(0o666)
+
+
+@pytest.mark.parametrize("spoil", [change, Path.unlink, make_pipe, make_link, add_another, let_others_write])
+def test_a_release_that_is_not_as_it_was_is_fetched_again(fetch: Fetch, dest: Path, spoil: Any) -> None:
+    first = fetch()
+    spoil(Path(first["directory"]) / NAMES[1])
+    would = fetch(check=True, diff=True, timeout=10)
+    assert would["changed"]
+    assert would["files"] == NAMES
+    second = fetch(timeout=10)
+    assert second["changed"]
+    assert second["directory"] == first["directory"] == current(dest)
+    assert sorted(os.listdir(second["directory"])) == second["files"] == NAMES
+    assert (Path(second["directory"]) / NAMES[1]).read_text() == MIGRATIONS[f"db/migrations/{NAMES[1]}"]
+    assert not list((dest / "releases").glob(".tmp-*"))
+    assert not fetch()["changed"]
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

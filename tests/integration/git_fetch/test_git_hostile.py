@@ -108,7 +108,11 @@ class TestNames:
         [
             (r"0002\nb.up.sql", r"'0002\nb.up.sql'"),
             (r"\033[31m.sql", r"'\x1b[31m.sql'"),
-            (r"\377.sql", r"'\udcff.sql'"),
+            (r"\377.sql", r"'\udcff.sql'. Rename it."),
+            (r"0003\302\233x.up.sql", r"'0003\x9bx.up.sql' (U+009B). Rename it."),
+            (r"0003\342\200\256lqs.pu.up.sql", r"'0003\u202elqs.pu.up.sql' (U+202E). Rename it."),
+            (r"0003\342\201\247.sql", "(U+2067)"),
+            (r"0003\342\200\250.sql", "(U+2028)"),
         ],
     )
     def test_names(self, refused: Refused, repository: Repository, name: str, shown: str) -> None:

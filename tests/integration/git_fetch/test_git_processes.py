@@ -283,7 +283,9 @@ def test_an_answer_that_is_out_of_date_is_not_used(
         )
         newest = repository.commit({"db/migrations/0003_c.up.sql": "SELECT 1;\n"})
         newer = fetch(dest=str(tmp_path / "other"))
-        os.rename(newer["directory"], dest / "releases" / os.path.basename(newer["directory"]))
+        for folder in ("releases", ".contents"):
+            name = Path(folder, os.path.basename(newer["directory"]))
+            os.rename(tmp_path / "other" / name, dest / name)
         os.unlink(dest / "current")
         os.symlink(f"releases/{os.path.basename(newer['directory'])}", dest / "current")
     result = json.loads(process.communicate(timeout=30)[0])

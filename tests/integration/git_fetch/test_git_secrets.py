@@ -22,7 +22,7 @@ import pytest
 from integration.git_fetch.support import NAMES, Fetch, HttpGit
 from integration.secret.faulty_endpoint import FaultyEndpoint
 from parts.secretsmanager import SecretsManager
-from parts.sshd import GitServer, Repository
+from parts.sshd import GitServer, Repository, fingerprint
 
 PASSPHRASE = "canary 'sesame' $HOME"
 
@@ -64,6 +64,43 @@ def locked(git_server: GitServer, tmp_path: Path) -> Path:
     key.chmod(0o600)
     subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", PASSPHRASE, "-f", key], check=True, capture_output=True)
     return key
+
+
+@pytest.fixture
+def no_programs(tmp_path: Path) -> Iterator[Path]:
+    """A directory on a file system where no program may be run."""
+    folder = tmp_path / "noexec"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "noexec,mode=700", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount such a file system, and not on every machine")
+    try:
+        (folder / "script").write_text("#!/bin/sh\n")
+        (folder / "script").chmod(0o755)
+        with pytest.raises(PermissionError):
+            subprocess.run([folder / "script"], check=True)
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+class TestWhereNoProgramMayBeRun:
+    """``remote_tmp`` is on such a file system."""
+
+    def test_a_passphrase(self, fetch: Fetch, ssh: dict[str, Any], locked: Path, no_programs: Path) -> None:
+        options = {**ssh, "private_key": locked.read_text(), "private_key_passphrase": PASSPHRASE}
+        result = fetch(**options, _ansible_tmpdir=str(no_programs))
+        assert hidden(result, PASSPHRASE)["files"] == NAMES
+
+    def test_a_token(self, fetch: Fetch, http_git: HttpGit, repository: Repository, no_programs: Path) -> None:
+        repo = f"{http_git.url}/{repository.path.name}"
+        result = fetch(repo=repo, username=http_git.user, token=http_git.token, _ansible_tmpdir=str(no_programs))
+        assert hidden(result, http_git.token)["files"] == NAMES
+
+    def test_fingerprints(self, fetch: Fetch, ssh: dict[str, Any], git_server: GitServer, no_programs: Path) -> None:
+        listed = [fingerprint(git_server.host_keys["ed25519"])]
+        options = {**ssh, "known_hosts": None, "known_hosts_fingerprints": listed}
+        assert fetch(**options, _ansible_tmpdir=str(no_programs))["files"] == NAMES
 
 
 def hidden(result: dict[str, Any], *secrets: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import platform
+import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,21 @@ def test_a_row_for_each_migration(there: Database) -> None:
     ]
     about = ("c0ffee", "Ada", platform.node(), "4711", f"dbops.migrations {VERSION}", None)
     assert rows(there, "git_commit, ran_by, ran_on, job, tool, progress") == [about, about]
+
+
+@pytest.mark.parametrize("name", ["en_US.ISO-8859-1", "POSIX"])
+def test_a_title_in_a_locale_that_is_not_utf8(here: Database, run_module: Any, tmp_path: Path, name: str) -> None:
+    """Also for a Python that would make it UTF-8."""
+    (tmp_path / "locales").mkdir()
+    if name != "POSIX":
+        make_it = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(tmp_path / "locales" / name)]
+        subprocess.run(make_it, check=True)
+    locale = {"LC_ALL": name, "LOCPATH": f"{tmp_path}/locales", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    here.write({"3_größe.up.sql": "CREATE TABLE c (i INT);", "4_サイズ.up.sql": "CREATE TABLE d (i INT);"})
+    for _time in range(2):
+        result = run_module("migration_apply", here.arguments("migration_apply", {}), env=locale)
+        assert not result["failed"], result["msg"]
+    assert rows(here, "version, title, outcome")[2:] == [(3, "größe", "applied"), (4, "サイズ", "applied")]
 
 
 def test_when_it_ran_and_how_long(there: Database) -> None:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._git import private as private_module
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import (
     Store,
@@ -152,6 +154,30 @@ class TestPrivateFolder:
             assert os.listdir(private.path) == []
         assert not os.path.exists(path)
         assert os.listdir(tmp_path) == []
+
+    def test_a_program(self, tmp_path: Path) -> None:
+        with PrivateFolder(str(tmp_path)) as private:
+            path = private.program("askpass", "#!/bin/sh\necho $1\n")
+            assert path == private.join("askpass")
+            assert subprocess.run([path, "x"], capture_output=True, text=True, check=True).stdout == "x\n"
+
+    @pytest.mark.parametrize("flag", [0x10, 0x8000_0000], ids=["this kernel", "an older kernel"])
+    def test_a_program_in_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: int) -> None:
+        """A file system that forbids programs is in the tests of git_fetch; here it only seems to be one."""
+        monkeypatch.setattr(os, "access", lambda *_arguments: False)
+        monkeypatch.setattr(private_module, "_MFD_EXEC", flag)
+        with PrivateFolder(str(tmp_path)) as private:
+            path = private.program("askpass", "#!/bin/sh\necho $1\n")
+            assert path.startswith("/proc/")
+            assert subprocess.run([path, "x"], capture_output=True, text=True, check=True).stdout == "x\n"
+        assert not os.path.exists(path)
+
+    def test_no_program_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A system without memory files cannot be had here, so the function is taken away."""
+        monkeypatch.setattr(os, "access", lambda *_arguments: False)
+        monkeypatch.delattr(os, "memfd_create")
+        with PrivateFolder(str(tmp_path)) as private, pytest.raises(Error, match="Set ansible_remote_tmp to a"):
+            private.program("askpass", "#!/bin/sh\n")
 
     def test_a_secret_in_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A system without memory files cannot be had here, so the function is taken away."""

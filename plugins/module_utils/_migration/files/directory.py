@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 
 from ..._core.errors import Error
+from ..._core.paths import native, text_of
 from ..model import Migration, Source
 
 # golang-migrate, source/parse.go: case-sensitive, any extension, the title may be empty.
@@ -48,8 +49,8 @@ def read_directory(directory: str) -> Source:
 
 def _read(directory: str) -> tuple[Source, list[str]]:
     try:
-        with os.scandir(directory) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
+        with os.scandir(native(directory)) as entries:
+            names = [text_of(entry.name) for entry in entries if not entry.is_dir()]
     except OSError as error:
         raise Error(
             f"The migrations' directory {directory} cannot be read: {error.strerror}. "

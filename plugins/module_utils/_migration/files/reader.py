@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import BinaryIO, Optional
 
 from ..._core.errors import Error
+from ..._core.paths import native
 from ..._mysql.session import Session
 from ..model import Step
 from .charsets import byte_class, character_set
@@ -164,7 +165,7 @@ def open_file(directory: str, step: Step) -> BinaryIO:
         return io.BytesIO(_NO_FILE)
     path = os.path.join(directory, step.file)
     try:
-        return open(path, "rb")
+        return open(native(path), "rb")
     except OSError as error:
         raise Error(f"{path} cannot be read: {error.strerror}.") from error
 
