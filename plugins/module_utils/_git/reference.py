@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +24,8 @@ _SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<
 _ALIASES = {"git+ssh": "ssh", "ssh+git": "ssh", "git+https": "https", "git+http": "http", "git+file": "file"}
 # What stands before the @ of a URL, and is no secret: the same for everybody.
 _EVERYBODY = ("git", "oauth2", "x-access-token", "x-token-auth")
+_PACKET = re.compile(r"packet: +fetch< ([0-9a-f]{40,}) (\S+?)((?: |\\0).*)?$")
+_PROTOCOL = re.compile(r"packet: +fetch> command=ls-refs$")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -213,6 +215,30 @@ def candidates(ref: str) -> list[str]:
     if ref == "HEAD" or ref.startswith("refs/"):
         return [ref]
     return [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+
+
+def listed(record: Iterable[str]) -> str | None:
+    """Return what a record of git's packets says of refs, as ``git ls-remote --symref`` prints it.
+
+    :return: None when the record holds no list of refs.
+    """
+    found, began = [], False
+    for line in record:
+        packet = _PACKET.match(line)
+        if packet is None:
+            began = began or _PROTOCOL.match(line) is not None
+            continue
+        began = True
+        value, name, more = packet.groups("")
+        # The first protocol says of the first ref where HEAD leads to, the second one of each what it is about.
+        leads_to = re.search(
+            r" symref-target:(\S+)" if "\\0" not in line else rf" symref={re.escape(name)}:(\S+)", more
+        )
+        peeled = re.search(r" peeled:([0-9a-f]+)", more)
+        found += [f"ref: {leads_to[1]}\t{name}"] if leads_to else []
+        found.append(f"{value}\t{name}")
+        found += [f"{peeled[1]}\t{name}^{{}}"] if peeled else []
+    return "\n".join(found) if began else None
 
 
 def choose(ref: str, listing: str) -> Resolved | None:

@@ -25,7 +25,7 @@ from .._core.paths import native
 from .blob import blob_name, read_regular
 from .errors import SHA256, explain, refused, refused_filter
 from .private import PrivateFolder
-from .reference import Address, Resolved, Tag, candidates, choose, not_found, shown
+from .reference import Address, Resolved, Tag, candidates, choose, listed, not_found, shown
 from .signature import Signers, mislabelled
 
 # GitPython runs git when it is imported: what the environment says about git must be gone before.
@@ -59,6 +59,8 @@ _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
 _DIGITS = 40
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
 # Of names: what steers a terminal, turns the direction of a text around or ends a line; a slash; what is not UTF-8.
+# A name that no server has, and what git says of names that a server has not.
+_NO_REF, _NOT_THERE = "refs/dbops-migrations/none", "fatal: couldn't find remote ref "
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f/\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -119,7 +121,7 @@ class Remote:
         self._signers = signers
         self._left_out = list(_LEFT_OUT)
         self._fetched: Resolved | None = None
-        self._repositories = self._requests = 0
+        self._repositories = self._requests = self._lookups = 0
         self.unfiltered = False
         self._git = git.Git(private.path)
         self._git.update_environment(
@@ -153,14 +155,35 @@ class Remote:
         if not names:
             return Resolved(ref.lower())
         self._new_repository()
-        peeled = [f"{name}^{{}}" for name in names]
-        found = choose(ref, self._ask("ls-remote", "--symref", "--", self._address.repo, *names, *peeled))
+        found = choose(ref, self._look_up(names))
         if found is None:
             listing = self._ask("ls-remote", "--heads", "--tags", "--refs", "--", self._address.repo)
             raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
         if len(found.commit) != _DIGITS:
             raise Error(SHA256.format(repo=self._address.repo))
         return found
+
+    def _look_up(self, names: Sequence[str]) -> str:
+        """Return what ``git ls-remote --symref`` says of some full names.
+
+        It would have the server list all that it has, which may be megabytes. A fetch asks for the names alone, and as
+        one of them never exists, it ends without fetching. What the server answered is in git's record of the talk.
+        """
+        self._lookups += 1
+        record = self._private.file(f"talk-{self._lookups}", "")
+        try:
+            trace = {"GIT_TRACE_PACKET": record, "GIT_TRACE_BARE": "1"}
+            self._talk("fetch", *_QUIETLY, "--", "origin", *names, _NO_REF, environment=trace)
+        except _Failed as error:
+            if _NOT_THERE not in str(error):
+                raise self._explained(error) from None
+        with open(record, encoding="utf-8", errors="surrogateescape") as file:
+            listing = listed(file)
+        if listing is not None:
+            return listing
+        # In git's first protocol over HTTP another program reads the list.
+        peeled = [f"{name}^{{}}" for name in names]
+        return self._ask("ls-remote", "--symref", "--", self._address.repo, *names, *peeled)
 
     def verify(self, found: Resolved) -> None:
         """Fetch the commit, or its tag, if it must be signed; raise Error unless it is."""
@@ -438,7 +461,7 @@ class Remote:
     def _explained(self, error: Exception) -> Error:
         return Error(explain(str(getattr(error, "stderr", error)), self._address, self._timeout))
 
-    def _talk(self, *arguments: str, stdin: int | None = None) -> str:
+    def _talk(self, *arguments: str, stdin: int | None = None, environment: Mapping[str, str] | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
         started = time.monotonic()
         settings = (*_SETTINGS, "-c", f"remote.origin.url={self._address.repo}")
@@ -448,7 +471,7 @@ class Remote:
                     [self._git.GIT_PYTHON_GIT_EXECUTABLE, *map(native, (*settings, *arguments))],
                     istream=stdin,
                     as_process=True,
-                    env={"GIT_ALLOW_PROTOCOL": self._address.transport},
+                    env={"GIT_ALLOW_PROTOCOL": self._address.transport, **(environment or {})},
                     start_new_session=True,
                 )
 

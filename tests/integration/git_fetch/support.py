@@ -50,6 +50,7 @@ class HttpGit:
     """A Git server for HTTP: git http-backend behind a user name and a token.
 
     :param location: answer every request with a redirect to this address.
+    :param old: speak git's first protocol only.
     :param spoil: what becomes of git's answer to a request, the first ones that name the refs included.
     """
 
@@ -59,11 +60,13 @@ class HttpGit:
         tls: Path | None = None,
         location: str | None = None,
         spoil: Callable[[bytes], bytes] = lambda content: content,
+        old: bool = False,
     ) -> None:
         self.root = root
         self.user, self.token = "deployer", "t0ken-in-the-clear"
         self.location = location
         self._spoil = spoil
+        self._old = old
         self.authorizations: list[str] = []
         outer = self
 
@@ -124,7 +127,7 @@ class HttpGit:
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self._old else request.headers.get("Git-Protocol", ""),
         }
         done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
         head, _gap, content = done.stdout.partition(b"\r\n\r\n")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.git_fetch.support import MIGRATIONS, NAMES, Fetch, listing
+from integration.git_fetch.support import MIGRATIONS, NAMES, Fetch, HttpGit, listing
+from parts import private_folder
 from parts.relay import Relay
 from parts.sshd import GitServer, Repository
 
@@ -151,6 +153,60 @@ def test_only_what_is_wanted_is_transferred(
     fetch(**relayed)
     assert relay.connections == 2
     assert relay.received - before < 8_000, "nothing new: one question"
+
+
+@pytest.fixture
+def newer_server() -> Iterator[GitServer]:
+    """A server that speaks git's second protocol."""
+    with private_folder("git") as folder, GitServer(folder, settings=["AcceptEnv GIT_PROTOCOL"]) as server:
+        yield server
+
+
+@pytest.mark.parametrize("ref", ["HEAD", "main", "v1"])
+def test_other_names_cost_nothing(
+    fetch: Fetch, newer_server: GitServer, repository: Repository, ref: str, dest: Path
+) -> None:
+    repository.tag("v1")
+    commit = repository.git("rev-parse", "main")
+    repository.branch("maintenance")
+    with Relay(newer_server.port) as relay:
+        options: dict[str, Any] = {
+            "repo": f"ssh://{newer_server.user}@127.0.0.1:{relay.port}{repository.path}",
+            "private_key": newer_server.private_key,
+            "known_hosts": newer_server.known_hosts.replace(f":{newer_server.port}", f":{relay.port}"),
+            "ref": ref,
+        }
+        fetch(**options)
+        before = relay.received
+        assert not fetch(**options)["changed"]
+        few = relay.received - before
+        repository.git("pack-refs", "--all")
+        packed = repository.path / "packed-refs"
+        lines = [line for line in packed.read_text().splitlines() if not line.startswith("#")]
+        lines += [f"{commit} refs/tags/build-{number:05}" for number in range(50_000)]
+        # Peeled lines stay behind their tags, whatever the order.
+        packed.write_text("".join(f"{line}\n" for line in lines))
+        before = relay.received
+        result = fetch(**options)
+        assert result["commit"] == commit
+        assert result["ref"] == {"v1": "refs/tags/v1"}.get(ref, "refs/heads/main")
+        assert few < 8_000
+        assert relay.received - before < few * 1.1
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("ref", ["HEAD", "main", "v1", "light", "nowhere"])
+def test_names_over_http(fetch: Fetch, git_server: GitServer, repository: Repository, ref: str, old: bool) -> None:
+    repository.tag("v1")
+    repository.git("tag", "light", "main")
+    with HttpGit(git_server.folder / "repositories", old=old) as server:
+        repo = f"{server.url}/{repository.path.name}"
+        result = fetch(repo=repo, username=server.user, token=server.token, ref=ref)
+    if ref == "nowhere":
+        assert f"ref 'nowhere' does not exist in {repo}" in result["msg"]
+    else:
+        full = {"v1": "refs/tags/v1", "light": "refs/tags/light"}.get(ref, "refs/heads/main")
+        assert (result["ref"], result["commit"]) == (full, repository.git("rev-parse", "main"))
 
 
 def test_other_files_cost_nothing(

@@ -16,6 +16,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     choose,
     clean_directory,
     embedded_secret,
+    listed,
     not_found,
     parse_repo,
     shown,
@@ -195,6 +196,33 @@ def test_choose() -> None:
     assert choose("v1", listing) == Resolved(THREE, "refs/tags/v1", Tag(TWO, "v1"))
     assert choose("refs/tags/v1", listing) == Resolved(THREE, "refs/tags/v1", Tag(TWO, "v1"))
     assert choose("y", listing) is None
+
+
+def test_listed() -> None:
+    """Both protocols; what the server's own process writes down beside it, on the same host, does not count."""
+    talk = [
+        "packet:  upload-pack> version 2",
+        "packet:        fetch< ls-refs=unborn",
+        "packet:        fetch> command=ls-refs",
+        "packet:        fetch> ref-prefix refs/tags/v1",
+    ]
+    second = [
+        f"packet:  upload-pack> {THREE} HEAD symref-target:refs/heads/x",
+        f"packet:        fetch< {ONE} HEAD symref-target:refs/heads/main",
+        f"packet:        fetch< {TWO} refs/tags/v1 peeled:{THREE}",
+        "packet:        fetch< 0000",
+    ]
+    expected = f"ref: refs/heads/main\tHEAD\n{ONE}\tHEAD\n{TWO}\trefs/tags/v1\n{THREE}\trefs/tags/v1^{{}}"
+    assert listed([f"{line}\n" for line in talk + second]) == expected
+    first = [
+        rf"packet:        fetch< {ONE} HEAD\0multi_ack symref=HEAD:refs/heads/main agent=git/2.39.5",
+        f"packet:        fetch< {TWO} refs/tags/v1",
+        f"packet:        fetch< {THREE} refs/tags/v1^{{}}",
+    ]
+    assert listed(first) == expected
+    assert listed(talk) == ""
+    assert listed([]) is None
+    assert listed(["packet:          git< # service=git-upload-pack"]) is None
 
 
 def test_choose_with_a_detached_head() -> None:
