@@ -20,8 +20,8 @@ _REFUSED = re.compile(
 
 _REFUSED_FILTER = re.compile(r"filter '\S+' not supported|tree filter allows max depth")
 
-# Characters of what git, ssh or a server said.
-_LONGEST = 300
+# Characters of what git, ssh or a server said: a line, and a part of one.
+_LONGEST, _LONGEST_PART = 300, 160
 # What ssh says only between the lines when a key stays shut. No server can say it: control characters are taken out.
 _LOCKED = "\0locked"
 _STAYED_SHUT = re.compile(r"^debug1: read_passphrase: [^\n]*\ndebug1: No more authentication methods", re.MULTILINE)
@@ -221,7 +221,7 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
         found = re.search(pattern, text)
         if found is not None:
             message = template
-            values.update((name, clean(what)[:_LONGEST].rstrip(".")) for name, what in found.groupdict().items())
+            values.update((name, clean(what)[:_LONGEST_PART].rstrip(".")) for name, what in found.groupdict().items())
             break
     if "their" in values:
         values["option"] = f"{{{_OPTION[values['what']]}: +{_usable(values['their'])}}}"

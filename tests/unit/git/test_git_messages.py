@@ -70,6 +70,13 @@ def test_one_short_line_without_control_characters() -> None:
     assert message.isprintable()
 
 
+def test_a_long_offer() -> None:
+    offer = ",".join(f"diffie-hellman-group{number}-sha1" for number in range(100))
+    message = said(f"Unable to negotiate with h port 22: no matching key exchange method found. Their offer: {offer}")
+    assert len(message) < 500
+    assert message.endswith("{KexAlgorithms: +diffie-hellman-group0-sha1}.")
+
+
 def test_braces_from_a_server_are_only_text() -> None:
     assert "{repo} {0}" in said("fatal: {repo} {0}")
 
