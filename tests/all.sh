@@ -21,6 +21,8 @@ run() {
     printf '\n===== make %s\n' "$1"
     cat "$folder/$1.log"
     printf '===== make %s: %s\n' "$1" $outcome
+    # What this system cannot have is said again at the end.
+    grep --extended-regexp '^(SKIPPED|Not run: |Python 3\.[0-9]+ is missing)' "$folder/$1.log" >>"$folder/without"
     printf '%-12s %-7s %4d s\n' "$1" $outcome $((SECONDS - start)) >>"$folder/summary"
   } 9>"$folder/lock"
 }
@@ -31,4 +33,8 @@ done
 wait
 printf '\n===== What ran, in %d s\n' $SECONDS
 cat "$folder/summary"
+if [[ -s $folder/without ]]; then
+  printf '\n===== What this system cannot have\n'
+  sort --unique "$folder/without"
+fi
 ! grep --quiet FAILED "$folder/summary"

@@ -13,14 +13,14 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import ansible
 import pytest
-from parts import CHECKOUT, NotAvailable, private_folder
+from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
 from parts.ansible import PROGRAMS, Results, environment
 from parts.mariadb import DatabaseServer
@@ -61,7 +61,14 @@ def _fixture_of(name: str) -> str:
     return "mysql" if issubclass(SERVERS[name], MySQL) else "mariadb"
 
 
+def _makes_sense(item: pytest.Item) -> bool:
+    """Tell whether the server of a test, if it is given one in turn, can have what the test is about."""
+    name = item.callspec.params.get("server") if hasattr(item, "callspec") else None
+    return name is None or item.get_closest_marker("of_mariadb") is None or _fixture_of(name) == "mariadb"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = filter(_makes_sense, items)
     only = _only(config)
     if only is None:
         return
@@ -77,6 +84,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skip a test whose part cannot be had on this system, and none for another reason."""
+    report = yield
+    reason = call.excinfo.value if call.excinfo else None
+    if isinstance(reason, NotOnThisSystem):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {reason}")
+    elif report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{reason}\nNo test is skipped but for a part that raises NotOnThisSystem (tests/parts)."
+    return report
+
+
 class Servers:
     """The database servers, each of which is started when the first test asks for it."""
 
@@ -85,7 +108,7 @@ class Servers:
         self._found: dict[str, DatabaseServer | NotAvailable] = {}
 
     def get(self, name: str) -> DatabaseServer:
-        """Return a server; the test is skipped where it cannot be had."""
+        """Return a server; NotAvailable is raised where it cannot be had."""
         if name not in self._found:
             kind = SERVERS[name]
             folder = self._stack.enter_context(private_folder(name))
@@ -95,7 +118,7 @@ class Servers:
                 self._found[name] = reason
         found = self._found[name]
         if isinstance(found, NotAvailable):
-            pytest.skip(str(found))
+            raise found
         return found
 
 
@@ -114,7 +137,7 @@ def mariadb(servers: Servers, pytestconfig: pytest.Config) -> DatabaseServer:
 
 @pytest.fixture(scope="session")
 def mysql(servers: Servers, pytestconfig: pytest.Config) -> DatabaseServer:
-    """The newest MySQL, or the only server that the option names; the test is skipped where it cannot be had."""
+    """The newest MySQL, or the only server that the option names."""
     return servers.get(_only(pytestconfig) or "mysql")
 
 
@@ -134,11 +157,8 @@ def secrets_manager() -> Iterator[SecretsManager]:
 
 @pytest.fixture(scope="session")
 def golang_migrate() -> Path:
-    """The real golang-migrate's program; the test is skipped where it cannot be had."""
-    try:
-        return golang_migrate_part.binary()
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
+    """The real golang-migrate's program."""
+    return golang_migrate_part.binary()
 
 
 @pytest.fixture

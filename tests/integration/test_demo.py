@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from parts import CHECKOUT, NotAvailable, debian_root
+from parts import CHECKOUT, debian_root
 
 # Runs in the new machine, as its first process: twice the demo, and after each what it has left.
 INSIDE = """
@@ -111,10 +111,7 @@ def interrupt(demo: subprocess.Popen[str], ending: signal.Signals) -> Iterator[s
 
 @pytest.mark.fresh
 def test_a_new_machine(tmp_path: Path) -> None:
-    try:
-        debian_root.create(tmp_path)
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
+    debian_root.create(tmp_path)
     clone = tmp_path / "root/migrations"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{CHECKOUT}", clone], check=True)
     (tmp_path / "report").mkdir()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,10 +100,51 @@ def test_a_server_that_cannot_be_had_says_why(
         server.source.unpack(tmp_path, tmp_path / "log")
 
 
-def test_golang_migrate_without_go_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_golang_migrate_without_go_and_an_index_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(golang_migrate, "find_go", lambda: None)
-    with pytest.raises(NotAvailable, match="there is no Go"):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(NotAvailable, match=r"(?s)Go, which is not here and cannot be downloaded: .*No matching dist"):
         golang_migrate._install(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+SKIPS = """
+import pytest
+from parts import NotAvailable, NotOnThisSystem
+
+@pytest.fixture(scope="session")
+def part():
+    raise NotAvailable("Install the part.")
+
+@pytest.fixture(scope="session")
+def other():
+    raise NotOnThisSystem("No such system has it.")
+
+def test_missing(part): ...
+def test_nowhere(other): ...
+def test_nowhere_again(other): ...
+def test_nowhere_at_all(): raise NotOnThisSystem("Only root has it.")
+def test_left_out(): pytest.skip("no reason at all")
+@pytest.mark.skipif(True, reason="it is Monday")
+def test_marked(): ...
+@pytest.mark.xfail(reason="known")
+def test_known(): assert False
+"""
+
+
+def test_only_what_no_such_system_has_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "test_skips.py").write_text(SKIPS)
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-ra", "-c", "/dev/null"]
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT / 'tests'}:{CHECKOUT / '.venv' / 'collections'}"}
+    done = subprocess.run(
+        [*command, "--rootdir", tmp_path, tmp_path], env=environment, text=True, capture_output=True, check=False
+    )
+    assert "1 failed, 3 skipped, 1 xfailed, 2 errors" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"SKIPPED \[\d\] .*: No such system has it\.", done.stdout)
+    assert re.search(r"SKIPPED \[1\] .*: Only root has it\.", done.stdout)
+    assert "Install the part." in done.stdout
+    for reason in ("no reason at all", "it is Monday"):
+        assert f"{reason}\nNo test is skipped but for a part that raises NotOnThisSystem (tests/parts)." in done.stdout
 
 
 def test_amazon_aws_without_an_index_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

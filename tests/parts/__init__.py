@@ -17,7 +17,11 @@ CACHE = CHECKOUT / ".cache"
 
 
 class NotAvailable(Exception):
-    """A part cannot be had on this machine; the message says why."""
+    """A part is missing; the message says why. It can be had on such a system, so a test that needs it fails."""
+
+
+class NotOnThisSystem(NotAvailable):
+    """A part cannot be had on such a system, whatever is installed: a test that needs it is not run, which is said."""
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from . import CACHE, CHECKOUT, NotAvailable, private_folder
+from . import CACHE, CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Core:
 # Modules of ours need Python 3.9.
 CORES = {
     "2.16": Core("ansible-core==2.16.*", range(10, 13), range(9, 13)),
+    "2.18": Core("ansible-core==2.18.*", range(11, 14), range(9, 14)),
     "2.19": Core("ansible-core==2.19.*", range(11, 14), range(9, 14)),
     "2.20": Core("ansible-core==2.20.*", range(12, 15), range(9, 15)),
     "2.21": Core("ansible-core==2.21.*", range(12, 15), range(9, 15)),
@@ -55,7 +56,7 @@ def programs(version: str, minor: int | None = None, more: Path | None = None) -
         found = [minor for minor in core.controllers if available(minor)]
         if not found:
             first, *_others, last = core.controllers
-            raise NotAvailable(f"ansible-core {version} wants Python 3.{first} to 3.{last}, and none is found here.")
+            raise NotOnThisSystem(f"ansible-core {version} wants Python 3.{first} to 3.{last}, and none is found here.")
         minor = found[-1]
     name = f"{version}-3.{minor}" + (f"-{more.stem}" if more else "")
     return _environment(name, minor, [core.requirement, *(["--requirement", str(more)] if more else [])])
@@ -87,7 +88,7 @@ def _environment(name: str, minor: int, requirements: Sequence[str]) -> Path:
     """Return the folder of an environment's programs; it is made anew when it is to hold something else."""
     python = _interpreter(minor)
     if python is None:
-        raise NotAvailable(f"There is no Python 3.{minor} on this machine.")
+        raise NotOnThisSystem(f"There is no Python 3.{minor} on this machine.")
     folder = CACHE / "cores" / name
     folder.parent.mkdir(parents=True, exist_ok=True)
     files = [Path(text).read_text() for text in requirements if text.startswith("/")]

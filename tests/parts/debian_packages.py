@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import NotAvailable
+from . import NotAvailable, NotOnThisSystem
 
 # Dependencies that a database server never loads.
 LEFT_OUT = ("perl", "libperl", "libc-gconv")
@@ -36,7 +36,7 @@ class Packages:
     def unpack(self, folder: Path, log: Path) -> None:
         """Download the packages and make ``folder/root`` of them; NotAvailable is raised when they cannot be had."""
         if shutil.which("apt-get") is None:
-            raise NotAvailable(f"Debian's {self.package} cannot be had: this machine has no apt-get.")
+            raise NotOnThisSystem(f"Debian's {self.package} cannot be had: this machine has no apt-get.")
         self._download(folder, log)
         root = folder / "root"
         root.mkdir()
@@ -93,6 +93,8 @@ class Packages:
 
 def debian_mirror(pocket: str = "") -> str:
     """Return the address of the Debian archive that this machine's own apt uses, or of its ``-security`` archive."""
+    if shutil.which("apt-get") is None:
+        raise NotOnThisSystem("Debian's packages cannot be had: this machine has no apt-get.")
     release = platform.freedesktop_os_release()
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Identifier: Packages"]
     listed = subprocess.run(["apt-get", "indextargets", *form], capture_output=True, text=True, check=True).stdout
@@ -100,7 +102,9 @@ def debian_mirror(pocket: str = "") -> str:
         address, suite = line.rsplit(" ", 1)
         if release["ID"] == "debian" and suite == f"{release.get('VERSION_CODENAME')}{pocket}":
             return address
-    raise NotAvailable(f"Debian's packages cannot be had: this machine's apt sources name no Debian{pocket} archive.")
+    if release["ID"] == "debian":
+        raise NotAvailable(f"This machine's apt sources name no Debian{pocket} archive. Add it to them.")
+    raise NotOnThisSystem("Debian's packages cannot be had: this machine's apt sources name no Debian archive.")
 
 
 def _archive(suite: str) -> str:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import CACHE, NotAvailable
+from . import CACHE, NotAvailable, NotOnThisSystem
 from .debian_packages import debian_mirror
 
 # What a person has who has just cloned a repository and seen a Makefile.
@@ -37,9 +37,9 @@ TRUSTED = "/etc/authorities.crt"
 def create(root: Path, suite: str = "bookworm") -> None:
     """Make the system in the folder ``root``; a packed one is kept in the cache."""
     if os.geteuid() != 0:
-        raise NotAvailable("A Debian root can be made by root only.")
+        raise NotOnThisSystem("A Debian root can be made by root only.")
     if shutil.which("debootstrap") is None:
-        raise NotAvailable("A Debian root cannot be made: there is no debootstrap on this machine.")
+        raise NotAvailable("A Debian root cannot be made: debootstrap is missing. Run make packages-test.")
     packed = CACHE / f"debian-{suite}.tar"
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "debian.lock").open("w") as lock:

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import NotAvailable
+from . import NotAvailable, NotOnThisSystem
 
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 
@@ -33,6 +34,8 @@ class Artifact:
 
         Maven takes it from where this machine's own settings say. The downloads go with ``folder``.
         """
+        if platform.machine() != "x86_64":
+            raise NotOnThisSystem(f"The artifact {self.coordinates} holds programs for x86_64 only.")
         maven = shutil.which("mvn")
         if maven is None:
             raise NotAvailable(f"The artifact {self.coordinates} cannot be had: this machine has no Maven (mvn).")

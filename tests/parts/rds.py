@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import CACHE, NotAvailable
+from . import CACHE, NotOnThisSystem
 from .debian_packages import Packages
 from .mariadb import MariaDB
 
@@ -50,7 +50,7 @@ class Rds(MariaDB):
 
     def prepare(self) -> None:
         if os.geteuid() or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
-            raise NotAvailable("A server can have a PAM service of its own only where root may make a mount namespace.")
+            raise NotOnThisSystem("Only root has a PAM service of its own for a server, where it may mount.")
         super().prepare()
         # Where the server's account can read it, wherever the checkout is.
         (self.folder / "plugins").mkdir(mode=0o755)

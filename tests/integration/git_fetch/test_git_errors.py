@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from integration.git_fetch.support import NAMES, Fetch, HttpGit
+from parts import NotOnThisSystem
 from parts.sshd import GitServer, Repository, fingerprint, make_key
 
 
@@ -33,7 +34,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root can mount a small file system, and not on every machine")
+        raise NotOnThisSystem("Only root can mount a small file system, and not on every machine.")
     try:
         yield folder
     finally:
@@ -209,7 +210,7 @@ class TestServers:
 
     def test_another_accounts_repository(self, message: Any, repository: Repository) -> None:
         if os.geteuid() != 0:
-            pytest.skip("only root can give a directory to another account")
+            raise NotOnThisSystem("Only root can give a directory to another account.")
         os.chown(repository.path, 65534, 65534)
         msg = message(repo=str(repository.path))
         assert msg.startswith(f"{repository.path} belongs to another account than the one that runs this task")

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, release_name
 from integration.git_fetch.support import MIGRATIONS, NAMES, Fetch, listing
-from parts import private_folder
+from parts import NotOnThisSystem, private_folder
 from parts.relay import Relay
 from parts.signing import GpgKeys, GpgSigner, Signer, SshSigner
 from parts.sshd import GitServer, Repository
@@ -546,7 +546,7 @@ def test_a_keyring_that_the_system_names(
     )
     view = ["unshare", "--mount", "sh", "-c"]
     if os.geteuid() != 0 or subprocess.run([*view, inside], capture_output=True, check=False).returncode:
-        pytest.skip("only root can show a program another /etc, and not on every machine")
+        raise NotOnThisSystem("Only root can show a program another /etc, and not on every machine.")
     python = tmp_path / "python"
     python.write_text(
         f'#!/bin/sh\nexec unshare --mount sh -c \'{inside.replace(chr(39), chr(34))} && exec "$0" "$@"\' '

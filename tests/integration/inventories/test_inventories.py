@@ -22,7 +22,7 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 from integration.inventories.recorded_api import ANSWERS, RecordedApi
 from integration.secret.faulty_endpoint import certify
-from parts import CHECKOUT, NotAvailable, amazon_aws, private_folder
+from parts import CHECKOUT, amazon_aws, private_folder
 from parts.ansible import PROGRAMS, environment
 from parts.mariadb import MariaDB
 from parts.secretsmanager import SecretsManager
@@ -88,11 +88,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedApi]:
 
 @pytest.fixture(scope="session")
 def collections() -> str:
-    """Where Ansible finds both collections; the test is skipped where amazon.aws cannot be had."""
-    try:
-        return f"{amazon_aws.provide()}:{CHECKOUT / '.venv' / 'collections'}"
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
+    """Where Ansible finds both collections."""
+    return f"{amazon_aws.provide()}:{CHECKOUT / '.venv' / 'collections'}"
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from integration.migration.scenarios import Step
 from integration.migration.server_settings import FILES, PLAIN, STARTED, THIRD, Setting
 from integration.migration.support import Database
 from integration.migration.turns import Golang, Ours
-from parts import NotAvailable, private_folder
+from parts import private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 from parts.servers import SERVERS
@@ -163,10 +163,7 @@ def _cases() -> Iterator[Any]:
 
 @pytest.fixture
 def twins(kind: str, setting: Setting, pool: Pool, tmp_path: Path, forks: Forks) -> Iterator[Twins]:
-    try:
-        server = pool.get(kind, setting.options)
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
+    server = pool.get(kind, setting.options)
     if not setting.options:
         # The files make programs.
         server.query("SET GLOBAL log_bin_trust_function_creators = 1")

@@ -271,9 +271,8 @@ def test_of_a_new_table_less_is_to_be_asked(session: Session, texts: list[str], 
     assert tables.proven(effect(session, "INSERT INTO new (i) VALUES (1)")) is expected
 
 
+@pytest.mark.of_mariadb
 def test_a_sequence_that_looks_like_a_table_is_none(session: Session) -> None:
-    if not session.mariadb:
-        pytest.skip("only MariaDB has sequences")
     tables = TransactionalTables(session)
     session.execute(b"CREATE SEQUENCE new")
     tables.passed(effect(session, "CREATE TABLE new (i INT) SEQUENCE=1"), True)

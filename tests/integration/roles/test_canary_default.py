@@ -22,7 +22,7 @@ import pytest
 from integration.roles.canary import GOOD, NAMED, STEPS, Canary, prepared
 from integration.roles.support import Team
 from integration.roles.watch import Watch
-from parts import NotAvailable, cores, private_folder
+from parts import cores, private_folder
 from parts.ansible import PROGRAMS
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
@@ -50,10 +50,7 @@ def canary(team: Team, git_server: GitServer, secrets_manager: SecretsManager) -
 @pytest.fixture(params=cores.CORES)
 def programs(request: pytest.FixtureRequest) -> Path:
     """The programs of each ansible-core in turn."""
-    try:
-        return cores.programs(request.param)
-    except NotAvailable as reason:
-        pytest.skip(f"{request.param}: {reason}")
+    return cores.programs(request.param)
 
 
 def variables_of(way: str, canary: Canary) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from integration.roles.support import Team, changed, failure, said
-from parts import NotAvailable, centos_stand_in, debian_root, private_folder, wheelhouse
+from parts import NotOnThisSystem, centos_stand_in, debian_root, private_folder, wheelhouse
 from parts.debian_packages import debian_mirror
 from parts.door import ACCOUNT, Door, Window
 from parts.http_proxy import HttpProxy
@@ -111,15 +111,12 @@ def behind(root: Path, ports: Sequence[int]) -> Iterator[Door]:
 
 @contextlib.contextmanager
 def fresh(system: str, release: str, packages: str = "") -> Iterator[Path]:
-    """Give the folder of a new machine that a person has set up for Ansible; the test is skipped where it cannot be."""
+    """Give the folder of a new machine that a person has set up for Ansible."""
     with private_folder("root") as root:
-        try:
-            if system == "CentOS":
-                centos_stand_in.create(root, release)
-            else:
-                debian_root.create(root, release)
-        except NotAvailable as reason:
-            pytest.skip(str(reason))
+        if system == "CentOS":
+            centos_stand_in.create(root, release)
+        else:
+            debian_root.create(root, release)
         set_up = SET_UP if system == "CentOS" else f"{INSTALL} sudo {packages} && {SET_UP}"
         assert debian_root.run(root, ["sh", "-c", set_up], "/") == 0
         root.chmod(0o755)
@@ -221,7 +218,7 @@ def test_centos_10_with_an_internal_index(team: Team, ports: list[int], playbook
 )
 def test_debian_behind_a_proxy(team: Team, ports: list[int], playbook: RunPlaybook, suite: str, user: str) -> None:
     if any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")):
-        pytest.skip("This machine is behind a proxy itself, which the test's own does not go through.")
+        raise NotOnThisSystem("This machine is behind a proxy itself, which the test's own does not go through.")
     with fresh("Debian", suite) as root, HttpProxy() as proxy, behind(root, [*ports, proxy.port]) as door:
         machine = Machine(door, team, playbook)
         url = f"http://127.0.0.1:{proxy.port}"

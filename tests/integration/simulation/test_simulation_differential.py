@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from parts import NotAvailable, private_folder
+from parts import private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 from simulation.differential import Pair, statements
@@ -87,15 +87,12 @@ RULES = {
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Pair, bool]]:
-    """A server of its own, whose schemas bear the names that the simulation knows; skipped where it cannot be had."""
+    """A server of its own, whose schemas bear the names that the simulation knows."""
     mariadb = request.param == "mariadb"
     with private_folder("simulation") as folder:
         server: DatabaseServer = MariaDB(folder) if mariadb else MySQL(folder)
-        try:
-            with server:
-                yield Pair(server, mariadb), mariadb
-        except NotAvailable as reason:
-            pytest.skip(str(reason))
+        with server:
+            yield Pair(server, mariadb), mariadb
 
 
 @pytest.mark.parametrize("broken", [False, True], ids=["whole files", "files with statements left out"])
