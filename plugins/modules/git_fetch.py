@@ -324,6 +324,7 @@ import signal
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbops.migrations.plugins.module_utils._core import stop
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native, text_of
@@ -391,8 +392,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     """Fetch as the module's options say."""
     params = module.params
     register_secret(embedded_secret(params["repo"]))
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, _end)
+    stop.take(_end)
     repo = parse_repo(params["repo"])
     candidates(params["ref"])
     expected = params["expected_commit"]

@@ -17,7 +17,8 @@ description:
   - The next run resumes from the statement that failed, or at which the run was interrupted, whatever it was that ended
     it. A statement is never run twice. Where nobody can know whether one took effect, the run stops and says what to
     look at, and which answers O(resume_from) can have.
-  - C(SIGTERM), C(SIGINT) and C(SIGHUP) end a run after the statement that is running.
+  - C(SIGTERM), C(SIGINT) and C(SIGHUP) end a run after the statement that is running. One that is ignored where
+    Ansible was started stays so, as C(SIGHUP) does under C(nohup).
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._mysql

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from parts import CHECKOUT, debian_root
+from parts.process import INTERRUPTIBLE
 
 # Runs in the new machine, as its first process: twice the demo, and after each what it has left.
 INSIDE = """
@@ -73,9 +74,9 @@ def marked(marker: str) -> list[str]:
 def test_an_interrupted_demo_leaves_nothing(ending: signal.Signals) -> None:
     marker = uuid.uuid4().hex
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests"), "MARKER": marker, "PYTHONUNBUFFERED": "1"}
-    # As a shell starts it: in a process group of its own, to which Ctrl-C goes.
+    # As a shell starts it in the foreground: in a process group of its own, to which Ctrl-C goes.
     with subprocess.Popen(
-        [sys.executable, "-m", "parts.demo"],
+        [*INTERRUPTIBLE, sys.executable, "-m", "parts.demo"],
         env=environment,
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,

@@ -20,6 +20,7 @@ from parts import CHECKOUT, NotAvailable, amazon_aws, golang_migrate, private_fo
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mariadb_versions import MariaDB114
 from parts.mysql import MySQL
+from parts.process import INTERRUPTIBLE
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer
 
@@ -49,7 +50,11 @@ def test_nothing_outlives_the_process_that_started_it(ending: signal.Signals) ->
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "tests")}
     # Its error output is of no interest: a traceback that says KeyboardInterrupt.
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [*INTERRUPTIBLE, sys.executable, "-c", PROGRAM],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as program:
         assert program.stdout is not None
         words = program.stdout.readline().split()

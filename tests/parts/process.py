@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 
+# The start of a command that SIGINT is to reach: whatever has started us may ignore it, as a shell does for ``&``.
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+
+
 def free_port() -> int:
     """Return a port that nothing listens on, below those that the kernel gives to outgoing connections."""
     while True:

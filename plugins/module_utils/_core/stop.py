@@ -7,10 +7,18 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Optional
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def take(handler: Callable[[int, Optional[FrameType]], None]) -> None:
+    """Have a handler take these signals, without those that whoever started the process ignores, as nohup does."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 class Stop:
@@ -18,8 +26,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._reason: Optional[str] = None
-        for number in _SIGNALS:
-            signal.signal(number, self._ask)
+        take(self._ask)
 
     def _ask(self, number: int, frame: Optional[FrameType]) -> None:
         self._reason = signal.Signals(number).name

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,17 @@ runpy.run_module("{MODULE}", run_name="__main__")
 """
 
 
-def start(options: dict[str, Any], temporary: Path, *launcher: str) -> subprocess.Popen[str]:
-    """Start the module and return its process; its private directory is made below ``temporary``."""
+def start(
+    options: dict[str, Any], temporary: Path, *launcher: str, ignored: Sequence[signal.Signals] = ()
+) -> subprocess.Popen[str]:
+    """Start the module and return its process; its private directory is made below ``temporary``.
+
+    :param ignored: the signals that it ignores from its start; no others, whatever we ignore ourselves.
+    """
+    signals = ["env", "--default-signal=TERM,HUP,INT", *(f"--ignore-signal={number.name[3:]}" for number in ignored)]
     temporary.mkdir(exist_ok=True)
     process = subprocess.Popen(
-        [sys.executable, *(launcher or ("-m", MODULE))],
+        [*signals, sys.executable, *(launcher or ("-m", MODULE))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -156,6 +163,25 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
         assert json.loads(output)["msg"] == f"Ended by {number.name} before it was done."
         assert errors == ""
         wait_for(lambda: not any(alive(child) for child in children))
+    assert list((tmp_path / "tmp").rglob("*")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_was_ignored_before_stays_so(
+    ssh: dict[str, Any], dest: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """As ``nohup`` and what starts a job in the background have it; SIGTERM ends it all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        options = {**ssh, "repo": f"ssh://git@127.0.0.1:{hanging.getsockname()[1]}/x", "dest": str(dest)}
+        process = start(options, tmp_path / "tmp", ignored=[number])
+        wait_for(lambda: len(descendants(process.pid)) > 1)
+        process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=20)
+    assert json.loads(output)["msg"] == "Ended by SIGTERM before it was done."
+    assert errors == ""
     assert list((tmp_path / "tmp").rglob("*")) == []
 
 

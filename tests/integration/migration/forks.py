@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,15 +51,18 @@ class Forks:
         self.begin(name, {**args, "_ansible_check_mode": check, "_ansible_diff": diff})
         return self.result()
 
-    def begin(self, name: str, args: Mapping[str, Any]) -> int:
-        """Begin to run a module and return its process's number. One that still runs is killed."""
+    def begin(self, name: str, args: Mapping[str, Any], ignored: Sequence[int] = ()) -> int:
+        """Begin to run a module and return its process's number. One that still runs is killed.
+
+        :param ignored: the signals that the process ignores from its start; no others, whatever we ignore ourselves.
+        """
         assert self._process.stdin is not None
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._child, signal.SIGKILL)
             self.status()
         internal = {"_ansible_remote_tmp": self._folder.name}
-        line = json.dumps([name, {"ANSIBLE_MODULE_ARGS": {**args, **internal}}])
+        line = json.dumps([name, {"ANSIBLE_MODULE_ARGS": {**args, **internal}}, ignored])
         self._process.stdin.write(line.encode() + b"\n")
         self._child = self._number()
         return self._child
@@ -98,9 +101,11 @@ def serve(output: str) -> None:
     """Run each module that standard input names."""
     mains = {name: importlib.import_module(f"{PACKAGE}.{name}").main for name in NAMES}
     for line in sys.stdin:
-        name, arguments = json.loads(line)
+        name, arguments, ignored = json.loads(line)
         child = os.fork()
         if child == 0:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             _run(mains[name], json.dumps(arguments), output)
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -141,6 +141,21 @@ def test_asked_to_end(there: Database, forks: Forks, number: signal.Signals) -> 
     assert there.query("SELECT i FROM a") == [(0,), (2,)]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_before_stays_so(here: Database, forks: Forks, number: signal.Signals) -> None:
+    """As ``nohup`` and what starts a job in the background have it; SIGTERM ends it all the same."""
+    here.write({FILE: text(A, "DO SLEEP(1)"), "2_b.up.sql": text("DO SLEEP(1)"), "3_c.up.sql": "SELECT 1"})
+    process = forks.begin("migration_apply", here.arguments("apply", {"target": "1"}), ignored=[number])
+    wait_for(here, "SLEEP")
+    os.kill(process, number)
+    assert not forks.result()["failed"]
+    process = forks.begin("migration_apply", here.arguments("apply", {}), ignored=[number])
+    wait_for(here, "SLEEP")
+    os.kill(process, number)
+    os.kill(process, signal.SIGTERM)
+    assert forks.result()["msg"].startswith("SIGTERM: stopped after 2_b.up.sql; 1 migration applied, 1 not begun.")
+
+
 def test_asked_to_end_between_two_files(there: Database, forks: Forks) -> None:
     there.write({FILE: text(A, "DO SLEEP(1)"), "2_b.up.sql": "INSERT INTO a VALUES (1)", "3_c.up.sql": "SELECT 1"})
     process = forks.begin("migration_apply", there.arguments("apply", {}))
