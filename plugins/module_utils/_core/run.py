@@ -24,6 +24,10 @@ gc.freeze()
 gc.set_threshold(10_000)
 
 
+# Characters of a message: a name out of a secret or a server may be of any length.
+_LONGEST = 10_000
+
+
 class _Module(AnsibleModule):
     """An AnsibleModule whose warnings pass where its messages do."""
 
@@ -50,7 +54,7 @@ def run_module(
     try:
         result = action(module)
     except Error as error:
-        failure = {"msg": clean(str(error)), **without_secrets(error.results)}
+        failure = {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
     except Exception as error:
         failure = {
             "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
@@ -62,3 +66,7 @@ def run_module(
         # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
         module.fail_json(**failure)
     module.exit_json(**(result if returns_secrets else without_secrets(result)))
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"

@@ -19,7 +19,8 @@ except ImportError:
 _registered: set[str] = set()
 # Lines shorter than this tell nothing of a key, and may be ordinary words.
 _LINE = 16
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What steers a terminal, ends a line unseen, or turns the direction of writing.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def register_secret(text: str | None) -> None:
@@ -51,7 +52,7 @@ def share_secrets(masked: set[str]) -> None:
 
 
 def clean(text: str) -> str:
-    """Return a message without secrets, and without what could steer a terminal; tabs and line ends stay.
+    """Return a text without secrets, and without what could steer a terminal; tabs and line ends stay.
 
     To be called before a text is cut: the rest of a secret is not known as one.
     """
@@ -59,9 +60,12 @@ def clean(text: str) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """Return a module's return value without secrets. Since ansible-core 2.22, Ansible does not do that for us."""
+    """Return a module's return value without secrets, and without what could steer a terminal.
+
+    Since ansible-core 2.22, Ansible does not do the first for us; it prints a diff as it is.
+    """
     if isinstance(value, str):
-        return _masked(value, _registered)
+        return clean(value)
     if isinstance(value, dict):
         return {key: without_secrets(content) for key, content in value.items()}
     if isinstance(value, (list, tuple)):

@@ -4,7 +4,8 @@
 
 """Nothing that comes from a secret, a server or a repository is a template on the controller.
 
-On other cores than the environment's, it is a part of ``make test-matrix``.
+On the oldest and the newest core it is a part of ``make test-ends``, on each of ``make test-cores``, and on each with each
+Python of ``make test-matrix``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from integration.roles.hostile import tries
 from integration.roles.support import Team
+from parts import cores
 from parts.secretsmanager import SecretsManager
 
 if TYPE_CHECKING:
@@ -24,3 +27,11 @@ def test_nothing_is_a_template(
     playbook: RunPlaybook, team: Team, secrets_manager: SecretsManager, tmp_path: Path
 ) -> None:
     assert tries(playbook, team, secrets_manager, tmp_path) == []
+
+
+@pytest.mark.cores
+@pytest.mark.parametrize("core", cores.CORES)
+def test_nothing_is_a_template_on_every_core(
+    playbook: RunPlaybook, team: Team, secrets_manager: SecretsManager, tmp_path: Path, core: str
+) -> None:
+    assert tries(playbook, team, secrets_manager, tmp_path, cores.programs(core)) == []

@@ -42,3 +42,17 @@ def test_no_part_of_a_result_holds_a_secret() -> None:
         "deep": [{"a": "x********x"}],
         "changed": True,
     }
+
+
+def test_no_part_of_a_result_steers_a_terminal() -> None:
+    secrets.register_secret("pa55\x1bword")
+    result = {
+        "diff": {"before_header": "a\x1b[31m\x9b1m\u202e\u2066\u2028b"},
+        "text": "a\tb\nc \u00e9\u200d",
+        "said": "pa55\x1bword",
+    }
+    assert secrets.without_secrets(result) == {
+        "diff": {"before_header": "a?[31m?1m???b"},
+        "text": "a\tb\nc \u00e9\u200d",
+        "said": "********",
+    }
