@@ -6,15 +6,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from integration.roles.support import Team, failure
 from parts import CHECKOUT
-from parts.cores import programs
 
 if TYPE_CHECKING:
     from conftest import PlaybookResult, RunPlaybook
@@ -177,43 +174,6 @@ def test_a_database_that_cannot_be_reached(team: Team, playbook: RunPlaybook) ->
     passed = status(playbook, team, ["dirty"], **nowhere)
     assert passed.rc == 0
     assert reason.split(":")[0] in passed.stdout
-
-
-@pytest.mark.parametrize("core", ["2.16", "2.19"])
-def test_a_secret_in_an_inline_vault(team: Team, playbook: RunPlaybook, tmp_path: Path, core: str) -> None:
-    """Each way to keep a secret that the documentation names is in tests/integration/roles/test_role_secrets.py."""
-    bin_ = programs(core, 11)
-    (tmp_path / "password").write_text("the vault's own\n")
-
-    def vaulted(name: str, value: str) -> str:
-        password = ["--vault-password-file", str(tmp_path / "password")]
-        command = [str(bin_ / "ansible-vault"), "encrypt_string", *password, "--stdin-name", name]
-        text: str = subprocess.check_output(command, input=value, text=True, env={"HOME": str(tmp_path)})
-        return text
-
-    folder = tmp_path / "inventory"
-    (folder / "group_vars" / "all").mkdir(parents=True)
-    (folder / "hosts.yml").write_text("databases: {hosts: {orders: {}}}\n")
-    secrets = {
-        "migrate_private_key": team.variables.pop("migrate_private_key"),
-        "migrate_login_password": team.mariadb.password,
-        "migrate_git_token": "a token",
-        "migrate_aws_secret_key": team.variables.pop("migrate_aws_secret_key"),
-    }
-    team.variables["migrate_secret_id"] = f"{team.databases['orders']}/secret"
-    (folder / "group_vars" / "all" / "vars.yml").write_text(json.dumps(team.variables))
-    (folder / "group_vars" / "all" / "vault.yml").write_text("".join(vaulted(*item) + "\n" for item in secrets.items()))
-    result = playbook(
-        "dbops.migrations.migrate",
-        folder,
-        "--vault-password-file",
-        str(tmp_path / "password"),
-        programs=bin_,
-    )
-    assert result.rc == 0, result.stdout + result.stderr
-    assert team.version("orders") == (2, 0)
-    for secret in (team.mariadb.password, "a token", secrets["migrate_aws_secret_key"]):
-        assert secret not in result.stdout + result.stderr
 
 
 def test_the_examples_name_one_database() -> None:
