@@ -10,6 +10,7 @@ own check of a role sees neither, and answers a missing variable with the whole 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +20,7 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
 _TEXTS = ("str", "path")
+_NAME = re.compile(r"\{\{ *[A-Za-z_][\w.]* *\}\}")
 
 
 class ActionModule(ActionBase):
@@ -42,7 +44,7 @@ class ActionModule(ActionBase):
         problems = [
             *_missing(arguments["required"], variables),
             *_unknown(arguments["prefix"], {*options, *arguments["others"]}, variables),
-            *_changed(options, variables),
+            *_changed(options, {name: self._said(variables.get(name)) for name in options}),
         ]
         python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
         # The task has it from the role, unless something comes before that.
@@ -54,6 +56,10 @@ class ActionModule(ActionBase):
         if not problems:
             return {"changed": False}
         return {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
+
+    def _said(self, value: Any) -> Any:
+        """Return the value of the variable that a text only names; no other text is evaluated here."""
+        return self._templar.template(value) if isinstance(value, str) and _NAME.fullmatch(value) else value
 
 
 def _options(role: Path) -> dict[str, Mapping[str, Any]]:

@@ -98,7 +98,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, State
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import MAX_STATE, State, as_version
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import format_state
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import about, load, running_attempt
@@ -146,9 +146,10 @@ def forced(present: State, wanted: State) -> dict[str, Any]:
 def read_version(text: str) -> Optional[int]:
     if text == "none":
         return None
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_STATE:
+    version = as_version(text)
+    if version is None:
         raise Error(f"version is {text!r}. Give the version that the schema has (a number up to {MAX_STATE}), or none.")
-    return int(text)
+    return version
 
 
 def main() -> None:

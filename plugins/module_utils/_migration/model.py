@@ -6,10 +6,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Optional
 
 # The state table holds versions in a signed BIGINT.
 MAX_STATE = 2**63 - 1
+_VERSION = re.compile(f"0*[0-9]{{1,{len(str(MAX_STATE))}}}")
+
+
+def as_version(text: str) -> Optional[int]:
+    """Return the version that a text is; None if it is no number, or one that the state table cannot hold.
+
+    Python refuses to read a number of thousands of digits.
+    """
+    number = int(text.lstrip("0") or "0") if _VERSION.fullmatch(text) else MAX_STATE + 1
+    return number if number <= MAX_STATE else None
 
 
 class Migration(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Optional
 
 from .._core.errors import Error
-from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished
+from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished, as_version
 from .report import count
 
 
@@ -77,11 +77,12 @@ def _destination(source: Source, here: int, goal: Goal, state: State) -> int:
         return len(source.migrations)
     if goal.target == "none":
         return 0
-    if not (goal.target.isascii() and goal.target.isdigit()):
+    version = as_version(goal.target)
+    if version is None:
         raise Error(
             f"target is {goal.target!r}. Give a version (a number), latest, or none.", from_version=state.version
         )
-    return _position(source, int(goal.target), "The target is", state)
+    return _position(source, version, "The target is", state)
 
 
 def _position(source: Source, version: Optional[int], who: str, state: State) -> int:

@@ -314,6 +314,10 @@ def test_rails_has_the_very_name_of_the_state_table(shop: Database) -> None:
         (flyway((1, "SQL", 1), ("1.1", "SQL", 1)), f"{STRANGE} 1.1."),
         (flyway((1, "SQL", 1), (2, "SQL", 0)), f"{STRANGE} SQL 2."),
         (flyway((1, "SQL", 1), (1, "UNDO_SQL", 1)), f"{STRANGE} UNDO_SQL 1."),
+        (
+            ["CREATE TABLE {} (version VARCHAR(9000) NOT NULL)", "INSERT INTO {} VALUES (REPEAT('9', 5000))"],
+            f"{STRANGE} {'9' * 100}. ",
+        ),
     ],
 )  # fmt: skip
 def test_what_another_tool_has_applied_is_not_what_is_here(

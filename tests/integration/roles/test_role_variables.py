@@ -60,6 +60,8 @@ def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
     changed = {
         **MUST,
         "migrate_ref": 1.1,
+        "release": 1.1,
+        "migrate_directory": "{{ release }}",
         "migrate_login_password": 83,
         "migrate_login_database": True,
         "migrate_known_hosts": ["host ssh-ed25519 AAAA"],
@@ -71,6 +73,7 @@ def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
     }
     lines = refused(playbook, "migrate", changed)
     assert sorted(lines) == [
+        f"migrate_directory {NUMBER}",
         "migrate_known_hosts is a list, and must be one text: migrate_known_hosts: | with the lines under it.",
         "migrate_login_database is a truth value to YAML, which takes yes, no, on and off for one. "
         "Write it in quotes: 'on'",

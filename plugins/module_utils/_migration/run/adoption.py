@@ -16,7 +16,7 @@ from ..._core.errors import Error
 from ..._mysql.lock import Lock
 from ..._mysql.session import Session
 from ..applied import assumed
-from ..model import MAX_STATE, Source, State
+from ..model import Source, State, as_version
 from ..report import few, format_version
 from ..status import DatabaseStatus, about, history_name
 from ..tables.foreign_table import ForeignTable, applied_versions, columns_of, names, recognised
@@ -71,14 +71,15 @@ def baseline_version(session: Session, source: Source, found: Unmanaged, text: s
     have = [item.version for item in source.migrations]
     if text == AUTO:
         return _recorded(session, have, found)
-    if not (text.isascii() and text.isdigit()) or int(text) > MAX_STATE:
+    version = as_version(text)
+    if version is None:
         raise Error(f"baseline is {text!r}. Give the version that the schema has, a number, or {AUTO}.")
-    if int(text) not in have:
+    if version not in have:
         raise Error(
             f"baseline is {text}, and no file in the directory has that version; the last ones are "
             f"{few(have[-5:]) or 'none'}. Nothing was changed."
         )
-    return int(text)
+    return version
 
 
 def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Optional
 from ..._core.errors import Error
 from ..._mysql.session import Session
 from ..._mysql.statements import identifier
+from ..model import as_version
 
 Columns = Mapping[str, str]
 
@@ -128,7 +129,7 @@ def applied_versions(session: Session, found: ForeignTable) -> list[int]:
     if strange:
         raise Error(
             f"{_start(found)}, and not each of its versions is the number of a file that is applied: "
-            f"{', '.join(strange[:5])}. {found.tool.advice}"
+            f"{', '.join(text[:100] for text in strange[:5])}. {found.tool.advice}"
         )
     return sorted(number for number in numbers if number is not None)
 
@@ -139,9 +140,7 @@ def _start(found: ForeignTable) -> str:
 
 def _number(text: str) -> Optional[int]:
     prisma = _PRISMA.match(text)
-    if prisma:
-        return int(prisma[1])
-    return int(text) if text.isascii() and text.isdigit() else None
+    return as_version(prisma[1] if prisma else text)
 
 
 def names(found: Iterable[ForeignTable]) -> str:
