@@ -30,10 +30,11 @@ LONGEST = 511
 class Rds(MariaDB):
     """MariaDB with the account ``iam``; NotAvailable is raised where it cannot be had.
 
+    :param dialog: it asks by MariaDB's own plugin, as a server with PAM does that is none of RDS's.
     :ivar authority: the certificate to trust, which is for the server's address.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dialog: bool = False) -> None:
         self.authority = folder / "certificate.pem"
         self._kept = folder / "kept"
         super().__init__(
@@ -42,7 +43,7 @@ class Rds(MariaDB):
                 f"--plugin-dir={folder / 'plugins'}",
                 # The plugin that asks PAM in the server's own process; the newer one starts a program for it.
                 "--plugin-load-add=auth_pam_v1",
-                "--pam-use-cleartext-plugin=ON",
+                f"--pam-use-cleartext-plugin={'OFF' if dialog else 'ON'}",
                 f"--ssl-cert={self.authority}",
                 f"--ssl-key={folder / 'key.pem'}",
             ],

@@ -529,8 +529,9 @@ def _signals_wait() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])
+    for number in came:
+        # One that is ignored must not hide another.
+        signal.raise_signal(number)
 
 
 def _kill_group(pid: int) -> None:

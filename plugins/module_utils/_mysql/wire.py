@@ -316,8 +316,10 @@ def _open(settings: Settings) -> Any:
 
 def _attempt(settings: Settings, context: Any) -> Any:
     options: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": True}
+    options["auth_plugin_map"] = {"dialog": _Dialog}
     if settings.tls in ("disabled", "preferred") and not settings.unix_socket:
-        options["auth_plugin_map"] = {"mysql_clear_password": _ClearTextRefused}
+        # These send the password as it is.
+        options["auth_plugin_map"] = dict.fromkeys(("mysql_clear_password", "dialog"), _ClearTextRefused)
     if settings.unix_socket:
         options["unix_socket"] = settings.unix_socket
     if settings.config_file:
@@ -353,6 +355,22 @@ def _attempt(settings: Settings, context: Any) -> Any:
     # may take as long as it takes.
     connection._read_timeout = None
     return connection
+
+
+class _Dialog:
+    """MariaDB's plugin for PAM. PyMySQL's own way fails where the password is wanted without a question."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def authenticate(self, _packet: Any) -> Any:
+        connection = self._connection
+        connection.write_packet(connection.password + b"\0")
+        answer = connection._read_packet()
+        answer.check_error()
+        if not answer.is_ok_packet():
+            raise pymysql.err.OperationalError(PLUGIN_FAILED, "the server asks for more than a password")
+        return answer
 
 
 class _ClearTextRefused:

@@ -309,3 +309,16 @@ def test_a_password_is_not_sent_in_clear_text(rds: Rds, database: Database, tls:
     assert "(2059) the server asks for the password in clear text" in result["msg"]
     assert "set tls to required, verify_ca or verify_identity" in result["msg"]
     assert rds.token() is None
+
+
+def test_a_dialog_gets_no_password_in_clear_text(run_module: Any, tmp_path: Path) -> None:
+    """MariaDB's plugin for PAM, which asks for the password as it is; where TLS is asked for, it gets it."""
+    with private_folder("pam") as folder, Rds(folder, dialog=True) as server:
+        database = make(server, tmp_path / "migrations", run_module)
+        for tls in ("disabled", "preferred"):
+            result = log_in(database, login_auth="password", login_password="canary-password", tls=tls)
+            assert "(2059) the server asks for the password in clear text" in result["msg"]
+        assert server.token() is None
+        result = log_in(database, login_auth="password", login_password="canary-password", tls="required")
+        assert not result["failed"], result["msg"]
+        assert server.token() == "canary-password"
