@@ -141,10 +141,10 @@ class Bench:
         medians = self._contest(self._programs, self._server, work, self._empty)
         return Round(f"{self._sizes.real} files like real ones", self._name, medians, {"golang-migrate": 1.10})
 
-    def _inserts(self, count: int, bar: float) -> Round:
+    def _inserts(self, count: int, limit: float) -> Round:
         work = self._work(f"rows-{count}", inserts(count))
         medians = self._contest(self._programs, self._server, work, self._empty)
-        return Round(f"a file of {count:,} INSERTs", self._name, medians, {"golang-migrate": bar})
+        return Round(f"a file of {count:,} INSERTs", self._name, medians, {"golang-migrate": limit})
 
     def _beside_many(self) -> Round:
         count = max(1, self._sizes.present // 15)
