@@ -529,9 +529,9 @@ def _signals_wait() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number in came:
+    for which in came:
         # One that is ignored must not hide another.
-        signal.raise_signal(number)
+        signal.raise_signal(which)
 
 
 def _kill_group(pid: int) -> None:
