@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 
 from .._core.secrets import clean
@@ -22,7 +21,7 @@ _INDENT = "    "
 def listing(directory: str, steps: Iterable[Step]) -> str:
     """Return the steps, each with its file's SQL below it; what is left out is said.
 
-    Secrets are masked, and what cannot be printed is written as an escape.
+    Secrets are masked, and so is what could steer a terminal.
 
     :raises Error: a file cannot be read.
     """
@@ -43,7 +42,7 @@ def _lines(directory: str, step: Step, most: int) -> list[str]:
         # More than is shown: a secret that is cut in two would not be known as one.
         data = file.read(2 * CHARACTERS)
         size = file.seek(0, os.SEEK_END)
-    lines = _printable(clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace"))).rstrip("\n").split("\n")
+    lines = clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")).rstrip("\n").split("\n")
     shown: list[str] = []
     for line in lines[:LINES]:
         if len(line) > most:
@@ -53,8 +52,3 @@ def _lines(directory: str, step: Step, most: int) -> list[str]:
     if len(shown) < len(lines) or len(data) < size:
         shown.append(f"... not all is shown: the file has {size:,} bytes")
     return shown
-
-
-def _printable(text: str) -> str:
-    # Marks of direction would show it in another order than the server reads it.
-    return re.sub(r"[^\n\t]", lambda found: found[0] if found[0].isprintable() else ascii(found[0])[1:-1], text)

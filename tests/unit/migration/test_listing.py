@@ -41,9 +41,9 @@ def test_a_step_without_a_file(tmp_path: Path) -> None:
     assert listing(str(tmp_path), [Step(3, "m", "down", None, 2)]) == "  down 3 (no file)\n"
 
 
-def test_what_cannot_be_printed_is_an_escape(tmp_path: Path) -> None:
+def test_what_could_steer_a_terminal_is_masked(tmp_path: Path) -> None:
     found = of(tmp_path, b"SELECT '\xff\x1b[31m\xe2\x80\xae', 1\tAS\ra;\r\n")
-    assert found == "  up 1_m.up.sql\n    SELECT '\\xff?[31m\\u202e', 1\tAS?a;\n"
+    assert found == "  up 1_m.up.sql\n    SELECT '\\xff?[31m?', 1\tAS?a;\n"
 
 
 @pytest.mark.parametrize(
