@@ -25,7 +25,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables
     InFlightStatement,
     Position,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT, PATIENT
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT
 from unit.migration.fakes import (
     COMMIT,
     ROLLBACK,
@@ -113,9 +113,8 @@ def test_one_file(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ROWS};{DDL};")
     entry = ["state 1 dirty", "insert 1 running 0/0"]
     done = [START, "update 1 applied 2/2", "state 1 clean", COMMIT]
-    # The definition commits the rows together with the record of its own beginning.
-    rows = [START, *entry, COMMIT, START, ROWS]
-    assert house.run() == [*rows, "update 1 1/2", DDL, *done]
+    rows = [START, *entry, COMMIT, START, ROWS, "update 1 1/1", COMMIT]
+    assert house.run() == [*rows, START, "update 1 1/2", DDL, *done]
     assert house.applied == [1]
     [applied] = house.executor.results()["applied"]
     assert {**applied, "seconds": 0} == {"version": 1, "title": "m", "direction": "up", "statements": 2, "seconds": 0}
@@ -604,37 +603,3 @@ def test_a_batch_has_a_size(tmp_path: Path) -> None:
     house = House(tmp_path, long * 5, batches=True)
     house.run()
     assert batched(house.session.packets) == [2, 2]
-
-
-# Rows before a definition.
-
-
-@pytest.mark.parametrize("batches", [False, True])
-def test_a_definition_commits_the_rows_before_it(tmp_path: Path, batches: bool) -> None:
-    house = House(tmp_path, f"{inserts(2)}{DDL};UPDATE a SET i = 2;", batches=batches)
-    house.run()
-    sent = house.sent[: house.sent.index(DDL) + 1]
-    alone = [START, "INSERT INTO a VALUES (0)", "update 1 1/1", COMMIT, START, "INSERT INTO a VALUES (1)"]
-    together = [START, IMPATIENT, "INSERT INTO a VALUES (0)", "INSERT INTO a VALUES (1)", PATIENT]
-    assert sent[4:] == [*(together if batches else alone), "update 1 2/3", DDL]
-    assert house.applied == [1]
-
-
-def test_rows_stay_before_a_definition_that_is_refused(tmp_path: Path) -> None:
-    """It may be refused before it has committed anything."""
-    house = House(tmp_path, f"{ROWS};{DDL};")
-    house.session.refused[DDL] = [refusal(1064)]
-    error = house.fails()
-    assert error.results["statement"] == 2
-    assert "Its first statement is done" in str(error)
-    # The record that it begins is committed with them, and corrected.
-    place = house.sent.index(DDL)
-    assert house.sent[place + 1] == COMMIT
-    assert any(text.endswith("1 failed 1/1") for text in house.sent[place:])
-
-
-def test_a_run_that_is_told_to_stop_commits_the_rows_before_a_definition(tmp_path: Path) -> None:
-    house = House(tmp_path, f"{ROWS};{DDL};", stops=[None, None, "SIGTERM"])
-    assert "Its first statement is done" in str(house.fails())
-    assert DDL not in house.sent
-    assert house.sent[house.sent.index(ROWS) + 1 :][:2] == ["update 1 1/1", COMMIT]

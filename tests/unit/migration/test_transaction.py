@@ -55,7 +55,6 @@ NONE, OURS, USERS, FILES = (TxState(owner) for owner in (Owner.NONE, Owner.RECOR
         (NONE, ROWS, [S, R, C, S], [], False, False),
         (NONE, ROWS_BATCHABLE, [S, R, C, S], [R, C], False, False),
         (NONE, ROWS_BATCHABLE._replace(observed=True), [S, R, C, S], [], False, False),
-        (NONE, ROWS_BATCHABLE._replace(committed_next=True), [S, R, C, S], [], False, False),
         (NONE, UNPROVEN, [S, R, C], [], True, False),
         (NONE, UNPROVEN_BATCHABLE, [S, R, C], [], True, False),
         (NONE, WRAPPED, [S, R, C, S], [], True, False),
@@ -137,7 +136,6 @@ ALL = st.builds(
     observed=st.booleans(),
     batchable=st.booleans(),
     section=st.booleans(),
-    committed_next=st.booleans(),
 )
 STATES = st.builds(
     TxState,
@@ -164,7 +162,7 @@ def test_nothing_of_ours_is_written_where_that_cannot_be(
     plan = plan_packet(state, facts, pending, in_transaction)
     if state.sealed or (facts.reads_diagnostics and state.observed):
         assert plan == PacketPlan()
-    if facts.observed or facts.committed_next or not facts.batchable:
+    if facts.observed or not facts.batchable:
         assert plan.after == ()
     if state.next_only:
         assert R not in plan.before

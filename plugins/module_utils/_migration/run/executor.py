@@ -365,9 +365,7 @@ class Executor:
         self.recorder.log.read_values(self.session, reader.variables)
         ask = self._question(last, following)
         began = time.monotonic()
-        ran = self.runner.run_batch(
-            Batch(batch, _commits(following), ask, lambda: self._lookahead.look_further(reader, following, others))
-        )
+        ran = self.runner.run_batch(Batch(batch, ask, lambda: self._lookahead.look_further(reader, following, others)))
         self._most = _next_size(self._most, len(batch), time.monotonic() - began)
         self._asked, self._alone = None, ran.alone
         for _statement in range(1, ran.done):
@@ -387,7 +385,6 @@ class Executor:
         following = None
         if not (facts.observed or facts.kind is StatementKind.NEXT_TRANSACTION):
             following = self._lookahead.following(reader, statement)
-            facts = facts._replace(committed_next=_commits(following))
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
             self.recorder.log.read_values(self.session, reader.variables)
         ask = self._question(statement, following)
@@ -513,10 +510,6 @@ class Executor:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
         state = self.recorder.state()
         return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
-
-
-def _commits(statement: Optional[ClassifiedStatement]) -> bool:
-    return statement is not None and statement.effect.kind is StatementKind.DEFINITION
 
 
 def _is_literal(statement: ClassifiedStatement) -> bool:

@@ -96,13 +96,11 @@ class Batch(NamedTuple):
     """Statements on their way that run in one transaction.
 
     :param statements: INSERTs of literals into tables that are proven to be transactional.
-    :param committed_next: the statement behind them commits before anything else.
     :param ask: a question of ours to be answered with them.
     :param meanwhile: what to do while the server is at work.
     """
 
     statements: Sequence[ClassifiedStatement]
-    committed_next: bool = False
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
 
@@ -276,8 +274,7 @@ class StatementRunner:
         """
         recorder, session = self._recorder, self._session
         digests = [statement.digest for statement in batch.statements]
-        facts = _LITERAL._replace(committed_next=batch.committed_next)
-        plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction)
+        plan = transaction.plan_packet(self.state, _LITERAL, recorder.pending, session.in_transaction)
         sent = recorder.send(plan, digests, None, self._unguarded)
         text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
         before, after = [*sent.before, IMPATIENT], [*sent.after, PATIENT]

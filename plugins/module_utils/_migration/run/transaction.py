@@ -77,7 +77,6 @@ class Facts(NamedTuple):
     :param observed: the statement behind it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
-    :param committed_next: the statement behind it commits before anything else: the transaction may be left to it.
     """
 
     kind: StatementKind
@@ -88,7 +87,6 @@ class Facts(NamedTuple):
     observed: bool = False
     batchable: bool = False
     section: bool = False
-    committed_next: bool = False
 
 
 class PacketPlan(NamedTuple):
@@ -144,9 +142,8 @@ def _behind(facts: Facts) -> tuple[Act, ...]:
     """Sent along, the server records it even if nobody is there any more when the statement is done.
 
     What a statement that is not proven has done to its session is to be recorded, too, and has to be asked for first.
-    A definition commits what is before it together with the record of its own beginning: the disk is waited for once.
     """
-    return (Act.RECORD, Act.COMMIT) if facts.batchable and not (facts.observed or facts.committed_next) else ()
+    return (Act.RECORD, Act.COMMIT) if facts.batchable and not facts.observed else ()
 
 
 def _in_next_transaction(facts: Facts) -> PacketPlan:
