@@ -19,6 +19,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{4,39}\Z")
 # What git-check-ref-format refuses: a name that no ref can have.
 _NO_REF = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|/\Z|\A/|\.\Z|(\A|/)\.|\.lock(/|\Z)|\A@\Z")
+_BYTE = re.compile(rb"\\(37777777[4-7][0-7]{2}|[23][0-7]{2})")
 _SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<path>.+)\Z")
 # Other names of transports, as package managers and old versions of git have them.
 _ALIASES = {"git+ssh": "ssh", "ssh+git": "ssh", "git+https": "https", "git+http": "http", "git+file": "file"}
@@ -238,7 +239,13 @@ def listed(record: Iterable[str]) -> str | None:
         found += [f"ref: {leads_to[1]}\t{name}"] if leads_to else []
         found.append(f"{value}\t{name}")
         found += [f"{peeled[1]}\t{name}^{{}}"] if peeled else []
-    return "\n".join(found) if began else None
+    return _plain("\n".join(found)) if began else None
+
+
+def _plain(text: str) -> str:
+    """Return a text in which git has written bytes beyond ASCII as octal numbers, of 32 bits where char is signed."""
+    data = _BYTE.sub(lambda byte: bytes([int(byte[1], 8) & 0xFF]), text.encode("utf-8", "surrogateescape"))
+    return data.decode("utf-8", "surrogateescape")
 
 
 def choose(ref: str, listing: str) -> Resolved | None:

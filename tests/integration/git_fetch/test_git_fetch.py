@@ -191,7 +191,8 @@ def test_other_names_cost_nothing(
         assert result["commit"] == commit
         assert result["ref"] == {"v1": "refs/tags/v1"}.get(ref, "refs/heads/main")
         assert few < 8_000
-        assert relay.received - before < few * 1.1
+        # ssh fills up its packets at random; a name each would be 3 MB.
+        assert relay.received - before < few + 4_000
 
 
 @pytest.mark.parametrize("old", [False, True])

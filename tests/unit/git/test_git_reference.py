@@ -198,6 +198,13 @@ def test_choose() -> None:
     assert choose("y", listing) is None
 
 
+@pytest.mark.parametrize("name", [r"gr\37777777703\37777777666\37777777703\37777777637e", r"gr\303\266\303\237e"])
+def test_listed_names_beyond_ascii(name: str) -> None:
+    """As git writes them where a char is signed, and where it is not."""
+    commit = "1" * 40
+    assert listed([f"packet:        fetch< {commit} refs/heads/{name}\n"]) == f"{commit}\trefs/heads/größe"
+
+
 def test_listed() -> None:
     """Both protocols; what the server's own process writes down beside it, on the same host, does not count."""
     talk = [
