@@ -29,8 +29,8 @@ _CONTROL = "connection"
 # Seconds after which it ends by itself, should this process not live to end it.
 _IDLE = 5
 _MAGIC = b"openssh-key-v1\0"
-# What old servers may need: names of algorithms, and nothing that runs a program or passes over a host key. For each
-# the name that every OpenSSH knows; 8.5 has a new one for the last.
+# What old servers may need: names of algorithms, and nothing that runs a program or accepts an unknown host key. For
+# each the name that every OpenSSH knows; 8.5 has a new one for the last.
 _ALGORITHMS = {
     "HostKeyAlgorithms": "HostKeyAlgorithms",
     "KexAlgorithms": "KexAlgorithms",
