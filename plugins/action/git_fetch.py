@@ -14,7 +14,11 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.action.normal import ActionModule as NormalAction
-from ansible_collections.dbops.migrations.plugins.plugin_utils.not_started import explained
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import (
+    explained,
+    is_reported,
+    told,
+)
 
 _RETURNED = ("changed", "commit", "previous_commit", "ref", "directory", "files", "diff")
 
@@ -31,27 +35,29 @@ class ActionModule(NormalAction):
         variables = task_vars or {}
         if self._task.async_val or self._task.until or "ansible_loop_var" in variables:
             # Here the same options may be meant to ask again.
-            return self._fetch(task_vars)
+            return told(self, self._fetch(variables), variables)
         with Path(C.DEFAULT_LOCAL_TMP, f"git_fetch-{self._wish(variables)}").open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            text = file.read()
-            if not text:
-                shared = None
+            known = json.loads(file.read() or "{}")
+            # A batch loses the hosts that fail, and the next one is to ask again.
+            if variables["inventory_hostname"] not in known.get("batch", ()):
+                known = {"batch": variables.get("ansible_play_batch", ()), "result": None}
                 try:
-                    result = self._fetch(task_vars)
-                    shared = self._shared(result, variables)
-                    return result
+                    result = self._fetch(variables)
+                    known["result"] = self._shared(result, variables)
+                    return told(self, result, variables)
                 finally:
-                    json.dump(shared, file)
+                    file.truncate(0)
+                    json.dump(known, file)
         # Without a result the first was killed.
-        return json.loads(text) or self._fetch(task_vars)
+        return told(self, known["result"] or self._fetch(variables), variables)
 
-    def _fetch(self, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return explained(self, super().run(task_vars=task_vars), task_vars or {})
+    def _fetch(self, variables: dict[str, Any]) -> dict[str, Any]:
+        return explained(self, super().run(task_vars=variables), variables)
 
     def _wish(self, variables: dict[str, Any]) -> str:
-        """Return the digest of all that makes a difference: the task and its options, the batch, the runner."""
+        """Return the digest of all that makes a difference: the task and its options, the runner."""
         connection, become = self._connection, self._connection.become
         local = connection.transport == "local"
         wish = [
@@ -61,7 +67,6 @@ class ActionModule(NormalAction):
             self._task.diff,
             self._compute_environment_string(),
             self._templar.template(variables.get("ansible_python_interpreter")),
-            variables.get("ansible_play_batch"),
             connection.transport,
             # Some connections have their target among the options, others do not declare it.
             None if local else [self._play_context.remote_addr, connection.get_options()],
@@ -72,8 +77,10 @@ class ActionModule(NormalAction):
     def _shared(self, result: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
         """Return what the module would return if it were run again for another host."""
         if result.get("failed"):
-            host = variables["inventory_hostname"]
-            return {"failed": True, "changed": False, "msg": f"The fetch failed, which is the same as that of {host}."}
+            host, message = variables["inventory_hostname"], result.get("msg")
+            if not is_reported(variables):
+                message = f"The fetch failed, which is the same as that of {host}."
+            return {"failed": True, "changed": False, "msg": message}
         shared = {name: result[name] for name in _RETURNED if name in result}
         if not self._task.check_mode:
             shared.update(changed=False, previous_commit=result["commit"])

@@ -11,13 +11,14 @@ templates it once more, and ansible-core before 2.19 then runs what a database's
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from textwrap import wrap
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.dbops.migrations.plugins.plugin_utils import report
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER, left_for_the_report
 
-# Characters of a line.
-_WIDTH = 110
+# Steps of the role whose failure is a reason, the last one first.
+_STEPS = ("__migrate_judged", "migrate_result", "__migrate_before", "__migrate_source", "__migrate_variables")
 
 
 class ActionModule(ActionBase):
@@ -34,14 +35,17 @@ class ActionModule(ActionBase):
         done = {host: known for host, known in hosts.items() if not _failed(known.get("migrate_result"))}
         # A host that has left the play has failed; one that has not been tried has nothing to say.
         lost = hosts.keys() - set(variables["ansible_play_hosts"])
-        failures = {host: _failure(known) for host, known in hosts.items() if host not in done}
+        failures = {host: _failure(host, known) for host, known in hosts.items() if host not in done or host in lost}
         failed = {host: reason or "" for host, reason in failures.items() if reason is not None or host in lost}
-        lines = [line for host, known in done.items() for line in _lines(host, known["migrate_result"])]
+        names = {host: list(_names(host, hosts[host])) for host in failed}
+        lines = [line for host, known in done.items() for line in report.done(host, _told(host, known))]
         result: dict[str, Any] = {
             "changed": False,
-            "msg": [*lines, *_failures(failed)],
+            "msg": [*lines, *report.failed(failed, names)],
             "_ansible_verbose_always": True,
         }
+        # AWX's artifacts are about what migrates.
+        done = {host: known for host, known in done.items() if "applied" in known["migrate_result"]}
         if done and ("awx_job_id" in variables or "tower_job_id" in variables):
             data = {"database_migrations": {host: _entry(known) for host, known in done.items()}}
             plans = {host: _plan(known) for host, known in done.items() if "plan" in known["migrate_result"]}
@@ -56,36 +60,34 @@ def _failed(result: Mapping[str, Any] | None) -> bool:
     return not result or bool(result.get("failed"))
 
 
-def _failure(known: Mapping[str, Any]) -> str | None:
+def _told(host: str, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a step's result, with its reason if it is a failure that counts as none."""
+    result: Mapping[str, Any] = known["migrate_result"]
+    left = left_for_the_report(host)
+    return {**result, "msg": left["reason"]} if left and result["msg"] == TOLD_LATER else result
+
+
+def _failure(host: str, known: Mapping[str, Any]) -> str | None:
     """Return what a step of the role has failed with; None if none has."""
-    for step in ("migrate_result", "__migrate_source", "__migrate_variables"):
-        result = known.get(step)
-        if result and result.get("failed"):
-            return " ".join(str(result.get("msg", "")).split())
+    left = left_for_the_report(host)
+    for text in [left["reason"]] if left else _reasons(known):
+        return "\n".join(" ".join(line.split()) for line in str(text or "").splitlines())
     return None
 
 
-def _failures(reasons: Mapping[str, str]) -> Iterator[str]:
-    """Say which hosts have failed, and each reason once."""
-    hosts: dict[str, list[str]] = {}
-    for host, reason in reasons.items():
-        hosts.setdefault(reason, []).append(host)
-    for reason, names in hosts.items():
-        yield from wrap(f"{', '.join(names)}: failed", _WIDTH, subsequent_indent="  ")
-        yield from wrap(reason, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+def _reasons(known: Mapping[str, Any]) -> Iterator[str]:
+    for step in _STEPS:
+        result = known.get(step)
+        if result and result.get("failed"):
+            yield result.get("msg", "")
 
 
-def _lines(host: str, result: Mapping[str, Any]) -> Iterator[str]:
-    database = result["database"]
-    where = "" if database == host else f" ({database})"
-    yield f"{host}{where}{result['msg'][len(database) :]}"
-    resumed = result["resumed"]
-    if resumed:
-        yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"
-    for step in result["applied"]:
-        yield f"  {step['direction']} {step['version']} {step['title']}: {step['seconds']:.3f} s"
-    for step in result["pending"]:
-        yield f"  pending: {step['direction']} {step['version']} {step['title']}"
+def _names(host: str, known: Mapping[str, Any]) -> Iterator[str]:
+    """Return what stands for nothing but this host."""
+    left = left_for_the_report(host) or {}
+    for name in (host, left.get("database"), known.get("migrate_secret_id"), known.get("migrate_login_database")):
+        if name:
+            yield str(name)
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:

@@ -5,7 +5,7 @@
 """role_variables: refuse a role's variables that are misspelt, missing, or not what was written, before it starts.
 
 Ansible ignores a variable that nobody reads, and YAML reads 1.10, 0123 and on as something else than text. Ansible's
-own check of a role sees neither, and answers a missing variable with the whole specification.
+own check of a role sees neither, and answers each variable that is wrong with the whole specification.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import told
 
 _TEXTS = ("str", "path")
 _NAME = re.compile(r"\{\{ *[A-Za-z_][\w.]* *\}\}")
@@ -35,17 +37,22 @@ class ActionModule(ActionBase):
         _validation, arguments = self.validate_argument_spec(
             argument_spec={
                 "prefix": {"type": "str", "required": True},
+                "entry": {"type": "str", "default": "main"},
                 "required": {"type": "list", "elements": "str", "default": []},
                 "others": {"type": "list", "elements": "str", "default": []},
                 "python": {"type": "path"},
+                "problems": {"type": "list", "elements": "str", "default": []},
             }
         )
-        options = _options(Path(variables["role_path"]))
+        entries = _entries(Path(variables["role_path"]))
+        options = {name: option for entry in entries.values() for name, option in entry.items()}
         problems = [
             *_missing(arguments["required"], variables),
             *_unknown(arguments["prefix"], {*options, *arguments["others"]}, variables),
             *_changed(options, {name: self._said(variables.get(name)) for name in options}),
         ]
+        problems = problems or self._refused(entries[arguments["entry"]], variables)
+        problems = problems or list(filter(None, arguments["problems"]))
         python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
         # The task has it from the role, unless something comes before that.
         if not problems and wanted is not None and self._templar.template(python) != wanted:
@@ -55,17 +62,24 @@ class ActionModule(ActionBase):
             ]
         if not problems:
             return {"changed": False}
-        return {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
+        result = {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
+        return told(self, result, variables)
+
+    def _refused(self, options: dict[str, Any], variables: Mapping[str, Any]) -> list[str]:
+        """Return what Ansible's own check of the role finds."""
+        given = self._templar.template({name: variables[name] for name in options if name in variables})
+        found = ArgumentSpecValidator(options).validate(given).error_messages
+        return [f"{message[0].upper()}{message[1:]}." for message in found]
 
     def _said(self, value: Any) -> Any:
         """Return the value of the variable that a text only names; no other text is evaluated here."""
         return self._templar.template(value) if isinstance(value, str) and _NAME.fullmatch(value) else value
 
 
-def _options(role: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the options of all entry points of a role."""
+def _entries(role: Path) -> dict[str, dict[str, Any]]:
+    """Return the options of each entry point of a role."""
     specs = yaml_load((role / "meta" / "argument_specs.yml").read_text("utf-8"))["argument_specs"]
-    return {name: option for entry in specs.values() for name, option in entry["options"].items()}
+    return {name: entry["options"] for name, entry in specs.items()}
 
 
 def _missing(names: Iterable[str], variables: Mapping[str, Any]) -> Iterator[str]:

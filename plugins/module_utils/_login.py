@@ -64,6 +64,7 @@ class Login:
 
             self._store = open_store(self._secret["store"], self._params)
         self._settings = self._read(self._secret)
+        self._module.database = self._settings.database
 
     @property
     def database(self) -> str:

@@ -9,8 +9,8 @@ module: role_variables
 short_description: Check the variables of a role of this collection
 version_added: 0.2.0
 description:
-  - Refuses variables that begin like those of the role but are not, variables that are not set and must be, and texts
-    that YAML has read as a number, a date, a truth value or a list.
+  - Refuses variables that begin like those of the role but are not, variables that are not set and must be, texts that
+    YAML has read as a number, a date, a truth value or a list, and what does not fit the role's specification.
   - The roles of this collection begin with it. It is of no use outside of them.
 author: The dbops.migrations contributors (@dbops)
 extends_documentation_fragment:
@@ -30,6 +30,10 @@ options:
       - Names of a user's own may begin with it, followed by C(my_).
     type: str
     required: true
+  entry:
+    description: The entry point of the role, whose specification the variables must fit.
+    type: str
+    default: main
   required:
     description: The variables that must be set.
     type: list
@@ -43,6 +47,11 @@ options:
   python:
     description: The interpreter that the role sets for its tasks, which extra variables would override.
     type: path
+  problems:
+    description: What the role has found itself, a text for each problem; an empty one is none.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

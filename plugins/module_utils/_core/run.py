@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import resource
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -28,15 +28,46 @@ gc.set_threshold(10_000)
 _LONGEST = 10_000
 
 
+# Texts for which a number of YAML's is right.
+_NUMBERS = ("baseline", "job", "target", "version", "version_id")
+
+
 class _Module(AnsibleModule):
-    """An AnsibleModule whose warnings pass where its messages do."""
+    """An AnsibleModule whose warnings pass where its messages do.
+
+    :ivar database: what the module is about; its warnings and failures say so.
+    :ivar changed_texts: options that are texts, and that YAML has read as something else.
+    """
+
+    def __init__(self, **spec: Any) -> None:
+        self.database = ""
+        self.changed_texts: list[str] = []
+        super().__init__(supports_check_mode=True, **spec)
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.changed_texts = list(self._changed(self.argument_spec, self.params))
+
+    def _changed(self, spec: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
+        for name, option in spec.items():
+            value = params.get(name)
+            if isinstance(value, Mapping):
+                yield from self._changed(option.get("options") or {}, value)
+            elif option.get("type", "str") in ("str", "path") and isinstance(value, (int, float)):
+                if isinstance(value, bool):
+                    yield f"{name} is a truth value to YAML, which takes yes, no, on and off for one."
+                elif name not in _NUMBERS:
+                    yield f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
 
     def warn(self, warning: str, **more: Any) -> None:
-        super().warn(clean(warning), **more)
+        about = f"{self.database}: " if self.database else ""
+        super().warn(clean(warning if warning.startswith(about) else f"{about}{warning}"), **more)
 
 
 def run_module(
-    spec: ArgumentSpec, action: Callable[[AnsibleModule], dict[str, Any]], returns_secrets: bool = False
+    spec: ArgumentSpec,
+    action: Callable[[AnsibleModule], dict[str, Any]],
+    returns_secrets: bool = False,
 ) -> None:
     """Run ``action`` as an Ansible module that supports check mode.
 
@@ -46,12 +77,14 @@ def run_module(
     """
     # A dump of this process, or of its git and ssh, would hold secrets.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    module = _Module(supports_check_mode=True, **spec.kwargs())
+    module = _Module(**spec.kwargs())
     if not returns_secrets:
         share_secrets(module.no_log_values)
     result: dict[str, Any] = {}
     failure: dict[str, Any] = {}
     try:
+        if module.changed_texts:
+            raise Error(f"{' '.join(module.changed_texts)} Write it in quotes.")
         result = action(module)
     except Error as error:
         failure = {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
@@ -60,6 +93,8 @@ def run_module(
             "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
             "exception": clean(traceback.format_exc()),
         }
+    if failure and module.database:
+        failure.setdefault("database", clean(module.database))
     # As Python ends it collects several times, for nothing: that took a tenth of a run.
     gc.freeze()
     if failure:

@@ -77,7 +77,7 @@ _MESSAGES: Sequence[tuple[str, str]] = (
         r"(?m)^Unable to negotiate with [^\n]*: no matching (?P<what>host key type|key exchange method|cipher|MAC) "
         r"found\. Their offer: (?P<their>[^\n]*)",
         "{repo}: ssh on the runner and {server} have no {what} in common; the server offers {their}. Have it offer a "
-        "newer one. Until then set ssh_options (for the role migrate: migrate_ssh_options): {option}.",
+        "newer one. Until then set ssh_options: {option}.",
     ),
     (
         r"No \S+ host key is known for|Host key verification failed",
@@ -105,8 +105,7 @@ _MESSAGES: Sequence[tuple[str, str]] = (
     (
         _OLD_SIGNATURES,
         "{repo}: the server knows no signature of the private key{key} that ssh on the runner would make. Use an "
-        "ed25519 key, or set ssh_options (for the role migrate: migrate_ssh_options): {{PubkeyAcceptedAlgorithms: "
-        "+ssh-rsa}}.",
+        "ed25519 key, or set ssh_options: {{PubkeyAcceptedAlgorithms: +ssh-rsa}}.",
     ),
     (
         r"Permission denied \([^)]*\)",

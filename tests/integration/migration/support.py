@@ -34,13 +34,16 @@ class Database:
             (self.directory / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
     def module(self, module: str, check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
-        """Run migration_<module> and return its result; the warnings are plain texts.
+        """Run migration_<module> and return its result; the warnings are plain texts without the database's name.
 
         What is said of a server that is not supported stands in each, and is tested where its version is.
         """
         result: dict[str, Any] = self.run_module(f"migration_{module}", self.arguments(module, options), check, diff)
         assert "Traceback" not in str(result)
         warnings = [_text(warning) for warning in result.get("warnings", [])]
+        if module != "create":
+            assert all(text.startswith(f"{self.name}: ") for text in warnings), warnings
+            warnings = [text.removeprefix(f"{self.name}: ") for text in warnings]
         result["warnings"] = [text for text in warnings if self.server.supported or _UNSUPPORTED not in text]
         return result
 

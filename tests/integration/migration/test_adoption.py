@@ -49,8 +49,8 @@ def test_it_is_refused(shop: Database, check: bool) -> None:
     assert result["failed"]
     assert result["msg"] == (
         f"{shop.name} holds tables (accounts), and no migration is recorded for it. The first migrations may destroy "
-        "what is there. Give the version that the schema has as the baseline; or set adopt to true to run all "
-        "migrations from the first. Nothing was run. For the role migrate these are migrate_baseline and migrate_adopt."
+        "what is there. Set baseline to the version that the schema has; or set adopt to true to run all migrations "
+        "from the first. Nothing was run."
     )
     assert result["tables"] == ["accounts"]
     assert shop.snapshot() == before
@@ -116,7 +116,7 @@ def test_a_baseline_that_is_the_last_version(shop: Database) -> None:
         ("two", "baseline is 'two'. Give the version that the schema has, a number, or auto."),
         (
             "auto",
-            " holds no table of another tool for migrations. Give the version that the schema has as the baseline.",
+            " holds no table of another tool for migrations. Set baseline to the version that the schema has.",
         ),
     ],
 )
@@ -290,7 +290,7 @@ def test_the_table_of_another_tool(shop: Database, name: str) -> None:
             f"The table {table} is {tool}'s, whose versions are not those of files. {wanted}"
         )
         return
-    assert "as the baseline, or auto to take it from there; or set adopt" in refusal
+    assert "Set baseline to the version that the schema has, or auto to take it from there; or set adopt" in refusal
     done = shop.module("baseline", version="auto")
     assert (done["baseline"], shop.state()) == (version, [(version, 0)])
     assert moves(shop) == [("baseline", version, version, "applied")]

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER
 from parts.mariadb import MariaDB
 from parts.sshd import Repository
 
@@ -76,15 +78,30 @@ def lines_of(messages: list[list[str]], host: str) -> list[str]:
             if line.startswith(f"{host} ("):
                 more = itertools.takewhile(lambda line: line.startswith("  "), message[number + 1 :])
                 # As if the database had the host's name.
-                return [line[len(host) + 2 :].replace(")", "", 1), *map(str.strip, more)]
+                return [line[len(host) + 2 :].replace(")", "", 1), *[line.removeprefix("  ") for line in more]]
     return []
 
 
 def failure(result: PlaybookResult, host: str, task: str = "") -> str:
-    """Return the message of the last task that failed for a host."""
+    """Return the message of the last task that failed for a host, or what the report says of it."""
     assert result.rc == 2, result.stdout + result.stderr
     failed = [event for event in result.tasks if event["host"] == host and event["status"] == "failed"]
     assert task in failed[-1]["task"]
     assert "Traceback" not in result.stdout + result.stderr
     message: str = failed[-1]["result"]["msg"]
-    return message
+    return reasons(result)[host] if message == TOLD_LATER else message
+
+
+def reasons(result: PlaybookResult) -> dict[str, str]:
+    """Return what the report says of each host that has failed, without its line ends."""
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    found: dict[str, str] = {}
+    hosts: list[str] = []
+    for line in "\n".join(lines).replace("\n    ", " ").splitlines():
+        told = re.fullmatch(r"([\w, .-]+): failed(?: like ([\w.-]+))?", line)
+        if told:
+            hosts = told[1].split(", ")
+            found.update(dict.fromkeys(hosts, found.get(told[2], "")))
+        elif hosts:
+            found.update(dict.fromkeys(hosts, f"{found[hosts[0]]}\n{line.strip()}".lstrip()))
+    return found

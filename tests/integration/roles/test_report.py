@@ -25,11 +25,11 @@ RESULTS: dict[str, Any] = {
     "shop": DONE,
     "other": RESUMED,
     "ignored": {"failed": True, "msg": "It failed, and goes on."},
-    "third": {"failed": True, "msg": "It failed,\nand goes on."},
+    "third": {"failed": True, "msg": "It  failed, and goes on."},
     "fetching": None,
     "beside": None,
 }
-REASON_LINES = ["  " + " ".join(["word"] * 21), "  " + " ".join(["word"] * 9)]
+REASON_LINES = ["  " + " ".join(["word"] * 21), "    " + " ".join(["word"] * 9)]
 
 
 @pytest.mark.parametrize("awx", [False, True])

@@ -121,7 +121,7 @@ def test_patterns(playbook: RunPlaybook, hosts: str) -> None:
 def test_a_rollback_of_more_than_one_database_needs_a_word(team: Team, playbook: RunPlaybook) -> None:
     assert playbook("dbops.migrations.migrate", team.inventory()).rc == 0
     refused = playbook("dbops.migrations.rollback", team.inventory(), extra_vars={"migrate_steps": 1})
-    assert failure(refused, "orders", "Check that only one") == (
+    assert failure(refused, "orders", "Check the variables") == (
         "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true."
     )
     assert (team.version("orders"), team.version("stock")) == ((2, 0), (2, 0))
@@ -158,7 +158,7 @@ def status(playbook: RunPlaybook, team: Team, fail: list[str], **variables: Any)
 def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     every = ["dirty", "pending", "out_of_order", "changed", "missing"]
     pending = status(playbook, team, every)
-    assert failure(pending, "orders", "migrate_status_fail") == "orders: pending."
+    assert failure(pending, "orders", "migrate_status_fail") == "The status is: pending."
     # What there is to see is shown all the same.
     assert "pending       1 people" in pending.stdout
     assert status(playbook, team, ["dirty", "missing"]).rc == 0
@@ -166,7 +166,7 @@ def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     assert playbook("dbops.migrations.migrate", team.inventory(), "-l", "orders").rc == 2
     team.repository.commit({"db/0001_people.up.sql": "SELECT 'changed';\n", "db/0002_email.up.sql": None})
     found = failure(status(playbook, team, every), "orders", "migrate_status_fail")
-    assert found == "orders: dirty, changed."
+    assert found == "The status is: dirty, changed."
 
 
 def test_a_database_that_cannot_be_reached(team: Team, playbook: RunPlaybook) -> None:

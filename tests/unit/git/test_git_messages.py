@@ -37,7 +37,7 @@ def said(stderr: str) -> str:
         ("fatal: sha1 file 'x' write error: No space left on device", "No space is left on the runner"),
         (
             "debug1: send_pubkey_test: no mutual signature algorithm\r\ngit@h: Permission denied (publickey).\r\n",
-            "set ssh_options (for the role migrate: migrate_ssh_options): {PubkeyAcceptedAlgorithms: +ssh-rsa}.",
+            "set ssh_options: {PubkeyAcceptedAlgorithms: +ssh-rsa}.",
         ),
         (
             "Unable to negotiate with 10.0.0.1 port 22: no matching key exchange method found. Their offer: "

@@ -55,9 +55,8 @@ def refusal(session: Session, found: Unmanaged) -> Error:
     auto = "" if not found.foreign or found.foreign[0].tool.question is None else f", or {AUTO} to take it from there"
     return Error(
         f"{session.database} holds tables ({few(found.tables)}), and no migration is recorded for it."
-        f"{names(found.foreign)} The first migrations may destroy what is there. Give the version that the schema has "
-        f"as the baseline{auto}; or set adopt to true to run all migrations from the first. Nothing was run. For the "
-        "role migrate these are migrate_baseline and migrate_adopt.",
+        f"{names(found.foreign)} The first migrations may destroy what is there. Set baseline to the version that the "
+        f"schema has{auto}; or set adopt to true to run all migrations from the first. Nothing was run.",
         tables=found.tables,
     )
 
@@ -86,7 +85,7 @@ def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:
     if len(found.foreign) != 1:
         raise Error(
             f"{session.database} holds {'no' if not found.foreign else 'more than one'} table of another tool for "
-            f"migrations.{names(found.foreign)} Give the version that the schema has as the baseline."
+            f"migrations.{names(found.foreign)} Set baseline to the version that the schema has."
         )
     [foreign] = found.foreign
     versions = applied_versions(session, foreign)
@@ -105,7 +104,7 @@ def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:
         ]
         raise Error(
             f"{session.database}: {foreign}, and it is at version {last}, but {' and '.join(filter(None, said))}. "
-            "Name the files as it numbers its versions, or give the version that the schema has as the baseline."
+            "Name the files as it numbers its versions, or set baseline to the version that the schema has."
         )
     return last
 

@@ -37,7 +37,7 @@ class Tool(NamedTuple):
     columns: frozenset[str]
     alone: bool = False
     question: Optional[str] = None
-    advice: str = "Find the migration here that leads to what the schema is now, and give its version as the baseline."
+    advice: str = "Find the migration here that leads to what the schema is now, and set baseline to its version."
 
 
 class ForeignTable(NamedTuple):
@@ -77,9 +77,7 @@ _TOOLS = (
     ),
     _tool("Django", "id app name applied", alone=True),
     _tool("Alembic", "version_num", alone=True),
-    _tool("golang-migrate", "version dirty", alone=True)._replace(
-        advice="Set migrations_table to its name (for the role migrate, migrate_table)."
-    ),
+    _tool("golang-migrate", "version dirty", alone=True)._replace(advice="Set migrations_table to its name."),
     # Rails and dbmate keep the same.
     _tool("dbmate or Rails", "version", "SELECT version FROM {}", alone=True),
 )

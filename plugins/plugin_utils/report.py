@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a step of the role migrate has found or done, as lines for people.
+
+Texts that came from a database or a repository stay on their line: what looks like a line of the report is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+# Characters of a line. Ansible prints it indented and in quotes, which makes 120.
+_WIDTH = 108
+# Letters of the shortest name that is looked for in a reason.
+_NAME = 3
+
+
+def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
+    """Return the lines on a host whose steps have succeeded."""
+    database, message = result.get("database", ""), str(result["msg"])
+    if not message.startswith(database):
+        database = ""
+    where = "" if database in ("", host) else f" ({database})"
+    yield _line(f"{host}{where}{message[len(database) :] if database else f': {message}'}")
+    yield from map(_line, _status(result) if "history_ahead" in result else _run(result))
+
+
+def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterator[str]:
+    """Say which hosts have failed, and each reason once.
+
+    :param names: what belongs to each host alone, such as its database; reasons that differ in it are one.
+    """
+    same: dict[str, list[str]] = {}
+    for host, reason in reasons.items():
+        same.setdefault(reason, []).append(host)
+    alike: dict[str, list[list[str]]] = {}
+    for reason, hosts in same.items():
+        alike.setdefault(_without(reason, names[hosts[0]]), []).append(hosts)
+    for first, *more in alike.values():
+        yield from wrap(f"{', '.join(first)}: failed", _WIDTH, subsequent_indent="    ")
+        for line in reasons[first[0]].splitlines():
+            yield from wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        others = [host for hosts in more for host in hosts]
+        if others:
+            yield from wrap(f"{', '.join(others)}: failed like {first[0]}", _WIDTH, subsequent_indent="    ")
+
+
+def _without(reason: str, names: list[str]) -> str:
+    for name in sorted((name for name in names if len(name) >= _NAME), key=len, reverse=True):
+        reason = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", reason)
+    return reason
+
+
+def _line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _run(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what was applied, or would be."""
+    resumed = result.get("resumed")
+    if resumed:
+        yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"
+    for step in result.get("applied", ()):
+        yield f"  {step['direction']} {step['version']} {step['title']}: {step['seconds']:.3f} s"
+    for step in result.get("pending", ()):
+        yield f"  pending: {step['direction']} {step['version']} {step['title']}"
+
+
+def _status(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what migration_info says, as a table of two columns."""
+    for step in result["pending"]:
+        yield f"  pending       {step['version']} {step['title']}"
+    row = result["attempt"]
+    if row:
+        running = row["outcome"] == "running" and result["lock_holder"] is not None
+        what = f"{row['direction']} {row['version']} {row['title']}, at statement {row['done'] + 1}"
+        yield f"  {'running' if running else 'interrupted':13} {what}"
+        job = f", job {row['job']}" if row["job"] else ""
+        yield f"  started       {row['started_at']} by {row['ran_by']} on {row['ran_on']}{job}"
+        if row["error"]:
+            yield f"  error         {' '.join(row['error'].split())}"
+    for kind, name in (
+        ("changed", "changed_files"),
+        ("missing", "missing"),
+        ("out of order", "out_of_order"),
+        ("history ahead", "history_ahead"),
+    ):
+        for value in result[name]:
+            yield f"  {kind:13} {value}"
+    if result["lock_holder"] is not None:
+        yield f"  locked by     {result['lock_holder']}"
+    for number, row in enumerate(result["history"]):
+        yield f"  {'' if number else 'attempts':13} {_attempt(row)}"
+
+
+def _attempt(row: Mapping[str, Any]) -> str:
+    seconds = "" if row["seconds"] is None else f"{row['seconds']:.3f} s"
+    version = "none" if row["version"] is None else row["version"]
+    title = f" {row['title']}" if row["title"] else ""
+    job = f", job {row['job']}" if row["job"] else ""
+    commit = f", commit {row['commit'][:8]}" if row["commit"] else ""
+    what = f"{row['direction']} {version}{title}, by {row['ran_by']}{job}{commit}"
+    return f"{row['started_at']}  {row['outcome']:11}  {seconds:>10}  {what}"
