@@ -105,6 +105,15 @@ options:
   client_key:
     description: The path, on the runner, of the client's private key in PEM format.
     type: path
+  server_public_key:
+    description:
+      - The path, on the runner, of the server's RSA key in PEM format.
+      - Accounts of MySQL with C(caching_sha2_password) or C(sha256_password) have their password encrypted with it
+        where the connection has no TLS. The server would send the key itself, but so would whoever pretends to be the
+        server, and then read the password. So without TLS and without this option such a login is refused, as by the
+        C(mysql) client.
+      - Over TLS and through O(login_unix_socket) it is not needed.
+    type: path
   migrations_table:
     description: golang-migrate's state table; its option C(x-migrations-table).
     type: str

@@ -15,12 +15,14 @@ class Relay:
 
     :param most: of what comes back, only so many bytes are passed on; None for all.
     :param hangs: whether nothing more happens then, or the connection is closed.
+    :ivar sent: what the client has sent.
     """
 
     def __init__(self, port: int, most: int | None = None, hangs: bool = False) -> None:
         self.target = port
         self._most, self._hangs = most, hangs
         self.received = self.connections = 0
+        self.sent = bytearray()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
@@ -49,6 +51,8 @@ class Relay:
                     if self._most is not None:
                         data = data[: self._most - self.received]
                     self.received += len(data)
+                else:
+                    self.sent += data
                 sink.sendall(data)
                 if count and self.received == self._most:
                     if self._hangs:

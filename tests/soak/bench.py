@@ -47,6 +47,8 @@ class Bench:
 
     def begin(self, module: str, options: dict[str, Any], proxied: bool) -> int:
         """Begin a module and return its process's number."""
+        # What only MySQL has. After a kill it knows no account by its password's hash any more.
+        public_key = self.server.folder / "data" / "public_key.pem"
         arguments = {
             "login_host": self.server.host,
             "login_port": self.proxy.port if proxied else self.server.port,
@@ -55,6 +57,7 @@ class Bench:
             "login_db": SCHEMA,
             "directory": str(self.folder),
             "tls": "disabled",
+            "server_public_key": str(public_key) if public_key.exists() else None,
             "lock_timeout": 60,
             **options,
         }

@@ -10,6 +10,8 @@ from .._core.errors import Error
 
 NO_TLS_ON_SERVER = 2026
 PLUGIN_FAILED = 2059
+# The mysql client's code for it.
+KEY_UNKNOWN = 2061
 # The connection failed; the server ended it (1053, 1927, 3169: shutdown and KILL, 4031: idle for too long).
 _LOST = (0, 1053, 1927, 2006, 2013, 3169, 4031)
 # What to do about an error at connecting, by its code.
@@ -25,7 +27,7 @@ HINTS = {
     2003: "Check login_host and login_port, and that a firewall lets the runner through.",
     2026: "The server offers no TLS, or none that fits: check tls and ca_cert.",
     PLUGIN_FAILED: "Anybody could pretend to be that server: set tls to required, verify_ca or verify_identity.",
-    2061: "Use tls: required, or install the cryptography package on the runner.",
+    KEY_UNKNOWN: "Set tls to required, verify_ca or verify_identity; or give the server's key in server_public_key.",
 }
 
 

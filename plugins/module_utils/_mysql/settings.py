@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Optional
 
@@ -34,6 +35,7 @@ MYSQL = ArgumentSpec(
         "ca_cert": {"type": "path"},
         "client_cert": {"type": "path"},
         "client_key": {"type": "path", "no_log": False},
+        "server_public_key": {"type": "path"},
         "migrations_table": {"type": "str", "default": "schema_migrations"},
         "history_table": {"type": "str"},
         "lock": {"type": "bool", "default": True},
@@ -63,6 +65,7 @@ class Settings:
     ca_cert: Optional[str]
     client_cert: Optional[str]
     client_key: Optional[str]
+    server_public_key: Optional[str]
     hints: Mapping[int, str] = field(default_factory=dict)
 
     @property
@@ -95,6 +98,26 @@ class Settings:
             ) from error
         return context
 
+    def public_key(self) -> Optional[bytes]:
+        """Return the server's key in PEM format, with which the password may be encrypted.
+
+        :raises Error: it cannot be read, or is something else.
+        """
+        if self.server_public_key is None:
+            return None
+        try:
+            key = Path(self.server_public_key).read_bytes()
+        except OSError as error:
+            raise Error(
+                f"Cannot read server_public_key {self.server_public_key}: {error.strerror}. It is a path on the runner."
+            ) from error
+        if b"-----BEGIN PUBLIC KEY-----" not in key:
+            raise Error(
+                f"server_public_key {self.server_public_key} holds no public key in PEM format. It is what "
+                "the server has in public_key.pem of its data directory."
+            )
+        return key
+
 
 def read_settings(params: Mapping[str, Any], found: Mapping[str, Any] = MappingProxyType({})) -> Settings:
     """Make settings of a module's parameters.
@@ -105,10 +128,7 @@ def read_settings(params: Mapping[str, Any], found: Mapping[str, Any] = MappingP
     """
     database = params["login_db"] or found.get("database")
     if not database:
-        raise Error(
-            "login_db is empty: name the schema to work on, here or in the secret of login_secret. For the role "
-            "migrate it is migrate_login_database."
-        )
+        raise Error("login_db is empty: name the schema to work on, here or in the secret of login_secret.")
     return Settings(
         host=params["login_host"] or found.get("host") or "localhost",
         port=params["login_port"] or found.get("port") or 3306,
@@ -122,4 +142,5 @@ def read_settings(params: Mapping[str, Any], found: Mapping[str, Any] = MappingP
         ca_cert=params["ca_cert"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],
+        server_public_key=params["server_public_key"],
     )

@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Optional, Union
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
-from .errors import HINTS, NO_TLS_ON_SERVER, PLUGIN_FAILED, ServerError
+from .errors import HINTS, KEY_UNKNOWN, NO_TLS_ON_SERVER, PLUGIN_FAILED, ServerError
 from .session_track import MORE_RESULTS, Ending, SessionState, read_eof, read_ok
 from .settings import Settings
 from .statements import text_literal
@@ -49,7 +49,10 @@ with _PYMYSQL:
     def _encrypt(*arguments: bytes) -> bytes:
         """Load what only an account needs that logs in without TLS and has its password encrypted."""
         importlib.reload(pymysql._auth)
-        encrypted: bytes = pymysql._auth.sha2_rsa_encrypt(*arguments)
+        try:
+            encrypted: bytes = pymysql._auth.sha2_rsa_encrypt(*arguments)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Error(f"server_public_key is no RSA key that can be used ({error}).") from error
         return encrypted
 
     pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
@@ -107,9 +110,23 @@ with _PYMYSQL:
     class _Connection(pymysql.connections.Connection):
         meanwhile: Optional[Callable[[], None]] = None
 
-        def __init__(self, **options: Any) -> None:
+        def __init__(self, public_key: Optional[bytes], **options: Any) -> None:
             self.state = SessionState()
+            self._public_key = public_key
             super().__init__(**options)
+
+        @property
+        def server_public_key(self) -> bytes:
+            """What encrypts the password where there is no TLS; never what the server itself sends for that."""
+            if self._public_key is None:
+                raise pymysql.err.OperationalError(
+                    KEY_UNKNOWN, "the server asks for the password with a key that nobody has vouched for"
+                )
+            return self._public_key
+
+        @server_public_key.setter
+        def server_public_key(self, _sent: Optional[bytes]) -> None:
+            pass
 
         def _get_server_information(self) -> None:
             super()._get_server_information()  # type: ignore[misc]
@@ -329,6 +346,7 @@ def _attempt(settings: Settings, context: Any) -> Any:
         options["user"] = settings.user
     try:
         connection: Any = _Connection(
+            public_key=settings.public_key(),
             host=settings.host,
             port=settings.port,
             # PyMySQL would take a text for Latin-1, as no other client does.
@@ -392,11 +410,13 @@ def _refuse(error: Exception, settings: Settings) -> NoReturn:
     who = f"{settings.user}@{settings.address}" if settings.user else settings.address
     if isinstance(error, RuntimeError):
         # PyMySQL says so when an account wants RSA and the package for it is missing.
-        code: int = 2061
-        reason = str(error)
+        code, reason = KEY_UNKNOWN, str(error)
+        hint = "Use tls: required, or install the cryptography package on the runner."
     else:
         code, reason = _code_and_reason(error)
-    hint = settings.hints.get(code) or HINTS.get(code, "")
+        hint = settings.hints.get(code) or HINTS.get(code, "")
+    if code == 1045 and settings.server_public_key:
+        hint += " If these are right, server_public_key is another server's."
     failure = ServerError(code, reason, f"Cannot open the database {settings.database} as {who}")
     failure.args = (f"{failure}. {hint}".rstrip(),)
     raise failure from error

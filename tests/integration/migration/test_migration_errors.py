@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock impor
 from integration.migration.support import Database, make
 from parts import private_folder
 from parts.mariadb import DatabaseServer
+from parts.relay import Relay
 
 TWO = {
     "1_a.up.sql": "CREATE TABLE a (i INT);",
@@ -350,12 +352,65 @@ def test_tls(mysql: DatabaseServer, tmp_path: Path, run_module: Any) -> None:
     )
 
 
-def test_caching_sha2_password_over_plain_tcp(mysql: DatabaseServer, tmp_path: Path, run_module: Any) -> None:
+@pytest.fixture
+def sha2(mysql: DatabaseServer, tmp_path: Path, run_module: Any) -> Iterator[Database]:
+    """A schema whose account the server has not seen yet: the first login needs the password itself."""
     database = make(mysql, tmp_path / "migrations", run_module)
     mysql.query(f"CREATE USER '{database.name}'@'%' IDENTIFIED WITH caching_sha2_password BY 'p@ss w:rd/%'")
     mysql.query(f"GRANT ALL ON `{database.name}`.* TO '{database.name}'@'%'")
-    options = {"login_user": database.name, "login_password": "p@ss w:rd/%", "tls": "disabled"}
-    assert database.apply(**options)["failed"] is False
+    yield database
+    mysql.query(f"DROP USER '{database.name}'@'%'")
+
+
+def log_in_without_tls(database: Database, port: int | None = None, **options: Any) -> dict[str, Any]:
+    account = {"login_user": database.name, "login_password": "p@ss w:rd/%", "tls": "disabled"}
+    where = {} if port is None else {"login_port": port}
+    return database.apply(**account, **where, **options)
+
+
+def public_key(database: Database) -> Path:
+    return database.server.folder / "data" / "public_key.pem"
+
+
+def test_a_key_that_nobody_vouched_for_gets_no_password(sha2: Database) -> None:
+    with Relay(sha2.server.port) as relay:
+        refused = log_in_without_tls(sha2, relay.port)
+        assert refused["msg"] == (
+            f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server asks for "
+            "the password with a key that nobody has vouched for. Set tls to required, verify_ca or verify_identity; "
+            "or give the server's key in server_public_key."
+        )
+        # The greeting, with what the password cannot be learnt from; the key was not asked for, nor anything encrypted.
+        assert int.from_bytes(relay.sent[:3], "little") == len(relay.sent) - 4
+        assert log_in_without_tls(sha2, relay.port, server_public_key=str(public_key(sha2)))["failed"] is False
+    # Now the server knows the account, and neither the key nor the password is needed.
+    assert log_in_without_tls(sha2)["failed"] is False
+
+
+def test_over_tls_and_a_socket_no_key_is_needed(sha2: Database) -> None:
+    assert log_in_without_tls(sha2, login_unix_socket=str(sha2.server.socket))["failed"] is False
+    sha2.server.query("FLUSH PRIVILEGES")
+    assert log_in_without_tls(sha2)["error_code"] == 2061
+    assert sha2.apply(login_user=sha2.name, login_password="p@ss w:rd/%")["failed"] is False
+
+
+def test_keys_that_cannot_be_used(sha2: Database, tmp_path: Path) -> None:
+    def says(key: bytes | None) -> str:
+        path = tmp_path / "key.pem"
+        if key is not None:
+            path.write_bytes(key)
+        return str(log_in_without_tls(sha2, server_public_key=str(path))["msg"]).replace(str(path), "PATH")
+
+    assert says(None) == "Cannot read server_public_key PATH: No such file or directory. It is a path on the runner."
+    assert says(b"none").startswith("server_public_key PATH holds no public key in PEM format. It is what")
+    garbage = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
+    assert says(garbage).startswith("server_public_key is no RSA key that can be used (")
+    subprocess.run(["openssl", "genrsa", "-out", tmp_path / "other", "2048"], check=True, capture_output=True)
+    other = subprocess.run(["openssl", "rsa", "-in", tmp_path / "other", "-pubout"], check=True, capture_output=True)
+    wrong = says(other.stdout)
+    assert "(1045)" in wrong
+    assert wrong.endswith("If these are right, server_public_key is another server's.")
+    assert says(public_key(sha2).read_bytes()) == f"{sha2.name}: no migrations yet"
 
 
 def test_the_library_is_missing(database: Database, tmp_path: Path) -> None:
@@ -367,3 +422,17 @@ def test_the_library_is_missing(database: Database, tmp_path: Path) -> None:
     assert f"The Python library PyMySQL[rsa] is missing for {python}" in result["msg"]
     assert "Prepare the host with the playbook dbops.migrations.prepare_runner, or install it:" in result["msg"]
     assert f"{python} -m pip install 'PyMySQL[rsa]'" in result["msg"]
+
+
+def test_texts_that_yaml_has_changed(database: Database) -> None:
+    database.write({"1_a.up.sql": "SELECT 1;\n"})
+    number = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
+    result = database.apply(login_password=84, login_host=1.1, target=1, job=7)
+    assert result["msg"] == f"login_host {number} login_password {number} Write it in quotes."
+    secret = {"id": 17, "version_id": 2}
+    assert database.apply(login_secret=secret)["msg"] == f"id {number} Write it in quotes."
+    truth = database.apply(migrations_table=False)["msg"]
+    assert truth == (
+        "migrations_table is a truth value to YAML, which takes yes, no, on and off for one. Write it in quotes."
+    )
+    assert not database.apply(target=1, job=7)["failed"]
