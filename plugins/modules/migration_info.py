@@ -68,7 +68,8 @@ healthy:
   description:
     - Whether all is as it should be, to assert on. RV(dirty) is false and RV(known) is true, and RV(changed_files),
       RV(missing), RV(out_of_order) and RV(history_ahead) are empty.
-    - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds.
+    - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds, nor what
+      RV(missing_privileges) and RV(obstacles) say.
     - Without a history only RV(dirty) and RV(known) count.
   returned: success
   type: bool
@@ -297,6 +298,37 @@ server:
   returned: success
   type: str
   sample: 10.11.19-MariaDB
+missing_privileges:
+  description:
+    - The privileges on the schema that migrations need and the account lacks, of C(SELECT), C(INSERT), C(UPDATE),
+      C(DELETE), C(CREATE), C(ALTER), C(DROP), C(INDEX) and C(REFERENCES). Privileges on single tables do not count.
+    - Empty, too, if the server does not show the account's grants.
+  returned: success
+  type: list
+  elements: str
+  sample: [CREATE, DROP]
+obstacles:
+  description:
+    - Settings of the server that refuse what migrations do, or end it.
+    - They are looked at for C(log_bin_trust_function_creators), C(read_only), C(super_read_only),
+      C(sql_require_primary_key), C(max_statement_time), and C(max_allowed_packet) where a pending file is longer.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The setting.
+      type: str
+    value:
+      description: Its value.
+      type: str
+    effect:
+      description: What it does.
+      type: str
+  sample:
+    - name: log_bin_trust_function_creators
+      value: 'OFF'
+      effect: CREATE TRIGGER and CREATE FUNCTION are refused (1419)
 supported:
   description: Whether the server's version is supported, MySQL 8.0 and later and MariaDB 10.6 and later.
   returned: success
@@ -309,15 +341,18 @@ msg:
   sample: 'shop: version 3, 2 migrations pending, 1 file changed'
 """
 
+import os
+from collections.abc import Iterable
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     attempt_result,
@@ -329,6 +364,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.report
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import snapshot
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import obstacles, rights
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={
@@ -345,11 +381,13 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     source = read_source(module.params["directory"])
     with Login(module).session() as session:
         found = snapshot(session, module.params, limit)
+        pending_steps = pending(source, found.status.state.version)
+        allowed = rights(session)
+        hindering = obstacles(session, allowed, longest_file(source, pending_steps))
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
     status, state, record = found.status, found.status.state, found.unfinished
     versions = [migration.version for migration in source.migrations]
-    pending_steps = pending(source, state.version)
     known = state.version is None or state.version in versions
     changed, missing, below = status.changed(source), status.known.missing(source), found.out_of_order(source)
     ahead = status.known.ahead_of(state)
@@ -375,6 +413,8 @@ def info(module: AnsibleModule) -> dict[str, Any]:
         "lock_holder": found.holder,
         "server": session.server,
         "supported": session.complaint is None,
+        "missing_privileges": allowed.missing if allowed else [],
+        "obstacles": [obstacle._asdict() for obstacle in hindering],
         "database": session.database,
         "msg": status_line(
             session.database,
@@ -382,17 +422,23 @@ def info(module: AnsibleModule) -> dict[str, Any]:
             versions,
             len(pending_steps),
             progress,
-            troubles(len(changed), len(missing), len(below), len(ahead)),
+            troubles(len(changed), len(missing), len(below), len(ahead), len(allowed.missing) if allowed else 0),
         ),
     }
 
 
-def troubles(changed: int, missing: int, below: int, ahead: int) -> list[str]:
+def longest_file(source: Source, steps: Iterable[Step]) -> int:
+    """Return the bytes of the longest file of a plan."""
+    return max((os.path.getsize(native(f"{source.directory}/{step.file}")) for step in steps if step.file), default=0)
+
+
+def troubles(changed: int, missing: int, below: int, ahead: int, lacks: int) -> list[str]:
     texts = (
         (changed, count(changed, "file") + " changed"),
         (missing, count(missing, "file") + " missing"),
         (below, count(below, "version") + " out of order"),
         (ahead, count(ahead, "version") + " applied as the history says, not as the state table does"),
+        (lacks, count(lacks, "privilege") + " missing"),
     )
     return [text for number, text in texts if number]
 

@@ -92,6 +92,11 @@ def _status(result: Mapping[str, Any]) -> Iterator[str]:
     ):
         for value in result[name]:
             yield f"  {kind:13} {value}"
+    if result["missing_privileges"]:
+        lacks = ", ".join(result["missing_privileges"])
+        yield f"  lacks         {lacks}: GRANT {lacks} ON the schema to the account"
+    for row in result["obstacles"]:
+        yield f"  obstacle      {row['name']} is {row['value']}: {row['effect']}"
     if result["lock_holder"] is not None:
         yield f"  locked by     {result['lock_holder']}"
     for number, row in enumerate(result["history"]):

@@ -36,16 +36,25 @@ _REASON = 400
 _FORCE = "set the version that it has then (module migration_force, playbook dbops.migrations.force)"
 # What a person can do about a refusal whose cause is not the statement, by the server's code.
 _CAUSES = {
-    1044: "The account lacks a privilege: grant it, and run again.",
-    1142: "The account lacks a privilege: grant it, and run again.",
-    1143: "The account lacks a privilege: grant it, and run again.",
-    1227: "The account lacks a privilege: grant it, and run again.",
+    1044: "The account lacks a privilege on that schema: SHOW GRANTS shows which it has. Grant it, and run again.",
+    1142: "The account lacks a privilege: GRANT {privilege} on the table's schema to it, and run again.",
+    1143: "The account lacks a privilege: GRANT {privilege} on the table's schema to it, and run again.",
+    1227: "The account lacks a privilege: grant what the server names, and run again.",
     1290: "The server is read-only, perhaps a replica: run on the one that takes writes.",
-    1370: "The account lacks a privilege: grant it, and run again.",
+    1370: "The account lacks a privilege: GRANT {privilege} on the schema to it, and run again.",
     1419: "The server writes a binary log and lets only privileged accounts create programs: have its administrator "
     "set log_bin_trust_function_creators, or grant the account SUPER (MySQL: SET_ANY_DEFINER), and run again.",
     1836: "The server is read-only, perhaps a replica: run on the one that takes writes.",
 }
+_DENIED = re.compile(r"([A-Za-z ,]+?) command denied")
+
+
+def _cause(error: ServerError) -> str:
+    """Return what has to change outside the file before the statement can run; an empty text if nothing has."""
+    denied = _DENIED.match(error.reason)
+    return _CAUSES.get(error.code, "").format(privilege=denied[1].upper() if denied else "what it lacks")
+
+
 _TRANSACTION_OPEN = 1568
 
 
@@ -120,7 +129,7 @@ def statement_failed(
     elif done is None:
         way += f"Fix the schema manually, {_FORCE}, and run again."
     elif error.code in _CAUSES:
-        way += f"{_CAUSES[error.code]} It resumes from there."
+        way += f"{_cause(error)} It resumes from there."
     else:
         way += (
             "Correct the statement in the file and run again, which resumes from there; "
@@ -183,7 +192,7 @@ def recording_failed(
         way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, "
         way += "and run again."
     elif error.code in _CAUSES:
-        way = _CAUSES[error.code]
+        way = _cause(error)
     elif resumable:
         way = "Run again: it finds out how far the server got, and resumes from there."
     else:

@@ -12,13 +12,14 @@ import platform
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
 from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.mysql import MySQL
 
 FILES = {
     "1_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\nINSERT INTO users VALUES (1);\n",
@@ -393,3 +394,63 @@ def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_modu
         else:
             assert (result["attempt"], result["healthy"]) == (None, True)
     assert any(result["dirty"] for result in seen)
+
+
+# What the account may do, and what the server refuses.
+
+
+@pytest.fixture
+def account(database: Database) -> Iterator[dict[str, str]]:
+    """A new account without privileges but to log in to the schema."""
+    user = f"u{database.name[-8:]}"
+    database.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'")
+    yield {"login_user": user, "login_password": "pw"}
+    database.query(f"DROP USER '{user}'@'%'")
+
+
+def test_privileges_that_are_missing(database: Database, account: dict[str, str]) -> None:
+    database.write(FILES)
+    user = account["login_user"]
+    pattern = database.name.replace("_", "\\_")
+    database.query(f"GRANT SELECT, INSERT, CREATE ON `{pattern}`.* TO '{user}'@'%'")
+    result = info(database, **account)
+    assert result["missing_privileges"] == ["UPDATE", "DELETE", "ALTER", "DROP", "INDEX", "REFERENCES"]
+    assert result["msg"].endswith("2 migrations pending, 6 privileges missing")
+    database.query(f"GRANT ALL ON `{pattern[:-1]}%`.* TO '{user}'@'%'")
+    assert info(database, **account)["missing_privileges"] == []
+
+
+def test_privileges_of_a_role(database: Database, account: dict[str, str]) -> None:
+    user, role = account["login_user"], f"r{database.name[-8:]}"
+    database.query(f"CREATE ROLE {role}")
+    database.query(f"GRANT SELECT ON `{database.name}`.* TO '{user}'@'%'")
+    database.query(f"GRANT ALL ON `{database.name}`.* TO {role}")
+    database.query(f"GRANT {role} TO '{user}'@'%'")
+    assert "DROP" in info(database, **account)["missing_privileges"]
+    if isinstance(database.server, MySQL):
+        database.query(f"SET DEFAULT ROLE {role} TO '{user}'@'%'")
+    else:
+        database.query(f"SET DEFAULT ROLE {role} FOR '{user}'@'%'")
+    assert info(database, **account)["missing_privileges"] == []
+    database.query(f"DROP ROLE {role}")
+
+
+def test_settings_that_are_in_the_way(database: Database, account: dict[str, str]) -> None:
+    """What the server says it refuses is tried."""
+    database.query(f"GRANT ALL ON `{database.name}`.* TO '{account['login_user']}'@'%'")
+    trigger = "CREATE TRIGGER u BEFORE INSERT ON t FOR EACH ROW SET @a = 1;"
+    database.write({"1_t.up.sql": f"CREATE TABLE t (i INT PRIMARY KEY);\n{trigger}"})
+    [(logs,)] = database.query("SELECT @@log_bin")
+    obstacles = {row["name"]: row for row in info(database, **account)["obstacles"]}
+    assert ("log_bin_trust_function_creators" in obstacles) == bool(logs)
+    result = database.apply(**account)
+    assert result.get("error_code", 0) == (1419 if logs else 0)
+    assert info(database)["obstacles"] == []
+    database.query("SET GLOBAL read_only = 1")
+    try:
+        obstacles = {row["name"]: row for row in info(database, **account)["obstacles"]}
+        assert obstacles["read_only"]["effect"] == "every write is refused (1290), as on a replica"
+        database.write({"2_t.up.sql": "CREATE TABLE v (i INT PRIMARY KEY)"})
+        assert database.apply(**account)["error_code"] == 1290
+    finally:
+        database.query("SET GLOBAL read_only = 0")

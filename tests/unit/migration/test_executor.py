@@ -587,11 +587,11 @@ def test_the_connection_is_lost_in_a_batch(tmp_path: Path) -> None:
 
 
 def test_a_batch_grows_while_it_is_quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     house = House(tmp_path, inserts(300), batches=True)
     house.run()
     assert batched(house.session.packets) == [32, 64, 128, 76]
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     house = House(tmp_path, inserts(100), batches=True)
     house.session.effects["update"] = lambda: now.__setitem__(0, now[0] + 0.3)
     house.run()

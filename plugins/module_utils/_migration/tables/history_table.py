@@ -136,9 +136,10 @@ class HistoryTable:
             self._session.query(f"CREATE TABLE {self.table} ({columns}) ENGINE=InnoDB CHARACTER SET utf8mb4")
         except ServerError as error:
             raise Error(
-                f"The history table {self._name} could not be created: ({error.code}) {error.reason}. Let the user "
-                "create tables, or switch the history off with an empty history_table; then a failed migration cannot "
-                "be resumed. Nothing was run.",
+                f"The history table {self._name} could not be created: ({error.code}) {error.reason}. Let the "
+                f"account create tables: GRANT CREATE ON {identifier(self._session.schema)}.* TO the account. Or "
+                "switch the history off with an empty history_table; then a failed migration cannot be resumed. "
+                "Nothing was run.",
                 error_code=error.code,
             ) from error
 
