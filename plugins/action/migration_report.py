@@ -11,8 +11,10 @@ templates it once more, and ansible-core before 2.19 then runs what a database's
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.dbops.migrations.plugins.plugin_utils import report
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER, left_for_the_report
@@ -85,9 +87,11 @@ def _reasons(known: Mapping[str, Any]) -> Iterator[str]:
 def _names(host: str, known: Mapping[str, Any]) -> Iterator[str]:
     """Return what stands for nothing but this host."""
     left = left_for_the_report(host) or {}
-    for name in (host, left.get("database"), known.get("migrate_secret_id"), known.get("migrate_login_database")):
-        if name:
-            yield str(name)
+    yield from filter(None, (host, left.get("database")))
+    for variable in ("migrate_secret_id", "migrate_login_database"):
+        # It may name another variable that is not defined, which is then the failure.
+        with suppress(AnsibleError):
+            yield str(known.get(variable, ""))
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:

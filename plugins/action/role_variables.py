@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
@@ -46,12 +47,17 @@ class ActionModule(ActionBase):
         )
         entries = _entries(Path(variables["role_path"]))
         options = {name: option for entry in entries.values() for name, option in entry.items()}
+        values, unreadable = self._values(entries[arguments["entry"]], variables)
+        said = {
+            name: values[name] if _names_another(text) else text for name, text in variables.items() if name in values
+        }
         problems = [
             *_missing(arguments["required"], variables),
             *_unknown(arguments["prefix"], {*options, *arguments["others"]}, variables),
-            *_changed(options, {name: self._said(variables.get(name)) for name in options}),
+            *_changed(options, said),
+            *unreadable,
         ]
-        problems = problems or self._refused(entries[arguments["entry"]], variables)
+        problems = problems or _refused(entries[arguments["entry"]], values)
         problems = problems or list(filter(None, arguments["problems"]))
         python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
         # The task has it from the role, unless something comes before that.
@@ -65,15 +71,27 @@ class ActionModule(ActionBase):
         result = {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
         return told(self, result, variables)
 
-    def _refused(self, options: dict[str, Any], variables: Mapping[str, Any]) -> list[str]:
-        """Return what Ansible's own check of the role finds."""
-        given = self._templar.template({name: variables[name] for name in options if name in variables})
-        found = ArgumentSpecValidator(options).validate(given).error_messages
-        return [f"{message[0].upper()}{message[1:]}." for message in found]
+    def _values(self, options: Mapping[str, Any], variables: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """Return the values of the variables, and a line for each that has none because another is not defined."""
+        values: dict[str, Any] = {}
+        without: dict[str, list[str]] = {}
+        for name in sorted(options.keys() & variables.keys()):
+            try:
+                values[name] = self._templar.template(variables[name])
+            except AnsibleError as error:
+                without.setdefault(" ".join(str(error).split()), []).append(name)
+        return values, [f"{', '.join(names)} cannot be evaluated: {reason}" for reason, names in without.items()]
 
-    def _said(self, value: Any) -> Any:
-        """Return the value of the variable that a text only names; no other text is evaluated here."""
-        return self._templar.template(value) if isinstance(value, str) and _NAME.fullmatch(value) else value
+
+def _names_another(text: Any) -> bool:
+    """Tell whether the variable's text only names another one, so that the other one's value is what was written."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def _refused(options: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
+    """Return what Ansible's own check of the role finds."""
+    found = ArgumentSpecValidator(options).validate(values).error_messages
+    return [f"{message[0].upper()}{message[1:]}." for message in found]
 
 
 def _entries(role: Path) -> dict[str, dict[str, Any]]:

@@ -47,10 +47,13 @@ _raw:
   sample: ["databases"]
 """
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from ansible import context
 from ansible.errors import AnsibleLookupError
+from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
@@ -72,8 +75,20 @@ class LookupModule(LookupBase):
         # A file of hosts is the inventory's to read.
         if limit and "@" not in limit and not found & self._hosts([limit], variables):
             raise AnsibleLookupError(f"No host that matches {','.join(pattern)} is left by --limit {limit}.")
+        unknown = _unknown([*pattern, *([limit] if limit and "@" not in limit else [])], (variables or {})["groups"])
+        if unknown:
+            raise AnsibleLookupError(f"The inventory has no host and no group of the name {', '.join(unknown)}.")
         return pattern
 
     def _hosts(self, pattern: list[str], variables: dict[str, Any] | None) -> set[str]:
         lookup = lookup_loader.get("ansible.builtin.inventory_hostnames", loader=self._loader, templar=self._templar)
         return set(lookup.run(pattern, variables))
+
+
+def _unknown(patterns: list[str], groups: Mapping[str, list[str]]) -> list[str]:
+    """Return the plain names in patterns that the inventory does not have: Ansible only warns of one among others."""
+    names = [part.lstrip("!&") for part in split_host_pattern(patterns)]
+    plain = [name for name in names if re.fullmatch(r"[\w.-]+", name)]
+    # Ansible makes a host of these where there is none.
+    known = {*groups, *groups["all"], "localhost", "127.0.0.1"}
+    return [name for name in plain if name not in known]

@@ -21,6 +21,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 from integration.inventories.recorded_api import ANSWERS, RecordedApi
+from integration.roles.support import reasons
 from integration.secret.faulty_endpoint import certify
 from parts import CHECKOUT, amazon_aws, private_folder
 from parts.ansible import PROGRAMS, environment
@@ -211,9 +212,9 @@ def test_one_host_without_what_it_needs(api: RecordedApi, settings: dict[str, st
     result = playbook("dbops.migrations.status", INVENTORY, "--limit", ",".join(STAGING), env=settings)
     assert result.rc == 2
     assert {host: counts["failures"] for host, counts in result.stats.items()} == dict.fromkeys(STAGING, 1)
-    messages = {event["host"]: event["result"]["msg"] for event in result.tasks if event["status"] == "failed"}
-    assert "It has no tag service." in messages["stock-staging"]
-    assert "group_vars has no file that names the runner of this environment" in messages["orders-staging"]
+    told = reasons(result)
+    assert "It has no tag service." in told["stock-staging"]
+    assert "group_vars has no file that names the runner of this environment" in told["orders-staging"]
 
 
 def test_denied(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:

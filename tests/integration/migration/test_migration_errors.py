@@ -231,7 +231,8 @@ def test_no_privilege_on_the_schema(database: Database) -> None:
 def test_missing_privileges(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
     message = database.refusal(**restricted(database, "SELECT"))
-    assert "CREATE command denied to user" in message
+    assert "The state table schema_migrations could not be created: (1142) CREATE command denied to user" in message
+    assert f"GRANT CREATE ON `{database.name}`.* TO the account. Nothing was run." in message
     assert database.snapshot() == {}
     database.apply(target="none")
     database.module("force", version="none")
@@ -310,6 +311,22 @@ def test_the_connection_is_lost(database: Database) -> None:
     assert (result["statement"], result["dirty"]) == (2, True)
     assert database.state() == [(1, 1)]
     assert database.tables() == {"a"}
+
+
+@pytest.mark.parametrize("part", [0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+def test_the_server_goes_away_inside_its_answers(database: Database, part: float) -> None:
+    """Also in a later result of a packet, of which there are several for each statement."""
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT); INSERT INTO a VALUES (1); INSERT INTO a VALUES (2);"})
+    with Relay(database.server.port) as whole:
+        assert database.apply(login_port=whole.port)["failed"] is False
+    database.query("DROP TABLE a, schema_migrations, schema_migrations_history")
+    with Relay(database.server.port, most=int(whole.received * part)) as relay:
+        result = database.apply(login_port=relay.port)
+    assert result["failed"]
+    assert "bug" not in result["msg"]
+    assert "(2013)" in result["msg"], result["msg"]
+    assert database.apply()["failed"] is False
+    assert database.query("SELECT i FROM a ORDER BY i") == [(1,), (2,)]
 
 
 def test_a_config_file(database: Database, tmp_path: Path) -> None:

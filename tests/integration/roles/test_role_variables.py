@@ -83,6 +83,30 @@ def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
     ]
 
 
+def test_a_variable_that_another_one_lacks(playbook: RunPlaybook) -> None:
+    [line] = refused(playbook, "migrate", {**MUST, "migrate_directory": "{{ tags.service }}/db"})
+    assert line.startswith("migrate_dest, migrate_directory, migrate_preview_dest cannot be evaluated: ")
+    assert "tags" in line
+
+
+def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlaybook) -> None:
+    result = playbook(
+        "dbops.migrations.migrate", team.inventory(), extra_vars={"ansible_python_interpreter": "/usr/bin/python3"}
+    )
+    assert failure(result, "orders", "Check the variables") == (
+        "ansible_python_interpreter is given with -e, which the role cannot override. Leave it out: the role uses "
+        f"{team.variables['migrate_python']}, which is migrate_python."
+    )
+
+
+def test_a_target_that_yaml_has_read_as_another(team: Team, playbook: RunPlaybook) -> None:
+    """YAML reads 0010 as 8: no file has it, and the failure says where the database is."""
+    assert playbook("dbops.migrations.migrate", team.inventory(migrate_target=1)).rc == 0
+    result = playbook("dbops.migrations.migrate", team.inventory(migrate_target=8), "-v", "--limit", "orders")
+    assert "target" in failure(result, "orders")
+    assert result.result("orders", "Apply the migrations")["from_version"] == 1
+
+
 @pytest.mark.parametrize("book", [*BOOKS, "prepare_runner"])
 def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
     prefix = "runner" if book == "prepare_runner" else "migrate"
@@ -97,6 +121,9 @@ def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
     group = "runners" if prefix == "runner" else "databases"
     says(f"No host of the inventory matches {group}.")
     says("No host of the inventory matches shpo.", **{f"{prefix}_hosts": "shpo"})
+    unknown = "The inventory has no host and no group of the name"
+    says(f"{unknown} nobody.", "--limit", "orders,nobody", **{f"{prefix}_hosts": "all"})
+    says(f"{unknown} shpo.", **{f"{prefix}_hosts": "orders:shpo"})
     says("No host that matches orders is left by --limit stock.", "--limit", "stock", **{f"{prefix}_hosts": "orders"})
 
 
@@ -111,7 +138,9 @@ def test_a_limit_that_is_a_file(playbook: RunPlaybook, tmp_path: Path) -> None:
     assert playbook("dbops.migrations.migrate", inventory, "--list-hosts", "--limit", f"@{tmp_path / 'hosts'}").rc == 0
 
 
-@pytest.mark.parametrize("hosts", ["databases:!stock", "orders", "ord*", "localhost"])
+@pytest.mark.parametrize(
+    "hosts", ["databases:!stock", "orders", "ord*", "localhost", "orders:&databases", "~ord.*", "databases[0]"]
+)
 def test_patterns(playbook: RunPlaybook, hosts: str) -> None:
     inventory: dict[str, Any] = {"databases": {"hosts": {"orders": {}, "stock": {}}}}
     result = playbook("dbops.migrations.migrate", inventory, "--list-hosts", extra_vars={"migrate_hosts": hosts})
