@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.awx.support import Job, MakeJob, Project, injected, literally
+from integration.awx.support import Job, MakeJob, Project, injected, literally, names_in_git
 from integration.roles.conftest import team
 from integration.roles.support import Team
 from parts import CHECKOUT
@@ -26,13 +25,10 @@ FROM_CREDENTIALS = ("migrate_private_key", "migrate_known_hosts", "migrate_aws_a
 
 
 def clone(folder: Path) -> Path:
-    """Copy what git has, or would have, of this checkout."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (CHECKOUT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, folder / name)
+    """Copy this checkout as git has it."""
+    for name in names_in_git():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, folder / name)
     return folder
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.awx.support import injected, literally, selectable
+from integration.awx.support import injected, listed, literally, names_in_git, selectable
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from parts import CHECKOUT
@@ -51,16 +51,34 @@ def names(kind: dict[str, Any]) -> list[str]:
     return [field["id"] for field in kind["inputs"]["fields"]]
 
 
-def test_playbooks_can_be_selected() -> None:
+def test_playbooks_and_no_other_files_are_offered_as_such() -> None:
     project = CHECKOUT / "examples" / "awx-project"
-    assert [path.name for path in project.glob("*.yml") if selectable(project, path)] == ["databases.yml"]
-    for playbook in [*(CHECKOUT / "playbooks").glob("*.yml"), AWX / "configure.yml"]:
-        assert selectable(CHECKOUT, playbook), playbook
-    for template in TEMPLATES["awx_job_templates"]:
-        assert selectable(CHECKOUT, CHECKOUT / template["playbook"])
-    # What is none must not be offered beside them.
-    for other in [*(ROLE / "tasks").glob("*.yml"), *(CHECKOUT / "playbooks/vars").glob("*.yml"), *AWX.glob("*.yml")]:
-        assert other.name == "configure.yml" or not selectable(CHECKOUT, other), other
+    assert [path.name for path in project.iterdir() if path.is_file() and selectable(project, path)] == [
+        "databases.yml"
+    ]
+    examples = {"awx-project/databases", "fleet/fleet", "rolling-deploy/deploy", "schemas/schemas", "site/site"}
+    offered = {name for name in names_in_git() if selectable(CHECKOUT, CHECKOUT / name)}
+    assert offered == {
+        *(f"playbooks/{path.name}" for path in (CHECKOUT / "playbooks").glob("*.yml")),
+        *(f"examples/{name}.yml" for name in examples),
+        "awx/configure.yml",
+    }
+    assert {template["playbook"] for template in TEMPLATES["awx_job_templates"]} < offered
+
+
+def test_inventories_are_offered_as_such() -> None:
+    project = CHECKOUT / "examples" / "awx-project"
+    assert [path.name for path in project.iterdir() if path.is_file() and listed(project, path)] == ["hosts"]
+    offered = {name for name in names_in_git() if listed(CHECKOUT, CHECKOUT / name)}
+    inventories = {f"{path.relative_to(CHECKOUT)}/hosts" for path in (CHECKOUT / "inventories").iterdir()}
+    assert len(inventories) == 3
+    assert inventories < offered
+    # AWX goes by the name only: what has no ending, or may be executed, stands beside them.
+    rest = {name for name in offered if not name.endswith("/hosts")}
+    settings = {name for name in rest if name.startswith(".")}
+    assert rest == {*settings, "Makefile", "tests/all.sh", "tests/sanity.sh", "tests/parts/packages.sh"}
+    # It shows no more than 50 or so.
+    assert len(offered) < 50
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind["name"])
