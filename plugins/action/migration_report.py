@@ -18,6 +18,11 @@ from ansible.plugins.action import ActionBase
 
 # Characters of a line.
 _WIDTH = 110
+# Characters of a line, and of the whole, in a message to a chat; a chat refuses or cuts what is longer.
+_SENT_LINE = 300
+_SENT = 1500
+# What JSON writes in another way, and what templates and chats could take for more than text.
+_OTHERWISE = str.maketrans('"`\\{}<>', "''/()()")
 
 
 class ActionModule(ActionBase):
@@ -36,18 +41,26 @@ class ActionModule(ActionBase):
         lost = hosts.keys() - set(variables["ansible_play_hosts"])
         failures = {host: _failure(known) for host, known in hosts.items() if host not in done}
         failed = {host: reason or "" for host, reason in failures.items() if reason is not None or host in lost}
+        reasons = _by_reason(failed)
         lines = [line for host, known in done.items() for line in _lines(host, known["migrate_result"])]
         result: dict[str, Any] = {
             "changed": False,
-            "msg": [*lines, *_failures(failed)],
+            "msg": [*lines, *_failures(reasons)],
             "_ansible_verbose_always": True,
         }
-        if done and ("awx_job_id" in variables or "tower_job_id" in variables):
-            data = {"database_migrations": {host: _entry(known) for host, known in done.items()}}
-            plans = {host: _plan(known) for host, known in done.items() if "plan" in known["migrate_result"]}
-            # For the job that carries them out: nothing but hexadecimal digits, as it passes through templates there.
-            data.update({"database_plans": plans} if plans else {})
-            result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
+        if "awx_job_id" in variables or "tower_job_id" in variables:
+            first = [f"{names}: failed{': ' if reason else ''}{reason}" for reason, names in reasons.items()]
+            moved = {host: known for host, known in done.items() if "applied" in known["migrate_result"]}
+            data = {
+                "database_report": _sent([*first, *lines]),
+                "database_migrations": {host: _entry(known) for host, known in moved.items()},
+                # For the job that carries them out: hexadecimal digits only, as it passes through templates there.
+                "database_plans": {
+                    host: _plan(known) for host, known in moved.items() if "plan" in known["migrate_result"]
+                },
+            }
+            given = {name: value for name, value in data.items() if value}
+            result["ansible_stats"] = {"data": given, "per_host": False, "aggregate": True}
         return result
 
 
@@ -65,20 +78,43 @@ def _failure(known: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _by_reason(failed: Mapping[str, str]) -> dict[str, str]:
+    """Return for each reason the hosts that have failed with it."""
+    hosts: dict[str, list[str]] = {}
+    for host, reason in failed.items():
+        hosts.setdefault(reason, []).append(host)
+    return {reason: ", ".join(names) for reason, names in hosts.items()}
+
+
 def _failures(reasons: Mapping[str, str]) -> Iterator[str]:
     """Say which hosts have failed, and each reason once."""
-    hosts: dict[str, list[str]] = {}
-    for host, reason in reasons.items():
-        hosts.setdefault(reason, []).append(host)
-    for reason, names in hosts.items():
-        yield from wrap(f"{', '.join(names)}: failed", _WIDTH, subsequent_indent="  ")
+    for reason, hosts in reasons.items():
+        yield from wrap(f"{hosts}: failed", _WIDTH, subsequent_indent="  ")
         yield from wrap(reason, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _sent(lines: list[str]) -> str:
+    """Return lines as one text for a message: it needs no escape but that of a line's end, and says where it was cut.
+
+    AWX shows an approval's message the plan inside of JSON inside of JSON, and has no filter to read that with.
+    """
+    text = ""
+    for line in lines:
+        plain = "".join(char if " " <= char <= "~" else "?" for char in line.translate(_OTHERWISE))
+        short = plain if len(plain) <= _SENT_LINE else f"{plain[:_SENT_LINE]}..."
+        if len(text) + len(short) > _SENT:
+            return f"{text}The output of the job says more.\n"
+        text += f"{short}\n"
+    # With its last line's end, as Ansible puts the texts of several plays or batches one behind the other.
+    return text
 
 
 def _lines(host: str, result: Mapping[str, Any]) -> Iterator[str]:
     database = result["database"]
     where = "" if database == host else f" ({database})"
     yield f"{host}{where}{result['msg'][len(database) :]}"
+    if "applied" not in result:
+        return
     resumed = result["resumed"]
     if resumed:
         yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"

@@ -40,12 +40,21 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert "0002_email.up.sql" in plan.printed
     would = {"database": schema, "from": None, "to": 2, "applied": 0, "pending": 2, "commit": commit, "seconds": 0}
     assert plan.artifacts["database_migrations"]["orders"] == would
+    # What the request for approval says.
+    report = plan.artifacts["database_report"].splitlines()
+    assert report[:3] == [
+        f"orders ({schema}){summary.removeprefix(schema)}",
+        "  pending: up 1 people",
+        "  pending: up 2 email",
+    ]
+    assert len(report) == 6
     assert team.version("orders") is None
 
     # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
     migrate = job("Database migrate", "-vvvvv", answers={**nothing, "migrate_target": ""}, extra=plan.artifacts).run()
     assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from no version yet to version 2, 2 migrations"
-    assert list(migrate.artifacts) == ["database_migrations"]
+    assert list(migrate.artifacts) == ["database_report", "database_migrations"]
+    assert "  up 1 people: " in migrate.artifacts["database_report"]
     done = migrate.artifacts["database_migrations"]
     assert {host: set(values) for host, values in done.items()} == {"orders": KEYS, "stock": KEYS}
     assert 0 < done["orders"].pop("seconds") < 60
@@ -140,8 +149,22 @@ def test_a_failure(job: MakeJob, team: Team) -> None:
     assert (failed.rc, failed.status) == (2, "failed")
     assert failed.failure("orders").startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1064)")
     assert failed.stats == {"orders": {"ok": 4, "changed": 1, "failures": 1}}
-    assert failed.artifacts is None
+    assert list(failed.artifacts) == ["database_report"]
+    report = "orders: failed: 0003_wrong.up.sql:2:1: statement 2 failed: (1064) You have an error in your SQL syntax"
+    assert failed.artifacts["database_report"].startswith(report)
     assert (team.version("orders"), team.version("stock")) == ((3, 1), None)
+
+
+def test_force_says_what_it_did_and_what_failed(job: MakeJob, team: Team) -> None:
+    forced = job("Database force", answers={"migrate_hosts": "orders", "migrate_version": "1"}).run()
+    schema = team.databases["orders"]
+    assert said(forced, "orders")[0].startswith(f"{schema}: set to version 1")
+    assert list(forced.artifacts) == ["database_report"]
+    assert forced.artifacts["database_report"].startswith(f"orders ({schema}): set to version 1")
+    wrong = job("Database force", answers={"migrate_hosts": "orders", "migrate_version": "one"}).run()
+    assert wrong.status == "failed"
+    assert wrong.artifacts["database_report"].startswith("orders: failed: ")
+    assert "'one'" in wrong.artifacts["database_report"]
 
 
 @contextlib.contextmanager
@@ -182,5 +205,5 @@ def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
         r" The history has up 1 as running since \d{4}-\d\d-\d\dT[\d:]{8}Z, by alice, job 17\. Wait for it, or raise"
     )
     assert re.search(known, message), message
-    assert second.artifacts is None
+    assert list(second.artifacts) == ["database_report"]
     assert team.attempts("orders") == [("up", 1, "applied")]
