@@ -219,6 +219,7 @@ class Job:
     :param answers: to the survey; a question that is not answered gets its default.
     :param extra: further variables, as a job template or an earlier job of the workflow gives them.
     :param credentials: for each credential the extra variables that it injects.
+    :param environment: what AWX's own types of credentials put there.
     """
 
     project: Project
@@ -228,6 +229,7 @@ class Job:
     answers: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     credentials: Sequence[Mapping[str, str]] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
     ssh_key: str = ""
     number: int = 17
@@ -292,6 +294,7 @@ class Job:
         collections = [self.folder / "requirements_collections", "~/.ansible/collections"]
         environment = {
             **JOB_ENVIRONMENT,
+            **self.environment,
             "JOB_ID": str(self.number),
             "AWX_PRIVATE_DATA_DIR": str(self.folder),
             "ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, collections)),

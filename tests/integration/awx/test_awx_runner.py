@@ -10,11 +10,16 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from integration.awx.support import MakeJob, Outcome
 from integration.roles.support import Team
+from parts.secretsmanager import SecretsManager
+from parts.sshd import GitServer
 
+# As AWX's own type of credential names them, a session's token twice.
+AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 KEYS = {"database", "from", "to", "applied", "pending", "commit", "seconds"}
 
 
@@ -116,6 +121,38 @@ def test_a_status_after_a_failure_fails(job: MakeJob, team: Team) -> None:
     assert after.status == "failed"
     assert "pending       1 people" in after.printed
     assert "orders: always." in after.printed
+
+
+def runner_elsewhere(folder: Path, python: str) -> dict[str, str]:
+    """Return variables for a runner that is this machine, and does not have a job's environment, as one elsewhere."""
+    interpreter = folder / "python"
+    interpreter.write_text(f'#!/bin/sh\nexec env -u {" -u ".join(AWS)} {python} "$@"\n')
+    interpreter.chmod(0o755)
+    return {"migrate_python": str(interpreter)}
+
+
+def test_the_credential_of_aws_that_awx_knows(
+    job: MakeJob, team: Team, git_server: GitServer, secrets_manager: SecretsManager, tmp_path: Path
+) -> None:
+    """Its variables are in the controller's environment, and nothing else gives keys."""
+    key = {"migrate_private_key": git_server.private_key, "migrate_known_hosts": git_server.known_hosts}
+    # A session's token, which the stand-in for AWS does not look at, goes with the keys.
+    values = (secrets_manager.access_key, secrets_manager.secret_key, "a-token", "a-token")
+    details = {"credentials": [key], "extra": runner_elsewhere(tmp_path, team.variables["migrate_python"])}
+    status = job("Database status", environment=dict(zip(AWS, values)), **details).run()
+    assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
+    without = job("Database status", **details).run()
+    assert without.status == "failed"
+    assert "credentials" in without.failure("orders")
+
+
+def test_keys_of_the_inventory_come_before_that_credential(job: MakeJob, team: Team, tmp_path: Path) -> None:
+    """The fixture's credential gives variables. Nothing of two identities is mixed."""
+    values = ("AKIAOTHER", "another-key", "another-token", "another-token")
+    details = {"extra": runner_elsewhere(tmp_path, team.variables["migrate_python"])}
+    status = job("Database status", "-vvvv", environment=dict(zip(AWS, values)), **details).run()
+    assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
+    assert "AKIAOTHER" not in status.printed
 
 
 def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
