@@ -19,6 +19,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dbops.migrations.plugins.plugin_utils import report
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER, left_for_the_report
 
+# Characters of a line, and of the whole, in a message to a chat; a chat refuses or cuts what is longer.
+_SENT_LINE = 300
+_SENT = 1500
+# What JSON writes in another way, and what templates and chats could take for more than text.
+_OTHERWISE = str.maketrans('"`\\{}<>', "''/()()")
 # Steps of the role whose failure is a reason, the last one first.
 _STEPS = ("__migrate_judged", "migrate_result", "__migrate_before", "__migrate_source", "__migrate_variables")
 
@@ -37,23 +42,28 @@ class ActionModule(ActionBase):
         done = {host: known for host, known in hosts.items() if not _failed(known.get("migrate_result"))}
         # A host that has left the play has failed; one that has not been tried has nothing to say.
         lost = hosts.keys() - set(variables["ansible_play_hosts"])
-        failures = {host: _failure(host, known) for host, known in hosts.items() if host not in done or host in lost}
-        failed = {host: reason or "" for host, reason in failures.items() if reason is not None or host in lost}
+        reasons = {host: _failure(host, known) for host, known in hosts.items() if host not in done or host in lost}
+        failed = {host: reason or "" for host, reason in reasons.items() if reason is not None or host in lost}
         names = {host: list(_names(host, hosts[host])) for host in failed}
+        failures = list(report.failed(failed, names))
         lines = [line for host, known in done.items() for line in report.done(host, _told(host, known))]
         result: dict[str, Any] = {
             "changed": False,
-            "msg": [*lines, *report.failed(failed, names)],
+            "msg": [*lines, *report.wrapped(failures)],
             "_ansible_verbose_always": True,
         }
-        # AWX's artifacts are about what migrates.
-        done = {host: known for host, known in done.items() if "applied" in known["migrate_result"]}
-        if done and ("awx_job_id" in variables or "tower_job_id" in variables):
-            data = {"database_migrations": {host: _entry(known) for host, known in done.items()}}
-            plans = {host: _plan(known) for host, known in done.items() if "plan" in known["migrate_result"]}
-            # For the job that carries them out: nothing but hexadecimal digits, as it passes through templates there.
-            data.update({"database_plans": plans} if plans else {})
-            result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
+        if "awx_job_id" in variables or "tower_job_id" in variables:
+            moved = {host: known for host, known in done.items() if "applied" in known["migrate_result"]}
+            data = {
+                "database_report": _sent([*failures, *lines]),
+                "database_migrations": {host: _entry(known) for host, known in moved.items()},
+                # For the job that carries them out: hexadecimal digits only, as it passes through templates there.
+                "database_plans": {
+                    host: _plan(known) for host, known in moved.items() if "plan" in known["migrate_result"]
+                },
+            }
+            given = {name: value for name, value in data.items() if value}
+            result["ansible_stats"] = {"data": given, "per_host": False, "aggregate": True}
         return result
 
 
@@ -92,6 +102,22 @@ def _names(host: str, known: Mapping[str, Any]) -> Iterator[str]:
         # It may name another variable that is not defined, which is then the failure.
         with suppress(AnsibleError):
             yield str(known.get(variable, ""))
+
+
+def _sent(lines: list[str]) -> str:
+    """Return lines as one text for a message: it needs no escape but that of a line's end, and says where it was cut.
+
+    AWX shows an approval's message the plan inside of JSON inside of JSON, and has no filter to read that with.
+    """
+    text = ""
+    for line in lines:
+        plain = "".join(char if " " <= char <= "~" else "?" for char in line.translate(_OTHERWISE))
+        short = plain if len(plain) <= _SENT_LINE else f"{plain[:_SENT_LINE]}..."
+        if len(text) + len(short) > _SENT:
+            return f"{text}The output of the job says more.\n"
+        text += f"{short}\n"
+    # With its last line's end, as Ansible puts the texts of several plays or batches one behind the other.
+    return text
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:

@@ -11,10 +11,11 @@ version_added: 0.1.0
 description:
   - Says what the role P(dbops.migrations.migrate#role) did, or would do, for each host of the play, and which hosts
     have failed.
-  - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it also hands the artifact C(database_migrations) on
-    to the workflow.
-  - The playbooks C(dbops.migrations.migrate) and C(dbops.migrations.rollback) end with it. In a playbook of your own it
-    belongs behind the role, with C(run_once).
+  - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it also hands artifacts on to the workflow and to
+    notifications. C(database_report) is the lines as one text, failures first and not longer than a chat takes.
+    C(database_migrations) has the numbers.
+  - The playbooks C(dbops.migrations.migrate), C(dbops.migrations.rollback), C(dbops.migrations.force) and
+    C(dbops.migrations.baseline) end with it. In a playbook of your own it belongs behind the role, with C(run_once).
 author: The dbops.migrations contributors (@dbops)
 extends_documentation_fragment:
   - action_common_attributes

@@ -10,7 +10,7 @@ Texts that came from a database or a repository stay on their line: what looks l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
@@ -42,12 +42,18 @@ def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterat
     for reason, hosts in same.items():
         alike.setdefault(_without(reason, names[hosts[0]]), []).append(hosts)
     for first, *more in alike.values():
-        yield from wrap(f"{', '.join(first)}: failed", _WIDTH, subsequent_indent="    ")
-        for line in reasons[first[0]].splitlines():
-            yield from wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+        yield f"{', '.join(first)}: failed"
+        yield from (f"  {line}" for line in reasons[first[0]].splitlines())
         others = [host for hosts in more for host in hosts]
         if others:
-            yield from wrap(f"{', '.join(others)}: failed like {first[0]}", _WIDTH, subsequent_indent="    ")
+            yield f"{', '.join(others)}: failed like {first[0]}"
+
+
+def wrapped(lines: Iterable[str]) -> Iterator[str]:
+    """Return lines none of which is longer than fits; the rest of one that was is indented."""
+    for line in lines:
+        indent = line[: len(line) - len(line.lstrip())]
+        yield from wrap(line.strip(), _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _without(reason: str, names: list[str]) -> str:

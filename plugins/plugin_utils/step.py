@@ -29,7 +29,12 @@ _NOT_STARTED = (126, 127)
 TOLD_LATER = "See the report, or use -v."
 # Where a variable of the role becomes an option of a module.
 _OPTION = re.compile(r"'(\w{3,})': (migrate_\w+)")
-_MORE = {"repo": "migrate_repository", "history_limit": "migrate_history_limit", "login_secret": "migrate_secret_id"}
+_MORE = {
+    "repo": "migrate_repository",
+    "history_limit": "migrate_history_limit",
+    "login_secret": "migrate_secret_id",
+    **{name: f"migrate_aws_{name}" for name in ("access_key", "secret_key", "session_token")},
+}
 # An option in one of our sentences. A name with "_" is no other word; what is quoted, or part of a path or of a longer
 # name, came from elsewhere. Any other name is one where a sentence begins, or where somebody is told to set it.
 _LONG_NAME = r"""(?<![\w.'"`/-])({})\b(?!['"`/-]|\.\S)"""

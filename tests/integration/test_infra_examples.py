@@ -58,13 +58,13 @@ class Site:
         """Run an example, whose files are copied with the places exchanged."""
         folder = self.folder / example
         shutil.copytree(CHECKOUT / "examples" / example, folder, dirs_exist_ok=True)
-        for path in folder.glob("*.yml"):
+        for path in folder.iterdir():
             text = path.read_text()
             for place, real in {**self.places, HOST_KEY: self.host_key.strip()}.items():
                 text = text.replace(place, real)
             path.write_text(text)
         result: PlaybookResult = self.playbook(
-            folder / book, folder / "inventory.yml", *options, extra_vars={**self.variables, **variables}
+            folder / book, folder / "hosts", *options, extra_vars={**self.variables, **variables}
         )
         return result
 
@@ -224,6 +224,6 @@ def test_the_fleet_shares_its_runners_evenly(tmp_path: Path, playbook: RunPlaybo
     book.write_text(
         json.dumps([{"hosts": "databases", "gather_facts": False, "tasks": [{"debug": {"msg": "{{ ansible_host }}"}}]}])
     )
-    result = playbook(book, CHECKOUT / "examples/fleet/inventory.yml")
+    result = playbook(book, CHECKOUT / "examples/fleet/hosts")
     counts = Counter(event["result"]["msg"] for event in result.tasks)
     assert counts == dict.fromkeys((f"runner{number}.example.com" for number in (1, 2, 3)), 20)

@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.awx.support import Job, MakeJob, Project, injected, literally
+from integration.awx.support import Job, MakeJob, Project, injected, literally, names_in_git
 from integration.roles.conftest import team
 from integration.roles.support import Team
 from parts import CHECKOUT
@@ -26,13 +25,10 @@ FROM_CREDENTIALS = ("migrate_private_key", "migrate_known_hosts", "migrate_aws_a
 
 
 def clone(folder: Path) -> Path:
-    """Copy what git has, or would have, of this checkout."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (CHECKOUT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, folder / name)
+    """Copy this checkout as git has it."""
+    for name in names_in_git():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, folder / name)
     return folder
 
 
@@ -90,13 +86,17 @@ def job(
         }
 
     def make(template: str, *options: str, only: str | None = None, **other: Any) -> Job:
-        details: dict[str, Any] = {"project": project, "inventory": inventory(only), **other}
+        details: dict[str, Any] = {
+            "project": project,
+            "inventory": inventory(only),
+            "credentials": credentials,
+            **other,
+        }
         number = 17 + len(jobs)
         made = Job(
             folder=tmp_path / f"job-{number}",
             template=template,
             options=options,
-            credentials=credentials,
             ssh_key=secrets["machine key"],
             number=number,
             **details,
@@ -111,6 +111,9 @@ def job(
         kept = [path for path in (made.folder / "artifacts").rglob("*") if path.is_file()]
         assert kept
         for path in kept:
+            if made.environment and path.name == "command":
+                # The environment, which AWX masks before it keeps it; the file goes with the job.
+                continue
             text = path.read_text(errors="replace")
             for name, secret in secrets.items():
                 # A key's text has a header, and line ends that JSON writes in another way.

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from integration.roles.support import lines_of
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER
+from integration.roles.support import lines_of, reasons_in
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from parts import CHECKOUT
 from parts.ansible import PROGRAMS
@@ -35,8 +36,9 @@ TEMPLATES = {
     template["name"]: template
     for template in yaml.safe_load((CHECKOUT / "awx/templates.yml").read_text())["awx_job_templates"]
 }
-# A line that begins a play, or brings in a playbook.
-_PLAY = re.compile(r"^\s*-?\s*(hosts|(ansible\.builtin\.)?(import_playbook|include)):", re.MULTILINE)
+# A line that begins a play, or brings in a playbook; and one that an inventory may begin with.
+_PLAY = re.compile(r"\s*-?\s*(hosts|(ansible\.builtin\.)?(import_playbook|include)):")
+_HOST = re.compile(r"[\w.=\[\]]", re.ASCII)
 
 
 class _Unsafe(yaml.SafeDumper):
@@ -55,17 +57,46 @@ class _Literal(yaml.SafeLoader):
 _Literal.add_constructor("!unsafe", lambda _loader, node: node.value)
 
 
+def names_in_git() -> list[str]:
+    """Return the files of this checkout that git has, or would have."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.split("\0")
+    return sorted(name for name in filter(None, names) if (CHECKOUT / name).exists())
+
+
 def literally(path: Path) -> Any:
     """Read a YAML file of Ansible's without rendering anything."""
     return yaml.load(path.read_text(), _Literal)
 
 
-def selectable(project: Path, path: Path) -> bool:
-    """Tell whether AWX offers a file of a project as a playbook: by its folder, its ending, and a line in it."""
+def _passed_over(project: Path, path: Path) -> bool:
+    """Tell whether AWX looks into the folder of a file at all."""
     folders = path.relative_to(project).parts[:-1]
-    if path.suffix not in (".yml", ".yaml") or {"roles", "tasks", "group_vars", "host_vars"} & set(folders):
+    own = {"roles", "tasks", "group_vars", "host_vars"}
+    return bool(own & set(folders)) or any(part.startswith(".") for part in folders)
+
+
+def selectable(project: Path, path: Path) -> bool:
+    """Tell whether AWX offers a file of a project as a playbook: by its folder, its ending, and a line in it.
+
+    The rules are those of awx/main/utils/ansible.py, could_be_playbook.
+    """
+    if path.suffix not in (".yml", ".yaml") or _passed_over(project, path):
         return False
-    return not any(part.startswith(".") for part in folders) and _PLAY.search(path.read_text()) is not None
+    lines = path.read_text(errors="ignore").splitlines()
+    return "".join(lines[:1]).startswith("$ANSIBLE_VAULT;") or any(map(_PLAY.match, lines))
+
+
+def listed(project: Path, path: Path) -> bool:
+    """Tell whether AWX offers a file of a project as an inventory; folders it offers none.
+
+    The rules are those of could_be_inventory in the same file: by the name, or by how the first lines begin.
+    """
+    if _passed_over(project, path):
+        return False
+    if path.name in ("hosts", "inventory") or path.suffix == ".ini" or os.access(path, os.X_OK):
+        return True
+    return not path.suffix and any(map(_HOST.match, path.read_text(errors="ignore").splitlines()[:11]))
 
 
 def injected(credential_type: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, str]:
@@ -175,9 +206,16 @@ class Outcome:
         return lines_of(last, host) or self.results(host)[-1]["msg"]
 
     def failure(self, host: str) -> str:
-        """Return the message of the last task that failed for a host."""
+        """Return the message of the last task that failed for a host, or what the report says of it."""
         message: str = self.results(host, "runner_on_failed")[-1]["msg"]
-        return message
+        if message != TOLD_LATER:
+            return message
+        [report] = [
+            event["event_data"]["res"]["msg"]
+            for event in self.events
+            if event["event"] == "runner_on_ok" and event["event_data"]["task"] == "Say what happened"
+        ]
+        return reasons_in(report)[host]
 
 
 @dataclass
@@ -189,6 +227,7 @@ class Job:
     :param answers: to the survey; a question that is not answered gets its default.
     :param extra: further variables, as a job template or an earlier job of the workflow gives them.
     :param credentials: for each credential the extra variables that it injects.
+    :param environment: what AWX's own types of credentials put there.
     """
 
     project: Project
@@ -198,6 +237,7 @@ class Job:
     answers: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     credentials: Sequence[Mapping[str, str]] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
     options: Sequence[str] = ()
     ssh_key: str = ""
     number: int = 17
@@ -262,6 +302,7 @@ class Job:
         collections = [self.folder / "requirements_collections", "~/.ansible/collections"]
         environment = {
             **JOB_ENVIRONMENT,
+            **self.environment,
             "JOB_ID": str(self.number),
             "AWX_PRIVATE_DATA_DIR": str(self.folder),
             "ANSIBLE_COLLECTIONS_PATH": ":".join(map(str, collections)),

@@ -10,11 +10,16 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from integration.awx.support import MakeJob, Outcome
 from integration.roles.support import Team
+from parts.secretsmanager import SecretsManager
+from parts.sshd import GitServer
 
+# As AWX's own type of credential names them, a session's token twice.
+AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 KEYS = {"database", "from", "to", "applied", "pending", "commit", "seconds"}
 
 
@@ -30,8 +35,8 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
 
     status = job("Database status", answers=nothing).run()
     assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
-    assert status.stats == {"orders": {"ok": 5}, "stock": {"ok": 5}}
-    assert status.artifacts is None
+    assert status.stats == {"orders": {"ok": 4}, "stock": {"ok": 3}}
+    assert list(status.artifacts) == ["database_report"]
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
     summary = f"{schema}: check mode, nothing was changed; it would go from no version yet to version 2, 2 migrations"
@@ -40,12 +45,21 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert "0002_email.up.sql" in plan.printed
     would = {"database": schema, "from": None, "to": 2, "applied": 0, "pending": 2, "commit": commit, "seconds": 0}
     assert plan.artifacts["database_migrations"]["orders"] == would
+    # What the request for approval says.
+    report = plan.artifacts["database_report"].splitlines()
+    assert report[:3] == [
+        f"orders ({schema}){summary.removeprefix(schema)}",
+        "  pending: up 1 people",
+        "  pending: up 2 email",
+    ]
+    assert len(report) == 6
     assert team.version("orders") is None
 
     # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
     migrate = job("Database migrate", "-vvvvv", answers={**nothing, "migrate_target": ""}, extra=plan.artifacts).run()
     assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from no version yet to version 2, 2 migrations"
-    assert list(migrate.artifacts) == ["database_migrations"]
+    assert list(migrate.artifacts) == ["database_report", "database_migrations"]
+    assert "  up 1 people: " in migrate.artifacts["database_report"]
     done = migrate.artifacts["database_migrations"]
     assert {host: set(values) for host, values in done.items()} == {"orders": KEYS, "stock": KEYS}
     assert 0 < done["orders"].pop("seconds") < 60
@@ -95,8 +109,13 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     assert moved.status == "failed"
     said_why = " ".join(moved.printed.split())
     assert "is not the one that was approved" in said_why
-    assert "It is at version 1, and this would run up 0002_email.up.sql." in said_why
+    assert "It is at version 1, and this would run up 0002_email.up.sql." in moved.failure("orders")
     assert team.version("orders") == (1, 0)
+    other = {"database_plans": {"orders": approved["orders"]}}
+    late = job("Database migrate", "--limit", "stock", extra=other).run()
+    assert late.failure("stock") == (
+        "No plan of this database was approved: the job before this one has planned others."
+    )
     # The other database is as it was when its plan was approved.
     assert team.version("stock") == (2, 0)
 
@@ -106,14 +125,46 @@ def test_a_status_after_a_failure_fails(job: MakeJob, team: Team) -> None:
     after = job("Database status after a failure", extra={"migrate_status_fail": ["always"]}).run()
     assert after.status == "failed"
     assert "pending       1 people" in after.printed
-    assert "orders: always." in after.printed
+    assert after.failure("orders") == "The status is: always."
+
+
+def runner_elsewhere(folder: Path, python: str) -> dict[str, str]:
+    """Return variables for a runner that is this machine, and does not have a job's environment, as one elsewhere."""
+    interpreter = folder / "python"
+    interpreter.write_text(f'#!/bin/sh\nexec env -u {" -u ".join(AWS)} {python} "$@"\n')
+    interpreter.chmod(0o755)
+    return {"migrate_python": str(interpreter)}
+
+
+def test_the_credential_of_aws_that_awx_knows(
+    job: MakeJob, team: Team, git_server: GitServer, secrets_manager: SecretsManager, tmp_path: Path
+) -> None:
+    """Its variables are in the controller's environment, and nothing else gives keys."""
+    key = {"migrate_private_key": git_server.private_key, "migrate_known_hosts": git_server.known_hosts}
+    # A session's token, which the stand-in for AWS does not look at, goes with the keys.
+    values = (secrets_manager.access_key, secrets_manager.secret_key, "a-token", "a-token")
+    details = {"credentials": [key], "extra": runner_elsewhere(tmp_path, team.variables["migrate_python"])}
+    status = job("Database status", environment=dict(zip(AWS, values)), **details).run()
+    assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
+    without = job("Database status", **details).run()
+    assert without.status == "failed"
+    assert "credentials" in without.failure("orders")
+
+
+def test_keys_of_the_inventory_come_before_that_credential(job: MakeJob, team: Team, tmp_path: Path) -> None:
+    """The fixture's credential gives variables. Nothing of two identities is mixed."""
+    values = ("AKIAOTHER", "another-key", "another-token", "another-token")
+    details = {"extra": runner_elsewhere(tmp_path, team.variables["migrate_python"])}
+    status = job("Database status", "-vvvv", environment=dict(zip(AWS, values)), **details).run()
+    assert said(status, "orders")[1:] == ["pending       1 people", "pending       2 email"]
+    assert "AKIAOTHER" not in status.printed
 
 
 def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
     """AWX gives each slice an inventory with its share of the hosts."""
     dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()
     assert said(dry, "stock")[1:] == ["pending: up 1 people", "pending: up 2 email"]
-    assert dry.stats == {"stock": {"ok": 5, "changed": 2}}
+    assert dry.stats == {"stock": {"ok": 4, "changed": 2}}
     assert list(dry.artifacts["database_migrations"]) == ["stock"]
     assert (team.version("orders"), team.version("stock")) == (None, None)
 
@@ -139,9 +190,23 @@ def test_a_failure(job: MakeJob, team: Team) -> None:
     failed = job("Database migrate", "-l", "orders").run()
     assert (failed.rc, failed.status) == (2, "failed")
     assert failed.failure("orders").startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1064)")
-    assert failed.stats == {"orders": {"ok": 4, "changed": 1, "failures": 1}}
-    assert failed.artifacts is None
+    assert failed.stats == {"orders": {"ok": 3, "changed": 1, "failures": 1}}
+    assert list(failed.artifacts) == ["database_report"]
+    report = "orders: failed\n  0003_wrong.up.sql:2:1: statement 2 failed: (1064) You have an error in your SQL syntax"
+    assert failed.artifacts["database_report"].startswith(report)
     assert (team.version("orders"), team.version("stock")) == ((3, 1), None)
+
+
+def test_force_says_what_it_did_and_what_failed(job: MakeJob, team: Team) -> None:
+    forced = job("Database force", answers={"migrate_hosts": "orders", "migrate_version": "1"}).run()
+    schema = team.databases["orders"]
+    assert said(forced, "orders")[0].startswith(f"{schema}: set to version 1")
+    assert list(forced.artifacts) == ["database_report"]
+    assert forced.artifacts["database_report"].startswith(f"orders ({schema}): set to version 1")
+    wrong = job("Database force", answers={"migrate_hosts": "orders", "migrate_version": "one"}).run()
+    assert wrong.status == "failed"
+    assert wrong.artifacts["database_report"].startswith("orders: failed\n  ")
+    assert "'one'" in wrong.artifacts["database_report"]
 
 
 @contextlib.contextmanager
@@ -182,5 +247,5 @@ def test_two_jobs_at_once(job: MakeJob, team: Team) -> None:
         r" The history has up 1 as running since \d{4}-\d\d-\d\dT[\d:]{8}Z, by alice, job 17\. Wait for it, or raise"
     )
     assert re.search(known, message), message
-    assert second.artifacts is None
+    assert list(second.artifacts) == ["database_report"]
     assert team.attempts("orders") == [("up", 1, "applied")]

@@ -256,7 +256,7 @@ def test_migrate(
             }
             inventory = tmp_path / "rds"
             shutil.copytree(INVENTORY, inventory)
-            for path in inventory.rglob("*.yml"):
+            for path in filter(Path.is_file, inventory.rglob("*")):
                 text = path.read_text()
                 for place, real in places.items():
                     text = text.replace(place, real)

@@ -95,6 +95,11 @@ def failure(result: PlaybookResult, host: str, task: str = "") -> str:
 def reasons(result: PlaybookResult) -> dict[str, str]:
     """Return what the report says of each host that has failed, without its line ends."""
     [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    return reasons_in(lines)
+
+
+def reasons_in(lines: list[str]) -> dict[str, str]:
+    """Return what the lines of the report say of each host that has failed, without their line ends."""
     found: dict[str, str] = {}
     hosts: list[str] = []
     for line in "\n".join(lines).replace("\n    ", " ").splitlines():

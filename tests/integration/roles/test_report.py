@@ -57,5 +57,41 @@ def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: b
         *REASON_LINES,
     ]
     entry = {"database": "shop", "from": 1, "to": 2, "applied": 1, "pending": 0, "commit": "c", "seconds": 0.013}
-    data = {"database_migrations": {"shop": entry, "other": {**entry, "applied": 0, "pending": 1, "seconds": 0}}}
+    # The failures first, as the text may be cut.
+    report = [
+        "ignored, third: failed",
+        "  It failed, and goes on.",
+        "fetching: failed",
+        f"  {' '.join(['word'] * 30)}",
+        *result["msg"][:5],
+    ]
+    data = {
+        "database_report": "\n".join(report) + "\n",
+        "database_migrations": {"shop": entry, "other": {**entry, "applied": 0, "pending": 1, "seconds": 0}},
+    }
     assert result.get("ansible_stats", {}).get("data", {}) == (data if awx else {})
+
+
+def test_a_message_is_short_and_plain(playbook: RunPlaybook, tmp_path: Path) -> None:
+    """What is sent to a chat can be neither markup, nor a template, nor end a text in JSON."""
+    hostile = 'near "{{ x }}" \\ `<!channel>`\u202e\u00e9\x1b[1m'
+    hosts: dict[str, Any] = {"bad": {"migrate_result": {"failed": True, "msg": "{{ hostile }}"}}}
+    for number in range(40):
+        done = {**DONE, "database": f"n{number}", "msg": f"n{number}: from version 1 to version 2, 1 migration"}
+        hosts[f"n{number}"] = {"__migrate_source": {"commit": "c"}, "migrate_result": done}
+    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    path = tmp_path / "play.json"
+    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    given = {"awx_job_id": 7, "hostile": {"__ansible_unsafe": hostile + "x" * 500}}
+    outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars=given)
+    assert outcome.rc == 0, outcome.stdout
+    report = outcome.tasks[-1]["result"]["ansible_stats"]["data"]["database_report"]
+    head, first, second, *_, last = report.splitlines()
+    assert head == "bad: failed"
+    assert first.startswith("  near '(( x ))' / '(!channel)'???[1mxxx")
+    assert first.endswith("x...")
+    assert len(first) == 303
+    assert second == "n0: from version 1 to version 2, 1 migration"
+    assert last == "The output of the job says more."
+    assert 1400 < len(report) <= 1540
+    assert json.dumps(report) == '"' + report.replace("\n", "\\n") + '"'

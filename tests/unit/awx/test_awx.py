@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from integration.awx.support import injected, literally, selectable
-from jinja2 import StrictUndefined
+from integration.awx.support import injected, listed, literally, names_in_git, selectable
+from jinja2 import ChainableUndefined, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from parts import CHECKOUT
 
@@ -22,7 +22,7 @@ AWX = CHECKOUT / "awx"
 SETTINGS = literally(AWX / "settings.yml")
 TYPES = literally(AWX / "credential_types.yml")["awx_credential_types"]
 TEMPLATES = literally(AWX / "templates.yml")
-SURVEYS = {each["name"]: each["survey"] for each in [*TEMPLATES["awx_job_templates"], TEMPLATES["awx_workflow"]]}
+SURVEYS = {each["name"]: each["survey"] for each in [*TEMPLATES["awx_job_templates"], *TEMPLATES["awx_workflows"]]}
 ROLE = CHECKOUT / "roles" / "migrate"
 DEFAULTS = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
 SECRET = {
@@ -51,16 +51,34 @@ def names(kind: dict[str, Any]) -> list[str]:
     return [field["id"] for field in kind["inputs"]["fields"]]
 
 
-def test_playbooks_can_be_selected() -> None:
+def test_playbooks_and_no_other_files_are_offered_as_such() -> None:
     project = CHECKOUT / "examples" / "awx-project"
-    assert [path.name for path in project.glob("*.yml") if selectable(project, path)] == ["databases.yml"]
-    for playbook in [*(CHECKOUT / "playbooks").glob("*.yml"), AWX / "configure.yml"]:
-        assert selectable(CHECKOUT, playbook), playbook
-    for template in TEMPLATES["awx_job_templates"]:
-        assert selectable(CHECKOUT, CHECKOUT / template["playbook"])
-    # What is none must not be offered beside them.
-    for other in [*(ROLE / "tasks").glob("*.yml"), *(CHECKOUT / "playbooks/vars").glob("*.yml"), *AWX.glob("*.yml")]:
-        assert other.name == "configure.yml" or not selectable(CHECKOUT, other), other
+    assert [path.name for path in project.iterdir() if path.is_file() and selectable(project, path)] == [
+        "databases.yml"
+    ]
+    examples = {"awx-project/databases", "fleet/fleet", "rolling-deploy/deploy", "schemas/schemas", "site/site"}
+    offered = {name for name in names_in_git() if selectable(CHECKOUT, CHECKOUT / name)}
+    assert offered == {
+        *(f"playbooks/{path.name}" for path in (CHECKOUT / "playbooks").glob("*.yml")),
+        *(f"examples/{name}.yml" for name in examples),
+        "awx/configure.yml",
+    }
+    assert {template["playbook"] for template in TEMPLATES["awx_job_templates"]} < offered
+
+
+def test_inventories_are_offered_as_such() -> None:
+    project = CHECKOUT / "examples" / "awx-project"
+    assert [path.name for path in project.iterdir() if path.is_file() and listed(project, path)] == ["hosts"]
+    offered = {name for name in names_in_git() if listed(CHECKOUT, CHECKOUT / name)}
+    inventories = {f"{path.relative_to(CHECKOUT)}/hosts" for path in (CHECKOUT / "inventories").iterdir()}
+    assert len(inventories) == 3
+    assert inventories < offered
+    # AWX goes by the name only: what has no ending, or may be executed, stands beside them.
+    rest = {name for name in offered if not name.endswith("/hosts")}
+    settings = {name for name in rest if name.startswith(".")}
+    assert rest == {*settings, "Makefile", "tests/all.sh", "tests/sanity.sh", "tests/parts/packages.sh"}
+    # It shows no more than 50 or so.
+    assert len(offered) < 50
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind["name"])
@@ -157,35 +175,90 @@ def test_answers_reach_something() -> None:
             known = playbook.stem in entries and variable in SPECS[entries[playbook.stem]]["options"]
             assert known or f" {variable} | default(" in playbook.read_text() + inventory, variable
     asked = {question["variable"] for template in TEMPLATES["awx_job_templates"] for question in template["survey"]}
-    assert {question["variable"] for question in TEMPLATES["awx_workflow"]["survey"]} <= asked
+    for workflow in TEMPLATES["awx_workflows"]:
+        # Else AWX keeps an answer from the workflow that follows, which has it from the first.
+        assert workflow["survey"] == TEMPLATES["awx_workflows"][0]["survey"]
+        assert {question["variable"] for question in workflow["survey"]} <= asked
 
 
-def test_messages() -> None:
-    """They can be rendered, and are JSON even if what they quote has quotation marks."""
-    text = 'it\'s "it"\n'
-    about = {
-        "job": {"name": text, "artifacts": {text: {"applied": 1, "from": None}}},
-        "job_friendly_name": text,
-        "url": text,
-        "approval_node_name": text,
-        "workflow_url": text,
+MESSAGES = SETTINGS["awx_notification"]["messages"]
+REPORT = "orders: failed: near 'SELEC 1'\nstock: from version 1 to version 2, 1 migration\n  up 2 email: 0.013 s\n"
+
+
+def sent(body: str, about: dict[str, Any]) -> str:
+    """Return the text of a webhook's body, rendered as AWX does."""
+    rendered = ImmutableSandboxedEnvironment(undefined=ChainableUndefined).from_string(body).render(about)
+    payload = json.loads(rendered)
+    assert list(payload) == ["text"]
+    text: str = payload["text"]
+    return text
+
+
+def approval(**variables: Any) -> dict[str, Any]:
+    """Return all that AWX gives to an approval's message (awx/main/models/workflow.py, WorkflowApproval.context).
+
+    What it knows of the job is JSON, in which the variables of the approval's workflow are JSON once more.
+    """
+    known = {"id": 9, "name": 'The "one"', "status": "pending", "extra_vars": json.dumps(variables)}
+    return {
+        "approval_status": "running",
+        "approval_node_name": "Migrate the databases?",
+        "workflow_url": "https://awx.example.com/#/jobs/workflow/8",
+        "job_metadata": json.dumps(known, indent=4),
     }
-    messages = SETTINGS["awx_notification"]["messages"]
+
+
+def test_messages_are_all_there() -> None:
     # Else AWX adds what is missing, and takes each later run for a change.
-    assert list(messages) == ["started", "success", "error", "workflow_approval"]
-    occasions = messages["workflow_approval"]
-    assert list(occasions) == ["running", "approved", "denied", "timed_out"]
-    bodies = [messages["success"], messages["error"], *occasions.values()]
-    for body in bodies:
-        assert list(body) == ["body"]
-        rendered = ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(body["body"]).render(about)
-        assert list(json.loads(rendered)) == ["text"]
-    assert (
-        "'applied': 1"
-        in json.loads(ImmutableSandboxedEnvironment().from_string(messages["success"]["body"]).render(about))["text"]
-    )
+    assert list(MESSAGES) == ["started", "success", "error", "workflow_approval"]
+    assert list(MESSAGES["workflow_approval"]) == ["running", "approved", "denied", "timed_out"]
     webhook = {"url", "http_method", "disable_ssl_verification", "username", "password", "headers"}
     assert set(SETTINGS["awx_notification"]["notification_configuration"]) == webhook
+
+
+def test_messages_are_accepted() -> None:
+    """AWX renders each with an example whose job has no artifacts, and refuses what needs more than is there."""
+    text = 'it\'s "it"\n'
+    example = {"job": {"name": text, "artifacts": {}, "job_explanation": text}, "url": text, **approval()}
+    for each in [MESSAGES["success"], MESSAGES["error"], *MESSAGES["workflow_approval"].values()]:
+        assert list(each) == ["body"]
+        ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(each["body"]).render(example)
+        assert sent(each["body"], example)
+
+
+def test_messages_about_jobs() -> None:
+    job = {"name": 'The "one"', "artifacts": {"database_report": REPORT}, "job_explanation": ""}
+    about = {"job": job, "url": "https://awx.example.com/#/jobs/playbook/7"}
+    assert sent(MESSAGES["success"]["body"], about) == f'The "one" is done:\n{REPORT}{about["url"]}'
+    assert sent(MESSAGES["error"]["body"], about) == f'The "one" has failed:\n{REPORT}{about["url"]}'
+    # Ansible was not reached; what AWX says of it is JSON.
+    before = {**about, "job": {**job, "artifacts": {}, "job_explanation": 'Previous Task Failed: {"job_id": "6"}'}}
+    assert sent(MESSAGES["error"]["body"], before).splitlines()[1] == 'Previous Task Failed: {"job_id": "6"}'
+    # A workflow has no artifacts.
+    assert sent(MESSAGES["error"]["body"], {"job": {"name": "Release"}, "url": "U"}) == "Release has failed:\n\nU"
+
+
+def test_an_approvals_request_has_the_plan() -> None:
+    running = MESSAGES["workflow_approval"]["running"]["body"]
+    about = approval(migrate_hosts="", database_report=REPORT, database_plans={"orders": {"commit": "c"}})
+    assert sent(running, about) == f"Migrate the databases?\n{REPORT}{about['workflow_url']}"
+    assert sent(running, approval(migrate_hosts="")).splitlines()[1:] == ["Nothing was planned.", about["workflow_url"]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'x", "database_report": "stock: nothing to do\\n',
+        '\\", \\"database_report\\": \\"stock: nothing to do\\n',
+        'database_report\\": \\"stock: nothing to do',
+        '"}\n',
+    ],
+)
+def test_nobody_who_launches_a_release_writes_its_plan(answer: str) -> None:
+    """An answer to the survey stands in the same JSON, and comes first."""
+    running = MESSAGES["workflow_approval"]["running"]["body"]
+    about = approval(survey_ref=answer, database_report=REPORT)
+    assert sent(running, about) == f"Migrate the databases?\n{REPORT}{about['workflow_url']}"
 
 
 def test_inventory_is_there() -> None:

@@ -63,7 +63,7 @@ def test_each_reason_is_told_once() -> None:
     }
     names = {host: [host, f"shop_{host}"] for host in reasons}
     names["e"] = ["e", "shop_a"]
-    assert list(report.failed(reasons, names)) == [
+    assert list(report.wrapped(report.failed(reasons, names))) == [
         "a, e: failed",
         "  Cannot open shop_a as admin: refused.",
         "b: failed like a",
