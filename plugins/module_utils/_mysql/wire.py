@@ -423,7 +423,11 @@ def _refuse(error: Exception, settings: Settings) -> NoReturn:
 
 
 def _server_error(error: Exception, doing: str) -> ServerError:
-    return ServerError(*_code_and_reason(error), doing)
+    failure = ServerError(*_code_and_reason(error), doing)
+    if failure.lost:
+        reason = f"({failure.code}) {failure.reason}" if failure.code else "the server closed it"
+        failure.args = (f"The connection to the server was lost: {reason}. Run again: it finds out what was done.",)
+    return failure
 
 
 def _code_and_reason(error: Exception) -> tuple[int, str]:
