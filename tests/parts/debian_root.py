@@ -36,8 +36,9 @@ TRUSTED = "/etc/authorities.crt"
 
 def create(root: Path, suite: str = "bookworm") -> None:
     """Make the system in the folder ``root``; a packed one is kept in the cache."""
-    if os.geteuid() != 0:
-        raise NotOnThisSystem("A Debian root can be made by root only.")
+    # A machine that is itself no more than a folder, as this one is to be, has no mounts of its own.
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise NotOnThisSystem("A Debian root can be made by root only, and only where it may have mounts of its own.")
     if shutil.which("debootstrap") is None:
         raise NotAvailable("A Debian root cannot be made: debootstrap is missing. Run make packages-test.")
     packed = CACHE / f"debian-{suite}.tar"
