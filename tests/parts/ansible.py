@@ -13,10 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import CHECKOUT
+from . import CHECKOUT, NotOnThisSystem
 
 # The environment's Ansible is the one meant, whatever else the machine has.
 PROGRAMS = Path(sys.executable).parent
+
+
+def ansible_runner() -> Path:
+    """Return ansible-runner, which waits for ever where a system gives it no terminal to run Ansible in."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError as error:
+        raise NotOnThisSystem(f"ansible-runner wants a pseudo-terminal, and none can be had: {error}.") from error
+    return PROGRAMS / "ansible-runner"
 
 
 def environment(results: Path, programs: Path = PROGRAMS) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_
 from integration.roles.support import lines_of, reasons_in
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from parts import CHECKOUT
-from parts.ansible import PROGRAMS
+from parts.ansible import PROGRAMS, ansible_runner
 
 # What AWX's own settings put into a job's environment.
 JOB_ENVIRONMENT = {
@@ -250,7 +250,7 @@ class Job:
         playbook = self.playbook or TEMPLATES[self.template]["playbook"]
         command = ["run", self.folder, "--ident", str(self.number), "--playbook", playbook]
         self.process = subprocess.Popen(
-            [PROGRAMS / "ansible-runner", *command, "--inventory", self.folder / "inventory" / "hosts"],
+            [ansible_runner(), *command, "--inventory", self.folder / "inventory" / "hosts"],
             env=clean_environment(HOME=str(self.folder)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -23,7 +23,7 @@ from integration.roles.support import MIGRATIONS, Team
 from integration.roles.watch import Watch
 from integration.secret.faulty_endpoint import FaultyEndpoint
 from parts import ssh_recorder
-from parts.ansible import PROGRAMS, environment
+from parts.ansible import ansible_runner, environment
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer, make_key
 
@@ -220,7 +220,7 @@ class Canary:
         results = self.folder / "results"
         results.touch()
         return subprocess.run(
-            [PROGRAMS / "ansible-runner", "run", awx, "--playbook", "book.yml"],
+            [ansible_runner(), "run", awx, "--playbook", "book.yml"],
             env=environment(results, programs),
             stdin=subprocess.DEVNULL,
             capture_output=True,
