@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from parts import CHECKOUT, NotAvailable, dbmate, golang_migrate
@@ -41,12 +41,19 @@ class Contestant:
     :param run: runs them all on a server.
     :param schema: where. dbmate's state table has the name of golang-migrate's and another shape.
     :param repeats: whether it can be run again when there is nothing to do.
+    :param back: takes all of them back; None if it cannot.
     """
 
     name: str
     run: Callable[[DatabaseServer, Work], None]
     schema: str = SCHEMA
     repeats: bool = True
+    back: Callable[[DatabaseServer, Work], None] | None = None
+
+    def turned(self) -> Contestant:
+        """Return the one that takes back what this one runs."""
+        assert self.back is not None
+        return replace(self, run=self.back)
 
 
 def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
@@ -54,11 +61,15 @@ def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
 
     :param home: a folder for what Ansible's run leaves on a runner.
     """
-    yield Contestant("engine", _engine)
+    yield Contestant("engine", _engine, back=_engine_back)
     yield Contestant("ansible-playbook", lambda server, work: _playbook(server, work, git, home))
     try:
         migrate = golang_migrate.binary()
-        yield Contestant("golang-migrate", lambda server, work: _golang_migrate(migrate, server, work))
+        yield Contestant(
+            "golang-migrate",
+            lambda server, work: _golang_migrate(migrate, server, work, "up"),
+            back=lambda server, work: _golang_migrate(migrate, server, work, "down", "-all"),
+        )
     except NotAvailable as reason:
         print(f"Left out: {reason}")
     try:
@@ -74,7 +85,9 @@ def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def _module(server: DatabaseServer, directory: Path, *launcher: str) -> subprocess.CompletedProcess[bytes]:
+def _module(
+    server: DatabaseServer, directory: Path, *launcher: str, **options: str | bool
+) -> subprocess.CompletedProcess[bytes]:
     arguments = {
         "login_host": server.host,
         "login_port": server.port,
@@ -83,6 +96,7 @@ def _module(server: DatabaseServer, directory: Path, *launcher: str) -> subproce
         "login_db": SCHEMA,
         "directory": str(directory),
         "commit": _COMMIT,
+        **options,
     }
     done = subprocess.run(
         [*launcher, sys.executable, "-m", MODULE],
@@ -98,6 +112,18 @@ def _module(server: DatabaseServer, directory: Path, *launcher: str) -> subproce
 def _engine(server: DatabaseServer, work: Work) -> None:
     """Run migration_apply in a process of its own, with the options that Ansible gives it by default."""
     _module(server, work.migrations)
+
+
+def _engine_back(server: DatabaseServer, work: Work) -> None:
+    _module(server, work.migrations, target="none", allow_down=True)
+
+
+def _floor(_server: DatabaseServer, _work: Work) -> None:
+    subprocess.run([sys.executable, "-c", "import ansible.module_utils.basic"], check=True)
+
+
+# What Python and Ansible take before a module can do anything.
+FLOOR = Contestant("Python and basic", _floor)
 
 
 def engine_peak(server: DatabaseServer, directory: Path) -> float:
@@ -139,8 +165,8 @@ def forget(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _golang_migrate(program: Path, server: DatabaseServer, work: Work) -> None:
-    done = golang_migrate.run(program, server, SCHEMA, work.migrations, "up")
+def _golang_migrate(program: Path, server: DatabaseServer, work: Work, *command: str) -> None:
+    done = golang_migrate.run(program, server, SCHEMA, work.migrations, *command)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -18,8 +18,8 @@ from parts.mariadb import DatabaseServer
 from parts.proxy import Proxy
 from parts.sshd import GitServer
 
-from .contestants import Contestant, contestants, engine_peak, forget
-from .work import Work, inserts, like_real, mix, new_tables, write_data, write_work
+from .contestants import FLOOR, Contestant, contestants, engine_peak, forget
+from .work import Work, inserts, like_real, mix, mix_back, new_tables, write_data, write_work
 
 DELAY = 0.001
 MEMORY = 100.0
@@ -101,14 +101,16 @@ class Bench:
             yield self._round_trip(far)
             yield self._apply_far(far)
         yield self._nothing_to_do()
+        yield self._start()
+        yield self._roll_back()
         yield self._like_real()
         yield self._inserts(self._sizes.few, 1.0 if self._name == "MySQL" else 1.5)
         yield self._inserts(self._sizes.many, 0.8)
         yield self._beside_many()
         yield self._data_file()
 
-    def _work(self, name: str, texts: Mapping[str, str]) -> Work:
-        return write_work(self._folder / f"{self._name}-{name}", texts, self._git)
+    def _work(self, name: str, texts: Mapping[str, str], downs: Mapping[str, str] | None = None) -> Work:
+        return write_work(self._folder / f"{self._name}-{name}", texts, self._git, downs)
 
     @property
     def _programs(self) -> list[Contestant]:
@@ -116,7 +118,12 @@ class Bench:
         return [contestant for contestant in self._contestants if contestant.name != "ansible-playbook"]
 
     def _apply(self) -> Round:
-        bars = {"golang-migrate": 0.85 if self._name == "MySQL" else 0.80, "client": 1.35}
+        on_mysql = self._name == "MySQL"
+        bars = {
+            "golang-migrate": 0.82 if on_mysql else 0.78,
+            "dbmate": 1.25 if on_mysql else 1.10,
+            "client": 1.40,
+        }
         work = self._work("near", mix(self._sizes.migrations))
         medians = self._contest(self._contestants, self._server, work, self._empty)
         return Round(f"{self._sizes.migrations:,} migrations", self._name, medians, bars)
@@ -124,7 +131,7 @@ class Bench:
     def _apply_far(self, far: DatabaseServer) -> Round:
         medians = self._contest(self._contestants, far, self._work("far", mix(self._sizes.far)), self._empty)
         title = f"{self._sizes.far:,} migrations, 1 ms each way"
-        return Round(title, self._name, medians, {"golang-migrate": 0.50})
+        return Round(title, self._name, medians, {"golang-migrate": 0.35})
 
     def _nothing_to_do(self) -> Round:
         work = self._work("idle", mix(self._sizes.idle))
@@ -134,7 +141,32 @@ class Bench:
             if contestant.name != "golang-migrate":
                 contestant.run(self._server, work)
         medians = self._contest(able, self._server, work, lambda: None)
-        return Round(f"nothing to do in {self._sizes.idle:,} files", self._name, medians, {"golang-migrate": 0.10})
+        return Round(f"nothing to do in {self._sizes.idle:,} files", self._name, medians, {"golang-migrate": 0.12})
+
+    def _start(self) -> Round:
+        """Measure what a run costs that has nothing to do, beside what every module of Ansible costs."""
+        count = max(1, self._sizes.migrations // 10)
+        work = self._work("start", mix(count))
+        self._empty()
+        able = [contestant for contestant in self._programs if contestant.repeats and contestant.name != "dbmate"]
+        for contestant in able:
+            contestant.run(self._server, work)
+        medians = self._contest([*able, FLOOR], self._server, work, lambda: None)
+        return Round(f"nothing to do in {count:,} files", self._name, medians, {FLOOR.name: 1.35})
+
+    def _roll_back(self) -> Round:
+        """Take all back. dbmate takes one back at a time, and the client knows no way back."""
+        work = self._work("back", mix(self._sizes.far), mix_back(self._sizes.far))
+        able = [contestant.turned() for contestant in self._programs if contestant.back is not None]
+        ways = {contestant.name: contestant for contestant in self._programs}
+
+        def applied() -> None:
+            self._empty()
+            ways["engine"].run(self._server, work)
+
+        medians = self._contest(able, self._server, work, applied)
+        title = f"a rollback of {self._sizes.far:,} migrations"
+        return Round(title, self._name, medians)
 
     def _like_real(self) -> Round:
         work = self._work("real", like_real(self._sizes.real))

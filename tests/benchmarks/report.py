@@ -16,7 +16,7 @@ from typing import Optional
 from .measures import Round
 
 PLAYBOOK, PEER = "ansible-playbook", "golang-migrate"
-_COLUMNS = ("engine", PLAYBOOK, PEER, "dbmate", "client")
+_COLUMNS = ("engine", PLAYBOOK, PEER, "dbmate", "client", "Python and basic")
 _COLOURS = {"met": "#3a7d44", "missed": "#c0392b", "": "#8a8f98"}
 # The largest ratio that the plot has room for.
 _DRAWN = 2.0
@@ -44,6 +44,7 @@ is drawn beyond {drawn:.0f}.
   with the history again.
 - **ansible-playbook**: the whole run of `dbops.migrations.migrate`, with its fetch from Git over SSH, for one database.
 - **golang-migrate** and **dbmate**: their own programs, on the same SQL.
+- **Python and basic**: `import ansible.module_utils.basic`, which every module of Ansible begins with.
 - **client**: the `mysql` client, fed all files as one. It keeps no state, so nothing that does can be expected to be
   quicker.
 

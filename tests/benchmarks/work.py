@@ -91,13 +91,16 @@ def new_tables(count: int) -> dict[str, str]:
     }
 
 
-def write_work(folder: Path, texts: Mapping[str, str], git: GitServer) -> Work:
-    """Write migrations, each by its name without what comes behind it."""
+def write_work(folder: Path, texts: Mapping[str, str], git: GitServer, downs: Mapping[str, str] | None = None) -> Work:
+    """Write migrations, each by its name without what comes behind it, and the way back of some."""
+    downs = downs or {}
     work = Work(folder / "migrations", folder / "dbmate", folder / "script.sql", git.create(folder.name))
     for directory in (work.migrations, work.dbmate):
         directory.mkdir(parents=True)
     for name, text in texts.items():
         (work.migrations / f"{name}.up.sql").write_text(text)
+        if name in downs:
+            (work.migrations / f"{name}.down.sql").write_text(downs[name])
         (work.dbmate / f"{name}.sql").write_text(f"-- migrate:up\n{text}-- migrate:down\n")
     work.script.write_text("".join(texts.values()))
     work.repository.commit({f"{name}.up.sql": text for name, text in texts.items()})
@@ -114,6 +117,21 @@ def _migration(number: int) -> str:
         f"CREATE INDEX by_name ON {table} (name);",
     )[number % 4]
     return f"{text}\n"
+
+
+def mix_back(count: int) -> dict[str, str]:
+    """Return the way back of mix(count)."""
+    texts = {}
+    for number in range(1, count + 1):
+        table = f"t{(number + 3) // 4}"
+        text = (
+            f"DELETE FROM {table};",
+            f"DROP TABLE {table};",
+            f"ALTER TABLE {table} DROP COLUMN note;",
+            f"DROP INDEX by_name ON {table};",
+        )[number % 4]
+        texts[f"{number:05}_m{number}"] = f"{text}\n"
+    return texts
 
 
 def write_data(folder: Path, megabytes: int) -> Path:
