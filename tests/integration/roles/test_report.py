@@ -86,7 +86,7 @@ def test_a_message_is_short_and_plain(playbook: RunPlaybook, tmp_path: Path) -> 
     outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars=given)
     assert outcome.rc == 0, outcome.stdout
     report = outcome.tasks[-1]["result"]["ansible_stats"]["data"]["database_report"]
-    head, first, second, *_, last = report.splitlines()
+    head, first, second, *_others, last = report.splitlines()
     assert head == "bad: failed"
     assert first.startswith("  near '(( x ))' / '(!channel)'???[1mxxx")
     assert first.endswith("x...")

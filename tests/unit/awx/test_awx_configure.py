@@ -404,7 +404,7 @@ class FakeAwx:
         self.add("workflow_approval", "Migrate the databases?", inner, "pending")
 
     def answer(self, path: str) -> None:
-        approval, _, word = path.rstrip("/").rpartition("/")
+        approval, _slash, word = path.rstrip("/").rpartition("/")
         state = "successful" if word == "approve" else "failed"
         assert self.jobs[f"{approval}/"]["type"] == "workflow_approval"
         for each in (f"{approval}/", self.inner, self.outer):
