@@ -35,6 +35,8 @@ _MORE = {
     "login_secret": "migrate_secret_id",
     **{name: f"migrate_aws_{name}" for name in ("access_key", "secret_key", "session_token")},
 }
+# Options whose names are words of such sentences, too.
+_ORDINARY = ("directory", "lock", "job", "batch")
 # An option in one of our sentences. A name with "_" is no other word; what is quoted, or part of a path or of a longer
 # name, came from elsewhere. Any other name is one where a sentence begins, or where somebody is told to set it.
 _LONG_NAME = r"""(?<![\w.'"`/-])({})\b(?!['"`/-]|\.\S)"""
@@ -89,7 +91,7 @@ def in_role(text: str, role: Path) -> str:
     for file in (role / "vars" / "main").glob("*.yml"):
         names.update(_OPTION.findall(file.read_text("utf-8")))
     long = "|".join(name for name in names if "_" in name)
-    short = "|".join(name for name in names if "_" not in name)
+    short = "|".join(name for name in names if "_" not in name and name not in _ORDINARY)
     ours, *statement = text.split(_STATEMENT)
     ours = re.sub(_LONG_NAME.format(long), lambda match: names[match[1]], ours)
     ours = re.sub(_SHORT_NAME.format(short), lambda match: match[1] + names[match[2]], ours)

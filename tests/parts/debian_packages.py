@@ -102,6 +102,9 @@ def debian_mirror(pocket: str = "") -> str:
         address, suite = line.rsplit(" ", 1)
         if release["ID"] == "debian" and suite == f"{release.get('VERSION_CODENAME')}{pocket}":
             return address
+    if pocket == "-security":
+        # A bare system names none; it stands beside the other.
+        return f"{debian_mirror().rstrip('/')}{pocket}"
     if release["ID"] == "debian":
         raise NotAvailable(f"This machine's apt sources name no Debian{pocket} archive. Add it to them.")
     raise NotOnThisSystem("Debian's packages cannot be had: this machine's apt sources name no Debian archive.")

@@ -15,6 +15,7 @@ demo|command -v sshd|openssh-server|openssh-server
 demo|command -v ssh-keygen|openssh-client|openssh-clients
 demo|command -v git|git|git
 demo|command -v setpriv|util-linux|util-linux-core
+test|test -e /usr/share/i18n/locales/en_US|locales|glibc-locale-source
 test|command -v gpg|gnupg|gnupg2
 test|command -v shellcheck|shellcheck|ShellCheck
 test|command -v debootstrap|debootstrap|debootstrap

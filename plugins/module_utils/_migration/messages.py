@@ -37,11 +37,11 @@ _FORCE = "set the version that it has then (module migration_force, playbook dbo
 # What a person can do about a refusal whose cause is not the statement, by the server's code.
 _CAUSES = {
     1044: "The account lacks a privilege on that schema: SHOW GRANTS shows which it has. Grant it, and run again.",
-    1142: "The account lacks a privilege: GRANT {privilege} on the table's schema to it, and run again.",
-    1143: "The account lacks a privilege: GRANT {privilege} on the table's schema to it, and run again.",
+    1142: "The account lacks a privilege: grant it {privilege} on the table's schema, and run again.",
+    1143: "The account lacks a privilege: grant it {privilege} on the table's schema, and run again.",
     1227: "The account lacks a privilege: grant what the server names, and run again.",
     1290: "The server is read-only, perhaps a replica: run on the one that takes writes.",
-    1370: "The account lacks a privilege: GRANT {privilege} on the schema to it, and run again.",
+    1370: "The account lacks a privilege: grant it {privilege} on the schema, and run again.",
     1419: "The server writes a binary log and lets only privileged accounts create programs: have its administrator "
     "set log_bin_trust_function_creators, or grant the account SUPER (MySQL: SET_ANY_DEFINER), and run again.",
     1836: "The server is read-only, perhaps a replica: run on the one that takes writes.",

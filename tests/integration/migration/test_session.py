@@ -52,8 +52,8 @@ def opened(server: DatabaseServer) -> Iterator[Open]:
     def opening(database: str = schema, **login: Any) -> Iterator[Session]:
         defaults = {name: option.get("default") for name, option in MYSQL.argument_spec.items()}
         known = {"host": server.host, "port": server.port, "user": server.user, "password": server.password, **login}
-        tls = known.pop("tls", "preferred")
-        params = {**defaults, **{f"login_{name}": value for name, value in known.items()}, "tls": tls}
+        others = {"tls": known.pop("tls", "preferred"), "server_public_key": known.pop("server_public_key", None)}
+        params = {**defaults, **{f"login_{name}": value for name, value in known.items()}, **others}
         params["login_db"] = database
         with connect(read_settings(params)) as session:
             yield session
@@ -524,8 +524,10 @@ def test_a_password_is_encrypted_where_there_is_no_tls(server: DatabaseServer, o
     name = f"u{uuid.uuid4().hex[:8]}"
     server.query(f"CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'")
     server.query(f"GRANT ALL ON *.* TO '{name}'@'%'")
+    key = server.folder / "data" / "public_key.pem"
+    given = {"server_public_key": str(key)} if key.exists() else {}
     try:
-        with opened(user=name, password="pw", tls="disabled") as session:
+        with opened(user=name, password="pw", tls="disabled", **given) as session:
             assert session.query("SELECT CURRENT_USER()") == [(f"{name}@%",)]
     finally:
         server.query(f"DROP USER '{name}'@'%'")

@@ -94,7 +94,7 @@ CORRECT = (
         (
             failed(refusal(1142, "denied")),
             "failed: (1142) denied. Its first statement is done. The database is now at version 3, dirty. The account "
-            "lacks a privilege: GRANT what it lacks on the table's schema to it, and run again. It resumes from there.",
+            "lacks a privilege: grant it what it lacks on the table's schema, and run again. It resumes from there.",
         ),
         (
             failed(in_doubt=(2, 2)),
