@@ -10,6 +10,7 @@ from .._core.errors import Error
 
 NO_TLS_ON_SERVER = 2026
 PLUGIN_FAILED = 2059
+OLD_PLUGIN = 1251
 # The mysql client's code for it.
 KEY_UNKNOWN = 2061
 # The connection failed; the server ended it (1053, 1927, 3169: shutdown and KILL, 4031: idle for too long).
@@ -22,6 +23,7 @@ HINTS = {
     1049: "Create the schema first, or correct login_db.",
     1129: "The server blocks this host after too many failed connections: FLUSH HOSTS on the server.",
     1130: "The server does not let this host in: check the host part of the user's account.",
+    OLD_PLUGIN: "Give the account another plugin, and set its password again.",
     1698: "Check login_user and login_password, and from which hosts the user may log in.",
     2013: "Check login_host and login_port: something else may be listening there, or the server is overloaded.",
     2003: "Check login_host and login_port, and that a firewall lets the runner through.",

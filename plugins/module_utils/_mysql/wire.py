@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Optional, Union
 
 from .._core.dependency import Dependency
 from .._core.errors import Error
-from .errors import HINTS, KEY_UNKNOWN, NO_TLS_ON_SERVER, PLUGIN_FAILED, ServerError
+from .errors import HINTS, KEY_UNKNOWN, NO_TLS_ON_SERVER, OLD_PLUGIN, PLUGIN_FAILED, ServerError
 from .session_track import MORE_RESULTS, Ending, SessionState, read_eof, read_ok
 from .settings import Settings
 from .statements import text_literal
@@ -51,8 +51,13 @@ with _PYMYSQL:
         importlib.reload(pymysql._auth)
         try:
             encrypted: bytes = pymysql._auth.sha2_rsa_encrypt(*arguments)
-        except (ValueError, TypeError, AttributeError) as error:
+        except RuntimeError:
+            # The package is missing.
+            raise
+        except Exception as error:
             raise Error(f"server_public_key is no RSA key that can be used ({error}).") from error
+        finally:
+            pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
         return encrypted
 
     pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
@@ -116,9 +121,9 @@ with _PYMYSQL:
             super().__init__(**options)
 
         @property
-        def server_public_key(self) -> bytes:
+        def server_public_key(self) -> Optional[bytes]:
             """What encrypts the password where there is no TLS; never what the server itself sends for that."""
-            if self._public_key is None:
+            if self._public_key is None and vars(self)["password"]:
                 raise pymysql.err.OperationalError(
                     KEY_UNKNOWN, "the server asks for the password with a key that nobody has vouched for"
                 )
@@ -333,10 +338,11 @@ def _open(settings: Settings) -> Any:
 
 def _attempt(settings: Settings, context: Any) -> Any:
     options: dict[str, Any] = {"ssl": context} if context is not None else {"ssl_disabled": True}
-    options["auth_plugin_map"] = {"dialog": _Dialog}
+    plugins: dict[str, Any] = {"dialog": _Dialog, "mysql_old_password": _OldPasswordRefused}
     if settings.tls in ("disabled", "preferred") and not settings.unix_socket:
         # These send the password as it is.
-        options["auth_plugin_map"] = dict.fromkeys(("mysql_clear_password", "dialog"), _ClearTextRefused)
+        plugins |= dict.fromkeys(("mysql_clear_password", "dialog"), _ClearTextRefused)
+    options["auth_plugin_map"] = plugins
     if settings.unix_socket:
         options["unix_socket"] = settings.unix_socket
     if settings.config_file:
@@ -361,7 +367,7 @@ def _attempt(settings: Settings, context: Any) -> Any:
             **options,
         )
     except (pymysql.err.Error, OSError, RuntimeError) as error:
-        _refuse(error, settings)
+        _refuse(error, settings, context is not None)
     sock = connection._sock
     if sock.family != socket.AF_UNIX:
         # A network that goes away during a long statement is noticed after a minute and a half, and whatever forgets
@@ -401,12 +407,25 @@ class _ClearTextRefused:
         raise pymysql.err.OperationalError(PLUGIN_FAILED, "the server asks for the password in clear text")
 
 
+_OLD_PASSWORD = "the account has a password in the form of before MySQL 4.1"
+
+
+class _OldPasswordRefused:
+    """In place of PyMySQL's own way, which is not there."""
+
+    def __init__(self, connection: Any) -> None:
+        pass
+
+    def authenticate(self, packet: Any) -> NoReturn:
+        raise pymysql.err.OperationalError(OLD_PLUGIN, _OLD_PASSWORD)
+
+
 def _check_readable(path: str) -> None:
     if not os.access(path, os.R_OK):
         raise Error(f"config_file {path} cannot be read on the runner. Check the path and its mode.")
 
 
-def _refuse(error: Exception, settings: Settings) -> NoReturn:
+def _refuse(error: Exception, settings: Settings, encrypted: bool) -> NoReturn:
     who = f"{settings.user}@{settings.address}" if settings.user else settings.address
     if isinstance(error, RuntimeError):
         # PyMySQL says so when an account wants RSA and the package for it is missing.
@@ -414,8 +433,11 @@ def _refuse(error: Exception, settings: Settings) -> NoReturn:
         hint = "Use tls: required, or install the cryptography package on the runner."
     else:
         code, reason = _code_and_reason(error)
+        if "unknown auth switch" in reason:
+            # So a server asks that does not name the plugin: it is the one of before MySQL 4.1.
+            code, reason = OLD_PLUGIN, _OLD_PASSWORD
         hint = settings.hints.get(code) or HINTS.get(code, "")
-    if code == 1045 and settings.server_public_key:
+    if code == 1045 and settings.server_public_key and not encrypted:
         hint += " If these are right, server_public_key is another server's."
     failure = ServerError(code, reason, f"Cannot open the database {settings.database} as {who}")
     failure.args = (f"{failure}. {hint}".rstrip(),)

@@ -424,12 +424,30 @@ def test_keys_that_cannot_be_used(sha2: Database, tmp_path: Path) -> None:
     assert says(b"none").startswith("server_public_key PATH holds no public key in PEM format. It is what")
     garbage = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
     assert says(garbage).startswith("server_public_key is no RSA key that can be used (")
+    curve = subprocess.run(
+        ["openssl", "ecparam", "-genkey", "-name", "prime256v1"], check=True, capture_output=True
+    ).stdout
+    key = subprocess.run(["openssl", "ec", "-pubout"], input=curve, check=True, capture_output=True).stdout
+    assert says(key).startswith("server_public_key is no RSA key that can be used (")
     subprocess.run(["openssl", "genrsa", "-out", tmp_path / "other", "2048"], check=True, capture_output=True)
     other = subprocess.run(["openssl", "rsa", "-in", tmp_path / "other", "-pubout"], check=True, capture_output=True)
     wrong = says(other.stdout)
     assert "(1045)" in wrong
     assert wrong.endswith("If these are right, server_public_key is another server's.")
     assert says(public_key(sha2).read_bytes()) == f"{sha2.name}: no migrations yet"
+
+
+def test_a_password_of_a_form_that_is_long_gone(database: Database) -> None:
+    name = f"o{database.name[-8:]}"
+    [(form,)] = database.query("SELECT OLD_PASSWORD('pw')")
+    database.query("SET GLOBAL secure_auth = 0")
+    try:
+        database.query(f"CREATE USER '{name}'@'%' IDENTIFIED VIA mysql_old_password USING '{form}'")
+        message = database.refusal(login_user=name, login_password="pw")
+    finally:
+        database.query("SET GLOBAL secure_auth = 1")
+        database.query(f"DROP USER IF EXISTS '{name}'@'%'")
+    assert "(1251) the account has a password in the form of before MySQL 4.1. Give the account another" in message
 
 
 def test_the_library_is_missing(database: Database, tmp_path: Path) -> None:
