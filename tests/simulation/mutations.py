@@ -58,8 +58,14 @@ MUTATIONS = (
     Mutation(
         "rows and their record are not in one transaction",
         "run/transaction.py",
-        "return PacketPlan((*flush, Act.START), _behind(facts))",
+        "return PacketPlan((*ahead, Act.START), behind)",
         "return PacketPlan(flush)",
+    ),
+    Mutation(
+        "what is done is left to what need not show it",
+        "run/executor.py",
+        "return self._made in statement.effect.writes",
+        "return True",
     ),
     Mutation(
         "what is not proven is sent without a record",

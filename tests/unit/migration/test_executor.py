@@ -142,6 +142,61 @@ def test_a_state_table_without_transactions_is_written_between_the_rows_of_the_h
     ]  # fmt: skip
 
 
+MADE = "CREATE TABLE a (i INT)"
+
+
+def made(folder: Path, *rows: str, before: Any = None) -> House:
+    """Return a file that makes a table and goes on; ``before`` is what the server says of the table ahead of that."""
+    house = House(folder, ";".join([MADE, *rows]))
+    house.session.answers["SHOW CREATE TABLE"] = refusal(1146) if before is None else before
+    return house
+
+
+def test_that_a_table_was_made_is_recorded_with_its_first_rows(tmp_path: Path) -> None:
+    sent = made(tmp_path, ROWS).run()
+    assert sent[sent.index(MADE) :][:5] == [MADE, START, ROWS, "update 1 2/2", COMMIT]
+    assert "update 1 1/1" not in sent
+
+
+@pytest.mark.parametrize(
+    ("rows", "before"),
+    [
+        # It was there before; what made it cannot be seen.
+        (ROWS, [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]),
+        (ROWS, refusal(1142)),
+        # The rows are another table's, which says nothing of this one's engine.
+        ("INSERT INTO c VALUES (1)", None),
+        # Its record does not go with it.
+        (f"{ROWS};SHOW WARNINGS", None),
+    ],
+)
+def test_what_was_made_is_recorded_before_rows_that_do_not_show_it(tmp_path: Path, rows: str, before: Any) -> None:
+    sent = made(tmp_path, rows, before=before).run()
+    assert sent[sent.index(MADE) :][:4] == [MADE, START, "update 1 1/1", COMMIT]
+
+
+def test_rows_that_are_refused_leave_the_table_as_made(tmp_path: Path) -> None:
+    house = made(tmp_path, ROWS)
+    house.session.refused[ROWS] = [refusal(1062)]
+    assert "Its first statement is done." in str(house.fails())
+    assert house.sent[-2].endswith("1 failed 1/1")
+
+
+def test_a_table_of_the_file_before_shows_nothing(tmp_path: Path) -> None:
+    """Its record goes with the state's."""
+    house = House(tmp_path, MADE, ROWS)
+    house.session.answers["SHOW CREATE TABLE"] = refusal(1146)
+    sent = house.run()
+    assert sent[sent.index(MADE) + 1 :][:2] == [START, "update 1 applied 1/1"]
+
+
+def test_a_server_without_atomic_definitions_has_it_recorded(tmp_path: Path) -> None:
+    house = made(tmp_path, ROWS)
+    house.session.atomic_ddl = False
+    sent = house.run()
+    assert sent[sent.index(MADE) :][:4] == [MADE, START, "update 1 1/1", COMMIT]
+
+
 def test_a_version_without_a_file_is_recorded(tmp_path: Path) -> None:
     house = House(tmp_path, None)
     assert house.run() == [START, "state 1 dirty", "insert 1 applied 0/0", "state 1 clean", COMMIT]

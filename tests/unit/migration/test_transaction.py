@@ -55,6 +55,10 @@ NONE, OURS, USERS, FILES = (TxState(owner) for owner in (Owner.NONE, Owner.RECOR
         (NONE, ROWS, [S, R, C, S], [], False, False),
         (NONE, ROWS_BATCHABLE, [S, R, C, S], [R, C], False, False),
         (NONE, ROWS_BATCHABLE._replace(observed=True), [S, R, C, S], [], False, False),
+        (NONE, ROWS_BATCHABLE._replace(shown=True), [S], [R, C], False, False),
+        (NONE, ROWS._replace(shown=True), [S, R, C, S], [], False, False),
+        (OURS, ROWS_BATCHABLE._replace(shown=True), [R, C, S], [R, C], False, False),
+        (USERS, ROWS_BATCHABLE._replace(shown=True), [R], [], False, False),
         (NONE, UNPROVEN, [S, R, C], [], True, False),
         (NONE, UNPROVEN_BATCHABLE, [S, R, C], [], True, False),
         (NONE, WRAPPED, [S, R, C, S], [], True, False),
@@ -136,6 +140,7 @@ ALL = st.builds(
     observed=st.booleans(),
     batchable=st.booleans(),
     section=st.booleans(),
+    shown=st.booleans(),
 )
 STATES = st.builds(
     TxState,

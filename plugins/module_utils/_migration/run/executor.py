@@ -21,8 +21,8 @@ from ..files.splitter import Statement
 from ..model import Plan, State, Step
 from ..statements.classified import ClassifiedStatement
 from ..statements.classify import classify
-from ..statements.effect import Effect, StatementKind
-from ..statements.fingerprints import InFlightOutcome, fingerprint, fingerprints, question
+from ..statements.effect import Effect, Object, StatementKind
+from ..statements.fingerprints import ABSENT, InFlightOutcome, fingerprint, fingerprints, question
 from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
@@ -77,6 +77,8 @@ class Executor:
     _whole: bool = False
     # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
     _mentions_only: bool = False
+    # The table that the last statement has made, as nothing but its record is wanting.
+    _made: Optional[Object] = None
     # How many statements may run in one transaction, and how many of the next ones may not.
     _most: int = 32
     _alone: int = 0
@@ -238,7 +240,7 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        self._taken, self._whole = None, False
+        self._taken, self._whole, self._made = None, False, None
         locks: list[bytes] = []
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
@@ -365,9 +367,16 @@ class Executor:
         self.recorder.log.read_values(self.session, reader.variables)
         ask = self._question(last, following)
         began = time.monotonic()
-        ran = self.runner.run_batch(Batch(batch, ask, lambda: self._lookahead.look_further(reader, following, others)))
+        ran = self.runner.run_batch(
+            Batch(
+                batch,
+                self._is_shown(batch[0]),
+                ask,
+                lambda: self._lookahead.look_further(reader, following, others),
+            )
+        )
         self._most = _next_size(self._most, len(batch), time.monotonic() - began)
-        self._asked, self._alone = None, ran.alone
+        self._asked, self._alone, self._made = None, ran.alone, None
         for _statement in range(1, ran.done):
             reader.take()
         if not ran.done:
@@ -378,6 +387,7 @@ class Executor:
 
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
+        facts, self._made = facts._replace(shown=self._is_shown(statement)), None
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
             self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
@@ -397,6 +407,8 @@ class Executor:
             Sending(statement, facts, in_flight, ask, lambda: self._lookahead.look_further(reader, following))
         )
         self._asked = None
+        if self._judges and _makes_table(statement.effect, in_flight) and self.session.atomic_ddl:
+            [self._made] = statement.effect.objects
         if self._judges:
             # Without IF NOT EXISTS, that it succeeded says so.
             new = statement.effect.verb == b"CREATE" and b"exists" not in statement.resolved_text.lower()
@@ -419,6 +431,14 @@ class Executor:
     @property
     def _judges(self) -> bool:
         return self.recorder.history is not None
+
+    def _is_shown(self, statement: ClassifiedStatement) -> bool:
+        """Tell whether a statement writes the table that the one before it has made.
+
+        Whoever finds the table there, and not its record, knows that it was made: it is one of InnoDB's, or the
+        statement were not proven.
+        """
+        return self._made in statement.effect.writes
 
     def _question(self, statement: ClassifiedStatement, following: Optional[ClassifiedStatement]) -> bytes:
         """Return what is to be asked about the statement behind one, together with that one."""
@@ -510,6 +530,12 @@ class Executor:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
         state = self.recorder.state()
         return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
+
+
+def _makes_table(effect: Effect, in_flight: InFlightStatement) -> bool:
+    """Tell whether a statement that has succeeded has made a table that was not there before."""
+    made = effect.kind is StatementKind.DEFINITION and effect.verb == b"CREATE" and effect.whole
+    return made and in_flight.before == (ABSENT,) and effect.objects[0].sort == "TABLE"
 
 
 def _is_literal(statement: ClassifiedStatement) -> bool:

@@ -96,11 +96,13 @@ class Batch(NamedTuple):
     """Statements on their way that run in one transaction.
 
     :param statements: INSERTs of literals into tables that are proven to be transactional.
+    :param shown: as of Facts, of the first of them.
     :param ask: a question of ours to be answered with them.
     :param meanwhile: what to do while the server is at work.
     """
 
     statements: Sequence[ClassifiedStatement]
+    shown: bool = False
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
 
@@ -274,7 +276,8 @@ class StatementRunner:
         """
         recorder, session = self._recorder, self._session
         digests = [statement.digest for statement in batch.statements]
-        plan = transaction.plan_packet(self.state, _LITERAL, recorder.pending, session.in_transaction)
+        facts = _LITERAL._replace(shown=batch.shown)
+        plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction)
         sent = recorder.send(plan, digests, None, self._unguarded)
         text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
         before, after = [*sent.before, IMPATIENT], [*sent.after, PATIENT]

@@ -77,6 +77,8 @@ class Facts(NamedTuple):
     :param observed: the statement behind it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
+    :param shown: the statement before it has made the table that it writes: that this is done shows by itself, and is
+        recorded with it.
     """
 
     kind: StatementKind
@@ -87,6 +89,7 @@ class Facts(NamedTuple):
     observed: bool = False
     batchable: bool = False
     section: bool = False
+    shown: bool = False
 
 
 class PacketPlan(NamedTuple):
@@ -132,7 +135,10 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
         return PacketPlan((*lead, Act.RECORD), begins=True)
     flush = committed if pending or not lead else ()
     if facts.proven and facts.kind is StatementKind.DATA:
-        return PacketPlan((*flush, Act.START), _behind(facts))
+        behind = _behind(facts)
+        # The disk is waited for once less. Without a record at its end the statement would rest on nothing.
+        ahead = () if facts.shown and lead and behind else flush
+        return PacketPlan((*ahead, Act.START), behind)
     if facts.proven:
         return PacketPlan(flush)
     return PacketPlan((*committed, Act.START) if facts.wrapped else committed, begins=True)
