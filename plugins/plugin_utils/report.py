@@ -9,15 +9,14 @@ Texts that came from a database or a repository stay on their line: what looks l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import without_names
+
 # Characters of a line. Ansible prints it indented and in quotes, which makes 120.
 _WIDTH = 108
-# Letters of the shortest name that is looked for in a reason.
-_NAME = 3
 
 
 def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
@@ -40,7 +39,7 @@ def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterat
         same.setdefault(reason, []).append(host)
     alike: dict[str, list[list[str]]] = {}
     for reason, hosts in same.items():
-        alike.setdefault(_without(reason, names[hosts[0]]), []).append(hosts)
+        alike.setdefault(without_names(reason, names[hosts[0]]), []).append(hosts)
     for first, *more in alike.values():
         yield f"{', '.join(first)}: failed"
         yield from (f"  {line}" for line in reasons[first[0]].splitlines())
@@ -54,12 +53,6 @@ def wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
         yield from wrap(line.strip(), _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
-
-
-def _without(reason: str, names: list[str]) -> str:
-    for name in sorted((name for name in names if len(name) >= _NAME), key=len, reverse=True):
-        reason = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", reason)
-    return reason
 
 
 def _line(text: str) -> str:
