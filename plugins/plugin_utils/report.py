@@ -17,6 +17,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.alike impor
 
 # Characters of a line. Ansible prints it indented and in quotes, which makes 120.
 _WIDTH = 108
+# Lines about many schemas of one host.
+_MOST = 20
 
 
 def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
@@ -26,7 +28,7 @@ def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
         database = ""
     where = "" if database in ("", host) else f" ({database})"
     yield _line(f"{host}{where}{message[len(database) :] if database else f': {message}'}")
-    yield from map(_line, _status(result) if "history_ahead" in result else _run(result))
+    yield from map(_line, _status(result) if "history_ahead" in result else [*_run(result), *many(result)])
 
 
 def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterator[str]:
@@ -53,6 +55,21 @@ def wrapped(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
         yield from wrap(line.strip(), _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def many(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return a line for each of many schemas that was migrated or has failed, and for each way that others would go."""
+    lines = [
+        f"  {entry['database']}: failed" if entry.get("failed") else f"  {entry['msg']}"
+        for entry in result.get("databases", ())
+    ]
+    for plan in result.get("plans", ()):
+        names, more = ", ".join(plan["first"]), plan["databases"] - len(plan["first"])
+        lines.append(f"  {names}{f' and {more} more' if more else ''}:")
+        lines += [f"    pending: {step['direction']} {step['version']} {step['title']}" for step in plan["steps"]]
+    yield from map(_line, lines[:_MOST])
+    if len(lines) > _MOST:
+        yield f"  and {len(lines) - _MOST} more lines like these"
 
 
 def _line(text: str) -> str:
