@@ -54,7 +54,7 @@ options:
     default: 8
   canary:
     description:
-      - How many of the schemas that are opened come first, alone. If one of them fails, no other is begun.
+      - How many of the schemas that have something to do come first, alone. If one of them fails, no other is begun.
       - In check mode there are none.
     type: int
     default: 1

@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import pytest
 from integration.migration.fleet import Fleet, make_fleet
 from integration.migration.forks import Forks
 from parts.mariadb import DatabaseServer
+from soak.many import Soak, children
 
 TABLE, ROWS = (
     "CREATE TABLE a (i INT PRIMARY KEY, t TEXT);\nINSERT INTO a VALUES (1, 'x');\n",
@@ -153,6 +153,18 @@ def test_a_canary_that_fails_is_the_only_one_begun(fleet: Fleet) -> None:
     )
     assert fleet.version(names[0]) == (1, 1)
     assert [fleet.version(name) for name in names[1:]] == [None] * 4
+
+
+def test_a_schema_that_has_only_something_to_say_is_no_canary(fleet: Fleet) -> None:
+    fleet.write(v1_a=TABLE)
+    said, broken, other = fleet.create(3)
+    fleet.apply([said])
+    fleet.server.query(f"UPDATE `{said}`.schema_migrations_history SET checksum = REPEAT('a', 64)")
+    fleet.server.query(f"CREATE TABLE `{broken}`.a (i INT)")
+    result = fleet.apply([said, broken, other])
+    assert counts(result) == (3, 0, 0, 1, 2)
+    assert [entry["database"] for entry in result["databases"]] == [broken]
+    assert warnings_of(result) == []
 
 
 def test_no_more_are_begun_than_may_fail(fleet: Fleet) -> None:
@@ -345,12 +357,6 @@ def test_two_runs_at_once(fleet: Fleet, run_module: Any) -> None:
     assert {len(fleet.found(name)["history"]) for name in names} == {3}
 
 
-def children(number: int) -> list[int]:
-    with suppress(OSError):
-        return [int(text) for text in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
-    return []
-
-
 def wait_for_work(fleet: Fleet, text: str) -> None:
     end = time.monotonic() + 20
     while not any(
@@ -389,28 +395,9 @@ def test_a_worker_that_dies(fleet: Fleet, forks: Forks) -> None:
 
 
 def test_killed_at_any_moment(fleet: Fleet, forks: Forks) -> None:
-    """With its workers, or without them; the next runs end what it has begun."""
-    dice = random.Random(1)
-    fleet.write(
-        v1_a="CREATE TABLE a (i INT PRIMARY KEY, t TEXT);\nINSERT INTO a VALUES (1, 'x'), (2, 'y');\n",
-        v2_b="ALTER TABLE a ADD b INT;\nUPDATE a SET b = i;\nUPDATE a SET b = b + 1;\n",
-        v3_c="CREATE TABLE c (i INT PRIMARY KEY);\nINSERT INTO c SELECT i FROM a;\nDELETE FROM a WHERE i = 2;\n",
-    )
-    names, [alone] = fleet.create(30), fleet.create(1, "alone")
-    assert not fleet.of(alone).apply(run_by="me")["failed"]
-    for _kill in range(12):
-        number = forks.begin("migration_apply_many", fleet.arguments(names, lock_timeout=30))
-        time.sleep(dice.uniform(0.05, 0.6))
-        workers = children(number) if dice.random() < 0.5 else []
-        for process in (number, *workers):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        forks.status()
-    result = fleet.apply(names, lock_timeout=30)
-    assert not result["failed"], result["msg"]
-    wanted = fleet.found(alone)
-    for name in names:
-        found = fleet.found(name)
-        assert {**found, "history": None} == {**wanted, "history": None}
-        done = [row for row in found["history"] if row[5] == "applied"]
-        assert [row[0] for row in done] == [1, 2, 3]
+    """A share of ``make soak-many``."""
+    soak = Soak(fleet, forks, 30)
+    soak.prepare()
+    for number in range(12):
+        assert soak.trial(random.Random(number)) == []
+    assert soak.found.total() - soak.found["late"] >= 6, soak.found

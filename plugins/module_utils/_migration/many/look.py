@@ -73,7 +73,7 @@ class Looker:
         return expand(self._order.params["databases"], [name for (name,) in rows], self._folds)
 
     def to_open(self, names: Sequence[str]) -> list[str]:
-        """Return those that have something to do, or of which something is to be said."""
+        """Return those that have something to do, and behind them those of which something is to be said only."""
         self._session.query("SET SESSION sql_mode = '', group_concat_max_len = %s", (_LONGEST,))
         states, histories = self._shapes()
         keys = {name: name.lower() if self._folds else name for name in names}
@@ -82,9 +82,10 @@ class Looker:
             usual = [name for name in usual if histories.get(keys[name]) == _HISTORY]
         self._session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        settled = self._settled(usual)
+        settled, at_target = self._sorted(usual)
         self._session.query(ROLLBACK)
-        return [name for name in names if name not in settled]
+        to_do = [name for name in names if name not in settled and name not in at_target]
+        return to_do + [name for name in names if name in at_target and name not in settled]
 
     def _shapes(self) -> tuple[dict[str, str], dict[str, str]]:
         """Return the columns of state tables and of histories, by their schemas."""
@@ -94,10 +95,10 @@ class Looker:
             found[kind][name.lower() if self._folds else name] = shape
         return found
 
-    def _settled(self, names: Sequence[str]) -> set[str]:
-        """Return those that have nothing to do, and of which nothing is to be said."""
+    def _sorted(self, names: Sequence[str]) -> tuple[set[str], dict[str, State]]:
+        """Return those of which nothing is to be said, and those at the target whose histories had to be looked at."""
         settled: set[str] = set()
-        open_questions: dict[str, State] = {}
+        at_target: dict[str, State] = {}
         for name, found in self._states(names):
             state = found.states[0] if found.states else State(None, False)
             if len(found.states) > 1 or state.dirty or self._leads_on(state):
@@ -105,15 +106,15 @@ class Looker:
             if not self._history or self._is_known(found.newest, state):
                 settled.add(name)
             else:
-                open_questions[name] = state
+                at_target[name] = state
         verdicts: dict[tuple[State, str], bool] = {}
-        for name, digest in self._digests(list(open_questions)):
-            state = open_questions[name]
+        for name, digest in self._digests(list(at_target)):
+            state = at_target[name]
             if (state, digest) not in verdicts:
                 verdicts[state, digest] = self._is_quiet(name, state)
             if verdicts[state, digest]:
                 settled.add(name)
-        return settled
+        return settled, at_target
 
     def _is_known(self, newest: Optional[tuple[Any, ...]], state: State) -> bool:
         known_there = (self._order.params["commit"], APPLIED, state.version)
