@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-fetch canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-fetch soak-many canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRI
 
 soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)
+
+soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 schemas at random instants, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.many $(TRIALS) $(SEED) $(SERVERS)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)

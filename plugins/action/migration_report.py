@@ -59,7 +59,9 @@ class ActionModule(ActionBase):
                 "database_migrations": {host: _entry(known) for host, known in moved.items()},
                 # For the job that carries them out: hexadecimal digits only, as it passes through templates there.
                 "database_plans": {
-                    host: _plan(known) for host, known in moved.items() if "plan" in known["migrate_result"]
+                    host: _plan(known)
+                    for host, known in done.items()
+                    if {"plan", "plans"} & known["migrate_result"].keys()
                 },
             }
             given = {name: value for name, value in data.items() if value}
@@ -121,11 +123,13 @@ def _sent(lines: list[str]) -> str:
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:
-    """Return what was planned.
+    """Return what was planned; of many schemas, only of which commit the files are.
 
     :raises ValueError: it is no digest.
     """
-    found = {"commit": known["__migrate_source"]["commit"], "plan": known["migrate_result"]["plan"]}
+    found = {"commit": known["__migrate_source"]["commit"]}
+    if "plan" in known["migrate_result"]:
+        found["plan"] = known["migrate_result"]["plan"]
     for text in found.values():
         int(text, 16)
     return found

@@ -48,13 +48,16 @@ class Login:
     The second one is for what has to end a statement of the first.
     """
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: AnsibleModule, schema: bool = True) -> None:
         """Read the options, and the secret if they name one.
+
+        :param schema: whether they name the schema that sessions open.
 
         :raises Error: they do not go together, or the secret cannot be read.
         """
         self._module = module
         self._params: dict[str, Any] = module.params
+        self._schema = schema
         self._secret = self._params["login_secret"]
         # The secret's password is the one that counts.
         self._rotates = bool(self._secret) and not self._params["login_password"]
@@ -72,18 +75,24 @@ class Login:
         return self._settings.database
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self, database: Optional[str] = None) -> Iterator[Session]:
         """Open a session for the length of a ``with`` block.
+
+        :param database: the schema to open, if the options name none; an empty text for none.
 
         :raises Error: there is no token or no library.
         :raises ServerError: the server cannot be reached, or refuses the user.
         """
         with ExitStack() as stack:
-            yield self._open(stack)
+            yield self._open(stack, database)
 
-    def _open(self, stack: ExitStack) -> Session:
+    def _open(self, stack: ExitStack, database: Optional[str]) -> Session:
+        def opened(settings: Settings) -> Session:
+            named = settings if database is None else replace(settings, database=database)
+            return stack.enter_context(connect(self._with_token(named)))
+
         try:
-            return stack.enter_context(connect(self._with_token(self._settings)))
+            return opened(self._settings)
         except ServerError as error:
             if error.code not in _DENIED or not self._rotates:
                 raise
@@ -93,7 +102,7 @@ class Login:
             if settings not in tried:
                 tried.append(settings)
                 try:
-                    session = stack.enter_context(connect(self._with_token(settings)))
+                    session = opened(settings)
                 except ServerError as error:
                     if error.code not in _DENIED:
                         raise
@@ -120,11 +129,11 @@ class Login:
 
     def _read(self, secret: Optional[dict[str, Any]]) -> Settings:
         if not secret:
-            return read_settings(self._params)
+            return read_settings(self._params, schema=self._schema)
         from ._secret.resolve import resolve  # noqa: PLC0415
 
         found = resolve(self._store, secret["id"], secret).credentials
-        settings = read_settings(self._params, asdict(found))
+        settings = read_settings(self._params, asdict(found), self._schema)
         if not self._rotates:
             return settings
         hint = (

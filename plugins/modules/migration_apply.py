@@ -21,6 +21,7 @@ description:
     Ansible was started stays so, as C(SIGHUP) does under C(nohup).
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._apply
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
@@ -34,126 +35,23 @@ attributes:
     support: partial
     details: Each run with O(steps) takes that many steps.
 options:
-  directory:
-    description:
-      - The directory of migrations, on the runner.
-      - A migration is called C(VERSION_TITLE.up.sql) or C(VERSION_TITLE.down.sql). Sub-directories are left out.
-    type: path
-    required: true
-  target:
-    description:
-      - The version to bring the schema to, V(latest), or V(none) to roll everything back.
-      - V(latest) unless O(steps) is given.
-    type: str
   steps:
     description:
-      - How many migrations to apply, or, if negative, to roll back, instead of a O(target).
+      - How many migrations to apply, or, if negative, to roll back, in place of O(target).
       - If there are fewer, those are taken, with a warning.
     type: int
-  allow_down:
-    description: Whether migrations may be rolled back. Down migrations destroy data.
-    type: bool
-    default: false
-  resume:
-    description:
-      - Whether to resume a migration that was interrupted in an earlier run, if the history knows how far it got.
-      - What was done must not have been changed since; what comes after it may be. The settings, variables and prepared
-        statements of the session are brought back first.
-      - V(false) refuses a dirty database, as golang-migrate does.
-    type: bool
-    default: true
   resume_from:
     description:
       - The number of the statement to resume from, for a migration that was interrupted; the answer when a run has
         stopped because nobody can know which statements took effect.
       - The statements before it are treated as done. Where nothing was interrupted it is refused.
     type: int
-  history_ahead:
-    description:
-      - What to do if the history has versions as applied that the state table does not, because its row was deleted, an
-        older backup of it was restored, or golang-migrate rolled back or was forced. Where the state table has no row,
-        a migration that was begun and has not succeeded counts, too.
-      - V(fail) shows both and runs nothing. V(ignore) believes the state table.
-    type: str
-    default: fail
-    choices: [fail, ignore]
-    version_added: 0.2.0
-  adopt:
-    description:
-      - Whether a schema that holds tables, and for which no migration is recorded, is migrated from the first version.
-      - V(false) refuses it and says what was found; the table of another tool is named. The role
-        P(dbops.migrations.migrate#role) does so by default.
-    type: bool
-    default: true
-    version_added: 0.2.0
-  baseline:
-    description:
-      - The version that the schema has if no migration is recorded for it. It is recorded, and what comes after it is
-        applied. Where a migration is recorded it counts for nothing.
-      - V(auto) takes the version from the table of another tool, if the files here are numbered as its versions are.
-    type: str
-    version_added: 0.2.0
-  out_of_order:
-    description:
-      - What to do about files below the current version that were never applied, which golang-migrate silently skips.
-      - V(fail) names them and runs nothing. V(ignore) skips them. V(apply) runs them first; the state table cannot tell
-        the difference, so golang-migrate then treats them as applied in the order of their versions.
-      - Versions that golang-migrate or M(dbops.migrations.migration_force) reached are treated as applied together with
-        those below them.
-    type: str
-    default: fail
-    choices: [fail, ignore, apply]
-  checksums:
-    description: What to do about files that were changed since they were applied, as far as the history knows.
-    type: str
-    default: warn
-    choices: [fail, warn, ignore]
-  statement_timeout:
-    description:
-      - How many seconds a statement may take. A second connection then ends it, and the run fails.
-    type: int
-  lock_wait_timeout:
-    description:
-      - How many seconds a statement may wait for the application's transactions to let go of a table; the server's
-        C(lock_wait_timeout). While it waits, all that comes after it on that table waits, too.
-      - The server's own setting holds by default, which is a day.
-    type: int
-  lock_wait_retries:
-    description: How often a statement that waited longer than O(lock_wait_timeout) is tried again, a second apart.
-    type: int
-    default: 3
-  batch:
-    description:
-      - Run C(INSERT) statements of nothing but literals, one behind the other, in one transaction, which is several
-        times as fast. Together they have 64 KiB at most, and their transaction is meant to take less than 0.2 s.
-      - Each takes effect exactly once all the same. If one is refused, those before it stay, as with V(false). Only
-        tables whose engine has transactions and that have no triggers are written so.
-      - Without it each is committed by itself.
-    type: bool
-    default: true
   expected_plan:
     description:
       - The plan that was approved, as RV(plan) of check mode has it. Another one is refused, and nothing is run.
       - It says from which version the database goes and which files are run. That these are the same is for
         O(dbops.migrations.git_fetch#module:expected_commit) to see to.
     type: str
-  commit:
-    description: The Git commit of O(directory), for the history.
-    type: str
-  run_by:
-    description: Who runs this, for the history; the account that runs the module by default.
-    type: str
-  job:
-    description: The job that runs this, for instance AWX's number of it, for the history.
-    type: str
-  portability:
-    description:
-      - What to do about files that run here and that golang-migrate could not run, because they use C(DELIMITER), start
-        with a byte order mark, are empty, have an empty statement in the middle, or are larger than 4 MiB.
-      - V(warn) runs them and warns, with file and line. V(require) refuses before anything is run. V(ignore) runs them.
-    type: str
-    default: warn
-    choices: [warn, require, ignore]
 notes:
   - In check mode with C(--diff) the diff has each file's SQL, 200 lines and 20,000 characters of a file and 200,000
     characters in all. What is left out is said.
@@ -348,234 +246,35 @@ error_code:
   sample: 1060
 """
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Goal, Plan, Source, State
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import make_plan, pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
-    difference,
-    digest,
-    few,
-    format_version,
-    steps_result,
-    summary,
-)
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import (
-    DatabaseStatus,
-    load,
-    running_attempt,
-)
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import Lock, locked
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import APPLY, Order, bring
 
-if TYPE_CHECKING:
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
-
-SPEC = LOGIN + ArgumentSpec(
-    argument_spec={
-        "directory": {"type": "path", "required": True},
-        "target": {"type": "str"},
-        "steps": {"type": "int"},
-        "allow_down": {"type": "bool", "default": False},
-        "resume": {"type": "bool", "default": True},
-        "resume_from": {"type": "int"},
-        "out_of_order": {"type": "str", "default": "fail", "choices": ["fail", "ignore", "apply"]},
-        "checksums": {"type": "str", "default": "warn", "choices": ["fail", "warn", "ignore"]},
-        "history_ahead": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
-        "adopt": {"type": "bool", "default": True},
-        "baseline": {"type": "str"},
-        "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
-        "statement_timeout": {"type": "int"},
-        "lock_wait_timeout": {"type": "int"},
-        "lock_wait_retries": {"type": "int", "default": 3},
-        "batch": {"type": "bool", "default": True},
-        "expected_plan": {"type": "str"},
-        "commit": {"type": "str"},
-        "run_by": {"type": "str"},
-        "job": {"type": "str"},
-    },
-    mutually_exclusive=[["target", "steps"]],
+SPEC = (
+    LOGIN
+    + APPLY
+    + ArgumentSpec(
+        argument_spec={
+            "steps": {"type": "int"},
+            "resume_from": {"type": "int"},
+            "expected_plan": {"type": "str"},
+        },
+        mutually_exclusive=[["target", "steps"]],
+    )
 )
 
 
 def apply(module: AnsibleModule) -> dict[str, Any]:
-    goal = Goal(module.params["target"] or "latest", module.params["steps"], module.params["allow_down"])
     source = read_source(module.params["directory"])
     login = Login(module)
-    with login.session() as session, locked(session, module.params, module.warn, running_attempt) as lock:
-        if session.complaint:
-            module.warn(session.complaint)
-        status = load(session, module.params)
-        check_history(session.database, module, status)
-        resumption = what_is_left(module, status)
-        unfinished = resumption.unfinished if resumption else None
-        plan = make_plan(source, status.state, goal, unfinished)
-        baseline = find_baseline(module, session, source, status) if plan.steps else None
-        if baseline is not None:
-            # What cannot be planned is refused before anything is recorded.
-            plan = make_plan(source, State(baseline, False), goal)
-            check_plan(module, session.database, plan, None)
-            status = take_baseline(module, session, lock, status, source, baseline)
-        if plan.steps and status.compared:
-            status = load(session, {**module.params, "commit": None})
-        if not any(step.direction == "down" for step in plan.steps):
-            below = check_source(module, source, status, resumption)
-            plan = make_plan(source, status.state, goal, unfinished, below) if below else plan
-        for warning in (*source.warnings, *plan.warnings):
-            module.warn(warning)
-        planned = check_plan(module, session.database, plan, resumption)
-        moved = status.moved(source) if plan.steps or status.present else None
-        results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
-        if plan.steps or (moved and not module.check_mode):
-            # Most runs have nothing to do, and need not load what does it.
-            from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.start import (  # noqa: PLC0415
-                Work,
-                carry_out,
-            )
-
-            work = Work(session, lock, login.session, status, source.directory, plan, resumption, moved)
-            results = carry_out(module, work)
-    ahead = plan.steps if module.check_mode else pending(source, plan.to_version)
-    found = {**report(session.database, plan, resumption, module.check_mode), **results, "pending": steps_result(ahead)}
-    if module.check_mode:
-        found["plan"] = planned
-    if module.check_mode and module._diff and plan.steps:
-        from ansible_collections.dbops.migrations.plugins.module_utils._migration.listing import (  # noqa: PLC0415
-            listing,
-        )
-
-        found["diff"] = difference(session.database, plan, listing(source.directory, plan.steps))
-    if baseline is not None:
-        found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
-    return found
-
-
-def check_plan(module: AnsibleModule, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:
-    """Return a plan's digest; refuse a plan that nobody has approved."""
-    planned = digest(plan, resumption.done if resumption else None)
-    if module.params["expected_plan"] in (None, planned):
-        return planned
-    names = few(f"{step.direction} {step.file or step.version}" for step in plan.steps) or "nothing"
-    raise Error(
-        f"The plan for {database} is not the one that was approved (expected_plan): something has moved the database "
-        f"since, or the files are others. It is at {format_version(plan.from_version)}, and this would run {names}. "
-        "Plan again, and have that approved. Nothing was changed.",
-        from_version=plan.from_version,
-    )
-
-
-def find_baseline(module: AnsibleModule, session: Session, source: Source, status: DatabaseStatus) -> Optional[int]:
-    """Return the version that a schema has for which no migration is recorded; None to run all of them."""
-    text = module.params["baseline"]
-    if text is None and module.params["adopt"]:
-        return None
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import adoption  # noqa: PLC0415
-
-    if adoption.is_recorded(status):
-        return None
-    found = adoption.look(session, module.params)
-    if text is not None:
-        return adoption.baseline_version(session, source, found, text)
-    if found.tables:
-        raise adoption.refusal(session, found)
-    return None
-
-
-def take_baseline(
-    module: AnsibleModule,
-    session: Session,
-    lock: Optional[Lock],
-    status: DatabaseStatus,
-    source: Source,
-    baseline: int,
-) -> DatabaseStatus:
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import adoption  # noqa: PLC0415
-
-    if module.check_mode:
-        return status._replace(state=State(baseline, False), history=None)
-    adoption.record(session, lock, status, source, baseline, module.params)
-    return load(session, module.params)
-
-
-def check_history(database: str, module: AnsibleModule, status: DatabaseStatus) -> None:
-    ahead = status.known.ahead_of(status.state)
-    if ahead and module.params["history_ahead"] == "fail":
-        from ansible_collections.dbops.migrations.plugins.module_utils._migration.messages import (  # noqa: PLC0415
-            history_ahead,
-        )
-
-        raise history_ahead(database, status.state, ahead)
-
-
-def what_is_left(module: AnsibleModule, status: DatabaseStatus) -> Optional[Resumption]:
-    at = module.params["resume_from"]
-    if status.state.dirty and status.history is not None and status.present and module.params["resume"]:
-        from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import (  # noqa: PLC0415
-            find,
-        )
-
-        return find(status.history, status.state_table, status.state, at)
-    if at is not None and not status.state.dirty:
-        raise Error("resume_from is for a migration that was interrupted, and there is none. Leave it out.")
-    return None
-
-
-def check_source(
-    module: AnsibleModule, source: Source, status: DatabaseStatus, resumption: Optional[Resumption]
-) -> list[int]:
-    """Compare the directory with the history; return the versions below the current one that are to be applied."""
-    if status.compared:
-        return []
-    changed = status.changed(source)
-    if changed and module.params["checksums"] != "ignore":
-        text = f"Changed since applied: {few(changed)}. What was applied is not what the directory has now."
-        if module.params["checksums"] == "fail":
-            raise Error(
-                f"{text} Restore its original content and put the change into a new migration, or set checksums to "
-                "warn. Nothing was run.",
-                changed_files=changed,
-            )
-        module.warn(text)
-    missing = status.known.missing(source)
-    if missing:
-        module.warn(f"No file has version {few(missing)}, which the history says was applied.")
-    below = status.known.below(source, status.state)
-    if resumption is not None and resumption.record.version in below:
-        below.remove(resumption.record.version)
-    if not below or module.params["out_of_order"] == "ignore":
-        return []
-    if module.params["out_of_order"] == "fail":
-        raise Error(
-            f"Never applied, and below the current version {status.state.version}: version {few(below)}. "
-            "golang-migrate would silently skip that. Give what is new a version above the current one; or set "
-            "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
-            out_of_order=below,
-        )
-    module.warn(
-        f"Applied although below the current version {status.state.version}: version {few(below)}. "
-        "golang-migrate treats that as applied, too, and will roll it back in the order of the versions."
-    )
-    return below
-
-
-def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool) -> dict[str, Any]:
-    resumed = {"version": resumption.record.version, "statement": resumption.done + 1} if resumption else None
-    return {
-        "changed": bool(plan.steps),
-        "from_version": plan.from_version,
-        "to_version": plan.to_version,
-        "resumed": resumed,
-        "dirty": False,
-        "database": database,
-        "msg": summary(database, plan, check_mode),
-        "diff": difference(database, plan),
-    }
+    order = Order(module.params, module.check_mode, module._diff, module.warn)
+    with login.session() as session:
+        return bring(order, session, login.session, source)
 
 
 def main() -> None:

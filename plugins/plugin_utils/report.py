@@ -9,15 +9,16 @@ Texts that came from a database or a repository stay on their line: what looks l
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 from typing import Any
 
+from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import without_names
+
 # Characters of a line. Ansible prints it indented and in quotes, which makes 120.
 _WIDTH = 108
-# Letters of the shortest name that is looked for in a reason.
-_NAME = 3
+# Lines about many schemas of one host.
+_MOST = 20
 
 
 def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
@@ -27,7 +28,7 @@ def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
         database = ""
     where = "" if database in ("", host) else f" ({database})"
     yield _line(f"{host}{where}{message[len(database) :] if database else f': {message}'}")
-    yield from map(_line, _status(result) if "history_ahead" in result else _run(result))
+    yield from map(_line, _status(result) if "history_ahead" in result else [*_run(result), *many(result)])
 
 
 def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterator[str]:
@@ -40,7 +41,7 @@ def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterat
         same.setdefault(reason, []).append(host)
     alike: dict[str, list[list[str]]] = {}
     for reason, hosts in same.items():
-        alike.setdefault(_without(reason, names[hosts[0]]), []).append(hosts)
+        alike.setdefault(without_names(reason, names[hosts[0]]), []).append(hosts)
     for first, *more in alike.values():
         yield f"{', '.join(first)}: failed"
         yield from (f"  {line}" for line in reasons[first[0]].splitlines())
@@ -56,10 +57,19 @@ def wrapped(lines: Iterable[str]) -> Iterator[str]:
         yield from wrap(line.strip(), _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
 
 
-def _without(reason: str, names: list[str]) -> str:
-    for name in sorted((name for name in names if len(name) >= _NAME), key=len, reverse=True):
-        reason = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", reason)
-    return reason
+def many(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return a line for each of many schemas that was migrated or has failed, and for each way that others would go."""
+    lines = [
+        f"  {entry['database']}: failed" if entry.get("failed") else f"  {entry['msg']}"
+        for entry in result.get("databases", ())
+    ]
+    for plan in result.get("plans", ()):
+        names, more = ", ".join(plan["first"]), plan["databases"] - len(plan["first"])
+        lines.append(f"  {names}{f' and {more} more' if more else ''}:")
+        lines += [f"    pending: {step['direction']} {step['version']} {step['title']}" for step in plan["steps"]]
+    yield from map(_line, lines[:_MOST])
+    if len(lines) > _MOST:
+        yield f"  and {len(lines) - _MOST} more lines like these"
 
 
 def _line(text: str) -> str:

@@ -22,6 +22,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
+from ansible_collections.dbops.migrations.plugins.plugin_utils import report
 
 # So a shell ends that finds no such program, or may not run it.
 _NOT_STARTED = (126, 127)
@@ -65,7 +66,8 @@ def told(action: ActionBase, result: dict[str, Any], variables: Mapping[str, Any
         result["msg"] = in_role(str(result["msg"]), Path(role))
     if not is_reported(variables):
         return result
-    reason = {"reason": result.get("msg"), "database": result.get("database")}
+    lines = [str(result.get("msg")), *report.many(result)]
+    reason = {"reason": "\n".join(lines), "database": result.get("database")}
     _file(variables["inventory_hostname"]).write_text(json.dumps(reason))
     kept: dict[str, Any] = {name: result[name] for name in ("warnings", "deprecations") if name in result}
     return {**kept, "failed": True, "changed": bool(result.get("changed")), "msg": TOLD_LATER}

@@ -72,7 +72,7 @@ class Attempt(NamedTuple):
 
 
 class _Module:
-    check_mode = False
+    check_mode = _diff = False
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = params

@@ -86,13 +86,8 @@ def run_module(
         if module.changed_texts:
             raise Error(f"{' '.join(module.changed_texts)} Write it in quotes.")
         result = action(module)
-    except Error as error:
-        failure = {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
     except Exception as error:
-        failure = {
-            "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
-            "exception": clean(traceback.format_exc()),
-        }
+        failure = failed(error)
     if failure and module.database:
         failure.setdefault("database", clean(module.database))
     # As Python ends it collects several times, for nothing: that took a tenth of a run.
@@ -101,6 +96,16 @@ def run_module(
         # Not while the error is handled: Ansible would add its traceback, whose text is not clean.
         module.fail_json(**failure)
     module.exit_json(**(result if returns_secrets else without_secrets(result)))
+
+
+def failed(error: Exception) -> dict[str, Any]:
+    """Return what a user is told of an error that is being handled, without secrets."""
+    if isinstance(error, Error):
+        return {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
+    return {
+        "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
+        "exception": clean(traceback.format_exc()),
+    }
 
 
 def _cut(message: str) -> str:

@@ -81,7 +81,7 @@ def load(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
         check_readable(session, name)
     if history is None or not present:
         return DatabaseStatus(state_table, history, present, state, known(()))
-    if _may_be_known(params) and history.stands_at(params["commit"], state):
+    if may_be_known(params) and history.stands_at(params["commit"], state):
         return DatabaseStatus(state_table, history, present, state, known(()), compared=True)
     return DatabaseStatus(state_table, history, present, state, known(history.moves()))
 
@@ -174,7 +174,8 @@ def history_name(params: Mapping[str, Any]) -> str:
     return f"{params['migrations_table']}_history" if name is None else name
 
 
-def _may_be_known(params: Mapping[str, Any]) -> bool:
+def may_be_known(params: Mapping[str, Any]) -> bool:
+    """Tell whether a history that ends with this very commit need not be compared with the files."""
     # What another policy let pass is to be looked at again.
     return bool(params.get("commit")) and (params["out_of_order"], params["checksums"]) == ("fail", "warn")
 

@@ -118,6 +118,18 @@ class Session:
         self.connection_id = int(row[6])
         self.schema = self._state.schema or database
 
+    def again(self, database: str, restoring: Sequence[str] = ()) -> Session:
+        """Return a new session on the same connection, as after a login but for the role; this one is over.
+
+        :param restoring: what else is to be set.
+        :raises ServerError: the server refused it, or the connection was lost.
+        """
+        self._wire.start_over(database)
+        session = Session(self._wire, database)
+        for statement in restoring:
+            session.query(statement)
+        return session
+
     def _set_up(self) -> tuple[str, ...]:
         question = _VALUES + ", VERSION(), CONNECTION_ID()" + _NO_LIMIT
         if self._wire.may_track:

@@ -49,6 +49,7 @@ MYSQL = ArgumentSpec(
 class Settings:
     """The options of MYSQL that a connection needs, under PyMySQL's names.
 
+    :param database: empty to open none.
     :param connect_timeout: seconds.
     :param hints: what to do about an error of the server, by its code, where that is not the usual.
     """
@@ -119,15 +120,18 @@ class Settings:
         return key
 
 
-def read_settings(params: Mapping[str, Any], found: Mapping[str, Any] = MappingProxyType({})) -> Settings:
+def read_settings(
+    params: Mapping[str, Any], found: Mapping[str, Any] = MappingProxyType({}), schema: bool = True
+) -> Settings:
     """Make settings of a module's parameters.
 
     :param found: host, port, user, password and database, as far as a secret says, for what the parameters leave open;
         None and an empty text say nothing.
+    :param schema: whether a schema is to be opened; otherwise none is, whatever is named.
     :raises Error: no schema is named.
     """
-    database = params["login_db"] or found.get("database")
-    if not database:
+    database = (params["login_db"] or found.get("database") or "") if schema else ""
+    if schema and not database:
         raise Error("login_db is empty: name the schema to work on, here or in the secret of login_secret.")
     return Settings(
         host=params["login_host"] or found.get("host") or "localhost",

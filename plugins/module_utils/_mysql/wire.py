@@ -63,6 +63,7 @@ with _PYMYSQL:
     pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
 
     # What PyMySQL does not know.
+    _RESET_CONNECTION = 0x1F
     _EXTENSIONS = CLIENT.SESSION_TRACK | CLIENT.DEPRECATE_EOF
     # An EOF packet, which CLIENT_DEPRECATE_EOF leaves out.
     _COLUMNS_END = b"\xfe\0\0\0\0"
@@ -259,6 +260,20 @@ class Wire:
         if self._connection.open:
             self._connection.close()
 
+    def start_over(self, database: str) -> None:
+        """Have the server forget the session, all but who it is and its role, and open a schema, if one is named.
+
+        :raises ServerError: the server refused it, or the connection was lost.
+        """
+        try:
+            self._connection._execute_command(_RESET_CONNECTION, b"")
+            self._connection._read_packet()
+            if database:
+                self._connection.select_db(database)
+        except pymysql.err.Error as error:
+            raise _server_error(error, f"The session could not be opened anew for {database}") from error
+        self.state = self._connection.state = SessionState()
+
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:
         """Run one statement and return its rows, as Python's values.
 
@@ -439,7 +454,8 @@ def _refuse(error: Exception, settings: Settings, encrypted: bool) -> NoReturn:
         hint = settings.hints.get(code) or HINTS.get(code, "")
     if code == 1045 and settings.server_public_key and not encrypted:
         hint += " If these are right, server_public_key is another server's."
-    failure = ServerError(code, reason, f"Cannot open the database {settings.database} as {who}")
+    doing = f"open the database {settings.database}" if settings.database else "log in"
+    failure = ServerError(code, reason, f"Cannot {doing} as {who}")
     failure.args = (f"{failure}. {hint}".rstrip(),)
     raise failure from error
 

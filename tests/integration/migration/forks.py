@@ -25,7 +25,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PACKAGE = "ansible_collections.dbops.migrations.plugins.modules"
-NAMES = ("migration_apply", "migration_baseline", "migration_drop", "migration_force", "migration_info")
+NAMES = (
+    "migration_apply",
+    "migration_apply_many",
+    "migration_baseline",
+    "migration_drop",
+    "migration_force",
+    "migration_info",
+)
 
 
 class Forks:

@@ -72,6 +72,31 @@ def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: b
     assert result.get("ansible_stats", {}).get("data", {}) == (data if awx else {})
 
 
+def test_many_schemas_of_one_host(playbook: RunPlaybook, tmp_path: Path) -> None:
+    """What was approved of them is the commit."""
+    plan = {"from_version": 1, "to_version": 2, "steps": [STEP], "databases": 7, "first": list("abcde")}
+    many = {"msg": "9 databases: check mode, 7 would", "total": 9, "databases": [], "plans": [plan]}
+    one = {**DONE, "plan": "ab12", "msg": "shop: it would go"}
+    hosts = {
+        host: {"__migrate_source": {"commit": "c0ffee"}, "migrate_result": result}
+        for host, result in (("customers", many), ("shop", one))
+    }
+    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    path = tmp_path / "play.json"
+    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars={"awx_job_id": 7})
+    assert outcome.rc == 0, outcome.stdout
+    result = outcome.tasks[-1]["result"]
+    assert result["msg"][:3] == [
+        "customers: 9 databases: check mode, 7 would",
+        "  a, b, c, d, e and 2 more:",
+        "    pending: up 2 email",
+    ]
+    data = result["ansible_stats"]["data"]
+    assert data["database_plans"] == {"customers": {"commit": "c0ffee"}, "shop": {"commit": "c0ffee", "plan": "ab12"}}
+    assert list(data["database_migrations"]) == ["shop"]
+
+
 def test_a_message_is_short_and_plain(playbook: RunPlaybook, tmp_path: Path) -> None:
     """What is sent to a chat can be neither markup, nor a template, nor end a text in JSON."""
     hostile = 'near "{{ x }}" \\ `<!channel>`\u202e\u00e9\x1b[1m'

@@ -388,3 +388,73 @@ def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybo
     assert team.version("orders") == (1, 0)
     assert playbook(MIGRATE, team.inventory(), "--limit", "orders").rc == 0
     assert team.attempts("orders") == [("baseline", 1, "applied"), ("up", 2, "applied")]
+
+
+def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
+    """One task for all of them, and a line for each that was migrated or has failed."""
+    mariadb, prefix = team.mariadb, team.databases["orders"].split("_")[1]
+    names = [f"m{prefix}_{number:02}" for number in range(25)]
+    for name in names:
+        mariadb.create_schema(name)
+    variables = {
+        "migrate_login_host": mariadb.host, "migrate_login_port": mariadb.port, "migrate_login_user": mariadb.user,
+        "migrate_login_password": mariadb.password, "migrate_databases": rf"m{prefix}\_%", **team.variables,
+    }  # fmt: skip
+    inventory = {"all": {"vars": variables, "children": {"databases": {"hosts": {"customers": {}}}}}}
+
+    def report(result: PlaybookResult) -> list[str]:
+        [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+        return list(lines)
+
+    try:
+        plan = playbook(MIGRATE, inventory, "--check", "--diff")
+        assert plan.rc == 0, plan.stdout
+        assert report(plan) == [
+            "customers: 25 databases: check mode, nothing was changed; 25 would be migrated, 0 up to date",
+            f"  {', '.join(names[:5])} and 20 more:",
+            "    pending: up 1 people",
+            "    pending: up 2 email",
+        ]
+        assert plan.stdout.count("ALTER TABLE people ADD email") == 1
+        mariadb.query(f"CREATE TABLE `{names[0]}`.people (i INT)")
+        failed = playbook(MIGRATE, inventory, extra_vars={"migrate_adopt": True})
+        assert failed.rc == 2
+        lines = "\n".join(report(failed)).replace("\n    ", " ").splitlines()
+        assert lines[0] == "customers: failed"
+        assert lines[1].startswith("  25 databases: 0 migrated, 0 up to date, 1 failed, 24 not begun. ")
+        assert f" begun. {names[0]} failed: 0001_people.up.sql:1:1: " in lines[1]
+        assert lines[2:] == [f"  {names[0]}: failed"]
+        mariadb.query(f"DROP TABLE `{names[0]}`.people")
+        for column, name in ((1, names[3]), (2, names[7])):
+            mariadb.query(f"CREATE TABLE `{name}`.people (i{column} INT)")
+        mixed = playbook(MIGRATE, inventory, extra_vars={"migrate_max_fail_percentage": 50})
+        told = "\n".join(report(mixed)).replace("\n    ", " ")
+        assert f"25 databases: 23 migrated, 0 up to date, 2 failed. {names[3]} failed: {names[3]} holds tables" in told
+        assert f" {names[7]} failed like {names[3]}." in told
+        assert f"\n  {names[0]}: from version 1 to version 2, 2 migrations\n" in told
+        assert f"\n  {names[3]}: failed\n" in told
+        assert told.endswith("\n  and 5 more lines like these")
+        left = playbook(MIGRATE, inventory, extra_vars={"migrate_databases": names[:3]})
+        assert left.rc == 0, left.stdout
+        assert report(left) == ["customers: 3 databases: 0 migrated, 3 up to date"]
+        assert changed(left)["customers"] == 0
+    finally:
+        for name in names:
+            mariadb.query(f"DROP DATABASE `{name}`")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"migrate_steps": 1},
+            "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
+        ),
+        ({"migrate_databases": ["nowhere"]}, "migrate_databases names what is not there: nowhere. Create the schemas"),
+        ({"migrate_parallel": 0}, "migrate_parallel is 0. Give a number from 1 to 1000."),
+    ],
+)
+def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook, variables: dict[str, Any], said: str) -> None:
+    given = {"migrate_databases": [team.databases["orders"]], **variables}
+    result = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars=given)
+    assert failure(result, "orders").startswith(said)

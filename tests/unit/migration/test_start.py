@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
@@ -16,6 +15,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.applied import Known
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, State, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import start
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Order
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.start import Work, carry_out
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus
 from unit.migration.fakes import FakeHistory, FakeSession, FakeStateTable, refusal
@@ -35,14 +35,14 @@ class House:
         self.session, self.state_table, self.history = FakeSession(), FakeStateTable(), FakeHistory()
         self.session.answers["SHOW CREATE TABLE"] = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
         self.warnings: list[str] = []
-        self.module: Any = SimpleNamespace(params={**PARAMS, **params}, check_mode=check, warn=self.warnings.append)
+        self.order = Order({**PARAMS, **params}, check, False, self.warnings.append)
         tables: Any = (self.state_table, self.history, True, State(None, False), Known({}, None))
         plan = Plan(None, 1, (Step(1, "m", "up", "1_m.up.sql", 1),))
         work: Any = (self.session, None, "connect", DatabaseStatus(*tables), str(folder), plan, None, None)
         self.work = Work(*work)
 
     def run(self) -> dict[str, Any]:
-        return carry_out(self.module, self.work)
+        return carry_out(self.order, self.work)
 
 
 @pytest.fixture(autouse=True)

@@ -2,16 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What migration_apply does once there is something to do. Private to the collection.
+"""What bringing a schema to a version takes once there is something to do. Private to the collection.
 
 A file of its own because a run that has nothing to do, the usual one, need not load it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
-
-from ansible.module_utils.basic import AnsibleModule
 
 from ..._core.errors import Error
 from ..._core.stop import Stop
@@ -21,6 +20,7 @@ from ..._mysql.session import Session
 from ..model import Plan
 from ..report import count, few
 from ..status import DatabaseStatus, about
+from .apply import Order
 from .attempt import AttemptRecorder
 from .executor import Executor
 from .recovery import Resumption
@@ -45,35 +45,35 @@ class Work(NamedTuple):
     moved: Optional[dict[str, Any]]
 
 
-def carry_out(module: AnsibleModule, work: Work) -> dict[str, Any]:
+def carry_out(order: Order, work: Work) -> dict[str, Any]:
     """Carry a plan out, or in check mode look at its files; return what has been done, as return values.
 
     :raises Error: a statement failed, or the files are not as portable as is asked for.
     """
-    stop = Stop()
-    params, status = module.params, work.status
+    stopped = order.stopped or Stop()
+    params, status = order.params, work.status
     recorder = AttemptRecorder(work.session, status.state_table, status.history, about(params), work.lock)
     runner = _runner(params, work, recorder)
-    executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stop)
+    executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stopped)
     if params["portability"] == "require":
         _require_portability(executor.scan())
-    elif module.check_mode:
-        _warn_of(module, executor.scan())
-    if not module.check_mode:
+    elif order.check_mode:
+        _warn_of(order, executor.scan())
+    if not order.check_mode:
         try:
             executor.run(status.state, work.moved)
         finally:
-            _warn_of(module, executor.notes)
+            _warn_of(order, executor.notes)
             for warning in executor.warnings:
-                module.warn(warning)
+                order.warn(warning)
             if runner.retried:
-                module.warn(
+                order.warn(
                     f"A statement that had waited too long for a lock was tried again, {count(runner.retried, 'time')}."
                 )
     return executor.results()
 
 
-def _runner(params: dict[str, Any], work: Work, recorder: AttemptRecorder) -> StatementRunner:
+def _runner(params: Mapping[str, Any], work: Work, recorder: AttemptRecorder) -> StatementRunner:
     seconds, wait = params["statement_timeout"], params["lock_wait_timeout"]
     if wait is not None:
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
@@ -90,6 +90,6 @@ def _require_portability(notes: list[str]) -> None:
         )
 
 
-def _warn_of(module: AnsibleModule, notes: list[str]) -> None:
-    for note in notes if module.params["portability"] != "ignore" else ():
-        module.warn(f"golang-migrate could not run this file: {note}.")
+def _warn_of(order: Order, notes: list[str]) -> None:
+    for note in notes if order.params["portability"] != "ignore" else ():
+        order.warn(f"golang-migrate could not run this file: {note}.")

@@ -28,7 +28,9 @@ OPEN = (RUNNING, FAILED, INTERRUPTED)
 FORCE = "force"
 
 _NOW = "LAST_INSERT_ID()"
-_COLUMNS = {
+# Of these rows Known is made.
+_MOVES = "outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {table}))"
+COLUMNS = {
     "id": "BIGINT NOT NULL PRIMARY KEY",
     "version": "BIGINT NULL",
     "title": "VARCHAR(255) NOT NULL",
@@ -101,12 +103,13 @@ class HistoryTable:
     """The history table of one database; each text it returns is one statement, in ASCII whatever the session's mode.
 
     :param table: its name.
+    :param schema: another one than the session's.
     """
 
-    def __init__(self, session: Session, table: str) -> None:
+    def __init__(self, session: Session, table: str, schema: str = "") -> None:
         self._session = session
         self._name = table
-        self.table = f"{identifier(session.schema)}.{identifier(table)}"
+        self.table = f"{identifier(schema or session.schema)}.{identifier(table)}"
 
     def exists(self) -> bool:
         """Tell whether the table is there.
@@ -118,7 +121,7 @@ class HistoryTable:
             (self._session.schema, self._name),
         )
         found = {name for (name,) in rows}
-        if found and found != set(_COLUMNS):
+        if found and found != set(COLUMNS):
             raise Error(
                 f"The table {self._name} in {self._session.database} is not a history table of ours: it has the "
                 f"columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; choose "
@@ -131,7 +134,7 @@ class HistoryTable:
 
         :raises Error: the server refuses.
         """
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         try:
             self._session.query(f"CREATE TABLE {self.table} ({columns}) ENGINE=InnoDB CHARACTER SET utf8mb4")
         except ServerError as error:
@@ -145,7 +148,7 @@ class HistoryTable:
 
     def rows(self, where: str = "1 = 1 ORDER BY id") -> list[AttemptRecord]:
         """Return rows, the oldest first unless ``where`` says otherwise."""
-        names = ", ".join(_COLUMNS)
+        names = ", ".join(COLUMNS)
         return [AttemptRecord(*row) for row in self._session.query(f"SELECT {names} FROM {self.table} WHERE {where}")]
 
     def last(self) -> Optional[AttemptRecord]:
@@ -162,9 +165,24 @@ class HistoryTable:
         """Return all that has succeeded, the oldest first, and at last an attempt that is unfinished."""
         rows = self._session.query(
             f"SELECT version, direction, leads_to, checksum, progress, outcome <> 'applied' FROM {self.table} WHERE "
-            f"outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {self.table})) ORDER BY id"
+            f"{_MOVES.format(table=self.table)} ORDER BY id"
         )
         return [Move(*values)._replace(unfinished=bool(unfinished)) for *values, unfinished in rows]
+
+    def digesting(self) -> str:
+        """Return a question for a digest of the moves, as a table with one value; NULL if it cannot be told.
+
+        Equal digests are equal moves, but for what an attempt keeps to be resumed. The session's group_concat_max_len
+        is to be as large as they need.
+        """
+        kept = "IF(direction IN ('up', 'down'), NULL, progress)"
+        values = ", ".join(f"QUOTE({name})" for name in ("version", "direction", "leads_to", "checksum", kept))
+        row = f"SHA2(CONCAT_WS(',', {values}, outcome <> 'applied'), 256)"
+        return (
+            "SELECT IF(LENGTH(sums) = 64 * number, SHA2(sums, 256), NULL) AS digest FROM (SELECT "
+            f"GROUP_CONCAT({row} ORDER BY id SEPARATOR '') AS sums, COUNT(*) AS number FROM {self.table} WHERE "
+            f"{_MOVES.format(table=self.table)}) AS moves"
+        )
 
     def last_id(self, now: bool = False) -> int:
         """Return the number of the newest row; 0 if there is none.

@@ -53,8 +53,7 @@ class StateTable:
             )
         if not rows:
             return State(None, False)
-        version, dirty = rows[0]
-        return State(None if version == _NIL else version, bool(dirty))
+        return as_state(*rows[0])
 
     def ensure(self) -> None:
         """Create the table unless it is there.
@@ -137,6 +136,11 @@ class StateTable:
                 f"{_owner(self._table, kinds)} and is left alone; choose another migrations_table."
             )
         return bool(columns)
+
+
+def as_state(version: int, dirty: int) -> State:
+    """Return what a row of the table says."""
+    return State(None if version == _NIL else version, bool(dirty))
 
 
 def _owner(table: str, columns: dict[str, str]) -> str:

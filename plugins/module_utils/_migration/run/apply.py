@@ -1,0 +1,239 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Brings one schema to where it should be: what migration_apply does, and migration_apply_many for each schema.
+
+Private to the collection. What only a run needs that has something to do is loaded when it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+from ..._core.arguments import ArgumentSpec
+from ..._core.errors import Error
+from ..._mysql.lock import Lock, locked
+from ..._mysql.session import Session
+from ..model import Goal, Plan, Source, State
+from ..plan import make_plan, pending
+from ..report import difference, digest, few, format_version, steps_result, summary
+from ..status import DatabaseStatus, load, running_attempt
+
+if TYPE_CHECKING:
+    from ..._mysql.limit import Connect
+    from .recovery import Resumption
+
+# Documented in the doc fragment dbops.migrations._apply.
+APPLY = ArgumentSpec(
+    argument_spec={
+        "directory": {"type": "path", "required": True},
+        "target": {"type": "str"},
+        "allow_down": {"type": "bool", "default": False},
+        "resume": {"type": "bool", "default": True},
+        "out_of_order": {"type": "str", "default": "fail", "choices": ["fail", "ignore", "apply"]},
+        "checksums": {"type": "str", "default": "warn", "choices": ["fail", "warn", "ignore"]},
+        "history_ahead": {"type": "str", "default": "fail", "choices": ["fail", "ignore"]},
+        "adopt": {"type": "bool", "default": True},
+        "baseline": {"type": "str"},
+        "portability": {"type": "str", "default": "warn", "choices": ["warn", "require", "ignore"]},
+        "statement_timeout": {"type": "int"},
+        "lock_wait_timeout": {"type": "int"},
+        "lock_wait_retries": {"type": "int", "default": 3},
+        "batch": {"type": "bool", "default": True},
+        "commit": {"type": "str"},
+        "run_by": {"type": "str"},
+        "job": {"type": "str"},
+    }
+)
+
+
+class Order(NamedTuple):
+    """What a module was asked to do.
+
+    :param params: the options of APPLY, those of the state table, the history and the lock, and steps, resume_from and
+        expected_plan, each of which may be None.
+    :param diff: whether check mode is to show the text of the files.
+    :param stopped: returns why to stop; by default signals are heeded from when something is run.
+    """
+
+    params: Mapping[str, Any]
+    check_mode: bool
+    diff: bool
+    warn: Callable[[str], None]
+    stopped: Optional[Callable[[], Optional[str]]] = None
+
+    @property
+    def goal(self) -> Goal:
+        """Where a schema is to go."""
+        return Goal(self.params["target"] or "latest", self.params["steps"], self.params["allow_down"])
+
+
+def bring(order: Order, session: Session, connect: Connect, source: Source) -> dict[str, Any]:
+    """Bring the session's schema to where it should be, or in check mode plan that; return it as return values.
+
+    :param connect: opens another session to the same schema.
+    :raises Error: it is refused, or it failed.
+    """
+    with locked(session, order.params, order.warn, running_attempt) as lock:
+        if session.complaint:
+            order.warn(session.complaint)
+        status = load(session, order.params)
+        check_history(session.database, order, status)
+        resumption = what_is_left(order, status)
+        unfinished = resumption.unfinished if resumption else None
+        plan = make_plan(source, status.state, order.goal, unfinished)
+        baseline = find_baseline(order, session, source, status) if plan.steps else None
+        if baseline is not None:
+            # What cannot be planned is refused before anything is recorded.
+            plan = make_plan(source, State(baseline, False), order.goal)
+            check_plan(order, session.database, plan, None)
+            status = take_baseline(order, session, lock, status, source, baseline)
+        if plan.steps and status.compared:
+            status = load(session, {**order.params, "commit": None})
+        if not any(step.direction == "down" for step in plan.steps):
+            below = check_source(order, source, status, resumption)
+            plan = make_plan(source, status.state, order.goal, unfinished, below) if below else plan
+        for warning in (*source.warnings, *plan.warnings):
+            order.warn(warning)
+        planned = check_plan(order, session.database, plan, resumption)
+        moved = status.moved(source) if plan.steps or status.present else None
+        results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
+        if plan.steps or (moved and not order.check_mode):
+            # Most runs have nothing to do, and need not load what does it.
+            from .start import Work, carry_out  # noqa: PLC0415
+
+            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved)
+            results = carry_out(order, work)
+    ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
+    found = {**report(session.database, plan, resumption, order.check_mode), **results, "pending": steps_result(ahead)}
+    if order.check_mode:
+        found["plan"] = planned
+    if order.check_mode and order.diff and plan.steps:
+        from ..listing import listing  # noqa: PLC0415
+
+        found["diff"] = difference(session.database, plan, listing(source.directory, plan.steps))
+    if baseline is not None:
+        found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
+    return found
+
+
+def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:
+    """Return a plan's digest; refuse a plan that nobody has approved."""
+    planned = digest(plan, resumption.done if resumption else None)
+    if order.params["expected_plan"] in (None, planned):
+        return planned
+    names = few(f"{step.direction} {step.file or step.version}" for step in plan.steps) or "nothing"
+    raise Error(
+        f"The plan for {database} is not the one that was approved (expected_plan): something has moved the database "
+        f"since, or the files are others. It is at {format_version(plan.from_version)}, and this would run {names}. "
+        "Plan again, and have that approved. Nothing was changed.",
+        from_version=plan.from_version,
+    )
+
+
+def find_baseline(order: Order, session: Session, source: Source, status: DatabaseStatus) -> Optional[int]:
+    """Return the version that a schema has for which no migration is recorded; None to run all of them."""
+    text = order.params["baseline"]
+    if text is None and order.params["adopt"]:
+        return None
+    from . import adoption  # noqa: PLC0415
+
+    if adoption.is_recorded(status):
+        return None
+    found = adoption.look(session, order.params)
+    if text is not None:
+        return adoption.baseline_version(session, source, found, text)
+    if found.tables:
+        raise adoption.refusal(session, found)
+    return None
+
+
+def take_baseline(
+    order: Order,
+    session: Session,
+    lock: Optional[Lock],
+    status: DatabaseStatus,
+    source: Source,
+    baseline: int,
+) -> DatabaseStatus:
+    from . import adoption  # noqa: PLC0415
+
+    if order.check_mode:
+        return status._replace(state=State(baseline, False), history=None)
+    adoption.record(session, lock, status, source, baseline, order.params)
+    return load(session, order.params)
+
+
+def check_history(database: str, order: Order, status: DatabaseStatus) -> None:
+    ahead = status.known.ahead_of(status.state)
+    if ahead and order.params["history_ahead"] == "fail":
+        from ..messages import (  # noqa: PLC0415
+            history_ahead,
+        )
+
+        raise history_ahead(database, status.state, ahead)
+
+
+def what_is_left(order: Order, status: DatabaseStatus) -> Optional[Resumption]:
+    at = order.params["resume_from"]
+    if status.state.dirty and status.history is not None and status.present and order.params["resume"]:
+        from .recovery import (  # noqa: PLC0415
+            find,
+        )
+
+        return find(status.history, status.state_table, status.state, at)
+    if at is not None and not status.state.dirty:
+        raise Error("resume_from is for a migration that was interrupted, and there is none. Leave it out.")
+    return None
+
+
+def check_source(order: Order, source: Source, status: DatabaseStatus, resumption: Optional[Resumption]) -> list[int]:
+    """Compare the directory with the history; return the versions below the current one that are to be applied."""
+    if status.compared:
+        return []
+    changed = status.changed(source)
+    if changed and order.params["checksums"] != "ignore":
+        text = f"Changed since applied: {few(changed)}. What was applied is not what the directory has now."
+        if order.params["checksums"] == "fail":
+            raise Error(
+                f"{text} Restore its original content and put the change into a new migration, or set checksums to "
+                "warn. Nothing was run.",
+                changed_files=changed,
+            )
+        order.warn(text)
+    missing = status.known.missing(source)
+    if missing:
+        order.warn(f"No file has version {few(missing)}, which the history says was applied.")
+    below = status.known.below(source, status.state)
+    if resumption is not None and resumption.record.version in below:
+        below.remove(resumption.record.version)
+    if not below or order.params["out_of_order"] == "ignore":
+        return []
+    if order.params["out_of_order"] == "fail":
+        raise Error(
+            f"Never applied, and below the current version {status.state.version}: version {few(below)}. "
+            "golang-migrate would silently skip that. Give what is new a version above the current one; or set "
+            "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
+            out_of_order=below,
+        )
+    order.warn(
+        f"Applied although below the current version {status.state.version}: version {few(below)}. "
+        "golang-migrate treats that as applied, too, and will roll it back in the order of the versions."
+    )
+    return below
+
+
+def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool) -> dict[str, Any]:
+    resumed = {"version": resumption.record.version, "statement": resumption.done + 1} if resumption else None
+    return {
+        "changed": bool(plan.steps),
+        "from_version": plan.from_version,
+        "to_version": plan.to_version,
+        "resumed": resumed,
+        "dirty": False,
+        "database": database,
+        "msg": summary(database, plan, check_mode),
+        "diff": difference(database, plan),
+    }
