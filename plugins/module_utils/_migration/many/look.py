@@ -170,8 +170,7 @@ class Looker:
             yield from ((chunk[place], digest) for place, digest in rows if digest is not None)
 
     def _asking_digest(self, place: int, name: str) -> str:
-        question = HistoryTable(self._session, self._history, name).digesting()
-        return f"(SELECT {place}, digest FROM ({question}) AS one)"
+        return f"({HistoryTable(self._session, self._history, name).digesting(place)})"
 
     def _ask(
         self, names: Sequence[str], asking: Callable[[int, str], str]

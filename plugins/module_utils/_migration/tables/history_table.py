@@ -169,19 +169,19 @@ class HistoryTable:
         )
         return [Move(*values)._replace(unfinished=bool(unfinished)) for *values, unfinished in rows]
 
-    def digesting(self) -> str:
-        """Return a question for a digest of the moves, as a table with one value; NULL if it cannot be told.
+    def digesting(self, place: int) -> str:
+        """Return a question for a number and a digest of the moves; NULL if there are none, or too many.
 
-        Equal digests are equal moves, but for what an attempt keeps to be resumed. The session's group_concat_max_len
-        is to be as large as they need.
+        Equal digests are equal moves, but for what an attempt keeps to be resumed. Too many are those that do not fit
+        into the session's group_concat_max_len. Without a derived table: MariaDB would write each to the disk.
         """
         kept = "IF(direction IN ('up', 'down'), NULL, progress)"
         values = ", ".join(f"QUOTE({name})" for name in ("version", "direction", "leads_to", "checksum", kept))
         row = f"SHA2(CONCAT_WS(',', {values}, outcome <> 'applied'), 256)"
+        sums = f"GROUP_CONCAT({row} ORDER BY id SEPARATOR '')"
         return (
-            "SELECT IF(LENGTH(sums) = 64 * number, SHA2(sums, 256), NULL) AS digest FROM (SELECT "
-            f"GROUP_CONCAT({row} ORDER BY id SEPARATOR '') AS sums, COUNT(*) AS number FROM {self.table} WHERE "
-            f"{_MOVES.format(table=self.table)}) AS moves"
+            f"SELECT {place}, IF(LENGTH({sums}) = 64 * COUNT(*), SHA2({sums}, 256), NULL) FROM {self.table} WHERE "
+            f"{_MOVES.format(table=self.table)}"
         )
 
     def last_id(self, now: bool = False) -> int:
