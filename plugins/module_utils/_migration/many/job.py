@@ -16,7 +16,9 @@ from ..._core.stop import Stop
 from ..._mysql.line import Line
 from ..._mysql.session import Session
 from ..model import Source
-from ..run import adoption, recovery, start  # noqa: F401 - loaded once, and not by each process
+
+# Loaded once, and not by each process.
+from ..run import adoption, recovery, start  # noqa: F401 # pylint: disable=unused-import
 from ..run.apply import Order, bring
 from .outcome import Work
 from .schedule import Schedule
