@@ -19,6 +19,7 @@ class ActionModule(Step):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
-        if "databases" in self._task.args:
+        # With until, the task comes here again.
+        if "databases" in self._task.args and not self._task.action.endswith("_many"):
             self._task.action = f"{self._task.action}_many"
         return super().run(tmp, task_vars)

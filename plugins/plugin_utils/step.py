@@ -59,6 +59,8 @@ class Step(NormalAction):
 def told(action: ActionBase, result: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return a step's result; a failure in the words of the role, or left for the report."""
     if not result.get("failed"):
+        # What an earlier play has left of a failure that counted as none is over.
+        _file(variables["inventory_hostname"]).unlink(missing_ok=True)
         return result
     result = explained(action, result, variables)
     role = variables.get("role_path")

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from ansible import constants as C
 from ansible_collections.dbops.migrations.plugins.plugin_utils import report
-from ansible_collections.dbops.migrations.plugins.plugin_utils.step import in_role
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import in_role, left_for_the_report, told
 from parts import CHECKOUT
 
 ROLE = CHECKOUT / "roles" / "migrate"
@@ -86,3 +90,14 @@ def test_names_of_one_or_two_letters_do_not_make_reasons_alike() -> None:
 def test_no_text_makes_a_line_of_its_own() -> None:
     result = {"database": "a\nother: up 9", "msg": "a\nother: up 9: nothing to do", "applied": [], "pending": []}
     assert list(report.done("shop", result)) == ["shop (a other: up 9): nothing to do"]
+
+
+def test_a_success_ends_what_an_earlier_failure_has_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a failure that counted as none; or a later play would tell that reason for another failure."""
+    monkeypatch.setattr(C, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    variables = {"inventory_hostname": "shop", "__migrate_reports": True}
+    action: Any = None
+    told(action, {"failed": True, "msg": "Nobody answers."}, variables)
+    assert left_for_the_report("shop") == {"reason": "Nobody answers.", "database": None}
+    told(action, {"changed": False}, variables)
+    assert left_for_the_report("shop") is None
