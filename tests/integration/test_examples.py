@@ -45,12 +45,17 @@ def examples(plugin: Path) -> str:
 
 @pytest.fixture
 def shop(mariadb: MariaDB) -> str:
-    """The schema and the account of the examples; returns the account's password."""
+    """The schemas and the accounts of the examples; returns the accounts' password."""
     password = "examples-Passw0rd"
     mariadb.query("DROP DATABASE IF EXISTS shop")
     mariadb.create_schema("shop")
     mariadb.query(f"CREATE OR REPLACE USER shop@'%' IDENTIFIED BY '{password}'")
     mariadb.query("GRANT ALL PRIVILEGES ON shop.* TO shop@'%'")
+    for customer in ("customer_demo", "customer_1", "customer_2"):
+        mariadb.query(f"DROP DATABASE IF EXISTS {customer}")
+        mariadb.create_schema(customer)
+    mariadb.query(f"CREATE OR REPLACE USER migrations@'%' IDENTIFIED BY '{password}'")
+    mariadb.query(r"GRANT ALL PRIVILEGES ON `customer\_%`.* TO migrations@'%'")
     return password
 
 
@@ -136,6 +141,7 @@ def test_examples(
             **git_places[1],
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
             "shop_password": shop,
+            "migrations_password": shop,
             "aws_access_key": secrets_manager.access_key,
             "aws_secret_key": secrets_manager.secret_key,
         },

@@ -433,12 +433,12 @@ class Executor:
         return self.recorder.history is not None
 
     def _is_shown(self, statement: ClassifiedStatement) -> bool:
-        """Tell whether a statement writes the table that the one before it has made.
+        """Tell whether a statement writes literal rows into the table that the one before it has made.
 
         Whoever finds the table there, and not its record, knows that it was made: it is one of InnoDB's, or the
-        statement were not proven.
+        statement were not proven. Any other statement may run for long, and what it waits for is to be seen.
         """
-        return self._made in statement.effect.writes
+        return _is_literal(statement) and self._made in statement.effect.writes
 
     def _question(self, statement: ClassifiedStatement, following: Optional[ClassifiedStatement]) -> bytes:
         """Return what is to be asked about the statement behind one, together with that one."""
