@@ -84,7 +84,8 @@ def test_a_secret_that_awx_does_not_have(tmp_path: Path) -> None:
     environment = {**make_collection(tmp_path), **SECRETS, "DEPLOY_KEY": ""}
     code, printed = run(tmp_path, **environment)
     assert code == 2
-    assert "$encrypted$ is a reserved keyword, may not be used for private_key." in " ".join(printed.split())
+    # Newer versions of ansible-core redact the word itself.
+    assert "$ is a reserved keyword, may not be used for private_key." in " ".join(printed.split())
 
 
 @pytest.mark.parametrize(
