@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, State, Step
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run import executor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.attempt import AttemptRecorder
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.executor import Executor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import Resumption
@@ -161,9 +163,9 @@ def test_that_a_table_was_made_is_recorded_with_its_first_rows(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("rows", "before"),
     [
-        # It was there before; what made it cannot be seen.
-        (ROWS, [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]),
         (ROWS, refusal(1142)),
+        # It has another engine, which may carry out a definition in part.
+        (ROWS, [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=MyISAM")]),
         # The rows are another table's, which says nothing of this one's engine.
         ("INSERT INTO c VALUES (1)", None),
         # It may run for long, and is to be seen meanwhile.
@@ -175,6 +177,76 @@ def test_that_a_table_was_made_is_recorded_with_its_first_rows(tmp_path: Path) -
 def test_what_was_made_is_recorded_before_rows_that_do_not_show_it(tmp_path: Path, rows: str, before: Any) -> None:
     sent = made(tmp_path, rows, before=before).run()
     assert sent[sent.index(MADE) :][:4] == [MADE, START, "update 1 1/1", COMMIT]
+
+
+INNODB = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
+
+
+@pytest.mark.parametrize(
+    ("definition", "before"),
+    [
+        (DDL, INNODB),
+        (f"{DDL}, ENGINE = InnoDB", INNODB),
+        (f"{MADE} ENGINE=InnoDB", refusal(1146)),
+        ("CREATE TABLE IF NOT EXISTS a (i INT)", INNODB),
+        ("DROP TABLE a", INNODB),
+        ("CREATE PROCEDURE a() SELECT 1", refusal(1305)),
+    ],
+)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "INSERT INTO c VALUES (1)",
+        "SET @a = 1;INSERT INTO c VALUES (1)",
+        "SET @a = (SELECT COUNT(*) FROM information_schema.tables);INSERT INTO c VALUES (1)",
+    ],
+)
+def test_a_definition_that_shows_is_recorded_with_the_rows_behind_it(
+    tmp_path: Path, definition: str, rows: str, before: Any
+) -> None:
+    house = House(tmp_path, f"{definition};{rows}")
+    house.session.answers["SHOW CREATE"] = before
+    house.session.answers["LENGTH("] = [(b"1",)]
+    sent = [text for text in house.run() if text.startswith(("insert", "update"))]
+    done = rows.count(";") + 2
+    assert sent == ["insert 1 running 0/1", f"update 1 {done}/{done}", f"update 1 applied {done}/{done}"]
+
+
+@pytest.mark.parametrize(
+    ("definition", "behind"),
+    [
+        *(
+            (definition, "INSERT INTO c VALUES (1)")
+            for definition in (f"{DDL}, ENGINE=MyISAM", "CREATE TABLE a LIKE d", "TRUNCATE TABLE a")
+        ),
+        # These may run for long.
+        (DDL, "UPDATE c SET i = 1"),
+        (DDL, "SET @a = (SELECT COUNT(*) FROM c)"),
+    ],
+)
+def test_a_definition_that_may_not_show_is_recorded_first(tmp_path: Path, definition: str, behind: str) -> None:
+    house = House(tmp_path, f"{definition};{behind}")
+    house.session.answers["SHOW CREATE"] = refusal(1146)
+    house.session.answers["LENGTH("] = [(b"1",)]
+    assert "update 1 1/1" in house.run()
+
+
+def test_rows_are_recorded_with_the_beginning_of_the_definition_behind_them(tmp_path: Path) -> None:
+    house = House(tmp_path, f"UPDATE a SET i = 1;{ROWS};{DDL};SELECT 1")
+    house.session.answers["SHOW CREATE"] = INNODB
+    sent = house.run()
+    assert sent[sent.index(ROWS) :][:4] == [ROWS, "update 1 2/3", COMMIT, DDL]
+    [flight] = [json.loads(row["progress"]) for row in house.history.values if row["begun"] == 3 and row["done"] == 2]
+    assert (flight["objects"], flight["flight"]) == ([["TABLE", "a"]], digest(DDL.encode()))
+
+
+def test_what_was_known_of_a_definition_does_not_hold_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else may have changed it meanwhile."""
+    house = House(tmp_path, f"UPDATE a SET i = 1;{ROWS};{DDL}")
+    house.session.answers["SHOW CREATE"] = INNODB
+    monkeypatch.setattr(executor, "_LONG", -1)
+    sent = house.run()
+    assert "update 1 2/3" in sent[sent.index(COMMIT, sent.index(ROWS)) :]
 
 
 def test_rows_that_are_refused_leave_the_table_as_made(tmp_path: Path) -> None:
@@ -383,7 +455,7 @@ def test_stopped_before_anything(tmp_path: Path) -> None:
 
 def test_stopped_inside_a_file(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ROWS};{OTHER};{DDL}", stops=[None, None, None, "SIGTERM"])
-    house.committed("update 1 2/2", 2)
+    house.committed("update 1 2/3", 2)
     error = house.fails()
     assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Its first 2 statements are ")
     assert DDL not in house.sent

@@ -329,7 +329,8 @@ def test_a_call_looks_through_a_file_once(tmp_path: Path, monkeypatch: pytest.Mo
     [
         (ROWS, K.DATA, True),
         (ODD, K.DATA, False),
-        ("SELECT * FROM a", K.DATA, True),
+        ("SELECT * FROM a", K.SESSION, True),
+        ("SET @a = (SELECT COUNT(*) FROM information_schema.tables)", K.SESSION, True),
         ("SET @a = 1", K.SESSION, True),
         ("BEGIN", K.BEGIN, True),
         ("COMMIT", K.COMMIT, True),

@@ -46,6 +46,7 @@ class Sent(NamedTuple):
     plan: PacketPlan
     done: Position
     in_flight: Optional[InFlightStatement]
+    following: Optional[InFlightStatement]
     before: list[str]
     after: list[str]
 
@@ -116,6 +117,11 @@ class AttemptRecorder:
         return self._changed or bool(self._waiting) or bool(self._waiting_apart)
 
     @property
+    def in_flight(self) -> Optional[InFlightStatement]:
+        """What is recorded as begun and not known to be done."""
+        return self._checkpoint.in_flight
+
+    @property
     def section_last(self) -> Optional[int]:
         """The last statement of the section that is recorded as begun; None if none is open."""
         section = self._open_section(self.reached.done)
@@ -179,12 +185,18 @@ class AttemptRecorder:
         self._number += 1
 
     def send(
-        self, plan: PacketPlan, digests: Sequence[str], in_flight: Optional[InFlightStatement], guarded: bool = True
+        self,
+        plan: PacketPlan,
+        digests: Sequence[str],
+        in_flight: Optional[InFlightStatement],
+        guarded: bool = True,
+        following: Optional[InFlightStatement] = None,
     ) -> Sent:
         """Return what of ours goes with statements in their packet.
 
         :param digests: of the statements, in order.
         :param in_flight: what has begun once the packet is sent, if the plan records that.
+        :param following: what begins next, to be recorded with the statements.
         :param guarded: a statement since the last guard may have let the lock go.
         """
         self._expect(Phase.OPEN)
@@ -195,10 +207,10 @@ class AttemptRecorder:
         # A section that was recorded as a whole stays so until it is over.
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
-        after = self._render(plan.after, [], done, None, self._stored or Act.RECORD in plan.before)
+        after = self._render(plan.after, [], done, following, self._stored or Act.RECORD in plan.before)
         if self._lock is not None and guarded and Act.RECORD in plan.before:
             before = [self._lock.guard, *before]
-        self._sent = Sent(plan, done, begun, before, after)
+        self._sent = Sent(plan, done, begun, following, before, after)
         return self._sent
 
     def answered(self, lasting: bool, settled: bool, sealed: bool) -> None:
@@ -216,7 +228,8 @@ class AttemptRecorder:
             # Perhaps in a transaction that the statement has left open, and that another one commits.
             self._written[done.done] = done
         if lasting or recorded:
-            self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else None
+            following = sent.following if Act.RECORD in sent.plan.after else None
+            self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else following
         self._changed = self._changed or (lasting and not recorded)
         if (lasting or recorded) and settled:
             self._is_committed(done)

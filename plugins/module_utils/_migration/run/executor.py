@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +23,7 @@ from ..model import Plan, State, Step
 from ..statements.classified import ClassifiedStatement
 from ..statements.classify import classify
 from ..statements.effect import Effect, Object, StatementKind
-from ..statements.fingerprints import ABSENT, InFlightOutcome, fingerprint, fingerprints, question
+from ..statements.fingerprints import ABSENT, InFlightOutcome, fingerprint, fingerprints, question, shows
 from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
@@ -32,8 +33,21 @@ from .recovery import Resumption, became, retrace
 from .runner import Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
 from .transaction import Facts, Owner
 
-# Seconds for which a transaction of several statements may hold its locks.
+# Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
+_INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
+
+
+class Known(NamedTuple):
+    """What is known of a definition whose turn comes.
+
+    :param flight: what is recorded when it begins.
+    :param since: when the server was asked, in seconds.
+    """
+
+    statement: Statement
+    flight: InFlightStatement
+    since: float
 
 
 class Applied(NamedTuple):
@@ -71,13 +85,15 @@ class Executor:
     _judge: Judge = field(init=False)
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
-    _asked: Optional[tuple[Statement, InFlightStatement]] = None
+    _known: Optional[Known] = None
     # Where the run is, for messages.
     _taken: Optional[Statement] = None
     _whole: bool = False
     # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
     _mentions_only: bool = False
-    # The table that the last statement has made, as nothing but its record is wanting.
+    # That the last definition is done shows by itself, and nothing but its record is wanting.
+    _shows: bool = False
+    # The same for one that has made this table, if it is InnoDB's.
     _made: Optional[Object] = None
     # How many statements may run in one transaction, and how many of the next ones may not.
     _most: int = 32
@@ -240,7 +256,7 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        self._taken, self._whole, self._made = None, False, None
+        self._taken, self._whole, self._shows, self._made = None, False, False, None
         locks: list[bytes] = []
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
@@ -365,29 +381,32 @@ class Executor:
         last, others = batch[-1], len(batch) - 1
         following = self._lookahead.following(reader, last, others)
         self.recorder.log.read_values(self.session, reader.variables)
-        ask = self._question(last, following)
+        about, ask = self._question(last, following, reader, others)
         began = time.monotonic()
         ran = self.runner.run_batch(
             Batch(
                 batch,
-                self._is_shown(batch[0]),
+                self._is_shown(batch[0], StatementKind.DATA),
                 ask,
                 lambda: self._lookahead.look_further(reader, following, others),
+                self._begins_behind(reader, others),
             )
         )
         self._most = _next_size(self._most, len(batch), time.monotonic() - began)
-        self._asked, self._alone, self._made = None, ran.alone, None
+        self._alone, self._shows, self._made = ran.alone, False, None
         for _statement in range(1, ran.done):
             reader.take()
         if not ran.done:
             self._alone -= 1
             self._run_statement(batch[0], reader)
-        if ran.done == len(batch) and ask and following is not None:
-            self._learn(following, ran.answer)
+        if ran.done == len(batch) and about is not None:
+            self._learn(about, ran.answer)
 
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
-        facts, self._made = facts._replace(shown=self._is_shown(statement)), None
+        facts = facts._replace(shown=self._is_shown(statement, facts.kind))
+        if not facts.shown or _is_literal(statement):
+            self._shows, self._made = False, None
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
             self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
@@ -397,18 +416,29 @@ class Executor:
             following = self._lookahead.following(reader, statement)
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
             self.recorder.log.read_values(self.session, reader.variables)
-        ask = self._question(statement, following)
+        about, ask = self._question(statement, following, reader)
         if facts.kind is StatementKind.OPAQUE and self.runner.state.owner is Owner.USER:
             # It may commit, and go on in another transaction.
             last = last or self.recorder.section_last
         in_flight = self._in_flight(statement, facts)._replace(last=last)
+        facts = facts._replace(begun=in_flight == self.recorder.in_flight)
+        following_flight = self._begins_behind(reader) if _is_literal(statement) else None
         settings = None if facts.proven else self.session.settings
         answer = self.runner.run(
-            Sending(statement, facts, in_flight, ask, lambda: self._lookahead.look_further(reader, following))
+            Sending(
+                statement,
+                facts,
+                in_flight,
+                ask,
+                lambda: self._lookahead.look_further(reader, following),
+                following_flight,
+            )
         )
-        self._asked = None
-        if self._judges and _makes_table(statement.effect, in_flight) and self.session.atomic_ddl:
-            [self._made] = statement.effect.objects
+        if not _is_literal(statement):
+            self._known = None
+        if self._judges and shows(statement.effect, in_flight.before, self.session.atomic_ddl):
+            self._shows = _stays_innodb(statement, in_flight)
+            self._made = statement.effect.objects[0] if in_flight.before == (ABSENT,) else None
         if self._judges:
             # Without IF NOT EXISTS, that it succeeded says so.
             new = statement.effect.verb == b"CREATE" and b"exists" not in statement.resolved_text.lower()
@@ -425,43 +455,83 @@ class Executor:
             if self._mentions_only and not facts.observed:
                 # Ours would be READ WRITE, and let rows be written that golang-migrate has refused.
                 self._judge.shares = not (self.recorder.isolates or self._is_read_only())
-        if ask and following is not None:
-            self._learn(following, answer)
+        if about is not None:
+            self._learn(about, answer)
 
     @property
     def _judges(self) -> bool:
         return self.recorder.history is not None
 
-    def _is_shown(self, statement: ClassifiedStatement) -> bool:
-        """Tell whether a statement writes literal rows into the table that the one before it has made.
+    def _is_shown(self, statement: ClassifiedStatement, kind: StatementKind) -> bool:
+        """Tell whether a statement need not wait until the definition before it is recorded as done.
 
-        Whoever finds the table there, and not its record, knows that it was made: it is one of InnoDB's, or the
-        statement were not proven. Any other statement may run for long, and what it waits for is to be seen.
+        Whoever finds what was defined, and not its record, knows that it was: it is InnoDB's, or rows of it were not
+        proven. What may run for long does wait: what is at work is to be seen.
+
+        :param kind: as it is judged.
         """
-        return _is_literal(statement) and self._made in statement.effect.writes
+        if kind is StatementKind.SESSION:
+            return self._shows and not self._judge.tables.reads(statement.effect)
+        return _is_literal(statement) and (self._shows or self._made in statement.effect.writes)
 
-    def _question(self, statement: ClassifiedStatement, following: Optional[ClassifiedStatement]) -> bytes:
-        """Return what is to be asked about the statement behind one, together with that one."""
+    def _question(
+        self,
+        statement: ClassifiedStatement,
+        following: Optional[ClassifiedStatement],
+        reader: FileReader,
+        distance: int = 0,
+    ) -> tuple[Optional[ClassifiedStatement], bytes]:
+        """Return what is to be asked together with a statement, and about which of those behind it."""
         # A call has nobody knows how many answers.
         opaque = statement.effect.kind is StatementKind.OPAQUE or not statement.batchable
         if following is None or opaque or self.session.foreign_results or following.reads_diagnostics:
-            return b""
+            return None, b""
         if not self.session.autocommit:
             # It would begin a transaction.
-            return b""
-        effect = following.effect
+            return None, b""
+        about, ask = following, b""
+        if about.effect.kind is StatementKind.DATA:
+            ask = self._judge.tables.question(about.effect)
+        if not ask and _is_literal(about):
+            about = self._behind_rows(reader, distance) or about
+        effect = about.effect
         if effect.kind is StatementKind.DEFINITION and len(effect.objects) == 1 and not effect.replaces:
-            return question(effect.objects[0])
-        return self._judge.tables.question(effect) if effect.kind is StatementKind.DATA else b""
+            ask = question(effect.objects[0])
+        return (about, ask) if ask else (None, b"")
 
-    def _learn(self, following: ClassifiedStatement, answer: Any) -> None:
-        """Take in what was asked about the statement behind the one that has been run."""
-        effect = following.effect
+    def _behind_rows(self, reader: FileReader, distance: int) -> Optional[ClassifiedStatement]:
+        """Return the statement of the same file that comes behind the literal rows that come next."""
+        size = 0
+        for place in range(distance, distance + self._most):
+            statement = reader.peek(place)
+            size += len(statement.text) if statement is not None else 0
+            if statement is None or size > LARGE:
+                return None
+            item = self._lookahead.classified(statement)
+            if not _is_literal(item):
+                return None if item.reads_diagnostics else item
+        return None
+
+    def _learn(self, about: ClassifiedStatement, answer: Any) -> None:
+        """Take in what was asked about one of the statements behind the one that has been run."""
+        effect = about.effect
         if effect.kind is StatementKind.DATA:
             self._judge.tables.learn(effect, answer)
             return
         before = (fingerprint(effect.objects[0], answer),)
-        self._asked = (following.statement, InFlightStatement(following.digest, effect.objects, before))
+        flight = InFlightStatement(about.digest, effect.objects, before)
+        self._known = Known(about.statement, flight, time.monotonic())
+
+    def _known_of(self, statement: Optional[Statement]) -> Optional[InFlightStatement]:
+        """Return what is known of a definition; None if nothing is, or if it may have changed meanwhile."""
+        known = self._known
+        if known is None or known.statement is not statement or time.monotonic() - known.since > _LONG:
+            return None
+        return known.flight
+
+    def _begins_behind(self, reader: FileReader, distance: int = 0) -> Optional[InFlightStatement]:
+        """Return what begins behind literal rows, so that their record can say it; None if it is not known."""
+        return self._known_of(reader.peek(distance))
 
     def _in_flight(self, statement: ClassifiedStatement, facts: Facts) -> InFlightStatement:
         """Return what is recorded when a statement begins: the definitions of what it is about to define."""
@@ -472,8 +542,9 @@ class Executor:
         if effect.names and not self._judge.tables.proven(effect._replace(kind=StatementKind.DATA, writes=())):
             # What its SELECT calls may have an effect that its definition does not show.
             return InFlightStatement(statement.digest)
-        if self._asked is not None and self._asked[0] is statement.statement:
-            return self._asked[1]
+        known = self._known_of(statement.statement)
+        if known is not None:
+            return known
         before = fingerprints(self.session, effect.objects, effect.replaces)
         return InFlightStatement(statement.digest, effect.objects, tuple(before))
 
@@ -532,10 +603,12 @@ class Executor:
         return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
 
 
-def _makes_table(effect: Effect, in_flight: InFlightStatement) -> bool:
-    """Tell whether a statement that has succeeded has made a table that was not there before."""
-    made = effect.kind is StatementKind.DEFINITION and effect.verb == b"CREATE" and effect.whole
-    return made and in_flight.before == (ABSENT,) and effect.objects[0].sort == "TABLE"
+def _stays_innodb(statement: ClassifiedStatement, in_flight: InFlightStatement) -> bool:
+    """Tell whether what a statement has defined is InnoDB's, or no table at all."""
+    text, effect = statement.resolved_text, statement.effect
+    if effect.objects[0].sort != "TABLE" or effect.verb == b"DROP" or _INNODB.search(text):
+        return True
+    return in_flight.before != (ABSENT,) and b"engine" not in text.lower()
 
 
 def _is_literal(statement: ClassifiedStatement) -> bool:

@@ -88,8 +88,11 @@ class Judge:
             last = self._last(statement, reader, state, observers)
         temporary = _is_temporary(effect) and proven
         rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
+        # What only reads is no part of a transaction, but uses up the one that SET TRANSACTION waits for.
+        reads = rows and proven and not (effect.writes or state.next_only)
+        own = temporary or reads or (rows and proven and not self.shares)
         facts = Facts(
-            kind=StatementKind.SESSION if temporary or (rows and proven and not self.shares) else effect.kind,
+            kind=StatementKind.SESSION if own else effect.kind,
             verb=effect.verb,
             proven=proven,
             wrapped=rows and not proven and not statement.reads_diagnostics and self.shares and self._may_wrap(),

@@ -83,6 +83,7 @@ class Sending(NamedTuple):
     :param in_flight: what is recorded if its beginning is.
     :param ask: a question of ours to be answered with it.
     :param meanwhile: what to do while the server is at work.
+    :param following: what begins next, to be recorded with it.
     """
 
     statement: ClassifiedStatement
@@ -90,6 +91,7 @@ class Sending(NamedTuple):
     in_flight: InFlightStatement
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
+    following: Optional[InFlightStatement] = None
 
 
 class Batch(NamedTuple):
@@ -99,12 +101,14 @@ class Batch(NamedTuple):
     :param shown: as of Facts, of the first of them.
     :param ask: a question of ours to be answered with them.
     :param meanwhile: what to do while the server is at work.
+    :param following: what begins next, to be recorded with them.
     """
 
     statements: Sequence[ClassifiedStatement]
     shown: bool = False
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
+    following: Optional[InFlightStatement] = None
 
 
 class RanBatch(NamedTuple):
@@ -192,6 +196,7 @@ class StatementRunner:
         recorder, session, facts = self._recorder, self._session, sending.facts
         history = recorder.history is not None
         inside = session.in_transaction or session.has_savepoint
+        facts = facts._replace(begun=facts.begun and not self._unguarded)
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
         open_before = Open(inside, self._wrote, self._unproven, self._called)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
@@ -228,7 +233,7 @@ class StatementRunner:
     def _send(self, sending: Sending, plan: PacketPlan, open_before: Open) -> Rows:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
-        sent = self._recorder.send(plan, [statement.digest], sending.in_flight, self._unguarded)
+        sent = self._recorder.send(plan, [statement.digest], sending.in_flight, self._unguarded, sending.following)
         text = statement.statement.text + statement.statement.suffix
         packet = Packet(text, sent.before, sent.after, sending.ask, sending.meanwhile, facts.observed)
         left = self._retries if self._may_be_repeated(facts) else 0
@@ -278,7 +283,7 @@ class StatementRunner:
         digests = [statement.digest for statement in batch.statements]
         facts = _LITERAL._replace(shown=batch.shown)
         plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction)
-        sent = recorder.send(plan, digests, None, self._unguarded)
+        sent = recorder.send(plan, digests, None, self._unguarded, batch.following)
         text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
         before, after = [*sent.before, IMPATIENT], [*sent.after, PATIENT]
         while True:

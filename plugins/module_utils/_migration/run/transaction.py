@@ -77,8 +77,8 @@ class Facts(NamedTuple):
     :param observed: the statement behind it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
-    :param shown: the statement before it has made the table that it writes: that this is done shows by itself, and is
-        recorded with it.
+    :param shown: that the statement before it is done shows by itself, and may be recorded with this one, or later.
+    :param begun: that it has begun is recorded already.
     """
 
     kind: StatementKind
@@ -90,6 +90,7 @@ class Facts(NamedTuple):
     batchable: bool = False
     section: bool = False
     shown: bool = False
+    begun: bool = False
 
 
 class PacketPlan(NamedTuple):
@@ -132,6 +133,8 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
     if facts.section:
         return PacketPlan(committed, begins=True)
     if facts.kind in COMMITS:
+        if facts.begun and lead and not pending:
+            return PacketPlan()
         return PacketPlan((*lead, Act.RECORD), begins=True)
     flush = committed if pending or not lead else ()
     if facts.proven and facts.kind is StatementKind.DATA:
@@ -140,7 +143,7 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
         ahead = () if facts.shown and lead and behind else flush
         return PacketPlan((*ahead, Act.START), behind)
     if facts.proven:
-        return PacketPlan(flush)
+        return PacketPlan(() if facts.shown and lead else flush)
     return PacketPlan((*committed, Act.START) if facts.wrapped else committed, begins=True)
 
 

@@ -130,6 +130,18 @@ def outcome(
     return InFlightOutcome.DONE if done else InFlightOutcome.UNKNOWN
 
 
+def shows(effect: Effect, before: Sequence[Optional[str]], atomic: bool) -> bool:
+    """Tell whether ``outcome`` will know that a statement which has succeeded is done, or may be repeated.
+
+    What it makes is another engine's, if its text says so or says nothing.
+    """
+    thing = effect.objects[0] if len(effect.objects) == 1 else None
+    if not atomic or thing is None or thing.sort in ("DATABASE", "USER") or None in (*before, thing):
+        return False
+    known = effect.kind is StatementKind.DEFINITION and effect.plain and effect.whole and not effect.replaces
+    return known and len(before) == 1 and _OTHER_ENGINE not in str(before[0])
+
+
 class _Change:
     """The definitions of a statement's objects before it and now."""
 

@@ -105,6 +105,11 @@ class TransactionalTables:
             (fact is not None and fact.there) or self._is_temporary(name) for name, fact in written
         )
 
+    def reads(self, effect: Effect) -> bool:
+        """Tell whether a statement may use a table of a user's."""
+        names = [self._resolve(text) for text in effect.names]
+        return bool(effect.writes) or any(name is None or name[0].lower() not in _OWN for name in names)
+
     def question(self, effect: Effect) -> bytes:
         """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
         names = self._names(effect) if effect.plain else None
