@@ -268,7 +268,7 @@ ENTRY = ["state 1 dirty", "insert 1 running 0/0"]
         (PacketPlan((R,)), None, [*ENTRY, "-"]),
         (PacketPlan((S,)), None, [START, "-"]),
         (PacketPlan((S, R, C, S), (R, C)), None, [START, *ENTRY, COMMIT, START, "-", "update 1 1/1", COMMIT]),
-        (PacketPlan((S,), (R, C)), None, [START, "-", "insert 1 running 1/1", COMMIT]),
+        (PacketPlan((S,), (R, C)), None, [START, "-", "state 1 dirty", "insert 1 running 1/1", COMMIT]),
         (PacketPlan((S, R), begins=True), None, [START, "state 1 dirty", "insert 1 running 0/1", "-"]),
         (PacketPlan((S, R), begins=True), 5, [START, "state 1 dirty", "insert 1 running 0/5", "-"]),
         (PacketPlan((R,), counts=True), None, ["state 1 dirty", "insert 1 running 1/1", "-"]),

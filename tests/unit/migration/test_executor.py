@@ -27,7 +27,10 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables
     InFlightStatement,
     Position,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import IMPATIENT
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.statements import (
+    IMPATIENT,
+    PATIENT,
+)
 from unit.migration.fakes import (
     COMMIT,
     ROLLBACK,
@@ -149,14 +152,14 @@ MADE = "CREATE TABLE a (i INT)"
 
 def made(folder: Path, *rows: str, before: Any = None) -> House:
     """Return a file that makes a table and goes on; ``before`` is what the server says of the table ahead of that."""
-    house = House(folder, ";".join([MADE, *rows]))
+    house = House(folder, ";".join([MADE, *rows]), batches=True)
     house.session.answers["SHOW CREATE TABLE"] = refusal(1146) if before is None else before
     return house
 
 
 def test_that_a_table_was_made_is_recorded_with_its_first_rows(tmp_path: Path) -> None:
     sent = made(tmp_path, ROWS).run()
-    assert sent[sent.index(MADE) :][:5] == [MADE, START, ROWS, "update 1 2/2", COMMIT]
+    assert sent[sent.index(MADE) :][:7] == [MADE, START, IMPATIENT, ROWS, "update 1 2/2", COMMIT, PATIENT]
     assert "update 1 1/1" not in sent
 
 
@@ -190,7 +193,6 @@ INNODB = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
         (f"{MADE} ENGINE=InnoDB", refusal(1146)),
         ("CREATE TABLE IF NOT EXISTS a (i INT)", INNODB),
         ("DROP TABLE a", INNODB),
-        ("CREATE PROCEDURE a() SELECT 1", refusal(1305)),
     ],
 )
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ INNODB = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
 def test_a_definition_that_shows_is_recorded_with_the_rows_behind_it(
     tmp_path: Path, definition: str, rows: str, before: Any
 ) -> None:
-    house = House(tmp_path, f"{definition};{rows}")
+    house = House(tmp_path, f"{definition};{rows}", batches=True)
     house.session.answers["SHOW CREATE"] = before
     house.session.answers["LENGTH("] = [(b"1",)]
     sent = [text for text in house.run() if text.startswith(("insert", "update"))]
@@ -225,7 +227,7 @@ def test_a_definition_that_shows_is_recorded_with_the_rows_behind_it(
     ],
 )
 def test_a_definition_that_may_not_show_is_recorded_first(tmp_path: Path, definition: str, behind: str) -> None:
-    house = House(tmp_path, f"{definition};{behind}")
+    house = House(tmp_path, f"{definition};{behind}", batches=True)
     house.session.answers["SHOW CREATE"] = refusal(1146)
     house.session.answers["LENGTH("] = [(b"1",)]
     assert "update 1 1/1" in house.run()
@@ -251,9 +253,38 @@ def test_what_was_known_of_a_definition_does_not_hold_for_long(tmp_path: Path, m
 
 def test_rows_that_are_refused_leave_the_table_as_made(tmp_path: Path) -> None:
     house = made(tmp_path, ROWS)
-    house.session.refused[ROWS] = [refusal(1062)]
+    house.session.refused[ROWS] = [refusal(1062), refusal(1062)]
     assert "Its first statement is done." in str(house.fails())
     assert house.sent[-2].endswith("1 failed 1/1")
+
+
+def test_the_end_of_a_file_is_recorded_with_the_literal_rows_of_the_next(tmp_path: Path) -> None:
+    house = House(tmp_path, OTHER, ROWS, DDL, batches=True)
+    sent = house.run()
+    records = [START, "update 1 applied 1/1", "state 2 dirty", "insert 2 running 1/1", COMMIT, PATIENT]
+    place = sent.index(ROWS)
+    assert [*sent[place - 2 : place - 1], *sent[place + 1 :][:5]] == records
+    assert house.applied == [1, 2, 3]
+
+
+def test_rows_that_wait_are_seen_before_they_are_tried_again(tmp_path: Path) -> None:
+    house = House(tmp_path, OTHER, ROWS, batches=True)
+    house.session.refused[ROWS] = [refusal(1205)]
+    sent = house.run()
+    records = ["update 1 applied 1/1", "state 2 dirty", "insert 2 running 0/0", COMMIT, START, ROWS, "update 2 1/1"]
+    assert sent[sent.index(PATIENT) + 1 :][:8] == [START, *records]
+
+
+def test_the_end_of_a_file_does_not_wait_for_rows_that_may_run_for_long(tmp_path: Path) -> None:
+    house = House(tmp_path, OTHER, "UPDATE a SET i = 1", batches=True)
+    sent = house.run()
+    assert "insert 2 running 0/0" in sent[: sent.index("UPDATE a SET i = 1")]
+
+
+def test_the_end_of_a_file_does_not_wait_where_a_call_is_not_recorded(tmp_path: Path) -> None:
+    house = House(tmp_path, f"{OTHER};CALL p()", ROWS, batches=True)
+    sent = house.run()
+    assert "insert 2 running 0/0" in sent[: sent.index(ROWS)]
 
 
 def test_a_table_of_the_file_before_shows_nothing(tmp_path: Path) -> None:

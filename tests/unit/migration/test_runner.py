@@ -962,9 +962,9 @@ def test_without_a_row_there_is_nothing_to_say() -> None:
 
 def test_last_words_that_nobody_hears() -> None:
     house = House()
-    house.refuse(START, 2013)
+    house.refuse(START, 2013, 2013)
     house.runner.close("failed", "why")
-    assert house.packets == [[START]]
+    assert house.packets == [[START], [START]]
 
 
 def test_whoever_writes_next_does_so_later(slept: list[float]) -> None:

@@ -117,6 +117,11 @@ class AttemptRecorder:
         return self._changed or bool(self._waiting) or bool(self._waiting_apart)
 
     @property
+    def state_waits(self) -> bool:
+        """Whether the state table is to be written, too."""
+        return self._waiting_state is not None
+
+    @property
     def in_flight(self) -> Optional[InFlightStatement]:
         """What is recorded as begun and not known to be done."""
         return self._checkpoint.in_flight
@@ -207,7 +212,9 @@ class AttemptRecorder:
         # A section that was recorded as a whole stays so until it is over.
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
-        after = self._render(plan.after, [], done, following, self._stored or Act.RECORD in plan.before)
+        written = Act.RECORD in plan.before
+        waiting = [] if written else self._waiting
+        after = self._render(plan.after, waiting, done, following, self._stored or written)
         if self._lock is not None and guarded and Act.RECORD in plan.before:
             before = [self._lock.guard, *before]
         self._sent = Sent(plan, done, begun, following, before, after)
@@ -221,14 +228,17 @@ class AttemptRecorder:
         :param sealed: whether nothing of ours can be written, so that a section goes on.
         """
         sent = self._take_sent()
-        recorded = Act.RECORD in sent.plan.after or sent.plan.counts
+        behind = Act.RECORD in sent.plan.after
+        recorded = behind or sent.plan.counts
         self._went_ahead(sent)
         done = self._checkpoint.reached = sent.done
+        if behind:
+            self._was_written(done)
         if recorded:
             # Perhaps in a transaction that the statement has left open, and that another one commits.
             self._written[done.done] = done
         if lasting or recorded:
-            following = sent.following if Act.RECORD in sent.plan.after else None
+            following = sent.following if behind else None
             self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else following
         self._changed = self._changed or (lasting and not recorded)
         if (lasting or recorded) and settled:

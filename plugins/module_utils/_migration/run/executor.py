@@ -91,9 +91,9 @@ class Executor:
     _whole: bool = False
     # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
     _mentions_only: bool = False
-    # That the last definition is done shows by itself, and nothing but its record is wanting.
+    # Of whatever is done and not recorded it shows by itself that it is.
     _shows: bool = False
-    # The same for one that has made this table, if it is InnoDB's.
+    # The same, if this table, which it has made, is InnoDB's.
     _made: Optional[Object] = None
     # How many statements may run in one transaction, and how many of the next ones may not.
     _most: int = 32
@@ -256,7 +256,8 @@ class Executor:
 
         :raises Error: what was done has been changed, or it cannot be known what was done.
         """
-        self._taken, self._whole, self._shows, self._made = None, False, False, None
+        self._taken, self._whole, self._made = None, False, None
+        self._shows = self._shows and not resumes
         locks: list[bytes] = []
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
@@ -344,37 +345,43 @@ class Executor:
                 self._stop(reader)
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
-            batch = self._batch(self._lookahead.classified(statement, self.recorder.log), reader)
+            first = self._lookahead.classified(statement, self.recorder.log)
+            batch = self._batch(first, reader)
             try:
-                if len(batch) > 1:
+                if batch:
                     self._run_batch(batch, reader)
                 else:
-                    self._run_statement(batch[0], reader)
+                    self._run_statement(first, reader)
             except StatementFailed as failure:
-                raise self._failed(batch[failure.behind], reader, failure) from failure
+                raise self._failed([first, *batch[1:]][failure.behind], reader, failure) from failure
             except ServerError as error:
                 raise RecordingFailed(error, reading=True) from error
             self._settle()
 
     def _batch(self, first: ClassifiedStatement, reader: FileReader) -> list[ClassifiedStatement]:
-        """Return the statements that may run in one transaction: the one that was taken last, and others behind it."""
+        """Return the statements that may run in one transaction: the one that was taken last, and others behind it.
+
+        None, where it had better run alone: what is wanting of records is written before a statement that may run for
+        long, or wait, so that it is seen.
+        """
         found, size = [first], len(first.statement.text)
         alone, self._alone = self._alone, max(self._alone - 1, 0)
         if alone or not (_is_literal(first) and self.runner.may_batch and self._judge.shares):
-            return found
+            return []
         while True:
             statement = reader.peek(len(found) - 1)
             item = None if statement is None else self._lookahead.classified(statement)
             if item is not None and item.reads_diagnostics:
                 # It asks about the one before it, which runs alone.
-                found = found[:-1] or found
+                found.pop()
                 break
             size += 0 if item is None else len(item.statement.text)
             if item is None or not _is_literal(item) or len(found) == self._most or size > LARGE:
                 break
             found.append(item)
         tables = {item.effect.writes: item for item in found}
-        return found if all(self._judge.proven(item) for item in tables.values()) else found[:1]
+        pays = len(found) > 1 or (len(found) == 1 and self.recorder.pending and self._is_shown(first))
+        return found if pays and all(self._judge.proven(item) for item in tables.values()) else []
 
     def _run_batch(self, batch: Sequence[ClassifiedStatement], reader: FileReader) -> None:
         """Run statements in one transaction; those that cannot be run so, alone."""
@@ -386,14 +393,15 @@ class Executor:
         ran = self.runner.run_batch(
             Batch(
                 batch,
-                self._is_shown(batch[0], StatementKind.DATA),
+                self._is_shown(batch[0]),
                 ask,
                 lambda: self._lookahead.look_further(reader, following, others),
                 self._begins_behind(reader, others),
             )
         )
         self._most = _next_size(self._most, len(batch), time.monotonic() - began)
-        self._alone, self._shows, self._made = ran.alone, False, None
+        self._alone, self._made = ran.alone, None
+        self._shows = not self.recorder.pending
         for _statement in range(1, ran.done):
             reader.take()
         if not ran.done:
@@ -404,9 +412,8 @@ class Executor:
 
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
-        facts = facts._replace(shown=self._is_shown(statement, facts.kind))
-        if not facts.shown or _is_literal(statement):
-            self._shows, self._made = False, None
+        quick = facts.kind is StatementKind.SESSION and not self._judge.tables.reads(statement.effect)
+        facts = facts._replace(shown=quick and self._shows)
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
             self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
@@ -436,6 +443,8 @@ class Executor:
         )
         if not _is_literal(statement):
             self._known = None
+        if not facts.shown:
+            self._shows, self._made = not self.recorder.pending, None
         if self._judges and shows(statement.effect, in_flight.before, self.session.atomic_ddl):
             self._shows = _stays_innodb(statement, in_flight)
             self._made = statement.effect.objects[0] if in_flight.before == (ABSENT,) else None
@@ -462,16 +471,12 @@ class Executor:
     def _judges(self) -> bool:
         return self.recorder.history is not None
 
-    def _is_shown(self, statement: ClassifiedStatement, kind: StatementKind) -> bool:
-        """Tell whether a statement need not wait until the definition before it is recorded as done.
+    def _is_shown(self, statement: ClassifiedStatement) -> bool:
+        """Tell whether literal rows need not wait until what is done before them is recorded.
 
         Whoever finds what was defined, and not its record, knows that it was: it is InnoDB's, or rows of it were not
-        proven. What may run for long does wait: what is at work is to be seen.
-
-        :param kind: as it is judged.
+        proven.
         """
-        if kind is StatementKind.SESSION:
-            return self._shows and not self._judge.tables.reads(statement.effect)
         return _is_literal(statement) and (self._shows or self._made in statement.effect.writes)
 
     def _question(
@@ -551,6 +556,7 @@ class Executor:
     def _failed(self, classified: ClassifiedStatement, reader: FileReader, failure: StatementFailed) -> Error:
         error, step, statement = failure.error, reader.step, classified.statement
         if not error.lost:
+            self.runner.write_state()
             self._settle()
         first = self.recorder.committed.done + 1
         in_doubt = None if failure.partly is None else (first, failure.partly.last or first)

@@ -196,7 +196,9 @@ class StatementRunner:
         recorder, session, facts = self._recorder, self._session, sending.facts
         history = recorder.history is not None
         inside = session.in_transaction or session.has_savepoint
-        facts = facts._replace(begun=facts.begun and not self._unguarded)
+        if self._unguarded:
+            # The guard goes with a record ahead.
+            facts = facts._replace(shown=False, begun=False)
         plan = transaction.plan_packet(self.state, facts, recorder.pending, inside, history)
         open_before = Open(inside, self._wrote, self._unproven, self._called)
         self._unproven |= self.state.owner is Owner.USER and not facts.proven
@@ -281,7 +283,7 @@ class StatementRunner:
         """
         recorder, session = self._recorder, self._session
         digests = [statement.digest for statement in batch.statements]
-        facts = _LITERAL._replace(shown=batch.shown)
+        facts = _LITERAL._replace(shown=batch.shown and not self._unguarded)
         plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction)
         sent = recorder.send(plan, digests, None, self._unguarded, batch.following)
         text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
@@ -567,7 +569,14 @@ class StatementRunner:
         :param partly: what may have had an effect.
         :param state: what the state table is to hold again, if the attempt has left nothing behind.
         """
+        self.write_state()
         self._write_last(lambda: self._recorder.closing(outcome, error, partly, state))
+
+    def write_state(self) -> None:
+        """Write the state if it is wanting, with all else: when that was is a part of what is recorded last."""
+        if self._recorder.state_waits:
+            with suppress(RecordingFailed):
+                self.flush()
 
     def abandon(self, error: ServerError) -> None:
         """Record that a run ended because something could not be recorded."""

@@ -77,7 +77,8 @@ class Facts(NamedTuple):
     :param observed: the statement behind it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
-    :param shown: that the statement before it is done shows by itself, and may be recorded with this one, or later.
+    :param shown: of what is done before it and not recorded it shows by itself that it is: it may be recorded with this
+        one, or later.
     :param begun: that it has begun is recorded already.
     """
 
