@@ -267,6 +267,12 @@ def test_the_end_of_a_file_is_recorded_with_the_literal_rows_of_the_next(tmp_pat
     assert house.applied == [1, 2, 3]
 
 
+def test_the_beginning_of_a_file_is_recorded_before_it_changes_its_session(tmp_path: Path) -> None:
+    house = House(tmp_path, OTHER, f"SET autocommit = 0;{ROWS}", batches=True)
+    sent = house.run()
+    assert "insert 2 running 0/0" in sent[: sent.index("SET autocommit = 0")]
+
+
 def test_rows_that_wait_are_seen_before_they_are_tried_again(tmp_path: Path) -> None:
     house = House(tmp_path, OTHER, ROWS, batches=True)
     house.session.refused[ROWS] = [refusal(1205)]

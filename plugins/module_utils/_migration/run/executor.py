@@ -413,7 +413,8 @@ class Executor:
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
         quick = facts.kind is StatementKind.SESSION and not self._judge.tables.reads(statement.effect)
-        facts = facts._replace(shown=quick and self._shows)
+        # What it does to the session may keep us from writing that the file has begun.
+        facts = facts._replace(shown=quick and self._shows and not self.recorder.state_waits)
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
             self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
