@@ -62,10 +62,10 @@ MUTATIONS = (
         "return PacketPlan(flush)",
     ),
     Mutation(
-        "what is done is left to what need not show it",
+        "a definition is taken for recorded that is not",
         "run/executor.py",
-        "return _is_literal(statement) and (self._shows or self._made in statement.effect.writes)",
-        "return True",
+        "facts = facts._replace(begun=in_flight == self.recorder.in_flight)",
+        "facts = facts._replace(begun=True)",
     ),
     Mutation(
         "what is not proven is sent without a record",
