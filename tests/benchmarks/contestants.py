@@ -85,10 +85,14 @@ def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def _compiled(variables: dict[str, str]) -> dict[str, str]:
-    """Have our modules compiled once, as those of Ansible are that pip has installed."""
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {**variables, "PYTHONPYCACHEPREFIX": str(CHECKOUT / ".cache" / "bytecode")}
+def compiled() -> dict[str, str]:
+    """Return variables with which our modules are compiled once, as Ansible's are that pip has installed."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    places = {
+        "PYTHONPATH": str(CHECKOUT / ".venv" / "collections"),
+        "PYTHONPYCACHEPREFIX": str(CHECKOUT / ".cache" / "bytecode"),
+    }
+    return {**variables, **places}
 
 
 def _module(
@@ -107,7 +111,7 @@ def _module(
     done = subprocess.run(
         [*launcher, sys.executable, "-m", MODULE],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode(),
-        env=_compiled({**os.environ, "PYTHONPATH": str(CHECKOUT / ".venv" / "collections")}),
+        env=compiled(),
         capture_output=True,
         check=False,
     )

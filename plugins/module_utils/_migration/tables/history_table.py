@@ -110,12 +110,15 @@ class HistoryTable:
         self._session = session
         self._name = table
         self.table = f"{identifier(schema or session.schema)}.{identifier(table)}"
+        self._found = False
 
     def exists(self) -> bool:
-        """Tell whether the table is there.
+        """Tell whether the table is there; once it was, that is not asked again.
 
         :raises Error: a table of that name has other columns.
         """
+        if self._found:
+            return True
         rows = self._session.query(
             "SELECT LOWER(column_name) FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
             (self._session.schema, self._name),
@@ -127,7 +130,8 @@ class HistoryTable:
                 f"columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; choose "
                 "another history_table, or switch the history off with an empty one."
             )
-        return bool(found)
+        self._found = bool(found)
+        return self._found
 
     def create(self) -> None:
         """Create the table.

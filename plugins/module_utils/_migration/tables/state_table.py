@@ -35,6 +35,7 @@ class StateTable:
         self._quoted = identifier(table)
         # A migration may have left the schema, by USE.
         self._qualified = f"{identifier(session.schema)}.{self._quoted}"
+        self._found = False
 
     def read(self, now: bool = False) -> State:
         """Return what the table says; a table that is not there says that nothing is applied.
@@ -56,11 +57,11 @@ class StateTable:
         return as_state(*rows[0])
 
     def ensure(self) -> None:
-        """Create the table unless it is there.
+        """Create the table unless it is there, or was when it was last looked for.
 
         :raises Error: the server refuses.
         """
-        if self._exists():
+        if self._found or self._exists():
             return
         try:
             self._session.query(
@@ -135,7 +136,8 @@ class StateTable:
                 f"columns {names}, and not version and dirty with nothing else that must be given. It belongs to "
                 f"{_owner(self._table, kinds)} and is left alone; choose another migrations_table."
             )
-        return bool(columns)
+        self._found = bool(columns)
+        return self._found
 
 
 def as_state(version: int, dirty: int) -> State:
