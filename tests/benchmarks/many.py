@@ -124,6 +124,8 @@ class _Bench:
             "login_password": server.password,
             "databases": ["tenant\\_%"],
             "directory": str(self._folder),
+            # As the role has it from git_fetch: another one with each migration.
+            "commit": f"{self._version:040x}",
             "parallel": sessions,
         }
         text = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
