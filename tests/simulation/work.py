@@ -145,15 +145,11 @@ class Work(Sections):
         return [Item(head, not raw and " AS " not in head), self._insert_into(name)]
 
     def _several(self) -> list[Item]:
-        """Tables of which several may begin with one record; one of them may be there already."""
+        """Tables of which several may begin with one record."""
         names = [f"d{self._next()}" for _number in range(self._dice.randint(2, 5))]
-        if self._dice.random() < 0.2:
-            names.insert(self._dice.randrange(len(names)), self._own() or "a")
-        plainly = self._dice.random() < 0.5
-        made = [name for name in names if name not in self._tables]
-        self._tables += made
-        ways = {name: "" if plainly and name in made else "IF NOT EXISTS " for name in names}
-        return [Item(f"CREATE TABLE {way}{name} (v INT) ENGINE=InnoDB", True) for name, way in ways.items()]
+        self._tables += names
+        way = self._dice.choice(["", "IF NOT EXISTS "])
+        return [Item(f"CREATE TABLE {way}{name} (v INT) ENGINE=InnoDB", True) for name in names]
 
     def _own(self) -> str | None:
         """A table that was made by a file."""
