@@ -97,12 +97,6 @@ options:
   commit:
     description: The Git commit of O(directory), for the history.
     type: str
-  run_by:
-    description: Who runs this, for the history; the account that runs the module by default.
-    type: str
-  job:
-    description: The job that runs this, for instance AWX's number of it, for the history.
-    type: str
   portability:
     description:
       - What to do about files that run here and that golang-migrate could not run, because they use C(DELIMITER), start

@@ -17,6 +17,7 @@ description:
     left alone.
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._history
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
@@ -38,12 +39,6 @@ options:
     required: true
   commit:
     description: The Git commit of O(directory), for the history.
-    type: str
-  run_by:
-    description: Who runs this, for the history; the account that runs the module by default.
-    type: str
-  job:
-    description: The job that runs this, for instance AWX's number of it, for the history.
     type: str
 seealso:
   - module: dbops.migrations.migration_apply

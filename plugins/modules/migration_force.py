@@ -15,6 +15,7 @@ description:
     treated as the result of the migrations up to a version, its baseline.
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._history
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
@@ -30,12 +31,6 @@ options:
     description: The version that the schema has, or V(none) if nothing is applied.
     type: str
     required: true
-  run_by:
-    description: Who runs this, for the history; the account that runs the module by default.
-    type: str
-  job:
-    description: The job that runs this, for instance AWX's number of it, for the history.
-    type: str
 seealso:
   - module: dbops.migrations.migration_apply
 """

@@ -331,6 +331,10 @@ _OWN: list[tuple[re.Pattern[str], Callable[[Any, re.Match[str]], Rows]]] = [
         _is_transactional,
     ),
     (_pattern(r"SELECT \d+, table_type IN .*"), _dictionary),
+    (
+        _pattern(r"SELECT -1, @@SESSION.default_storage_engine IN .*"),
+        lambda connection, match: [("-1", 1, 0), *(_dictionary(connection, match) or ())],
+    ),
     (_pattern("SHOW GRANTS"), lambda _connection, _match: [("GRANT ALL PRIVILEGES ON *.* TO `admin`@`%`",)]),
     (_pattern("COMMIT AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.commit()),
     (_pattern("ROLLBACK AND NO CHAIN NO RELEASE"), lambda connection, _match: connection.rollback()),

@@ -95,10 +95,10 @@ class Work(Sections):
     def _weights(self) -> list[Callable[[], list[Item]]]:
         weighted = {
             self._rows: 8, self._inserts: 4, self._raw_rows: 6, self._indirect: 5, self._call: 6, self._function: 3,
-            self._create: 3, self._alter: 3, self._drop: 2, self._truncate: 1, self._rename: 1, self._program: 2,
-            self._transaction: 6, self._locked: 3, self._xa: 2, self._autocommit: 3, self._once: 2, self._prepared: 4,
-            self._variables: 5, self._temporary: 1, self._settings: 2, self._releases: 2, self._harmless: 1,
-            self._asks_back: 1, self._elsewhere: 1, self._hidden: 2, self._last_insert_id: 1,
+            self._create: 3, self._several: 3, self._alter: 3, self._drop: 2, self._truncate: 1, self._rename: 1,
+            self._program: 2, self._transaction: 6, self._locked: 3, self._xa: 2, self._autocommit: 3, self._once: 2,
+            self._prepared: 4, self._variables: 5, self._temporary: 1, self._settings: 2, self._releases: 2,
+            self._harmless: 1, self._asks_back: 1, self._elsewhere: 1, self._hidden: 2, self._last_insert_id: 1,
         }  # fmt: skip
         if self._mariadb:
             weighted[self._for_statement] = 1
@@ -143,6 +143,13 @@ class Work(Sections):
             # Its rows are not said to be written as a whole by every server, nor is a table of another engine.
             head = f"CREATE TABLE {name} ENGINE=InnoDB AS SELECT v FROM {self._dice.choice(['a', 'b'])}"
         return [Item(head, not raw and " AS " not in head), self._insert_into(name)]
+
+    def _several(self) -> list[Item]:
+        """Tables of which several may begin with one record."""
+        names = [f"d{self._next()}" for _number in range(self._dice.randint(2, 5))]
+        self._tables += names
+        way = self._dice.choice(["", "IF NOT EXISTS "])
+        return [Item(f"CREATE TABLE {way}{name} (v INT) ENGINE=InnoDB", True) for name in names]
 
     def _own(self) -> str | None:
         """A table that was made by a file."""

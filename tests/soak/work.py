@@ -72,9 +72,10 @@ class Plain:
         return self._dice.choice(self._tables)
 
     def _create(self) -> list[str]:
-        table = Table(self._new("t"))
-        self._tables.append(table)
-        return [f"CREATE TABLE {table.name} (id INT, n INT NOT NULL DEFAULT 0)", *self._insert(table)]
+        tables = [Table(self._new("t")) for _number in range(self._dice.choice([1, 1, 2, 5]))]
+        self._tables += tables
+        made = [f"CREATE TABLE {table.name} (id INT, n INT NOT NULL DEFAULT 0)" for table in tables]
+        return [*made, *(text for table in tables for text in self._insert(table))]
 
     def _copy(self) -> list[str]:
         old, new = self._table(), Table(self._new("c"), rows=1)

@@ -48,6 +48,7 @@ def reached(*texts: bytes) -> Position:
 @given(
     st.lists(st.binary(max_size=9), max_size=300),
     st.none() | FLIGHTS,
+    st.lists(FLIGHTS, max_size=3).map(tuple),
     st.none() | st.integers(2, 9),
     st.lists(st.tuples(st.integers(0, 400), st.none() | TEXTS, TEXTS), max_size=9),
     st.none() | st.integers(0, 2**31),
@@ -55,6 +56,7 @@ def reached(*texts: bytes) -> Position:
 def test_there_and_back(
     texts: list[bytes],
     flight: InFlightStatement | None,
+    behind: tuple[InFlightStatement, ...],
     section: int | None,
     entries: list[tuple[int, str | None, str]],
     written_at: int | None,
@@ -63,9 +65,11 @@ def test_there_and_back(
     place = reached(*texts)
     if flight is not None and section is not None:
         flight = flight._replace(last=len(texts) + section)
+    elif flight is not None:
+        flight = flight._replace(behind=behind)
     text = Checkpoint(place, flight, log, written_at).dump(place, flight)
     assert text.isascii()
-    begun = len(texts) if flight is None else flight.last or len(texts) + 1
+    begun = len(texts) if flight is None else flight.until(len(texts))
     again = load(len(texts), begun, text)
     assert (again.reached, again.in_flight, again.written_at) == (place, flight, written_at)
     assert again.log.entries == [entry for entry in log.entries if entry.number <= len(texts)]

@@ -258,6 +258,121 @@ def test_rows_that_are_refused_leave_the_table_as_made(tmp_path: Path) -> None:
     assert house.sent[-2].endswith("1 failed 1/1")
 
 
+TABLES = ["CREATE TABLE t1 (i INT)", "CREATE TABLE t2 (i INT)", "CREATE TABLE t3 (i INT) ENGINE=InnoDB"]
+SERIES = ";".join([*TABLES, "INSERT INTO c VALUES (1)"])
+
+
+def series(folder: Path, text: str = SERIES, there: Sequence[Any] = ()) -> House:
+    """Return a file that makes several tables; ``there`` is what the dictionary says of those behind the first."""
+    house = House(folder, text)
+    house.session.answers["SHOW CREATE TABLE"] = refusal(1146)
+    house.session.answers["default_storage_engine"] = [(b"-1", b"1", b"0"), *there]
+    return house
+
+
+def records(house: House) -> list[str]:
+    return [text for text in house.sent if text.startswith(("insert", "update"))]
+
+
+def test_definitions_of_several_tables_begin_with_one_record(tmp_path: Path) -> None:
+    house = series(tmp_path)
+    house.run()
+    assert records(house) == ["insert 1 running 0/3", "update 1 3/3", "update 1 4/4", "update 1 applied 4/4"]
+    flight = json.loads(house.history.values[0]["progress"])
+    assert [item["objects"] for item in flight["behind"]] == [[["TABLE", "t2"]], [["TABLE", "t3"]]]
+
+
+@pytest.mark.parametrize(
+    ("behind", "first"),
+    [
+        # It is there already, or may be what was made just now.
+        ([(b"1", b"1", b"1")], "insert 1 running 0/2"),
+        ([(b"0", b"0", None)], "insert 1 running 0/1"),
+    ],
+)
+def test_a_table_that_is_there_begins_with_a_record_of_its_own(tmp_path: Path, behind: Any, first: str) -> None:
+    house = series(tmp_path, there=behind)
+    house.run()
+    assert records(house)[0] == first
+    assert "update 1 2/3" in records(house)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "CREATE TABLE T1 (i INT)",
+        "CREATE TABLE s.t2 (i INT)",
+        "CREATE TABLE `Ärger` (i INT)",
+        "CREATE TABLE t2 (i INT) ENGINE=MyISAM",
+        "CREATE TABLE t2 AS SELECT 1",
+        "CREATE OR REPLACE TABLE t2 (i INT)",
+        "CREATE VIEW t2 AS SELECT 1",
+        "ALTER TABLE t2 ADD b INT",
+        "INSERT INTO c VALUES (2)",
+    ],
+)
+def test_what_begins_with_a_record_of_its_own(tmp_path: Path, second: str) -> None:
+    house = series(tmp_path, f"CREATE TABLE t1 (i INT);{second}")
+    house.run()
+    assert records(house)[0] == "insert 1 running 0/1"
+    assert not any("default_storage_engine" in question for question in house.session.queries)
+
+
+@pytest.mark.parametrize("missing", ["atomic", "engine", "definition"])
+def test_without_what_a_series_rests_on_each_has_a_record(tmp_path: Path, missing: str) -> None:
+    house = series(tmp_path)
+    if missing == "atomic":
+        house.session.atomic_ddl = False
+    elif missing == "engine":
+        house.session.answers["default_storage_engine"] = [(b"-1", b"0", b"0")]
+    else:
+        house.session.answers["SHOW CREATE TABLE"] = refusal(1142)
+    house.run()
+    assert records(house)[:3] == ["insert 1 running 0/1", "update 1 1/2", "update 1 2/3"]
+
+
+def test_one_of_a_series_is_refused(tmp_path: Path) -> None:
+    house = series(tmp_path)
+    house.session.refused["CREATE TABLE t2"] = [refusal(1050)]
+    error = house.fails()
+    assert "Its first statement is done." in str(error)
+    assert "in_doubt" not in error.results
+    assert records(house)[-1] == "insert 1 failed 1/1"
+
+
+def test_a_series_is_stopped(tmp_path: Path) -> None:
+    house = series(tmp_path)
+    house.executor.stopped = lambda: "SIGTERM" if any("t2" in text for text in house.sent) else None
+    assert "Its first 2 statements are done" in str(house.fails())
+    assert records(house)[-1] == "insert 1 interrupted 2/2"
+
+
+@pytest.mark.parametrize(("made", "expected"), [(refusal(1146), "update 1 3/3"), (INNODB, "update 1 1/3")])
+def test_after_a_while_it_is_asked_again_whether_a_table_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any, expected: str
+) -> None:
+    """Somebody else may have made it; that it has begun is recorded once more only then."""
+    monkeypatch.setattr(executor, "_LONG", -1)
+    house = series(tmp_path)
+    house.session.effects["t1"] = lambda: house.session.answers.update({"TABLE t2": made})
+    house.run()
+    assert records(house)[:2] == ["insert 1 running 0/3", expected]
+
+
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_a_series_that_was_cut_off_is_found_out_about(tmp_path: Path, done: int) -> None:
+    found = [statement(text) for text in TABLES]
+    first, *behind = [InFlightStatement(item.digest, item.effect.objects, ("absent",)) for item in found]
+    house = House(tmp_path, SERIES, resumption=left(SERIES, 0, 3, first._replace(behind=tuple(behind))))
+    house.session.answers["SHOW CREATE TABLE"] = refusal(1146)
+    for name in ("t1", "t2", "t3")[:done]:
+        house.session.answers[f"SHOW CREATE TABLE {name}"] = INNODB
+    house.session.answers["default_storage_engine"] = [(b"-1", b"1", b"0")]
+    sent = house.run(State(1, True))
+    assert [text for text in sent if text.startswith("CREATE")] == TABLES[done:]
+    assert house.executor.results()["applied"][0]["statements"] == 4
+
+
 def test_the_end_of_a_file_is_recorded_with_the_literal_rows_of_the_next(tmp_path: Path) -> None:
     house = House(tmp_path, OTHER, ROWS, DDL, batches=True)
     sent = house.run()

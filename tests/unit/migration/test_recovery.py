@@ -15,9 +15,11 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import FileReader
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import State, Step, Unfinished
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.recovery import (
+    Found,
     Resumption,
     became,
     find,
+    look_after,
     retrace,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classified import digest
@@ -194,6 +196,37 @@ def test_what_became_of_a_definition(flight: InFlightStatement, shown: Any, expe
     session: Any = FakeSession()
     session.answers["SHOW CREATE TABLE a"] = [shown]
     assert became(session, DDL, flight) is expected
+
+
+SERIES = [statement(f"CREATE TABLE {name} (i INT)") for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("there", "count", "expected"),
+    [
+        ("", 3, Found(0, None)),
+        ("a", 3, Found(1, None)),
+        ("abc", 3, Found(3, None)),
+        # Somebody has dropped the first one since.
+        ("b", 3, Found(2, None)),
+        # Another engine's table need not be whole.
+        ("aB", 3, Found(1, (1, 1))),
+        ("Ab", 3, Found(2, None)),
+        ("ABC", 3, Found(0, (0, 2))),
+        # The file has become shorter.
+        ("a", 1, Found(1, (1, 2))),
+    ],
+)
+def test_what_became_of_a_series(there: str, count: int, expected: Found) -> None:
+    session: Any = FakeSession()
+    for item, name in zip(SERIES, "abc"):
+        engine = "InnoDB" if name in there else "MyISAM"
+        shown = [(b"x", f"CREATE TABLE `{name}` (i INT\n) ENGINE={engine}".encode())]
+        found = shown if name in there.lower() else refusal(1146)
+        session.answers[f"SHOW CREATE TABLE {name}"] = found
+        assert item.effect.objects[0].name == name.encode()
+    first, *behind = [InFlightStatement(item.digest, item.effect.objects, (ABSENT,)) for item in SERIES]
+    assert look_after(session, SERIES[:count], first._replace(behind=tuple(behind))) == expected
 
 
 def test_a_server_that_is_not_atomic_shows_nothing() -> None:

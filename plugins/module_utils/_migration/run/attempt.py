@@ -238,7 +238,8 @@ class AttemptRecorder:
             # Perhaps in a transaction that the statement has left open, and that another one commits.
             self._written[done.done] = done
         if lasting or recorded:
-            following = sent.following if behind else None
+            ended = self._checkpoint.in_flight
+            following = sent.following if behind else ended.rest if ended is not None else None
             self._checkpoint.in_flight = self._open_section(done.done) if sealed or not settled else following
         self._changed = self._changed or (lasting and not recorded)
         if (lasting or recorded) and settled:
@@ -451,7 +452,7 @@ class AttemptRecorder:
             return []
         begun = reached.done
         if in_flight is not None:
-            begun = in_flight.last or reached.done + 1
+            begun = in_flight.until(reached.done)
         values = {"done": reached.done, "begun": begun, "seconds": self.seconds, **values}
         if "progress" not in values:
             values["progress"] = self._checkpoint.dump(reached, in_flight)

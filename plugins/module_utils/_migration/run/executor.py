@@ -20,21 +20,23 @@ from ..files.client import client_command
 from ..files.reader import FileReader, dialect_of
 from ..files.splitter import Statement
 from ..model import Plan, State, Step
-from ..statements.classified import ClassifiedStatement
+from ..statements.classified import ClassifiedStatement, digest
 from ..statements.classify import classify
 from ..statements.effect import Effect, Object, StatementKind
-from ..statements.fingerprints import ABSENT, InFlightOutcome, fingerprint, fingerprints, question, shows
+from ..statements.fingerprints import ABSENT, fingerprint, fingerprints, question, shows
 from ..statements.lookahead import Lookahead, changes_reading
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
 from .attempt import AttemptRecorder
 from .judge import Judge
-from .recovery import Resumption, became, retrace
+from .recovery import Resumption, look_after, retrace
 from .runner import Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
 from .transaction import Facts, Owner
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
+# So many definitions share a record at most.
+_SERIES = 32
 _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
 
 
@@ -86,6 +88,8 @@ class Executor:
     _ran: list[Applied] = field(default_factory=list)
     _before: Optional[State] = None
     _known: Optional[Known] = None
+    # When it was asked whether the tables are absent that definitions in flight make.
+    _since: float = 0.0
     # Where the run is, for messages.
     _taken: Optional[Statement] = None
     _whole: bool = False
@@ -304,14 +308,20 @@ class Executor:
             return reached
         if statement is None:
             raise messages.doubt_is_gone(reader.step, record.done + 1, record.begun)
-        classified = self._lookahead.classified(statement, log)
-        found = became(self.session, classified, in_doubt)
-        if found is InFlightOutcome.UNKNOWN:
-            raise messages.outcome_unknown(reader.step, statement, record.outcome, record.begun)
-        if found is InFlightOutcome.DONE:
+        count = 1 + len(in_doubt.behind)
+        statements = [item for item in map(reader.peek, range(count)) if item is not None]
+        classifieds = [self._lookahead.classified(item, log) for item in statements]
+        found = look_after(self.session, classifieds, in_doubt)
+        if found.unknown is not None:
+            first, last = found.unknown
+            if first >= len(statements):
+                raise messages.doubt_is_gone(reader.step, reached.done + first + 1, record.begun)
+            last = record.begun if count == 1 else reached.done + last + 1
+            raise messages.outcome_unknown(reader.step, statements[first], record.outcome, last)
+        for item in classifieds[: found.done]:
             reader.take()
-            reached = reached.after(classified.digest)
-            log.record(statement.number, classified.resolved_text, classified.effect, self.session)
+            reached = reached.after(item.digest)
+            log.record(item.statement.number, item.resolved_text, item.effect, self.session)
         return reached
 
     def _check_diagnostics(self, step: Step, record: AttemptRecord, following: ClassifiedStatement) -> None:
@@ -424,11 +434,12 @@ class Executor:
             following = self._lookahead.following(reader, statement)
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
             self.recorder.log.read_values(self.session, reader.variables)
-        about, ask = self._question(statement, following, reader)
         if facts.kind is StatementKind.OPAQUE and self.runner.state.owner is Owner.USER:
             # It may commit, and go on in another transaction.
             last = last or self.recorder.section_last
-        in_flight = self._in_flight(statement, facts)._replace(last=last)
+        in_flight = self._in_flight(statement, facts, reader)._replace(last=last)
+        # Of a series all is known.
+        about, ask = (None, b"") if in_flight.behind else self._question(statement, following, reader)
         facts = facts._replace(begun=in_flight == self.recorder.in_flight)
         following_flight = self._begins_behind(reader) if _is_literal(statement) else None
         settings = None if facts.proven else self.session.settings
@@ -443,7 +454,7 @@ class Executor:
             )
         )
         if not _is_literal(statement):
-            self._known = None
+            self._known = self._next_of_series(reader)
         if not facts.shown:
             self._shows, self._made = not self.recorder.pending, None
         if self._judges and shows(statement.effect, in_flight.before, self.session.atomic_ddl):
@@ -539,7 +550,14 @@ class Executor:
         """Return what begins behind literal rows, so that their record can say it; None if it is not known."""
         return self._known_of(reader.peek(distance))
 
-    def _in_flight(self, statement: ClassifiedStatement, facts: Facts) -> InFlightStatement:
+    def _next_of_series(self, reader: FileReader) -> Optional[Known]:
+        """Return what is known of the next definition, if it begins without a record of its own."""
+        flight, statement = self.recorder.in_flight, reader.peek()
+        if flight is None or flight.last is not None or statement is None:
+            return None
+        return Known(statement, flight, self._since) if digest(statement.text) == flight.digest else None
+
+    def _in_flight(self, statement: ClassifiedStatement, facts: Facts, reader: FileReader) -> InFlightStatement:
         """Return what is recorded when a statement begins: the definitions of what it is about to define."""
         effect = statement.effect
         asks_nobody = facts.observed or statement.reads_diagnostics or self.runner.state.next_only
@@ -550,9 +568,37 @@ class Executor:
             return InFlightStatement(statement.digest)
         known = self._known_of(statement.statement)
         if known is not None:
-            return known
+            return known if known == self.recorder.in_flight else self._with_series(statement, known, reader)
         before = fingerprints(self.session, effect.objects, effect.replaces)
-        return InFlightStatement(statement.digest, effect.objects, tuple(before))
+        flight = InFlightStatement(statement.digest, effect.objects, tuple(before))
+        return self._with_series(statement, flight, reader)
+
+    def _with_series(
+        self, first: ClassifiedStatement, flight: InFlightStatement, reader: FileReader
+    ) -> InFlightStatement:
+        """Add the definitions behind one that can begin with its record: each makes another table, that is absent.
+
+        They take no time, so that little can happen to what is known of the last of them.
+        """
+        table, tables = _table_made(first), set()
+        found: list[ClassifiedStatement] = []
+        if not shows(first.effect, flight.before, self.session.atomic_ddl):
+            return flight
+        while table is not None and table not in tables and len(found) < _SERIES:
+            tables.add(table)
+            statement = reader.peek(len(found))
+            if statement is None:
+                break
+            found.append(self._lookahead.classified(statement))
+            table = _table_made(found[-1])
+        # The last one that was looked at makes none, or one of those before it.
+        found = found[: len(tables) - 1]
+        if not found:
+            return flight
+        self._since = time.monotonic()
+        absent = self._judge.tables.absent([item.effect.objects[0] for item in found])
+        behind = [InFlightStatement(item.digest, item.effect.objects, (ABSENT,)) for item in found[: len(absent)]]
+        return flight._replace(behind=tuple(behind))
 
     def _failed(self, classified: ClassifiedStatement, reader: FileReader, failure: StatementFailed) -> Error:
         error, step, statement = failure.error, reader.step, classified.statement
@@ -608,6 +654,19 @@ class Executor:
             where = f"before {step.file}:{statement.line}:{statement.column} (statement {statement.number})"
         state = self.recorder.state()
         return messages.recording_failed(where, self._whole, step, failure.error, failure.reading, state, self._judges)
+
+
+def _table_made(statement: ClassifiedStatement) -> Optional[bytes]:
+    """Return the table that a statement plainly makes, in the default engine or in InnoDB; None if it does not."""
+    effect, text = statement.effect, statement.resolved_text
+    if effect.kind is not StatementKind.DEFINITION or effect.verb != b"CREATE" or not statement.batchable:
+        return None
+    thing = effect.objects[0]
+    made = effect.plain and effect.whole and not (effect.replaces or effect.names or statement.reads_diagnostics)
+    engine = b"engine" not in text.lower() or _INNODB.search(text) is not None
+    # What another spelling of a name may be is not asked.
+    known = thing.sort == "TABLE" and thing.name.isascii() and b"." not in thing.name
+    return thing.name.strip(b'`"').lower() if made and engine and known else None
 
 
 def _stays_innodb(statement: ClassifiedStatement, in_flight: InFlightStatement) -> bool:

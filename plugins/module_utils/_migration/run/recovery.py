@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timezone
 from typing import NamedTuple, Optional
 
@@ -101,6 +101,33 @@ def became(session: Session, statement: ClassifiedStatement, in_flight: InFlight
     identities = len(in_flight.before) > len(in_flight.objects)
     now = fingerprints(session, in_flight.objects, identities)
     return outcome(statement.effect, in_flight.before, now, session.atomic_ddl)
+
+
+class Found(NamedTuple):
+    """What became of statements that were cut off.
+
+    :param done: how many of them are done.
+    :param unknown: the first and the last place behind those, among them, of which it cannot be known.
+    """
+
+    done: int
+    unknown: Optional[tuple[int, int]]
+
+
+def look_after(session: Session, statements: Sequence[ClassifiedStatement], in_flight: InFlightStatement) -> Found:
+    """Find out what became of a statement that was cut off, and of the definitions behind it.
+
+    They are carried out one after the other: where one is done, so are those before it, though it may not show.
+
+    :param statements: those that have their places now; there may be fewer.
+    :raises ServerError: the connection was lost.
+    """
+    flights = [in_flight._replace(behind=()), *in_flight.behind]
+    outcomes = [became(session, statement, flight) for statement, flight in zip(statements, flights)]
+    outcomes += [InFlightOutcome.UNKNOWN] * (len(flights) - len(outcomes))
+    done = max((place + 1 for place, found in enumerate(outcomes) if found is InFlightOutcome.DONE), default=0)
+    unknown = [place for place in range(done, len(outcomes)) if outcomes[place] is InFlightOutcome.UNKNOWN]
+    return Found(done, (unknown[0], unknown[-1]) if unknown else None)
 
 
 def retrace(session: Session, resumption: Resumption, reader: FileReader, classify: Classify) -> Position:

@@ -401,7 +401,8 @@ class StatementRunner:
             earlier = earlier and recorder.history is not None and recorder.committed.done < number - 1
             if not earlier and not self._had_effect(sending, inside, wrote or unsaid, error):
                 return None
-        return sending.in_flight._replace(last=number if number > recorder.committed.done + 1 else None)
+        last = number if number > recorder.committed.done + 1 else None
+        return sending.in_flight._replace(last=last, behind=())
 
     def _had_effect(self, sending: Sending, inside: bool, wrote: bool, error: ServerError) -> bool:
         """Tell whether a refused statement, or its transaction, may have left something behind.

@@ -134,7 +134,7 @@ def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: boo
     if facts.section:
         return PacketPlan(committed, begins=True)
     if facts.kind in COMMITS:
-        if facts.begun and lead and not pending:
+        if facts.begun and lead:
             return PacketPlan()
         return PacketPlan((*lead, Act.RECORD), begins=True)
     flush = committed if pending or not lead else ()

@@ -11,7 +11,7 @@ proven.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from ..._mysql.session import Answer, ServerError, Session
@@ -22,6 +22,8 @@ from .rows import parts_of
 
 _SHOW = b"SHOW CREATE TABLE "
 _ENGINES = "'InnoDB', 'ROCKSDB'"
+# A migration may have set sql_select_limit, which holds for questions without a limit of their own.
+_NO_LIMIT = " LIMIT 9223372036854775807"
 # Views of the server's own, which call nothing of a user's.
 _OWN = ("information_schema", "performance_schema")
 # Python's names of the servers' character sets in which a name may be written with more than ASCII.
@@ -110,6 +112,26 @@ class TransactionalTables:
         names = [self._resolve(text) for text in effect.names]
         return bool(effect.writes) or any(name is None or name[0].lower() not in _OWN for name in names)
 
+    def absent(self, objects: Sequence[Object]) -> list[Object]:
+        """Return the first of some tables, as long as they are not there, if a new one is of a transactional engine.
+
+        :raises ServerError: the connection was lost.
+        """
+        names = [self._resolve(thing.name) for thing in objects]
+        parts = [f"SELECT -1, @@SESSION.default_storage_engine IN ({_ENGINES}), 0"]
+        for number, name in enumerate(names):
+            if name is None or len(name) > 2:
+                return []
+            parts += _parts(number, _Name(name[0], name[1], written=False))
+        answer = self._session.rows((" UNION ALL ".join(parts) + _NO_LIMIT).encode())
+        if isinstance(answer, ServerError):
+            return []
+        rows = [tuple((value or b"").replace(b"\0", b"") for value in row) for row in answer]
+        if (b"-1", b"1", b"0") not in rows:
+            return []
+        there = {int(row[0]) for row in rows} - {-1}
+        return list(objects[: min(there, default=len(objects))])
+
     def question(self, effect: Effect) -> bytes:
         """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
         names = self._names(effect) if effect.plain else None
@@ -122,9 +144,8 @@ class TransactionalTables:
             # Much faster than the dictionary.
             schema, table, _written = unknown[0]
             return _SHOW + f"{identifier(schema)}.{identifier(table)}".encode()
-        # A migration may have set sql_select_limit, which holds for questions without a limit of their own.
         parts = [part for number, name in enumerate(unknown) for part in _parts(number, name)]
-        return (" UNION ALL ".join(parts) + " LIMIT 9223372036854775807").encode()
+        return (" UNION ALL ".join(parts) + _NO_LIMIT).encode()
 
     def learn(self, effect: Effect, answer: Answer) -> None:
         """Take in the answer to the question that was last made, which was about this statement."""

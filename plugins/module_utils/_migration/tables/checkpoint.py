@@ -45,12 +45,23 @@ class InFlightStatement(NamedTuple):
     :param before: its objects' definitions before, each as a fingerprint; then, for a statement that replaces rows,
         further fingerprints.
     :param last: the number of the last statement of a section; None for one statement.
+    :param behind: the definitions behind it, in order, that begin without a record of their own.
     """
 
     digest: str
     objects: tuple[Object, ...] = ()
     before: tuple[Optional[str], ...] = ()
     last: Optional[int] = None
+    behind: tuple[InFlightStatement, ...] = ()
+
+    @property
+    def rest(self) -> Optional[InFlightStatement]:
+        """What is in flight when the first statement is done."""
+        return self.behind[0]._replace(behind=self.behind[1:]) if self.behind else None
+
+    def until(self, done: int) -> int:
+        """Return the number of the last statement that may have begun, behind so many that are done."""
+        return self.last or done + 1 + len(self.behind)
 
 
 @dataclass
@@ -71,9 +82,9 @@ class Checkpoint:
         if self.written_at is not None:
             values["written_at"] = self.written_at
         if in_flight is not None:
-            values["flight"] = in_flight.digest
-            values["objects"] = [(thing.sort, _text(thing.name)) for thing in in_flight.objects]
-            values["before"] = in_flight.before
+            values.update(_as_json(in_flight))
+            if in_flight.behind:
+                values["behind"] = [_as_json(flight) for flight in in_flight.behind]
         session = self.log.as_json(reached.done)
         if session:
             values["session"] = session
@@ -101,11 +112,21 @@ def _checkpoint(done: int, begun: int, values: dict[str, Any]) -> Checkpoint:
     each = tuple(digests[place : place + _SHORT] for place in range(0, len(digests), _SHORT))
     flight = None
     if "flight" in values:
-        objects = tuple(Object(sort, name.encode("utf-8", "surrogateescape")) for sort, name in values["objects"])
-        last = begun if begun > done + 1 else None
-        flight = InFlightStatement(values["flight"], objects, tuple(values["before"]), last)
+        behind = tuple(_flight(each) for each in values.get("behind", ()))
+        last = begun if begun > done + 1 + len(behind) else None
+        flight = _flight(values)._replace(last=last, behind=behind)
     log = SessionRecorder(Entry(**entry) for entry in values.get("session", ()))
     return Checkpoint(Position(done, values.get("chain", ""), each), flight, log, values.get("written_at"))
+
+
+def _as_json(flight: InFlightStatement) -> dict[str, Any]:
+    objects = [(thing.sort, _text(thing.name)) for thing in flight.objects]
+    return {"flight": flight.digest, "objects": objects, "before": flight.before}
+
+
+def _flight(values: dict[str, Any]) -> InFlightStatement:
+    objects = tuple(Object(sort, name.encode("utf-8", "surrogateescape")) for sort, name in values["objects"])
+    return InFlightStatement(values["flight"], objects, tuple(values["before"]))
 
 
 def _text(name: bytes) -> str:
