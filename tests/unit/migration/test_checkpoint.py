@@ -35,6 +35,7 @@ FLIGHTS = st.builds(
     st.lists(OBJECTS, max_size=3).map(tuple),
     st.lists(st.none() | st.sampled_from(["absent", "0123abcd"]), max_size=6).map(tuple),
     st.none(),
+    st.just(()),
 )
 
 
