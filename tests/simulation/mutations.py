@@ -141,6 +141,12 @@ MUTATIONS = (
         "return None",
     ),
     Mutation(
+        "all of a series counts as done when one is",
+        "run/recovery.py",
+        "(place + 1 for place, found in enumerate(outcomes) if",
+        "(len(outcomes) for found in outcomes if",
+    ),
+    Mutation(
         "an attempt is resumed without a question",
         "run/recovery.py",
         "return self.checkpoint.in_flight or InFlightStatement(\"\")",
