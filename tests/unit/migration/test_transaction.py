@@ -183,10 +183,15 @@ def test_what_is_not_proven_is_recorded_as_begun(
     plan = plan_packet(state, facts, pending, in_transaction)
     alone = state.owner in (Owner.NONE, Owner.RECORDER) and not (state.sealed or state.next_only or state.observed)
     chained = facts.reads_diagnostics and state.owner is Owner.RECORDER
-    if alone and not chained and not facts.proven:
-        assert plan.begins
-        # Committed before it, or by its own first act.
-        assert plan.before[-2:] in ((R, C), (S, R), (C, S)) or plan.before == (R,)
+    if not alone or chained or facts.proven:
+        return
+    definition = facts.kind in (StatementKind.DEFINITION, StatementKind.REPEATABLE) and not facts.section
+    if facts.begun and definition and state.owner is Owner.NONE:
+        assert plan == PacketPlan()
+        return
+    assert plan.begins
+    # Committed before it, or by its own first act.
+    assert plan.before[-2:] in ((R, C), (S, R), (C, S)) or plan.before == (R,)
 
 
 @given(ALL, st.booleans())
