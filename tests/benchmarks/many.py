@@ -48,8 +48,8 @@ class Many(NamedTuple):
         ours = self.busy[PARALLEL[-1]]
         yield f"| {self.server} | nothing to do | {self.idle:.1f} s | {_verdict(self.idle, idle, ' s')} |"
         for sessions, seconds in self.busy.items():
-            bar = _verdict(seconds, busy, " s") if sessions == PARALLEL[-1] else ""
-            yield f"| {self.server} | one migration each, `parallel: {sessions}` | {seconds:.1f} s | {bar} |"
+            limit = _verdict(seconds, busy, " s") if sessions == PARALLEL[-1] else ""
+            yield f"| {self.server} | one migration each, `parallel: {sessions}` | {seconds:.1f} s | {limit} |"
         yield f"| {self.server} | one migration each, golang-migrate in a loop | {self.peer:.1f} s | |"
         ratio = ours / self.peer
         yield f"| {self.server} | ours as a share of golang-migrate's | {ratio:.2f} | {_verdict(ratio, share)} |"
@@ -60,8 +60,8 @@ class Many(NamedTuple):
         yield Figure(f"{SCHEMAS:,} schemas: one call/golang-migrate", self.server, ours, self.peer, share, "s")
 
 
-def _verdict(value: float, bar: float, unit: str = "") -> str:
-    return f"{bar:g}{unit}: {'met' if value <= bar else 'missed'}"
+def _verdict(value: float, limit: float, unit: str = "") -> str:
+    return f"{limit:g}{unit}: {'met' if value <= limit else 'missed'}"
 
 
 def table(found: list[Many]) -> str:
