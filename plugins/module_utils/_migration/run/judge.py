@@ -88,7 +88,7 @@ class Judge:
             last = self._last(statement, reader, state, observers)
         temporary = _is_temporary(effect) and proven
         rows = effect.kind is StatementKind.DATA and not _is_temporary(effect)
-        # What only reads needs no transaction, but counts in the file's own, and uses up what SET TRANSACTION waits for.
+        # What only reads needs no transaction, but counts in the file's, and uses up what SET TRANSACTION waits for.
         reads = rows and proven and not (effect.writes or state.next_only or state.held)
         own = temporary or reads or (rows and proven and not self.shares)
         facts = Facts(
