@@ -215,7 +215,7 @@ class AttemptRecorder:
         written = Act.RECORD in plan.before
         waiting = [] if written else self._waiting
         after = self._render(plan.after, waiting, done, following, self._stored or written)
-        if self._lock is not None and guarded and Act.RECORD in plan.before:
+        if self._lock is not None and guarded and written:
             before = [self._lock.guard, *before]
         self._sent = Sent(plan, done, begun, following, before, after)
         return self._sent

@@ -136,7 +136,7 @@ def shows(effect: Effect, before: Sequence[Optional[str]], atomic: bool) -> bool
     What it makes is another engine's, if its text says so or says nothing.
     """
     thing = effect.objects[0] if len(effect.objects) == 1 else None
-    if not atomic or thing is None or thing.sort in ("DATABASE", "USER") or None in (*before, thing):
+    if not atomic or thing is None or thing.sort in ("DATABASE", "USER") or None in before:
         return False
     known = effect.kind is StatementKind.DEFINITION and effect.plain and effect.whole and not effect.replaces
     return known and len(before) == 1 and _OTHER_ENGINE not in str(before[0])
