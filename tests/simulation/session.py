@@ -180,6 +180,9 @@ class SimulatedSession:
         digits = str(value).encode().hex().upper()
         return f"_utf8mb4 X'{digits}' COLLATE utf8mb4_general_ci".encode() if digits else b"''"
 
+    def short_constants(self, expressions: Sequence[bytes], _size: int) -> list[bytes]:
+        return [self.constant(each) for each in expressions]
+
     def close(self) -> None:
         """Close the connection, as the end of the process does."""
         self._connection.end()

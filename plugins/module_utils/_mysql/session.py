@@ -215,14 +215,21 @@ class Session:
 
         :raises ServerError: the server refused it, or the connection was lost.
         """
-        question = b"SELECT %b, HEX(%b), CHARSET(%b), COLLATION(%b)" % ((expression,) * 4) + _NO_LIMIT.encode()
+        return self._constants([expression], b"")[0]
+
+    def short_constants(self, expressions: Sequence[bytes], size: int) -> list[bytes]:
+        """Return the same of several expressions, in one question; nothing if one has ``size`` bytes or more.
+
+        :raises ServerError: the server refused one, or the connection was lost.
+        """
+        short = b" AND ".join([b"COALESCE(LENGTH(%b), 0) < %d" % (each, size) for each in expressions])
+        return self._constants(expressions, b" FROM DUAL WHERE " + short)
+
+    def _constants(self, expressions: Sequence[bytes], where: bytes) -> list[bytes]:
+        columns = b", ".join([b"%b, HEX(%b), CHARSET(%b), COLLATION(%b)" % ((each,) * 4) for each in expressions])
         with self._in_utf8("character_set_results"):
-            (value, digits, charset, collation), kind = self._wire.row(question)
-        if value is None:
-            return b"NULL"
-        if kind in _EXACT or kind in _FLOATING:
-            return bytes(value) if kind in _EXACT or b"e" in value.lower() else bytes(value) + b"e0"
-        return b"X'%b'" % digits if charset == b"binary" else b"_%b X'%b' COLLATE %b" % (charset, digits, collation)
+            row, kinds = self._wire.row(b"SELECT " + columns + where + _NO_LIMIT.encode())
+        return [_constant(row[place : place + 4], kinds[place]) for place in range(0, len(row), 4)]
 
     def execute(
         self,
@@ -335,6 +342,15 @@ class Session:
         finally:
             with suppress(ServerError):
                 self._wire.query("SET " + ", ".join(f"{name} = {value or 'NULL'}" for name, value in before.items()))
+
+
+def _constant(columns: Sequence[Any], kind: int) -> bytes:
+    value, digits, charset, collation = columns
+    if value is None:
+        return b"NULL"
+    if kind in _EXACT or kind in _FLOATING:
+        return bytes(value) if kind in _EXACT or b"e" in value.lower() else bytes(value) + b"e0"
+    return b"X'%b'" % digits if charset == b"binary" else b"_%b X'%b' COLLATE %b" % (charset, digits, collation)
 
 
 def _without(ours: str, reason: str) -> str:

@@ -286,16 +286,17 @@ class Wire:
         except pymysql.err.Error as error:
             raise _server_error(error, f"The server refused {sql!r}") from error
 
-    def row(self, question: bytes) -> tuple[tuple[Any, ...], int]:
-        """Return the one row of a question, as bytes, and the type of its first column, as the protocol numbers them.
+    def row(self, question: bytes) -> tuple[tuple[Any, ...], list[int]]:
+        """Return the one row of a question, as bytes, and the types of its columns, as the protocol numbers them.
+
+        Without a row, an empty one is returned.
 
         :raises ServerError: the server refused it, or the connection was lost.
         """
         try:
             with self._bytes(), self._connection.cursor() as cursor:
                 cursor.execute(question)
-                [row] = cursor.fetchall()
-                return row, cursor.description[0][1]
+                return next(iter(cursor.fetchall()), ()), [column[1] for column in cursor.description]
         except pymysql.err.Error as error:
             raise _server_error(error, f"The server refused {question!r}") from error
 

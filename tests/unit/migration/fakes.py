@@ -111,6 +111,9 @@ class FakeSession:
     def constant(self, expression: bytes) -> bytes:
         return b"'value of %b'" % expression
 
+    def short_constants(self, expressions: Sequence[bytes], _size: int) -> list[bytes]:
+        return [self.constant(each) for each in expressions]
+
     def _answer(self, question: str) -> Any:
         return next((found for part, found in reversed(self.answers.items()) if part in question), [])
 

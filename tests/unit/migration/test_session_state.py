@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -41,6 +42,11 @@ class Server:
         if b"unknown" in name:
             raise ServerError(1193, "no such variable", "asking")
         return self.value or b"%d" % len(self.asked)
+
+    def short_constants(self, names: Sequence[bytes], size: int) -> list[bytes]:
+        if any(b"unknown" in name for name in names):
+            raise ServerError(1193, "no such variable", "asking")
+        return [self.constant(name) for name in names] if self.length < size else []
 
     def rows(self, sql: bytes) -> Any:
         if b"max_allowed_packet" in sql:

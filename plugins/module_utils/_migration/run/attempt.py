@@ -254,13 +254,17 @@ class AttemptRecorder:
         if place >= len(sent.before):
             self._went_ahead(sent)
 
-    def carried_out(self, digests: Sequence[str]) -> None:
-        """The server has carried out statements of a packet that it has refused then; what stood behind it is not."""
+    def carried_out(self, digests: Sequence[str], lasting: bool = True) -> None:
+        """The server has carried out statements of a packet that it has refused then; what stood behind it is not.
+
+        :param lasting: whether they did more than change their session.
+        """
         self._expect(Phase.OPEN)
         for digest in digests:
             self._checkpoint.reached = self.reached.after(digest)
-        self._checkpoint.in_flight = None
-        self._changed = True
+        if lasting:
+            self._checkpoint.in_flight = None
+            self._changed = True
 
     def passed(self, digest: str) -> None:
         """An earlier run has carried out the next statement, as its effect shows."""

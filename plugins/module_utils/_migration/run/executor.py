@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
-from ..._mysql.session import LARGE, ServerError, Session
+from ..._mysql.session import LARGE, Answer, ServerError, Session
 from .. import messages
 from ..files.client import client_command
 from ..files.reader import FileReader, dialect_of
@@ -25,12 +25,13 @@ from ..statements.classify import classify
 from ..statements.effect import Effect, Object, StatementKind
 from ..statements.fingerprints import ABSENT, fingerprint, fingerprints, question, shows
 from ..statements.lookahead import Lookahead, changes_reading
+from ..statements.session_state import prepared_text
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
 from ..tables.history_table import FAILED, INTERRUPTED, AttemptRecord
 from .attempt import AttemptRecorder
 from .judge import Judge
 from .recovery import Resumption, look_after, retrace
-from .runner import Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
+from .runner import LITERAL, Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
 from .transaction import Facts, Owner
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
@@ -99,7 +100,7 @@ class Executor:
     _shows: bool = False
     # The same, if this table, which it has made, is InnoDB's.
     _made: Optional[Object] = None
-    # How many statements may run in one transaction, and how many of the next ones may not.
+    # How many statements may run in one transaction, and how many of the next ones go alone.
     _most: int = 32
     _alone: int = 0
 
@@ -356,7 +357,8 @@ class Executor:
                 self.runner.close(INTERRUPTED, reason)
                 raise messages.stopped_inside(reason, reader.step, statement, len(self.applied), self._done())
             first = self._lookahead.classified(statement, self.recorder.log)
-            batch = self._batch(first, reader)
+            alone, self._alone = self._alone, max(self._alone - 1, 0)
+            batch = [] if alone else self._batch(first, reader) or self._assignments(first, reader)
             try:
                 if batch:
                     self._run_batch(batch, reader)
@@ -375,8 +377,7 @@ class Executor:
         long, or wait, so that it is seen.
         """
         found, size = [first], len(first.statement.text)
-        alone, self._alone = self._alone, max(self._alone - 1, 0)
-        if alone or not (_is_literal(first) and self.runner.may_batch and self._judge.shares):
+        if not (_is_literal(first) and self.runner.may_batch and self._judge.shares):
             return []
         while True:
             statement = reader.peek(len(found) - 1)
@@ -393,38 +394,82 @@ class Executor:
         pays = len(found) > 1 or (len(found) == 1 and self.recorder.pending and self._is_shown(first))
         return found if pays and all(self._judge.proven(item) for item in tables.values()) else []
 
+    def _assignments(self, first: ClassifiedStatement, reader: FileReader) -> list[ClassifiedStatement]:
+        """Return statements that do nothing but give user variables and prepared statements a value, to go together.
+
+        None, where it had better go alone. Only the last may prepare: what is executed then has to be known first.
+        """
+        found: list[ClassifiedStatement] = []
+        item: Optional[ClassifiedStatement] = first
+        if not self.runner.may_batch:
+            return []
+        while item is not None and not item.reads_diagnostics and self._only_assigns(item):
+            found.append(item)
+            statement = reader.peek(len(found) - 1)
+            prepares = item.effect.verb == b"PREPARE" or sum(len(each.statement.text) for each in found) > LARGE
+            item = None if statement is None else self._lookahead.classified(statement)
+            if prepares or len(found) == _SERIES:
+                break
+        if item is not None and item.reads_diagnostics:
+            # It asks about the one before it, which runs alone.
+            found = found[:-1]
+        return found if len(found) > 1 else []
+
+    def _only_assigns(self, item: ClassifiedStatement) -> bool:
+        effect, statement = item.effect, item.statement
+        if not (effect.plain and statement.bounded) or statement.suffix or statement.text.endswith(b"\0"):
+            return False
+        if effect.verb in (b"PREPARE", b"DEALLOCATE"):
+            return effect.kind is StatementKind.SESSION and bool(effect.name)
+        # One that is refused has done nothing then, and may be run again.
+        one = effect.verb == b"SET" and len(effect.sets) == 1 and effect.sets == effect.assigns
+        return one and not self._judge.tables.reads(effect)
+
     def _run_batch(self, batch: Sequence[ClassifiedStatement], reader: FileReader) -> None:
-        """Run statements in one transaction; those that cannot be run so, alone."""
-        last, others = batch[-1], len(batch) - 1
+        """Run statements in one packet; those that cannot be run so, alone."""
+        last, others, rows = batch[-1], len(batch) - 1, _is_literal(batch[0])
         following = self._lookahead.following(reader, last, others)
         self.recorder.log.read_values(self.session, reader.variables)
-        about, ask = self._question(last, following, reader, others)
+        about, ask = self._question(last, following, reader, others) if rows else (None, self._prepared(last))
         began = time.monotonic()
         ran = self.runner.run_batch(
             Batch(
                 batch,
-                self._is_shown(batch[0]),
+                rows,
+                self._is_shown(batch[0]) if rows else self._shows and not self.recorder.state_waits,
                 ask,
                 lambda: self._lookahead.look_further(reader, following, others),
-                self._begins_behind(reader, others),
+                self._begins_behind(reader, others) if rows else None,
             )
         )
-        self._most = _next_size(self._most, len(batch), time.monotonic() - began)
-        self._alone, self._made = ran.alone, None
-        self._shows = not self.recorder.pending
-        for _statement in range(1, ran.done):
-            reader.take()
+        self._alone = ran.alone
+        if rows:
+            self._most = _next_size(self._most, len(batch), time.monotonic() - began)
+        if not self.recorder.pending:
+            self._shows, self._made = True, None
+        for item in batch[: ran.done]:
+            if item is not batch[0]:
+                reader.take()
+            if not rows:
+                self._log(item, ran.answer if item is last else None)
         if not ran.done:
             self._alone -= 1
             self._run_statement(batch[0], reader)
         if ran.done == len(batch) and about is not None:
             self._learn(about, ran.answer)
 
+    def _prepared(self, statement: ClassifiedStatement) -> bytes:
+        """Return the question for the text that a statement prepares."""
+        prepares = statement.effect.verb == b"PREPARE" and not self.session.foreign_results
+        return prepared_text(statement.effect.source) if prepares else b""
+
+    def _log(self, statement: ClassifiedStatement, prepared: Optional[Answer]) -> None:
+        number, text, effect = statement.statement.number, statement.resolved_text, statement.effect
+        self.recorder.log.record(number, text, effect, self.session, prepared=prepared)
+
     def _run_statement(self, statement: ClassifiedStatement, reader: FileReader) -> None:
         facts, last = self._judge.judge(statement, reader, self.runner.state) if self._judges else (_AS_IT_IS, None)
-        quick = facts.kind is StatementKind.SESSION and not self._judge.tables.reads(statement.effect)
-        # What it does to the session may keep us from writing that the file has begun.
-        facts = facts._replace(shown=quick and self._shows and not self.recorder.state_waits)
+        facts = facts._replace(shown=not self.recorder.state_waits and self._is_shown(statement, facts))
         if self.runner.state.owner is Owner.FILE and not (_is_rows(statement.effect) and facts.proven):
             self._stop(reader)
             self.runner.close(FAILED, "not all-or-nothing", state=self._before)
@@ -455,7 +500,7 @@ class Executor:
         )
         if not _is_literal(statement):
             self._known = self._next_of_series(reader)
-        if not facts.shown:
+        if not (facts.shown and self.recorder.pending):
             self._shows, self._made = not self.recorder.pending, None
         if self._judges and shows(statement.effect, in_flight.before, self.session.atomic_ddl):
             self._shows = _stays_innodb(statement, in_flight)
@@ -483,13 +528,16 @@ class Executor:
     def _judges(self) -> bool:
         return self.recorder.history is not None
 
-    def _is_shown(self, statement: ClassifiedStatement) -> bool:
-        """Tell whether literal rows need not wait until what is done before them is recorded.
+    def _is_shown(self, statement: ClassifiedStatement, facts: Facts = LITERAL) -> bool:
+        """Tell whether a statement need not wait until what is done before it is recorded.
 
         Whoever finds what was defined, and not its record, knows that it was: it is InnoDB's, or rows of it were not
-        proven.
+        proven. What only reads a user's tables may take long, and is not recorded at its end.
         """
-        return _is_literal(statement) and (self._shows or self._made in statement.effect.writes)
+        if facts.kind is StatementKind.SESSION:
+            return self._shows and not self._judge.tables.reads(statement.effect)
+        rows = facts.kind is StatementKind.DATA and facts.proven and statement.batchable
+        return rows and not facts.reads_diagnostics and (self._shows or self._made in statement.effect.writes)
 
     def _question(
         self,

@@ -33,8 +33,9 @@ _LOCK_WAIT_TIMEOUT = 1205
 _NO_SUCH_ROUTINE = 1305
 _DEADLOCK = 1213
 _ENDED = 1317
-# Of a statement that may be one of a batch, before it is sent.
-_LITERAL = Facts(StatementKind.DATA, proven=True, batchable=True)
+# Of rows that may be one of a batch, and of what only gives variables a value, before they are sent.
+LITERAL = Facts(StatementKind.DATA, proven=True, batchable=True)
+_ASSIGNS = Facts(StatementKind.SESSION, proven=True)
 # Seconds; what has queued up behind the statement goes first.
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
@@ -95,9 +96,11 @@ class Sending(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Statements on their way that run in one transaction.
+    """Statements on their way in one packet.
 
-    :param statements: INSERTs of literals into tables that are proven to be transactional.
+    :param statements: INSERTs of literals into tables that are proven to be transactional, which run in one
+        transaction; or what only gives user variables and prepared statements a value, each by itself.
+    :param rows: whether they are such INSERTs.
     :param shown: as of Facts, of the first of them.
     :param ask: a question of ours to be answered with them.
     :param meanwhile: what to do while the server is at work.
@@ -105,6 +108,7 @@ class Batch(NamedTuple):
     """
 
     statements: Sequence[ClassifiedStatement]
+    rows: bool = True
     shown: bool = False
     ask: bytes = b""
     meanwhile: Optional[Callable[[], None]] = None
@@ -112,7 +116,7 @@ class Batch(NamedTuple):
 
 
 class RanBatch(NamedTuple):
-    """What has become of statements that were to run in one transaction.
+    """What has become of statements that were to run in one packet.
 
     :param done: how many of them are done.
     :param alone: how many of the next ones are to be run alone.
@@ -265,17 +269,17 @@ class StatementRunner:
 
     @property
     def may_batch(self) -> bool:
-        """Whether statements may run in one transaction now: nothing else is going on, and none has a time limit."""
+        """Whether statements may run in one packet now: nothing else is going on, and none has a time limit."""
         state = self.state
         idle = not (state.held or state.next_only or state.observed) and self._session.autocommit
         return idle and self._batches and self._recorder.history is not None
 
     def run_batch(self, batch: Batch) -> RanBatch:
-        """Run statements in one transaction that ends with their record.
+        """Run statements in one packet; rows in one transaction that ends with their record.
 
         Whatever one of them meets that a statement may meet, what came before it is committed with its record, if the
-        server has left that, and it is to be run again by itself. None of them waits for a lock for more than a second,
-        as it holds those of the others.
+        server has left that, and it is to be run again by itself. No row waits for a lock for more than a second, as it
+        holds those of the others.
 
         :raises StatementFailed: the connection was lost, or somebody has ended the statement.
         :raises RecordingFailed: what came before them, or they themselves, could not be recorded.
@@ -283,11 +287,12 @@ class StatementRunner:
         """
         recorder, session = self._recorder, self._session
         digests = [statement.digest for statement in batch.statements]
-        facts = _LITERAL._replace(shown=batch.shown and not self._unguarded)
+        facts = LITERAL if batch.rows else _ASSIGNS
+        facts = facts._replace(shown=batch.shown and not self._unguarded)
         plan = transaction.plan_packet(self.state, facts, recorder.pending, session.in_transaction)
         sent = recorder.send(plan, digests, None, self._unguarded, batch.following)
         text = SEPARATOR.encode().join([statement.statement.text for statement in batch.statements])
-        before, after = [*sent.before, IMPATIENT], [*sent.after, PATIENT]
+        before, after = ([*sent.before, IMPATIENT], [*sent.after, PATIENT]) if batch.rows else (sent.before, sent.after)
         while True:
             try:
                 answer = session.execute(text, before, after, batch.ask, batch.meanwhile, count=len(digests))
@@ -300,36 +305,44 @@ class StatementRunner:
                 recorder.refused(error.place)
                 if not 0 <= place < len(digests):
                     raise self._unrecorded(error) from error
-                done = self._end_batch(digests[:place], error)
+                done = self._end_batch(batch.rows, digests[:place], error)
                 return RanBatch(done, place + 1 - done, [])
-        self.state = transaction.after(self.state, _LITERAL, self._answer())
+        self.state = transaction.after(self.state, facts, self._answer())
         self._unguarded = self._unguarded and Act.RECORD not in plan.before
-        recorder.answered(lasting=True, settled=not session.in_transaction, sealed=False)
+        recorder.answered(lasting=batch.rows, settled=not session.in_transaction, sealed=False)
         return RanBatch(len(digests), 0, answer)
 
-    def _end_batch(self, digests: Sequence[str], error: ServerError) -> int:
-        """End the transaction of statements of which one was refused; return how many of them are done.
+    def _end_batch(self, rows: bool, digests: Sequence[str], error: ServerError) -> int:
+        """End a packet of statements of which one was refused; return how many of them are done.
 
         :param digests: of those before it.
         :raises StatementFailed: that one is not to be run again.
         :raises RecordingFailed: those before it could not be recorded.
         """
-        recorder, session, done = self._recorder, self._session, 0
-        if not error.lost:
-            try:
-                if digests and session.in_transaction and error.code != _DEADLOCK:
-                    recorder.carried_out(digests)
-                    self._execute(recorder.writing([]))
-                    recorder.wrote()
-                    done = len(digests)
-                else:
-                    session.query(ROLLBACK)
-                session.execute(PATIENT.encode())
-            except ServerError as failure:
-                raise self._unrecorded(failure) from failure
-            self._is_over()
+        done = 0
+        if rows and not error.lost:
+            done = self._end_rows(digests, error)
+        elif not rows:
+            self._recorder.carried_out(digests, lasting=False)
+            done = len(digests)
         if error.lost or error.code == _ENDED:
             raise StatementFailed(error, None, len(digests)) from error
+        return done
+
+    def _end_rows(self, digests: Sequence[str], error: ServerError) -> int:
+        recorder, session, done = self._recorder, self._session, 0
+        try:
+            if digests and session.in_transaction and error.code != _DEADLOCK:
+                recorder.carried_out(digests)
+                self._execute(recorder.writing([]))
+                recorder.wrote()
+                done = len(digests)
+            else:
+                session.query(ROLLBACK)
+            session.execute(PATIENT.encode())
+        except ServerError as failure:
+            raise self._unrecorded(failure) from failure
+        self._is_over()
         return done
 
     def _may_be_repeated(self, facts: Facts) -> bool:

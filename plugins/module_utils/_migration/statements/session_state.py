@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
-from ..._mysql.session import ServerError, Session
+from ..._mysql.session import Answer, ServerError, Session
 from ..._mysql.statements import text_literal
 from ..files.reader import dialect_of
 from .effect import Effect, StatementKind
@@ -69,16 +69,25 @@ class SessionRecorder:
         self._calls = False
         self._room: Optional[int] = None
 
-    def record(self, number: int, text: bytes, effect: Effect, session: Session, proven: bool = True) -> None:
+    def record(
+        self,
+        number: int,
+        text: bytes,
+        effect: Effect,
+        session: Session,
+        proven: bool = True,
+        prepared: Optional[Answer] = None,
+    ) -> None:
         """Take in a statement that has been run.
 
         :param effect: of the statement, or of the one that it executes; ``text`` goes with it.
         :param proven: what it does is known from its text: it has called nothing that may set a variable.
+        :param prepared: what was answered to ``prepared_text``; without it that is asked now.
         :raises ServerError: the connection was lost.
         """
         self._record_definitions(number, text, effect, session)
         if effect.verb == b"PREPARE":
-            self._record_prepare(number, effect, session)
+            self._record_prepare(number, effect, session, prepared)
         elif effect.verb == b"DEALLOCATE":
             name = _text(effect.name)
             self._forget_prepared(name)
@@ -149,10 +158,10 @@ class SessionRecorder:
         short = effect.kind is StatementKind.SESSION and len(text) < _SHORT and not copies
         self._changed += [(number, name, short) for name in effect.assigns]
 
-    def _record_prepare(self, number: int, effect: Effect, session: Session) -> None:
+    def _record_prepare(self, number: int, effect: Effect, session: Session, answer: Optional[Answer]) -> None:
         known = None
         if effect.source:
-            answer = session.rows(b"SELECT HEX(CONVERT(%b USING utf8mb4))" % effect.source)
+            answer = answer or session.rows(prepared_text(effect.source))
             known = None if isinstance(answer, ServerError) else answer[0][0]
         name = _text(effect.name)
         self._forget_prepared(name)
@@ -214,6 +223,17 @@ class SessionRecorder:
             return
         changed = list({name: (number, name, short) for number, name, short in self._changed}.values())
         self._changed.clear()
+        try:
+            values = session.short_constants([name for _number, name, _short in changed], _SHORT)
+        except ServerError as error:
+            if error.lost:
+                raise
+            values = []
+        if values:
+            for (number, name, _short), value in zip(changed, values):
+                self._keep_value(session, number, name, value, name in certain)
+            return
+        # One is long, or is none at all.
         lengths = self._lengths(session, [name for _number, name, short in changed if not short])
         for number, name, _short in changed:
             self._read_value(session, number, name, lengths.get(name, 0), name in certain)
@@ -228,9 +248,8 @@ class SessionRecorder:
         return {name: int(length or 0) for name, length in zip(names, answer[0])}
 
     def _read_value(self, session: Session, number: int, name: bytes, length: Optional[int], certain: bool) -> None:
-        key, what = _text(name).lower(), f"the variable {_text(name)}"
         if length is None or (length >= _SHORT and 2 * length > self._limit(session)):
-            self.entries.append(Entry(number, None, what, key))
+            self.entries.append(Entry(number, None, f"the variable {_text(name)}", _text(name).lower()))
             return
         try:
             value = session.constant(name)
@@ -239,6 +258,10 @@ class SessionRecorder:
                 raise
             # Not a setting of the session after all.
             return
+        self._keep_value(session, number, name, value, certain)
+
+    def _keep_value(self, session: Session, number: int, name: bytes, value: bytes, certain: bool) -> None:
+        key, what = _text(name).lower(), f"the variable {_text(name)}"
         unset = value == b"NULL" and not certain
         if unset and not any(_bare(entry.key) == _bare(key) for entry in self.entries):
             # It may only have looked like a variable, and cannot be set then. A NULL that was set has a type.
@@ -310,6 +333,11 @@ class SessionRecorder:
     def as_json(self, done: int) -> list[dict[str, Any]]:
         """Return what the first ``done`` statements need, as plain values."""
         return [entry._asdict() for entry in _compact(_needed(self.entries, done))]
+
+
+def prepared_text(source: bytes) -> bytes:
+    """Return the question for the text that PREPARE has from a source, in UTF-8."""
+    return b"SELECT HEX(CONVERT(%b USING utf8mb4))" % source
 
 
 def _needed(entries: Iterable[Entry], done: int) -> Iterator[Entry]:
