@@ -119,8 +119,20 @@ MUTATIONS = (
     Mutation(
         "the refused statement of a batch counts as done",
         "run/runner.py",
-        "done = self._end_batch(digests[:place], error)",
-        "done = self._end_batch(digests[: place + 1], error)",
+        "done = self._end_batch(batch.rows, digests[:place], error)",
+        "done = self._end_batch(batch.rows, digests[: place + 1], error)",
+    ),
+    Mutation(
+        "what was given a value in one packet with others is forgotten",
+        "run/executor.py",
+        "                self._log(item, ran.answer if item is last else None)",
+        "                pass",
+    ),
+    Mutation(
+        "what does not show that it is done is recorded with the rows behind it",
+        "run/executor.py",
+        "return rows and (self._shows or self._made in statement.effect.writes)",
+        "return rows",
     ),
     Mutation(
         "the lock is not looked at",

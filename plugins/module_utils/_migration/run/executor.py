@@ -536,8 +536,8 @@ class Executor:
         """
         if facts.kind is StatementKind.SESSION:
             return self._shows and not self._judge.tables.reads(statement.effect)
-        rows = facts.kind is StatementKind.DATA and facts.proven and statement.batchable
-        return rows and not facts.reads_diagnostics and (self._shows or self._made in statement.effect.writes)
+        rows = facts.kind is StatementKind.DATA and not facts.reads_diagnostics
+        return rows and (self._shows or self._made in statement.effect.writes)
 
     def _question(
         self,
