@@ -129,12 +129,6 @@ MUTATIONS = (
         "                pass",
     ),
     Mutation(
-        "what does not show that it is done is recorded with the rows behind it",
-        "run/executor.py",
-        "return rows and (self._shows or self._made in statement.effect.writes)",
-        "return rows",
-    ),
-    Mutation(
         "the lock is not looked at",
         "run/attempt.py",
         "before = [self._lock.guard, *before]",
