@@ -24,7 +24,7 @@ from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 from parts.sshd import GitServer
 
-from .measures import Bench, Round, Sizes
+from .measures import Bench, Round, Sizes, splitting
 from .report import figures, write_json, write_page, write_plot
 
 FULL = Sizes(runs=5, migrations=1000)
@@ -62,7 +62,7 @@ def other_versions() -> dict[str, str]:
 
 def main(sizes: Sizes) -> None:
     """Measure on each server that can be had, and write it down."""
-    rounds: list[Round] = []
+    rounds: list[Round] = list(splitting())
     versions: dict[str, str] = {}
     for kind in (MariaDB, MySQL):
         try:

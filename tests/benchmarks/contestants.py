@@ -132,6 +132,11 @@ def _floor(_server: DatabaseServer, _work: Work) -> None:
     subprocess.run([sys.executable, "-c", "import ansible.module_utils.basic"], check=True)
 
 
+def engine_alone(server: DatabaseServer, work: Work) -> None:
+    """Run the engine with each statement in a transaction of its own."""
+    _module(server, work.migrations, batch=False)
+
+
 # What Python and Ansible take before a module can do anything.
 FLOOR = Contestant("Python and basic", _floor)
 

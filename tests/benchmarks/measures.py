@@ -6,20 +6,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import shutil
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pymysql
 from parts.mariadb import DatabaseServer
 from parts.proxy import Proxy
 from parts.sshd import GitServer
 
-from .contestants import FLOOR, Contestant, contestants, engine_peak, forget
-from .work import Work, inserts, like_real, mix, mix_back, new_tables, write_data, write_work
+from .contestants import FLOOR, SCHEMA, Contestant, contestants, engine_alone, engine_peak, forget
+from .splitting import split
+from .work import Work, data, inserts, like_real, mix, mix_back, new_tables, write_data, write_work
 
 DELAY = 0.001
 MEMORY = 100.0
@@ -63,8 +67,13 @@ class Sizes:
         return max(1, self.migrations * 3 // 2)
 
     @property
+    def large(self) -> int:
+        """Megabytes of a file of data that each of them can take."""
+        return max(1, self.migrations * 64 // 1000)
+
+    @property
     def megabytes(self) -> int:
-        """The size of the data file."""
+        """The size of the file of data for the memory."""
         return max(1, self.migrations // 5)
 
 
@@ -106,7 +115,9 @@ class Bench:
         yield self._like_real()
         yield self._inserts(self._sizes.few, 1.0 if self._name == "MySQL" else 1.5)
         yield self._inserts(self._sizes.many, 0.8)
+        yield self._locks(self._sizes.many)
         yield self._beside_many()
+        yield self._large_file()
         yield self._data_file()
 
     def _work(self, name: str, texts: Mapping[str, str], downs: Mapping[str, str] | None = None) -> Work:
@@ -201,6 +212,29 @@ class Bench:
         values = {"proxy": _round_trip(far) * 1000, "direct plus 2 ms": (_round_trip(self._server) + 2 * DELAY) * 1000}
         return Round("SELECT 1, 1 ms each way", self._name, values, unit="ms")
 
+    def _locks(self, count: int) -> Round:
+        """Measure how long somebody waits at most who wants the newest row, while a file of INSERTs is run."""
+        work = self._work("locks", inserts(count))
+        values = {}
+        for name, run in (("in batches", self._contestants[0].run), ("batch: false", engine_alone)):
+            longest = []
+            for _turn in range(self._sizes.runs):
+                self._empty()
+                with _Waiting(self._server) as waiting:
+                    run(self._server, work)
+                longest.append(waiting.longest)
+            values[name] = max(longest) * 1000
+        title = f"the longest wait for a row of a file of {count:,} INSERTs"
+        return Round(title, self._name, values, unit="ms")
+
+    def _large_file(self) -> Round:
+        text = b"".join(data(self._sizes.large)).decode()
+        work = self._work("large", {"00001_data": text})
+        self._server.query(f"SET GLOBAL max_allowed_packet = {1 << 30}")
+        medians = self._contest(self._programs, self._server, work, self._empty)
+        shutil.rmtree(work.migrations.parent)
+        return Round(f"a file of {self._sizes.large} MB", self._name, medians)
+
     def _data_file(self) -> Round:
         directory = write_data(self._folder / "data", self._sizes.megabytes)
         self._empty()
@@ -229,6 +263,48 @@ class Bench:
                 contestant.run(server, work)
                 seconds[contestant.name].append(time.perf_counter() - started)
         return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+class _Waiting:
+    """Asks for the newest row again and again, with its lock.
+
+    :ivar longest: how long one of the answers took, in seconds.
+    """
+
+    def __init__(self, server: DatabaseServer) -> None:
+        self.longest = 0.0
+        self._server = server
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> _Waiting:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        question = f"SELECT id FROM {SCHEMA}.rows_of ORDER BY id DESC LIMIT 1 LOCK IN SHARE MODE"
+        with self._server.connect() as connection, connection.cursor() as cursor:
+            while not self._over.is_set():
+                started = time.perf_counter()
+                # There is no such table yet, or a deadlock.
+                with contextlib.suppress(pymysql.err.Error):
+                    cursor.execute(question)
+                    self.longest = max(self.longest, time.perf_counter() - started)
+                connection.rollback()
+
+
+def splitting() -> Iterator[Round]:
+    """Measure how fast files are taken apart: what 60 MB, and 8 MB of stored programs, may take is a second."""
+    for name, load, size in (
+        ("statements of 100 bytes", "small INSERTs", 60),
+        ("stored programs", "stored programs", 8),
+    ):
+        _count, seconds = split(load, size * 1_000_000)
+        yield Round(f"splitting {size} MB of {name}", "–", {"engine": seconds, "limit": 1.0}, {"limit": 1.0})
 
 
 def _round_trip(server: DatabaseServer) -> float:

@@ -102,13 +102,18 @@ class Repeated(io.RawIOBase):
         return size
 
 
-def measure(name: str, size: int) -> None:
-    """Split one load, and print how it went."""
+def split(name: str, size: int) -> tuple[int, float]:
+    """Split one load; return how many statements it has, and the seconds of processor time."""
     file = cast(BinaryIO, io.BufferedReader(Repeated(_LOADS[name](), size)))
     started = time.process_time()
     dialect = Dialect(character_set="cp932" if "cp932" in name else "utf8mb4")
     count = sum(1 for _statement in Splitter(file, dialect).statements())
-    seconds = time.process_time() - started
+    return count, time.process_time() - started
+
+
+def measure(name: str, size: int) -> None:
+    """Split one load, and print how it went."""
+    count, seconds = split(name, size)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{name}: {count} statements, {size / 1e6 / seconds:.1f} MB/s, {peak:.0f} MiB", flush=True)
 

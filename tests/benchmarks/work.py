@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from parts.sshd import GitServer, Repository
 
@@ -134,19 +133,20 @@ def mix_back(count: int) -> dict[str, str]:
     return texts
 
 
+def data(megabytes: int) -> Iterator[bytes]:
+    """Yield the text of a migration of so many megabytes, in pieces, as a dump has them."""
+    yield b"CREATE TABLE data (id INT PRIMARY KEY, text VARCHAR(255) NOT NULL);\n"
+    number, size, count = 0, 0, _STATEMENT // _ROW
+    while size < megabytes * 1_000_000:
+        rows = (f"({number + row},'{'x' * (_ROW - 12)}')" for row in range(count))
+        piece = f"INSERT INTO data VALUES {','.join(rows)};\n".encode()
+        yield piece
+        number, size = number + count, size + len(piece)
+
+
 def write_data(folder: Path, megabytes: int) -> Path:
-    """Write one migration of so many megabytes, as a dump has them, and return its directory."""
+    """Write one migration of so many megabytes, and return its directory."""
     folder.mkdir()
     with (folder / "1_data.up.sql").open("wb") as file:
-        file.write(b"CREATE TABLE data (id INT PRIMARY KEY, text VARCHAR(255) NOT NULL);\n")
-        number = 0
-        while file.tell() < megabytes * 1_000_000:
-            number = _write_insert(file, number)
+        file.writelines(data(megabytes))
     return folder
-
-
-def _write_insert(file: BinaryIO, number: int) -> int:
-    count = _STATEMENT // _ROW
-    rows = (f"({number + row},'{'x' * (_ROW - 12)}')" for row in range(count))
-    file.write(f"INSERT INTO data VALUES {','.join(rows)};\n".encode())
-    return number + count
