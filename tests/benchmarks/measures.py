@@ -231,7 +231,9 @@ class Bench:
         text = b"".join(data(self._sizes.large)).decode()
         work = self._work("large", {"00001_data": text})
         self._server.query(f"SET GLOBAL max_allowed_packet = {1 << 30}")
-        medians = self._contest(self._programs, self._server, work, self._empty)
+        # golang-migrate sends a file in one packet, of 4 MiB at most.
+        able = [contestant for contestant in self._programs if contestant.name != "golang-migrate"]
+        medians = self._contest(able, self._server, work, self._empty)
         shutil.rmtree(work.migrations.parent)
         return Round(f"a file of {self._sizes.large} MB", self._name, medians)
 
