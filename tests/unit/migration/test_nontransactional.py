@@ -205,7 +205,7 @@ def effect(text: str) -> Any:
 
 
 def test_each_name_is_asked_for_once_until_it_may_have_changed() -> None:
-    server = Server()
+    server = Shower(b"CREATE TABLE `a` (\n  `i` int\n) ENGINE=InnoDB")
     tables = TransactionalTables(server)  # type: ignore[arg-type]
 
     def asked(text: str) -> int:
@@ -321,6 +321,14 @@ def test_a_new_table_is_new_until_it_may_have_got_a_trigger(text: str, short: bo
     tables.passed(effect("CREATE TABLE a (i INT)"), new=True)
     tables.passed(effect(text))
     assert tables.question(effect("INSERT INTO a VALUES (1)")).startswith(b"SHOW CREATE TABLE ") is short
+
+
+@pytest.mark.parametrize(("table", "short"), [("a", True), ("t", False), ("v", False), ("nowhere", False)])
+def test_a_table_that_the_dictionary_has_shown_has_no_more_triggers_when_it_is_altered(table: str, short: bool) -> None:
+    tables = TransactionalTables(Server())  # type: ignore[arg-type]
+    tables.proven(effect(f"INSERT INTO {table} VALUES (1)"))
+    tables.passed(effect(f"ALTER TABLE {table} ENGINE=MyISAM"))
+    assert tables.question(effect(f"INSERT INTO {table} VALUES (1)")).startswith(b"SHOW CREATE TABLE ") is short
 
 
 def test_where_the_definition_has_no_engine_the_dictionary_is_asked() -> None:

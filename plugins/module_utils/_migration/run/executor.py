@@ -506,8 +506,9 @@ class Executor:
             self._shows = _stays_innodb(statement, in_flight)
             self._made = statement.effect.objects[0] if in_flight.before == (ABSENT,) else None
         if self._judges:
-            # Without IF NOT EXISTS, that it succeeded says so.
-            new = statement.effect.verb == b"CREATE" and b"exists" not in statement.resolved_text.lower()
+            # Without IF NOT EXISTS, that it succeeded says so; with it, that the table was absent just now.
+            plainly = in_flight.before == (ABSENT,) or b"exists" not in statement.resolved_text.lower()
+            new = statement.effect.verb == b"CREATE" and plainly
             self._judge.tables.passed(statement.effect, new)
             known = facts.proven or facts.kind is StatementKind.DEFINITION
             number, text, effect = statement.statement.number, statement.resolved_text, statement.effect

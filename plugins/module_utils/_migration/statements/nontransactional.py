@@ -75,8 +75,8 @@ class TransactionalTables:
         self._facts: dict[str, dict[_Name, _Fact]] = {}
         self._grants: Optional[_Grants] = None
         self._temporary: set[tuple[str, str]] = set()
-        # Tables that were not there before this run created them: they have no triggers.
-        self._new: set[tuple[str, str]] = set()
+        # Tables without triggers: they were not there before this run created them, or the dictionary has said so.
+        self._bare: set[tuple[str, str]] = set()
         self._asked: tuple[Optional[Effect], list[_Name], bool] = (None, [], False)
 
     def proven(self, effect: Effect) -> bool:
@@ -136,7 +136,7 @@ class TransactionalTables:
         """Return what is to be asked about a statement, nothing if all is known. What it answers is for ``learn``."""
         names = self._names(effect) if effect.plain else None
         unknown = [name for name in names or () if self._fact(name) is None]
-        shows = len(unknown) == 1 and self._is_new(unknown[0])
+        shows = len(unknown) == 1 and self._is_bare(unknown[0])
         self._asked = (effect, unknown, shows)
         if not unknown:
             return b""
@@ -154,11 +154,11 @@ class TransactionalTables:
             return
         if shows:
             # The statement that it was asked behind may have been CREATE TRIGGER.
-            if self._is_new(names[0]) and _shows_transactional(answer):
+            if self._is_bare(names[0]) and _shows_transactional(answer):
                 self._keep(names[0], _Fact(there=True, base=True, transactional=True))
             else:
                 # The dictionary knows more.
-                self._new -= {_key(*names[0][:2])}
+                self._bare -= {_key(*names[0][:2])}
             return
         if isinstance(answer, ServerError):
             return
@@ -207,10 +207,10 @@ class TransactionalTables:
     def _is_temporary(self, name: _Name) -> bool:
         return _key(name.schema, name.table) in self._temporary
 
-    def _is_new(self, name: _Name) -> bool:
+    def _is_bare(self, name: _Name) -> bool:
         # What a sql_mode leaves out, and how a session writes a name, are not worth the trouble.
         plain = name.table.isascii() and name.schema.isascii() and "NO_TABLE_OPTIONS" not in self._session.sql_modes
-        return plain and name.written and _key(name.schema, name.table) in self._new
+        return plain and name.written and _key(name.schema, name.table) in self._bare
 
     def _resolve(self, text: bytes) -> Optional[list[str]]:
         """Return a name's parts, the schema first; None if they cannot be read, or there is no schema."""
@@ -244,7 +244,7 @@ class TransactionalTables:
         elif effect.kind is StatementKind.DEFINITION and all(thing.sort == "TABLE" for thing in effect.objects):
             self._forget(effect)
             if new:
-                self._new |= self._keys(effect.objects)
+                self._bare |= self._keys(effect.objects)
         elif effect.kind is StatementKind.DATA and effect.verb == b"DROP":
             self._temporary -= self._keys(effect.objects)
         elif effect.kind in (StatementKind.DEFINITION, StatementKind.DATA):
@@ -256,7 +256,7 @@ class TransactionalTables:
 
     def _forget_all(self) -> None:
         self._facts.clear()
-        self._new.clear()
+        self._bare.clear()
 
     def _forget(self, effect: Effect) -> None:
         keys = self._keys(effect.objects)
@@ -268,9 +268,13 @@ class TransactionalTables:
             self._forget_all()
             return
         if effect.verb != b"ALTER" or len(keys) > 1:
-            self._new -= keys
-        for _schema, table in keys:
-            self._facts.pop(table, None)
+            self._bare -= keys
+        for schema, table in keys:
+            known = self._facts.pop(table, {})
+            if effect.verb == b"ALTER" and len(keys) == 1:
+                # It may be of another engine now, but has no more triggers than before.
+                good = (name for name, fact in known.items() if name.written and fact.there and fact.transactional)
+                self._bare |= {_key(*name[:2]) for name in good if _key(*name[:2]) == (schema, table)}
 
     def _keys(self, objects: Iterable[Object]) -> set[tuple[str, str]]:
         names = [self._resolve(thing.name) for thing in objects]
