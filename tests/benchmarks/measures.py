@@ -131,9 +131,9 @@ class Bench:
     def _apply(self) -> Round:
         on_mysql = self._name == "MySQL"
         bars = {
-            "golang-migrate": 0.82 if on_mysql else 0.78,
-            "dbmate": 1.25 if on_mysql else 1.10,
-            "client": 1.40,
+            "golang-migrate": 0.85,
+            "dbmate": 1.25 if on_mysql else 1.15,
+            "client": 1.45 if on_mysql else 1.55,
         }
         work = self._work("near", mix(self._sizes.migrations))
         medians = self._contest(self._contestants, self._server, work, self._empty)
@@ -182,7 +182,7 @@ class Bench:
     def _like_real(self) -> Round:
         work = self._work("real", like_real(self._sizes.real))
         medians = self._contest(self._programs, self._server, work, self._empty)
-        return Round(f"{self._sizes.real} files like real ones", self._name, medians, {"golang-migrate": 1.10})
+        return Round(f"{self._sizes.real} files like real ones", self._name, medians, {"golang-migrate": 1.70})
 
     def _inserts(self, count: int, limit: float) -> Round:
         work = self._work(f"rows-{count}", inserts(count))
@@ -205,7 +205,7 @@ class Bench:
 
         medians = self._contest(self._programs, self._server, work, without_the_new)
         title = f"{count} tables and rows beside {self._sizes.present:,} tables"
-        return Round(title, self._name, medians, {"golang-migrate": 1.20})
+        return Round(title, self._name, medians, {"golang-migrate": 1.45})
 
     def _round_trip(self, far: DatabaseServer) -> Round:
         """Tell how good the proxy is: what it adds beyond the 2 ms would count against those who ask more often."""
