@@ -49,6 +49,15 @@ def test_what_is_set(text: str, kind: StatementKind, sets: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["SET @a = @b := 2", "SET @a := 1 + @b := 2", "SET sql_mode = @b := ''", "SET @a = (@b := 2)"]
+)
+def test_a_variable_that_gets_its_value_within_an_expression_is_seen(text: str) -> None:
+    tokens = Tokens(text.encode(), Dialect(mariadb=True, version=101119))
+    tokens.take()
+    assert b"@b" in read_set(tokens).assigns
+
+
+@pytest.mark.parametrize(
     ("text", "plain", "names"),
     [
         ("SET @a = (SELECT i FROM t)", True, [b"t"]),

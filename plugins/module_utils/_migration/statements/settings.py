@@ -55,7 +55,9 @@ class _Reader:
             assigning = text in (b"=", b":=")
             self._constant = self._constant and (token.kind in ("word", "quoted") or assigning or text in (b"-", b"."))
             called = text == b"(" or (text == b"VALUE" and previous in (b"NEXT", b"PREVIOUS"))
-            self._computed = self._computed or called
+            # Within an expression it gives another variable a value.
+            assigns = text == b":=" and previous != b""
+            self._computed = self._computed or called or assigns
             previous = text
         return self._effect(tuple(sets))
 
