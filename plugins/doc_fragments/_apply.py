@@ -105,4 +105,12 @@ options:
     type: str
     default: warn
     choices: [warn, require, ignore]
+  run_id:
+    description:
+      - A number of the run, 32 hexadecimal digits in small letters. The module then keeps a line about what it is doing
+        in a file of that name, C(dbops-migrations-)I(run_id), in Ansible's temporary folder on the host, which only the
+        account may read. The file is there from some seconds after the beginning until the end.
+      - The collection's action plugin gives one to each run, reads the file and shows the line.
+    type: str
+    version_added: 0.2.0
 """

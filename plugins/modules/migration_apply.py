@@ -254,6 +254,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments i
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import APPLY, Order, bring
 
 SPEC = (
@@ -273,7 +274,7 @@ SPEC = (
 def apply(module: AnsibleModule) -> dict[str, Any]:
     source = read_source(module.params["directory"])
     login = Login(module)
-    order = Order(module.params, module.check_mode, module._diff, module.warn)
+    order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
     with login.session() as session:
         return bring(order, session, login.session, source)
 

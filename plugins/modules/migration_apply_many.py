@@ -209,6 +209,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._login import LOG
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Looker
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.outcome import Outcome, Work
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import APPLY, Order
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.line import starting_over
 
@@ -232,7 +233,8 @@ def apply_many(module: AnsibleModule) -> dict[str, Any]:
     check_numbers(module.params)
     source = read_source(module.params["directory"])
     login = Login(module, schema=False)
-    order = Order({**module.params, **ALONE}, module.check_mode, module._diff, module.warn)
+    params = {**module.params, **ALONE}
+    order = Order(params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
     with login.session("") as session:
         looker = Looker(session, order, source)
         names = looker.names()

@@ -53,6 +53,11 @@ class Forks:
         )
         self._child: int | None = None
 
+    @property
+    def temporary(self) -> Path:
+        """What the modules take for Ansible's temporary folder."""
+        return Path(self._folder.name)
+
     def __call__(self, name: str, args: Mapping[str, Any], check: bool = False, diff: bool = False) -> dict[str, Any]:
         """Run a module and return its result."""
         self.begin(name, {**args, "_ansible_check_mode": check, "_ansible_diff": diff})

@@ -57,6 +57,7 @@ class FileReader:
     """A step's statements, which may be looked at ahead of time.
 
     :ivar atomic: whether the file asks to take effect as a whole or not at all.
+    :ivar directory: where the file is.
 
     :raises Error: the file cannot be read.
     """
@@ -74,7 +75,7 @@ class FileReader:
         self._ahead: deque[tuple[Mark, Statement]] = deque()
         # Nothing comes behind what is ahead, read as the session reads texts now.
         self._ended = False
-        self._directory = directory
+        self.directory = directory
         self._variables: dict[str, Optional[frozenset[bytes]]] = {}
 
     def take(self) -> Optional[Statement]:
@@ -141,7 +142,7 @@ class FileReader:
         """
         character_set = self._session.character_set_client
         if character_set not in self._variables:
-            with open_file(self._directory, self.step) as file:
+            with open_file(self.directory, self.step) as file:
                 text = file.read(_LARGEST_SCAN + 1)
             self._variables[character_set] = _variables(text, character_set)
         return self._variables[character_set]

@@ -22,6 +22,7 @@ from ..run import adoption, recovery, start  # noqa: F401 # pylint: disable=unus
 from ..run.apply import Order, bring
 from .outcome import Work
 from .schedule import Schedule
+from .tally import Tally
 from .workers import Stopped, work
 
 Connect = Callable[[str], AbstractContextManager[Session]]
@@ -64,8 +65,12 @@ def bring_each(
 
     def begin(stopped: Stopped) -> Job:
         # The text of the files is shown once for all.
-        return Job(order._replace(diff=False, stopped=stopped), source, connect, restoring)
+        return Job(order._replace(diff=False, stopped=stopped, progress=None), source, connect, restoring)
 
-    results = work(schedule, min(params["parallel"], len(names)), begin, stop)
+    tally = Tally(order.progress, len(names))
+    try:
+        results = work(schedule, min(params["parallel"], len(names)), begin, stop, tally.tell)
+    finally:
+        tally.end()
     done = {name: results[name] for name in names if name in results}
     return Work(done, schedule.not_begun, stop())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NamedTuple, NoReturn, Optional
@@ -18,6 +18,7 @@ from .schedule import Schedule
 
 Stopped = Callable[[], Optional[str]]
 Job = Callable[[str], dict[str, Any]]
+Tell = Callable[[Mapping[str, Any], Sequence[str]], None]
 
 # Seconds after which a signal is noticed.
 _SOON = 0.1
@@ -28,12 +29,19 @@ class _Worker(NamedTuple):
     pipe: Connection
 
 
-def work(schedule: Schedule, most: int, begin: Callable[[Stopped], Job], stop: Stopped) -> dict[str, Any]:
+def work(
+    schedule: Schedule,
+    most: int,
+    begin: Callable[[Stopped], Job],
+    stop: Stopped,
+    tell: Tell = lambda results, busy: None,
+) -> dict[str, Any]:
     """Do a job for each schema of a schedule; return what each job returned, with ``failed`` if it failed.
 
     :param most: how many processes there may be.
     :param begin: called in each process, makes the job. A job raises nothing.
     :param stop: returns the name of a signal that asks to stop, which the processes are told, too.
+    :param tell: is told again and again what has been done, and which schemas are being worked on.
     """
     results: dict[str, Any] = {}
     workers: list[_Worker] = []
@@ -60,6 +68,7 @@ def work(schedule: Schedule, most: int, begin: Callable[[Stopped], Job], stop: S
                 busy[worker.pipe] = worker, name
             if not busy:
                 return results
+            tell(results, [name for _worker, name in busy.values()])
             ready = wait(list(busy), _SOON)
             for pipe in [pipe for pipe in busy if pipe in ready]:
                 worker, name = busy.pop(pipe)

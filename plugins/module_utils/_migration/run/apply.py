@@ -23,6 +23,7 @@ from ..status import DatabaseStatus, load, running_attempt
 
 if TYPE_CHECKING:
     from ..._mysql.limit import Connect
+    from ..progress.file import ProgressFile
     from .recovery import Resumption
 
 # Documented in the doc fragment dbops.migrations._apply.
@@ -45,6 +46,7 @@ APPLY = ArgumentSpec(
         "commit": {"type": "str"},
         "run_by": {"type": "str"},
         "job": {"type": "str"},
+        "run_id": {"type": "str"},
     }
 )
 
@@ -56,6 +58,7 @@ class Order(NamedTuple):
         expected_plan, each of which may be None.
     :param diff: whether check mode is to show the text of the files.
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
+    :param progress: where to write what is being done; None if nobody looks.
     """
 
     params: Mapping[str, Any]
@@ -63,6 +66,7 @@ class Order(NamedTuple):
     diff: bool
     warn: Callable[[str], None]
     stopped: Optional[Callable[[], Optional[str]]] = None
+    progress: Optional[ProgressFile] = None
 
     @property
     def goal(self) -> Goal:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._mysql.session import LARGE, Answer, ServerError, Session
@@ -33,6 +33,9 @@ from .judge import Judge
 from .recovery import Resumption, look_after, retrace
 from .runner import LITERAL, Batch, LockLost, RecordingFailed, Sending, StatementFailed, StatementRunner
 from .transaction import Facts, Owner
+
+if TYPE_CHECKING:
+    from ..progress.watch import Watch
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
@@ -70,6 +73,7 @@ class Executor:
     :param directory: where the plan's files are.
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
+    :param watch: is shown each statement as it is sent; None if nobody looks.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
@@ -81,6 +85,7 @@ class Executor:
     plan: Plan
     resumption: Optional[Resumption] = None
     stopped: Callable[[], Optional[str]] = lambda: None
+    watch: Optional[Watch] = None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -359,6 +364,8 @@ class Executor:
             first = self._lookahead.classified(statement, self.recorder.log)
             alone, self._alone = self._alone, max(self._alone - 1, 0)
             batch = [] if alone else self._batch(first, reader) or self._assignments(first, reader)
+            if self.watch is not None:
+                self.watch.now = reader, first
             try:
                 if batch:
                     self._run_batch(batch, reader)

@@ -10,6 +10,7 @@ A file of its own because a run that has nothing to do, the usual one, need not 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
@@ -61,7 +62,8 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
         _warn_of(order, executor.scan())
     if not order.check_mode:
         try:
-            executor.run(status.state, work.moved)
+            with _watched(order, work, executor):
+                executor.run(status.state, work.moved)
         finally:
             _warn_of(order, executor.notes)
             for warning in executor.warnings:
@@ -71,6 +73,15 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
                     f"A statement that had waited too long for a lock was tried again, {count(runner.retried, 'time')}."
                 )
     return executor.results()
+
+
+def _watched(order: Order, work: Work, executor: Executor) -> AbstractContextManager[None]:
+    if order.progress is None:
+        return nullcontext()
+    from ..progress.watch import Watch  # noqa: PLC0415
+
+    executor.watch = Watch(work.session, work.connect, order.progress)
+    return executor.watch.on()
 
 
 def _runner(params: Mapping[str, Any], work: Work, recorder: AttemptRecorder) -> StatementRunner:
