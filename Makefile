@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-progress test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -107,6 +107,9 @@ canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every 
 
 test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to keep a secret, on every ansible-core
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m cores $(PYTEST_OPTIONS)
+
+test-progress: packages-test .venv/test.stamp ## Compare what is shown of long runs with what the server says, on every ansible-core
+	$(BIN)/pytest tests/integration/progress -m progress $(PYTEST_OPTIONS)
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)

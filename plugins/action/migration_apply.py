@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply, whose failure is told as one of the role's steps.
+"""migration_apply, which is shown while it runs, and whose failure is told as one of the role's steps.
 
 The role has one task for one schema and for many: a second one, which each host skips, would cost and show more.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import Step
 
 
@@ -22,4 +23,5 @@ class ActionModule(Step):
         # With until, the task comes here again.
         if "databases" in self._task.args and not self._task.action.endswith("_many"):
             self._task.action = f"{self._task.action}_many"
-        return super().run(tmp, task_vars)
+        with shown(self):
+            return super().run(tmp, task_vars)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply_many, whose failure is told as one of the role's steps."""
+"""migration_apply_many: what migration_apply's plugin does."""
 
 from __future__ import annotations
 
-from ansible_collections.dbops.migrations.plugins.plugin_utils.step import Step as ActionModule
+from ansible_collections.dbops.migrations.plugins.action.migration_apply import ActionModule
 
 __all__ = ["ActionModule"]
