@@ -106,6 +106,14 @@ pending:
       type: str
   sample:
     - {version: 4, title: add_email, direction: up}
+running:
+  description:
+    - Who runs the migration that is running, from which host, since when, and what the server says of its statement.
+    - Null if none is, or if the history does not know it.
+  returned: success
+  type: str
+  sample: >-
+    by ann on runner1, job 41 since 2026-11-27T21:10:04Z; ALTER TABLE: copy to tmp table 41 %, 1 min 12 s
 attempt:
   description:
     - The migration that is running or was interrupted, and how far it got.
@@ -342,7 +350,7 @@ msg:
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -354,6 +362,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._login import LOG
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.ask import statement_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
     attempt_result,
     count,
@@ -362,9 +371,14 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.report
     status_line,
     steps_result,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import snapshot
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import Snapshot, snapshot
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import (
+    RUNNING,
+    AttemptRecord,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_connection
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import obstacles, rights
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 
 SPEC = LOGIN + ArgumentSpec(
     argument_spec={
@@ -383,6 +397,7 @@ def info(module: AnsibleModule) -> dict[str, Any]:
         found = snapshot(session, module.params, limit)
         pending_steps = pending(source, found.status.state.version)
         allowed = rights(session)
+        running = running_text(session, module.params, found)
         hindering = obstacles(session, allowed, longest_file(source, pending_steps))
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
@@ -395,6 +410,8 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     # Without a lock, nobody can be seen at work.
     held = found.holder is not None if module.params["lock"] else None
     progress = progress_text(record, file, held) if record else None
+    if progress and running:
+        progress = f"{progress}, {running}"
     return {
         "changed": False,
         "version": state.version,
@@ -404,6 +421,7 @@ def info(module: AnsibleModule) -> dict[str, Any]:
         "known": known,
         "pending": steps_result(pending_steps),
         "attempt": attempt_result(record, file) if record else None,
+        "running": running or None,
         "history": history_result(found.records[:limit]),
         "changed_files": changed,
         "missing": missing,
@@ -425,6 +443,17 @@ def info(module: AnsibleModule) -> dict[str, Any]:
             troubles(len(changed), len(missing), len(below), len(ahead), len(allowed.missing) if allowed else 0),
         ),
     }
+
+
+def running_text(session: Session, params: Mapping[str, Any], found: Snapshot) -> str:
+    """Say who runs the attempt that is on, since when, and what its connection is doing; nothing if none is."""
+    record = found.unfinished
+    if record is None or record.outcome != RUNNING or found.holder is None or not params["lock"]:
+        return ""
+    connection = lock_connection(session, params["migrations_table"])
+    doing = statement_of(session, connection) if connection is not None else ""
+    job = f", job {record.job}" if record.job else ""
+    return f"by {record.ran_by} on {record.ran_on}{job} since {record.moment}{f'; {doing}' if doing else ''}"
 
 
 def longest_file(source: Source, steps: Iterable[Step]) -> int:

@@ -110,9 +110,15 @@ def locked(
         lock.release()
 
 
+def lock_connection(session: Session, table: str) -> Optional[int]:
+    """Return the number of the connection that holds the lock; None if nobody does."""
+    [(connection,)] = session.query(f"SELECT {_used(lock_name(session.database, table))}")
+    return None if connection is None else int(connection)
+
+
 def lock_holder(session: Session, table: str) -> Optional[str]:
     """Return who holds the lock, as far as the server lets this user see; None if nobody does."""
-    [(connection,)] = session.query(f"SELECT {_used(lock_name(session.database, table))}")
+    connection = lock_connection(session, table)
     if connection is None:
         return None
     rows = session.query(

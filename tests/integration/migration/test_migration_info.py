@@ -35,6 +35,7 @@ NOTHING_WRONG: dict[str, Any] = {
     "out_of_order": [],
     "history_ahead": [],
     "attempt": None,
+    "running": None,
 }
 
 
@@ -194,7 +195,10 @@ def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks:
     try:
         wait_for(lambda: there.server.query(f"{asleep} AND state = 'User sleep'"))
         result = info(other)
-        assert result["msg"] == f"{there.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2"
+        assert result["msg"] == (
+            f"{there.name}: version 4, dirty: 4_slow.up.sql is running, at statement 2, {result['running']}"
+        )
+        assert re.fullmatch(r"by \S+ on \S+, job 19 since \S+Z; INSERT INTO: User sleep, .*\d+ s", result["running"])
         expected = {"version": 4, "done": 1, "outcome": "running", "error": None, "job": "19"}
         assert part(result["attempt"], expected) == expected
         assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
@@ -389,7 +393,7 @@ def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_modu
             "out_of_order": [],
         }
         if result["dirty"]:
-            assert re.search(r"dirty: \d+_t.up.sql is running, at statement [12]$", result["msg"])
+            assert re.search(r"dirty: \d+_t.up.sql is running, at statement [12](, by \S+ on .*)?$", result["msg"])
             assert result["attempt"]["version"] == result["version"] == result["history"][0]["version"]
         else:
             assert (result["attempt"], result["healthy"]) == (None, True)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, Optional
 
 from ..._mysql.session import Rows, ServerError, Session
-from .look import Holder, Look, Subject, first_words
+from .look import Holder, Look, Subject, first_words, state_text
 
 # The server refuses a table (1142), or what takes a global privilege (1227).
 _NO_TABLE, _NO_PRIVILEGE = 1142, 1227
@@ -26,6 +26,20 @@ _STRONG = ("EXCLUSIVE", "SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_
 _INNODB_STAGE = re.compile(r"alter table \((.+)\)$")
 _ROWS = "copy to tmp table"
 _MOST = 50
+
+
+def statement_of(session: Session, connection: int) -> str:
+    """Say what a connection runs now, for somebody who only looks; nothing if it runs nothing, or nobody may see it.
+
+    :raises ServerError: the connection was lost.
+    """
+    questions = Questions(session, connection)
+    found = questions.statement()
+    if found is None:
+        return ""
+    words, seconds = found
+    look = questions.look(Subject("", "", 0, words, of_rows=True), seconds)
+    return f"{words}: {state_text(seconds, look)}"
 
 
 class _Lock(NamedTuple):
@@ -72,6 +86,15 @@ class Questions:
             if about.of_rows and transaction is not None:
                 look = look._replace(changed=transaction[1])
         return look._replace(lacks=tuple(self.lacks))
+
+    def statement(self) -> Optional[tuple[str, int]]:
+        """Return the first words of what the connection runs, and for how many seconds it has; None if it is idle."""
+        rows = self._ask(
+            "SELECT LEFT(info, 1000), time FROM information_schema.processlist WHERE id = %s AND command <> 'Sleep'",
+            self._connection,
+        )
+        words = first_words(str(rows[0][0] or "")) if rows else ""
+        return (words, int(rows[0][1])) if rows and words else None
 
     def _ask(self, question: str, *arguments: Any, needs: str = "") -> Optional[Rows]:
         """Return the answer to a question; None if there is none.

@@ -106,9 +106,14 @@ def first_words(text: str) -> str:
 
 def progress_line(about: Subject, seconds: float, look: Look) -> str:
     """Return the line about a statement that has been running for so long."""
-    behind = f", {count(look.behind, 'connection')} waiting behind it" if look.behind else ""
     place = f"{about.database} {about.file}:{about.line} {about.title}".rstrip()
-    return f"{place}: {_state(look)}, {duration(seconds)}{behind}"
+    return f"{place}: {state_text(seconds, look)}"
+
+
+def state_text(seconds: float, look: Look) -> str:
+    """Say what a statement does that has been running for so long."""
+    behind = f", {count(look.behind, 'connection')} waiting behind it" if look.behind else ""
+    return f"{_state(look)}, {duration(seconds)}{behind}"
 
 
 def _state(look: Look) -> str:
