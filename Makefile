@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-progress test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-progress test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-cuts canary bench bench-fetch bench-fleet format build clean packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants,
 
 soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 schemas at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.many $(TRIALS) $(SEED) $(SERVERS)
+
+soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply, which is shown while it runs, and whose failure is told as one of the role's steps.
+"""migration_apply, which is shown while it runs and outlives its connection.
+
+Its failure is told as one of the role's steps.
 
 The role has one task for one schema and for many: a second one, which each host skips, would cost and show more.
 """
@@ -12,16 +14,32 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
+from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import Step
 
 
 class ActionModule(Step):
-    """Run the module; where the role names many schemas, the one for many in its place."""
+    """Run the module; where the role names many schemas, the one for many in its place.
+
+    :ivar reached: whether the host has carried out a command of this task.
+    """
+
+    reached = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
         # With until, the task comes here again.
         if "databases" in self._task.args and not self._task.action.endswith("_many"):
             self._task.action = f"{self._task.action}_many"
-        with shown(self):
-            return super().run(tmp, task_vars)
+        with shown(self) as run:
+            seconds = patience(self) if run else 0
+            if seconds <= 0:
+                return super().run(tmp, task_vars)
+            self._task.args = {**self._task.args, "detached": True}
+            call = super().run
+            return reconnecting(self, seconds, lambda: call(tmp, task_vars))
+
+    def _low_level_execute_command(self, cmd: str, *args: Any, **more: Any) -> dict[str, Any]:
+        result: dict[str, Any] = super()._low_level_execute_command(cmd, *args, **more)
+        self.reached = True
+        return result

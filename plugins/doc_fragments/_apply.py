@@ -108,9 +108,19 @@ options:
   run_id:
     description:
       - A number of the run, 32 hexadecimal digits in small letters. The module then keeps a line about what it is doing
-        in a file of that name, C(dbops-migrations-)I(run_id), in Ansible's temporary folder on the host, which only the
-        account may read. The file is there from some seconds after the beginning until the end.
+        in a file in Ansible's temporary folder on the host, C(dbops-migrations-) and this number. Only the account may
+        read it. It is there from some seconds after the beginning until the end.
       - The collection's action plugin gives one to each run, reads the file and shows the line.
     type: str
+    version_added: 0.2.0
+  reconnect:
+    description:
+      - For how many seconds the collection's action plugin tries to reach the host again when the connection breaks
+        while M(dbops.migrations.migration_apply) runs. The run goes on meanwhile, and its result is the task's. V(0)
+        does not try.
+      - For the connection plugin C(ssh), and with a history and a lock. It counts for nothing in
+        M(dbops.migrations.migration_apply_many).
+    type: int
+    default: 300
     version_added: 0.2.0
 """

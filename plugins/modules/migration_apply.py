@@ -53,6 +53,22 @@ options:
       - It says from which version the database goes and which files are run. That these are the same is for
         O(dbops.migrations.git_fetch#module:expected_commit) to see to.
     type: str
+  detached:
+    description:
+      - Have the run go on when the connection to the host ends. It leaves the process group of the connection's session
+        and ignores C(SIGHUP). C(SIGTERM) and C(SIGINT) end it after the statement that is running, as ever.
+      - The collection's action plugin sets it where it can take the run up again.
+    type: bool
+    default: false
+    version_added: 0.2.0
+  reattach:
+    description:
+      - The run of O(run_id) may have been begun before, and its result been lost with the connection. The module waits
+        until that run has ended, and returns what it has done, by the history; what was interrupted it resumes.
+      - The collection's action plugin sets it.
+    type: bool
+    default: false
+    version_added: 0.2.0
 notes:
   - In check mode with C(--diff) the diff has each file's SQL, 200 lines and 20,000 characters of a file and 200,000
     characters in all. What is left out is said.
@@ -186,6 +202,11 @@ dirty:
   returned: once the state table has been read
   type: bool
   sample: false
+reattached:
+  description: The run was begun by an earlier call, whose connection was lost; the result is that of the whole run.
+  returned: when that is so
+  type: bool
+  sample: true
 msg:
   description: What was done, or would be in check mode, in one line.
   returned: always
@@ -252,6 +273,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
+from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import leave_session
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
@@ -265,13 +287,18 @@ SPEC = (
             "steps": {"type": "int"},
             "resume_from": {"type": "int"},
             "expected_plan": {"type": "str"},
+            "detached": {"type": "bool", "default": False},
+            "reattach": {"type": "bool", "default": False},
         },
         mutually_exclusive=[["target", "steps"]],
+        required_if=[["detached", True, ["run_id"]], ["reattach", True, ["run_id"]]],
     )
 )
 
 
 def apply(module: AnsibleModule) -> dict[str, Any]:
+    if module.params["detached"]:
+        leave_session()
     source = read_source(module.params["directory"])
     login = Login(module)
     order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))

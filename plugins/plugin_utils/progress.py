@@ -35,15 +35,15 @@ _LONGEST = 1000
 
 
 @contextmanager
-def shown(action: ActionBase) -> Iterator[None]:
+def shown(action: ActionBase) -> Iterator[str]:
     """Give the module of a task a number, and show what it does for the length of a ``with`` block.
 
-    Where that cannot be, the module runs as any other.
+    Where that cannot be, the module runs as any other, and the number is empty.
     """
     reason = hindrance(action)
     if reason:
         Display().v(f"{action._task.action}: its progress is not shown, because of {reason}.")
-        yield
+        yield ""
         return
     run = uuid.uuid4().hex
     action._task.args = {**action._task.args, "run_id": run}
@@ -53,7 +53,7 @@ def shown(action: ActionBase) -> Iterator[None]:
     thread = threading.Thread(target=context.run, args=(_follow, action, run, over), daemon=True)
     thread.start()
     try:
-        yield
+        yield run
     finally:
         over.set()
         # One more line would come behind the result; a connection that hangs keeps nobody waiting.

@@ -84,7 +84,7 @@ class Proxy:
         self._order(f"trap {way} {offset} {then}")
 
     def release(self) -> None:
-        """Let a connection that is held go on."""
+        """Let a connection that is held go on, and all of them after stall()."""
         self._order("release")
 
     def passed(self) -> dict[str, int]:
@@ -301,7 +301,7 @@ class _Forwarder:
         elif what == "trap":
             self._trap = words[0], int(words[1]), words[2]
         elif what == "release":
-            self._held = None
+            self._held, self._stalled = None, False
         elif what == "passed":
             up, down = self._latest or (None, None)
             answer = f"{up.passed} {down.passed} {up.packets}" if up and down else "0 0 0"

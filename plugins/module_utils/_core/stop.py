@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Optional
 
@@ -19,6 +21,14 @@ def take(handler: Callable[[int, Optional[FrameType]], None]) -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def leave_session() -> None:
+    """Have the end of the connection that started the process, or of its terminal, end nothing; SIGTERM still does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Who leads a group has one to itself.
+    with suppress(PermissionError):
+        os.setsid()
 
 
 class Stop:

@@ -71,6 +71,8 @@ def ways(git_server: GitServer, tmp_path: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def book(recording: DatabaseServer, ways: dict[str, dict[str, Any]], tmp_path: Path) -> Callable[[str], Book]:
+def book(
+    recording: DatabaseServer, ways: dict[str, dict[str, Any]], git_server: GitServer, tmp_path: Path
+) -> Callable[[str], Book]:
     """Make a playbook for one of the ways."""
-    return lambda way: Book(tmp_path, recording, ways[way])
+    return lambda way: Book(tmp_path, recording, ways[way], git_server)

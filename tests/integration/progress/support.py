@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -20,6 +22,7 @@ from typing import Any
 
 from parts.ansible import PROGRAMS, Results, ansible_runner, environment
 from parts.mariadb import DatabaseServer
+from parts.sshd import GitServer
 
 # With these a server says all that it can.
 RECORDING = (
@@ -56,11 +59,13 @@ class Book:
     """A playbook with one task for each of several databases.
 
     :param variables: of Ansible, for all of them.
+    :param git_server: the SSH server of the runner.
     """
 
     folder: Path
     server: DatabaseServer
     variables: dict[str, Any]
+    git_server: GitServer
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, database: str, directory: Path, **options: Any) -> None:
@@ -143,8 +148,9 @@ class Running:
         self.printed = Printed()
         self._results = results
         self.process = subprocess.Popen(
-            ["setsid", *command],
+            command,
             env=dict(env),
+            start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -160,7 +166,12 @@ class Running:
 
     def end(self, seconds: float = 300) -> Printed:
         """Wait for its end."""
-        self.process.wait(seconds)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self._thread.join(60)
+            raise AssertionError(f"It has not ended: {self.printed.text}") from None
         self._thread.join(60)
         self.printed.rc = self.process.returncode
         self.printed.read(self._results)

@@ -22,7 +22,7 @@ from unit.migration.fakes import FakeHistory, FakeSession, FakeStateTable, refus
 
 PARAMS: dict[str, Any] = {
     "portability": "warn", "statement_timeout": None, "lock_wait_timeout": None, "lock_wait_retries": 3, "batch": True,
-    "commit": "abc", "run_by": "me", "job": None,
+    "commit": "abc", "run_by": "me", "job": None, "run_id": None,
 }  # fmt: skip
 ROWS, ODD = "ALTER TABLE a ADD b INT", "DELIMITER //\nALTER TABLE a ADD b INT//\n"
 

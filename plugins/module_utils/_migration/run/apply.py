@@ -47,6 +47,7 @@ APPLY = ArgumentSpec(
         "run_by": {"type": "str"},
         "job": {"type": "str"},
         "run_id": {"type": "str"},
+        "reconnect": {"type": "int", "default": 300},
     }
 )
 
@@ -69,6 +70,11 @@ class Order(NamedTuple):
     progress: Optional[ProgressFile] = None
 
     @property
+    def reattaches(self) -> bool:
+        """Whether the run may have been begun before, by a connection that was lost."""
+        return bool(self.params.get("reattach"))
+
+    @property
     def goal(self) -> Goal:
         """Where a schema is to go."""
         return Goal(self.params["target"] or "latest", self.params["steps"], self.params["allow_down"])
@@ -80,11 +86,18 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
     :param connect: opens another session to the same schema.
     :raises Error: it is refused, or it failed.
     """
+    if order.reattaches:
+        from . import reattach  # noqa: PLC0415
+
+        reattach.wait(session, order.params)
     with locked(session, order.params, order.warn, running_attempt) as lock:
         if session.complaint:
             order.warn(session.complaint)
         status = load(session, order.params)
         check_history(session.database, order, status)
+        earlier = reattach.find(status, order, source) if order.reattaches else None
+        if earlier is not None:
+            order = earlier.rest_of(order, status.state.version)
         resumption = what_is_left(order, status)
         unfinished = resumption.unfinished if resumption else None
         plan = make_plan(source, status.state, order.goal, unfinished)
@@ -109,7 +122,12 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             from .start import Work, carry_out  # noqa: PLC0415
 
             work = Work(session, lock, connect, status, source.directory, plan, resumption, moved)
-            results = carry_out(order, work)
+            try:
+                results = carry_out(order, work)
+            except Error as error:
+                if earlier is not None:
+                    error.results = earlier.include(error.results)
+                raise
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     found = {**report(session.database, plan, resumption, order.check_mode), **results, "pending": steps_result(ahead)}
     if order.check_mode:
@@ -120,7 +138,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         found["diff"] = difference(session.database, plan, listing(source.directory, plan.steps))
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
-    return found
+    return found if earlier is None else earlier.whole(session.database, found, source)
 
 
 def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:

@@ -24,7 +24,7 @@ from ..._mysql.statements import COMMIT, START_TRANSACTION
 from ..model import State, Step
 from ..statements.session_state import SessionRecorder
 from ..tables.checkpoint import Checkpoint, InFlightStatement, Position
-from ..tables.history_table import APPLIED, FAILED, INTERRUPTED, RUNNING, AttemptRecord, HistoryTable
+from ..tables.history_table import APPLIED, FAILED, INTERRUPTED, RUNNING, AttemptRecord, HistoryTable, of_run
 from ..tables.state_table import StateTable
 from .transaction import Act, PacketPlan
 
@@ -57,6 +57,7 @@ class AttemptRecorder:
     :param history: None if none is kept.
     :param about: git_commit, ran_by, ran_on, job and tool, as the history has them.
     :param lock: on which each write depends; None if none is taken.
+    :param run: the number of the run, if it has one.
     :ivar committed: the last place up to which everything is known to be committed.
     """
 
@@ -67,8 +68,10 @@ class AttemptRecorder:
         history: Optional[HistoryTable],
         about: Mapping[str, Any],
         lock: Optional[Lock],
+        run: Optional[str] = None,
     ) -> None:
         self.history = history
+        self._run = run
         self.phase = Phase.CLOSED
         self.committed = Position()
         self._session = session
@@ -179,6 +182,7 @@ class AttemptRecorder:
             self.log.carry_over()
             checkpoint = Checkpoint(log=self.log)
         self.phase = Phase.OPEN
+        checkpoint.run = self._run
         self._checkpoint, self._step, self._stored, self._changed = checkpoint, step, False, True
         self._resumes = resumed is not None
         self._started = time.monotonic()
@@ -307,7 +311,7 @@ class AttemptRecorder:
         """The attempt has succeeded; if no other follows, so has the run. It is written with what comes next."""
         self._expect(Phase.OPEN)
         done = self.reached.done
-        values = {"outcome": APPLIED, "checksum": checksum, "statements": done, "progress": None}
+        values = {"outcome": APPLIED, "checksum": checksum, "statements": done, "progress": of_run(self._run)}
         self._waiting += self._row(self.reached, None, self._stored, **values)
         if self._resumes and self.history is not None:
             self._waiting.append(self.history.forgetting(self._number))
@@ -335,7 +339,7 @@ class AttemptRecorder:
         back = self._state_table.writing(state) if state else []
         if back:
             # Nothing is left that could be resumed.
-            values["progress"] = None
+            values["progress"] = of_run(self._run)
         row = self._row(self.committed, partly, stored is not None, **values)
         return [*self._start, *self._waiting, *row, *back, COMMIT]
 

@@ -53,7 +53,9 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
     """
     stopped = order.stopped or Stop()
     params, status = order.params, work.status
-    recorder = AttemptRecorder(work.session, status.state_table, status.history, about(params), work.lock)
+    recorder = AttemptRecorder(
+        work.session, status.state_table, status.history, about(params), work.lock, params["run_id"]
+    )
     runner = _runner(params, work, recorder)
     executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stopped)
     if params["portability"] == "require":

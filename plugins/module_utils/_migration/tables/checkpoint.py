@@ -69,16 +69,20 @@ class Checkpoint:
     """What another run needs to go on.
 
     :param written_at: when the state table was last written, see StateTable.written_at.
+    :param run: the number of the run, if it has one.
     """
 
     reached: Position = field(default_factory=Position)
     in_flight: Optional[InFlightStatement] = None
     log: SessionRecorder = field(default_factory=SessionRecorder)
     written_at: Optional[int] = None
+    run: Optional[str] = None
 
     def dump(self, reached: Position, in_flight: Optional[InFlightStatement]) -> str:
         """Return the JSON text for a place of the attempt, and what is under way there."""
         values: dict[str, Any] = {"chain": reached.chain, "digests": "".join(reached.digests)}
+        if self.run is not None:
+            values["run"] = self.run
         if self.written_at is not None:
             values["written_at"] = self.written_at
         if in_flight is not None:

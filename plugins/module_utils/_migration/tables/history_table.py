@@ -63,7 +63,7 @@ class AttemptRecord(NamedTuple):
     :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
     :param done: how many statements are known to be done.
     :param begun: the number of the last statement that may have begun.
-    :param progress: JSON, see checkpoint.py.
+    :param progress: JSON, see checkpoint.py; of an attempt that is over, the number of its run.
     """
 
     id: int
@@ -92,6 +92,12 @@ class AttemptRecord(NamedTuple):
         """Tell whether it is this attempt that has left the state dirty, and could be resumed."""
         is_open = self.direction in ("up", "down") and self.outcome in OPEN
         return state.dirty and is_open and self.leads_to == state.version and self.version is not None
+
+    @property
+    def run(self) -> Optional[str]:
+        """The number of its run, if that has one."""
+        run: Optional[str] = read_progress(self.progress).get("run")
+        return run
 
     @property
     def moment(self) -> str:
@@ -160,6 +166,10 @@ class HistoryTable:
         rows = self.rows("1 = 1 ORDER BY id DESC LIMIT 1")
         return rows[0] if rows else None
 
+    def of_run(self, run: str) -> list[AttemptRecord]:
+        """Return the attempts of a run that has a number, the oldest first."""
+        return self.rows(f"progress LIKE '%{_mark(run)}%' ORDER BY id")
+
     def stands_at(self, commit: str, state: State) -> bool:
         """Tell whether the newest attempt applied a migration of a commit and led to a state."""
         rows = self._session.query(f"SELECT git_commit, outcome, leads_to FROM {self.table} ORDER BY id DESC LIMIT 1")
@@ -212,7 +222,7 @@ class HistoryTable:
         return f"UPDATE {self.table} SET {', '.join(changes)} WHERE id = {number}"
 
     def forgetting(self, number: int) -> str:
-        """Return the statement that empties what attempts before that row kept to be resumed.
+        """Return the statement that empties what attempts before that row kept to be resumed; the run's number stays.
 
         Their checkpoints hold values and texts of the migrations, and servers quote texts in errors, of which the code
         stays.
@@ -220,8 +230,18 @@ class HistoryTable:
         return (
             f"UPDATE {self.table} SET progress = NULL, error = IF(error LIKE '(%', CONCAT(SUBSTRING_INDEX(error, ')', "
             f"1), ')'), IF(outcome = '{FAILED}', NULL, error)) WHERE id < {number} AND progress IS NOT NULL AND "
-            f"direction IN ('up', 'down')"
+            f"direction IN ('up', 'down') AND progress NOT LIKE '{{\"run\":%'"
         )
+
+
+def of_run(run: Optional[str]) -> Optional[str]:
+    """Return what the column ``progress`` holds of an attempt that is over: nothing but the number of its run."""
+    return None if run is None else f"{{{_mark(run)}}}"
+
+
+def _mark(run: str) -> str:
+    # As it stands in the checkpoint, too.
+    return f'"run":"{run}"'
 
 
 def literal(value: Any) -> str:

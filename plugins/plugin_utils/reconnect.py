@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A module whose connection breaks while it runs: the run goes on, and the module is called again for its result."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+# The module's options and their defaults, as far as they matter here.
+_SECONDS = 300
+# Seconds between two attempts; and after which a connection counts as one that was there.
+_PAUSE, _THERE = 2.0, 60.0
+# So ssh says that it could not log in, and has begun nothing.
+_NO_LOGIN = re.compile(
+    r"(?:^|ssh: )(?:ssh: connect to host|ssh: Could not resolve hostname|kex_exchange_identification: |"
+    r"ssh_exchange_identification: |Host key verification failed|\S+: Permission denied|"
+    r"Connection timed out during banner exchange)",
+    re.MULTILINE,
+)
+
+
+def patience(action: ActionBase) -> float:
+    """Return for how many seconds a run is asked for again whose connection was lost; 0 if it is not."""
+    args: Mapping[str, Any] = action._task.args
+    # What is left in doubt can be told by the lock and the history only.
+    tells = boolean(args.get("lock", True), strict=False) and args.get("history_table") != ""
+    over_ssh = type(action._connection).__module__ == "ansible.plugins.connection.ssh"
+    if not (tells and over_ssh) or "databases" in args:
+        return 0
+    try:
+        return float(args.get("reconnect", _SECONDS))
+    except (TypeError, ValueError):
+        # The module says what is wrong with it.
+        return 0
+
+
+def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Call a module, and again when its connection breaks.
+
+    :param seconds: for how long to try.
+    :raises AnsibleConnectionFailure: the host could not be reached at first, or not again.
+    """
+    try:
+        return call()
+    except AnsibleConnectionFailure as error:
+        # A host that is not there is told of at once.
+        if not action.reached and _NO_LOGIN.search(str(error)):
+            raise
+    action._task.args = {**action._task.args, "reattach": True}
+    name = action._task.args.get("login_db") or action._play_context.remote_addr
+    Display().display(
+        f"{name}: the connection to the runner was lost. The run goes on there, and is asked for again for "
+        f"{seconds:.0f} s."
+    )
+    deadline = time.monotonic() + seconds
+    while True:
+        time.sleep(_PAUSE)
+        began = time.monotonic()
+        try:
+            with suppress(Exception):
+                action._connection.reset()
+            return call()
+        except AnsibleConnectionFailure as error:
+            if time.monotonic() - began > _THERE:
+                deadline = time.monotonic() + seconds
+            if time.monotonic() > deadline:
+                # Ansible would try to remove its folder on the host, and tell of nothing but that.
+                action._cleanup_remote_tmp = False
+                # From 2.19 on ansible-core would add the cause once more.
+                raise AnsibleConnectionFailure(
+                    f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run may "
+                    "still be on. Look with the playbook dbops.migrations.status; run again when it is over."
+                ) from None
