@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JSON to typed tuples and back, strictly. Private to the collection."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Callable, Union, get_args, get_origin, get_type_hints
+
+from .._core.errors import Error
+
+# What a value has to be: returns it, or raises _WrongError.
+_Reader = Callable[[Any], Any]
+
+
+class _WrongError(Exception):
+    """A value is not what it should be; the place grows from the inside to the outside."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.place = ""
+
+
+def checked(kind: type, text: str, version: int) -> Any:
+    """Return JSON text as a typed tuple.
+
+    :param kind: a NamedTuple whose first field is ``schema_version``.
+    :raises Error: the text is something else; the message says what is wrong, and where.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "it is nested too deep"
+        raise Error(f"This is no JSON, or only a part of it: {reason}.") from error
+    if not isinstance(data, dict) or "schema_version" not in data:
+        raise Error("This is JSON, but no document of a survey: it has no schema_version.")
+    if data["schema_version"] != version or isinstance(data["schema_version"], bool):
+        raise Error(
+            f"This document has the schema version {json.dumps(data['schema_version'])[:40]}; this version of the "
+            f"collection reads {version}. Survey the host again, or use the version that wrote it."
+        )
+    try:
+        return _reader(kind)(data)
+    except _WrongError as error:
+        raise Error(f"This is no valid document of a survey: {error.place.lstrip('.')} {error.problem}.") from error
+
+
+def plain(value: Any) -> Any:
+    """Return typed tuples as dicts, and whatever else as it is."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return {name: plain(item) for name, item in zip(value._fields, value)}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def _reader(kind: Any) -> _Reader:
+    """Return what reads a type. It is made once, so that each of 200,000 entries costs little."""
+    if get_origin(kind) is list:
+        return _list(_reader(get_args(kind)[0]))
+    if get_origin(kind) is Union:
+        inner = _reader(next(item for item in get_args(kind) if item is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    if hasattr(kind, "_fields"):
+        return _object(kind)
+    return _scalar(kind)
+
+
+def _scalar(kind: Any) -> _Reader:
+    name = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
+
+    def read(value: Any) -> Any:
+        # Not isinstance: to Python, true is a number.
+        if type(value) is kind:
+            if kind is float and not math.isfinite(value):
+                raise _WrongError("is no finite number")
+            return value
+        if kind is float and type(value) is int:
+            return float(value)
+        raise _WrongError(f"is not {name}")
+
+    return read
+
+
+def _list(inner: _Reader) -> _Reader:
+    def read(value: Any) -> Any:
+        if type(value) is not list:
+            raise _WrongError("is not a list")
+        index = 0
+        try:
+            for index, item in enumerate(value):
+                value[index] = inner(item)
+        except _WrongError as error:
+            error.place = f"[{index}]{error.place}"
+            raise
+        return value
+
+    return read
+
+
+def _object(kind: Any) -> _Reader:
+    hints = get_type_hints(kind)
+    fields = [(name, _reader(hints[name])) for name in kind._fields]
+    names = frozenset(kind._fields)
+
+    def read(value: Any) -> Any:
+        if type(value) is not dict:
+            raise _WrongError("is not an object")
+        if value.keys() != names:
+            missing = sorted(names - value.keys())
+            word, name = ("lacks", missing[0]) if missing else ("has the unknown key", min(value.keys() - names))
+            raise _WrongError(f"{word} {name[:100]}")
+        items = []
+        for name, reader in fields:
+            try:
+                items.append(reader(value[name]))
+            except _WrongError as error:
+                error.place = f".{name}{error.place}"
+                raise
+        return kind._make(items)
+
+    return read
