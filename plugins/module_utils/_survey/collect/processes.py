@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes as /proc shows them, each of which may be gone before it has been read. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from .redaction import redacted
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
+# Docker, containerd, CRI-O and podman: 64 digits, in a scope's name or a directory of their own.
+_CONTAINER = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope|/|$)")
+_INTERPRETER = re.compile(r"(?:python|ruby|perl|node|php|bash|dash|sh)[\d.]*")
+_SCRIPT = re.compile(r"\.(?:py|rb|pl|js|php|sh)$")
+
+
+class Process(NamedTuple):
+    """One process.
+
+    :ivar started: seconds since the machine was started.
+    :ivar executable: its path; None if it is not to be read, or a thread of the kernel's.
+    :ivar cpu_seconds: since its start.
+    """
+
+    pid: int
+    program: str
+    name: str
+    user: str
+    unit: Optional[str]
+    container: Optional[str]
+    executable: Optional[str]
+    command: str
+    started: float
+    memory_bytes: int
+    cpu_seconds: float
+
+
+def pids() -> list[int]:
+    """Return the numbers of the processes that there are."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def process(pid: int) -> Optional[Process]:
+    """Return what a process is; None if it is gone, or a thread of the kernel's. Its environment is never read."""
+    root = f"/proc/{pid}"
+    try:
+        # The name is in brackets, and may itself hold brackets and spaces.
+        before, _bracket, after = _read(f"{root}/stat").rpartition(")")
+        kernel_name = before.partition("(")[2]
+        fields = after.split()
+        arguments = _read(f"{root}/cmdline").rstrip("\0").split("\0")
+        cgroup = _read(f"{root}/cgroup")
+        uid = os.stat(root).st_uid
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    executable = _executable(root)
+    if executable is None and arguments == [""]:
+        return None
+    program = _shown(os.path.basename(executable) if executable else kernel_name)
+    unit = _UNIT.findall(cgroup)
+    container = _CONTAINER.search(cgroup.replace("\n", "/"))
+    return Process(
+        pid,
+        program,
+        _shown(_name(program, arguments)),
+        _user(uid),
+        _shown(unit[-1]) if unit else None,
+        container.group(1) if container else None,
+        _shown(executable) if executable else None,
+        redacted(arguments),
+        int(fields[19]) / _TICKS,
+        int(fields[21]) * _PAGE,
+        (int(fields[11]) + int(fields[12])) / _TICKS,
+    )
+
+
+def socket_inodes(pid: int) -> Iterator[int]:
+    """Yield the inodes of a process's sockets.
+
+    :raises PermissionError: this account may not see them.
+    """
+    try:
+        with os.scandir(f"/proc/{pid}/fd") as entries:
+            for entry in entries:
+                try:
+                    target = os.readlink(entry.path)
+                except FileNotFoundError:
+                    continue
+                if target.startswith("socket:["):
+                    yield int(target[8:-1])
+    except (FileNotFoundError, ProcessLookupError):
+        return
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _executable(root: str) -> Optional[str]:
+    try:
+        path = os.readlink(f"{root}/exe")
+    except OSError:
+        return None
+    return path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
+
+
+def _name(program: str, arguments: list[str]) -> str:
+    """Return what a person calls it: of an interpreter, the module or the script."""
+    if not _INTERPRETER.fullmatch(program):
+        return program
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument == "-m":
+            return next(rest, program)
+        if argument in ("-c", "-e"):
+            return program
+        if not argument.startswith("-"):
+            return _SCRIPT.sub("", os.path.basename(argument)) or program
+    return program
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _shown(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes, against real ones that the test starts."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.processes import (
+    Process,
+    pids,
+    process,
+    socket_inodes,
+)
+
+_WAIT = "print(flush=True); input()"
+
+
+@contextmanager
+def _started(*command: str) -> Iterator[int]:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout
+        child.stdout.readline()
+        yield child.pid
+        child.communicate(b"\n")
+
+
+def _seen(pid: int) -> Process:
+    found = process(pid)
+    assert found
+    return found
+
+
+def test_a_script_is_named_and_its_secrets_are_not(tmp_path: Path) -> None:
+    script = tmp_path / "shop.py"
+    script.write_text(_WAIT)
+    with _started(sys.executable, str(script), "--password", "canary\x1b[31m") as pid:
+        assert pid in pids()
+        found = _seen(pid)
+    assert found.name == "shop"
+    assert found.program == Path(os.path.realpath(sys.executable)).name
+    assert found.executable == os.path.realpath(sys.executable)
+    assert found.user == pwd.getpwuid(os.getuid()).pw_name
+    assert found.command.endswith("shop.py --password ********")
+    assert found.memory_bytes > 1_000_000
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    assert uptime - 60 < found.started <= uptime
+
+
+def test_a_title_with_control_characters_is_harmless() -> None:
+    with _started(sys.executable, "-c", _WAIT, "\x1b]0;title\x07\n") as pid:
+        assert _seen(pid).command.endswith(" ?]0;title??")
+
+
+def test_a_process_that_is_gone_is_none() -> None:
+    with _started(sys.executable, "-c", _WAIT) as pid:
+        pass
+    assert process(pid) is None
+    assert list(socket_inodes(pid)) == []
+
+
+def test_a_thread_of_the_kernel_or_what_has_no_program_is_no_process() -> None:
+    with subprocess.Popen(["true"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        # It has ended, and nobody has asked how.
+        assert process(child.pid) is None
+
+
+def test_sockets_belong_to_their_process() -> None:
+    with socket.socket() as own:
+        assert os.fstat(own.fileno()).st_ino in list(socket_inodes(os.getpid()))
