@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Samples of sockets, added up to listeners and flows. Private to the collection."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Optional
+
+from ..document import Flow, Listener
+from .sockets import CLOSE, ESTABLISHED, LISTEN, SYN_SENT, Socket
+
+# SYN_RECV: somebody asks, and nothing is established.
+_ATTEMPTS = (SYN_SENT, "03")
+_ANY = ("0.0.0.0", "::")
+
+
+class _Key(NamedTuple):
+    service: Optional[str]
+    direction: str
+    protocol: str
+    local_address: str
+    remote_address: str
+    port: int
+    peer_service: Optional[str]
+
+
+class _Seen:
+    """What is known of one flow."""
+
+    __slots__ = ("connections", "established", "first", "last", "samples")
+
+    def __init__(self, moment: str) -> None:
+        self.first = self.last = moment
+        self.samples = self.connections = 0
+        self.established = False
+
+
+class Conversations:
+    """The sockets of one network namespace in the window.
+
+    :param namespace: as in Flow.
+    """
+
+    def __init__(self, namespace: Optional[str] = None) -> None:
+        self._namespace = namespace
+        self._flows: dict[_Key, _Seen] = {}
+        self._listeners: dict[tuple[str, str, int], Optional[str]] = {}
+        # Who a connection belonged to while it had a process: in TIME_WAIT it has none.
+        self._owners: dict[tuple[str, str, int, str, int], str] = {}
+
+    def add(self, sockets: Iterable[Socket], owners: Mapping[int, str], moment: str) -> None:
+        """Add a sample.
+
+        :param owners: the Service.id for each inode that is known.
+        :param moment: as in Flow.first_seen.
+        """
+        connected = []
+        for entry in sockets:
+            waits = entry.state == LISTEN or (entry.state == CLOSE and entry.remote_port == 0 and entry.local_port)
+            if waits:
+                key = (entry.protocol, entry.local_address, entry.local_port)
+                self._listeners[key] = owners.get(entry.inode) or self._listeners.get(key)
+            elif entry.remote_port:
+                connected.append(entry)
+                if entry.inode in owners:
+                    self._owners[entry[:5]] = owners[entry.inode]
+        counts: Counter[_Key] = Counter()
+        established = set()
+        ends = {entry[:5] for entry in connected}
+        for entry in connected:
+            flow = self._key(entry, ends)
+            if flow:
+                counts[flow] += 1
+                if entry.protocol == "tcp" and entry.state not in _ATTEMPTS:
+                    established.add(flow)
+        for flow, number in counts.items():
+            seen = self._flows.get(flow)
+            if seen is None:
+                seen = self._flows[flow] = _Seen(moment)
+            seen.last = moment
+            seen.samples += 1
+            seen.connections = max(seen.connections, number)
+            seen.established |= flow in established
+
+    def listeners(self) -> list[Listener]:
+        """Return the sockets that waited for others, sorted."""
+        return [
+            Listener(service, protocol, address, port, _loopback(address), self._namespace)
+            for (protocol, address, port), service in sorted(self._listeners.items(), key=lambda item: item[0])
+        ]
+
+    def flows(self) -> list[Flow]:
+        """Return the flows, sorted."""
+        found = sorted(self._flows.items(), key=lambda item: tuple(str(part) for part in item[0]))
+        return [
+            Flow(
+                *key,
+                established=seen.established,
+                first_seen=seen.first,
+                last_seen=seen.last,
+                samples=seen.samples,
+                connections=seen.connections,
+                sources=["proc"],
+                translated=None,
+                namespace=self._namespace,
+            )
+            for key, seen in found
+        ]
+
+    def _key(self, entry: Socket, ends: set[tuple[str, str, int, str, int]]) -> Optional[_Key]:
+        """Return the flow of a socket; None for the asked end of a local one, whose other end counts."""
+        protocol, local, local_port, remote, remote_port = entry[:5]
+        other = (protocol, remote, remote_port, local, local_port)
+        service = self._owners.get(entry[:5])
+        asked = self._waits(protocol, local, local_port)
+        asks = self._waits(protocol, remote, remote_port) and other in ends
+        if other in ends and asked != asks:
+            if asked:
+                return None
+            peer = self._owners.get(other) or self._server(protocol, remote, remote_port)
+            return _Key(service, "local", protocol, local, remote, remote_port, peer)
+        if asked:
+            return _Key(
+                service or self._server(protocol, local, local_port), "in", protocol, local, remote, local_port, None
+            )
+        if entry.state == ESTABLISHED or entry.state in _ATTEMPTS[:1] or service:
+            # Nobody waits at this port: this end began.
+            return _Key(service, "out", protocol, local, remote, remote_port, None)
+        return _Key(service, "unknown", protocol, local, remote, min(local_port, remote_port), None)
+
+    def _waits(self, protocol: str, address: str, port: int) -> bool:
+        return any((protocol, candidate, port) in self._listeners for candidate in (address, *_ANY))
+
+    def _server(self, protocol: str, address: str, port: int) -> Optional[str]:
+        found = (self._listeners.get((protocol, candidate, port)) for candidate in (address, *_ANY))
+        return next((service for service in found if service), None)
+
+
+def _loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
