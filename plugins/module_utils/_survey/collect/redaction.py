@@ -5,7 +5,8 @@
 """Secrets in command lines, replaced before anybody keeps the line. Private to the collection.
 
 A line is taken apart into its arguments, as the kernel has them, so that a secret with spaces in it is one argument.
-Where a word may be a secret or not, it is taken for one: a survey can do without it.
+Where a word may be a secret or not, it is taken for one: a survey can do without it. What nothing marks as a secret
+stays: a word behind echo, or a third argument of which only its program knows what it is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ HIDDEN = "********"
 
 # A name one of whose words says that its value is a secret: db_password, --requirepass, AWS_SECRET_ACCESS_KEY.
 _SECRET = (
-    r"[\w.-]*(?:pass(?:wd|word|phrase|code)?|pwd|pw|secrets?|tokens?|api[-_.]?key|access[-_.]?key(?:[-_.]?id)?|"
+    r"[\w.-]*(?:pass(?:wd?|wor?|word|phrase|code)?|pwd|pw|secret(?:s|[-_.]?key)?|tokens?|api[-_.]?key|access[-_.]?key(?:[-_.]?id)?|"
     r"account[-_.]?key|shared[-_.]?access[-_.]?(?:key|signature)|signature|private[-_.]?key|encryption[-_.]?key|"
     r"master[-_.]?key|signing[-_.]?key|license[-_.]?key|auth(?:orization|key|[-_.]?key)?|credentials?|creds?|"
     r"cookies?|session[-_.]?id|jwt|bearer|salt|pin|otp|sig|userpass|userpwd|masterauth|webhook|dsn|psk)"
@@ -72,6 +73,9 @@ _GLUED = {
     "H": ("curl",),
     "b": ("curl",),
     "k": ("openssl",),
+    "c": ("snmpget", "snmpset", "snmpwalk", "snmpbulkwalk"),
+    "A": ("snmpget", "snmpset", "snmpwalk", "snmpbulkwalk"),
+    "X": ("snmpget", "snmpset", "snmpwalk", "snmpbulkwalk"),
 }
 _SHORT = {
     program: {flag for flag, names in _GLUED.items() if program in names}
