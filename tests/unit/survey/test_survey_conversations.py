@@ -92,3 +92,11 @@ def test_a_real_local_connection_is_one_flow_from_who_began_it() -> None:
             conversations.add(sockets("/proc/net"), owners, "a")
         found = [flow for flow in conversations.flows() if flow.port == port]
         assert [(flow.service, flow.direction, flow.peer_service) for flow in found] == [("client", "local", "server")]
+
+
+def test_a_local_connection_that_has_ended_is_local_whoever_closed_it() -> None:
+    asker = Socket("tcp", "10.0.0.1", 50000, "10.0.0.1", 8080, "06", 0)
+    closed = Socket("tcp", "10.0.0.1", 8080, "10.0.0.1", 50000, "06", 0)
+    expected = [_flow(None, "local", "10.0.0.1", 8080, peer_service="web")]
+    assert _added([WEB, asker]) == expected
+    assert _added([WEB, closed]) == expected

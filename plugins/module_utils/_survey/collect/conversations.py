@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple, Optional
 
 from ..document import Flow, Listener
@@ -118,10 +119,15 @@ class Conversations:
         other = (protocol, remote, remote_port, local, local_port)
         service = self._owners.get(entry[:5])
         asked = self._waits(protocol, local, local_port)
-        asks = self._waits(protocol, remote, remote_port) and other in ends
-        if other in ends and asked != asks:
-            if asked:
+        # Of a connection that has ended, only the end that closed it first is in the table.
+        here = other in ends or local == remote or _loopback(remote)
+        asks = here and self._waits(protocol, remote, remote_port)
+        if here and asked != asks:
+            if asked and other in ends:
                 return None
+            if asked:
+                server = service or self._server(protocol, local, local_port)
+                return _Key(self._owners.get(other), "local", protocol, remote, local, local_port, server)
             peer = self._owners.get(other) or self._server(protocol, remote, remote_port)
             return _Key(service, "local", protocol, local, remote, remote_port, peer)
         if asked:
@@ -141,5 +147,6 @@ class Conversations:
         return next((service for service in found if service), None)
 
 
+@lru_cache(maxsize=65536)
 def _loopback(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 from .redaction import redacted
+from .texts import read_text, shown
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -50,32 +51,35 @@ def pids() -> list[int]:
 
 
 def process(pid: int) -> Optional[Process]:
-    """Return what a process is; None if it is gone, or a thread of the kernel's. Its environment is never read."""
+    """Return what a process is; None if it is gone, or a thread of the kernel's. Its environment is never read.
+
+    :raises PermissionError: this account may not see it.
+    """
     root = f"/proc/{pid}"
     try:
         # The name is in brackets, and may itself hold brackets and spaces.
-        before, _bracket, after = _read(f"{root}/stat").rpartition(")")
+        before, _bracket, after = read_text(f"{root}/stat").rpartition(")")
         kernel_name = before.partition("(")[2]
         fields = after.split()
-        arguments = _read(f"{root}/cmdline").rstrip("\0").split("\0")
-        cgroup = _read(f"{root}/cgroup")
+        arguments = read_text(f"{root}/cmdline").rstrip("\0").split("\0")
+        cgroup = read_text(f"{root}/cgroup")
         uid = os.stat(root).st_uid
     except (FileNotFoundError, ProcessLookupError):
         return None
     executable = _executable(root)
     if executable is None and arguments == [""]:
         return None
-    program = _shown(os.path.basename(executable) if executable else kernel_name)
+    program = shown(os.path.basename(executable) if executable else kernel_name)
     unit = _UNIT.findall(cgroup)
     container = _CONTAINER.search(cgroup.replace("\n", "/"))
     return Process(
         pid,
         program,
-        _shown(_name(program, arguments)),
+        shown(_name(program, arguments)),
         _user(uid),
-        _shown(unit[-1]) if unit else None,
+        shown(unit[-1]) if unit else None,
         container.group(1) if container else None,
-        _shown(executable) if executable else None,
+        shown(executable) if executable else None,
         redacted(arguments),
         int(fields[19]) / _TICKS,
         int(fields[21]) * _PAGE,
@@ -99,11 +103,6 @@ def socket_inodes(pid: int) -> Iterator[int]:
                     yield int(target[8:-1])
     except (FileNotFoundError, ProcessLookupError):
         return
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
 
 
 def _executable(root: str) -> Optional[str]:
@@ -134,7 +133,3 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at this host, from the first sample to the document. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import Callable
+
+from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen
+from .conversations import Conversations
+from .identity import identity
+from .services import Services, moment
+from .sockets import sockets
+from .system import mounts, resolution
+from .texts import read_or_empty
+
+_LATER = "Wait for a version that collects it, or look by hand."
+_ROOT = "Run the module as root (become: true), outside of containers."
+_NOT_COLLECTED = (
+    ("conntrack", "Connections shorter than the interval, and translated addresses, are"),
+    ("namespaces", "Sockets in the network namespaces of containers are"),
+    ("sockets", "Unix sockets, and the interfaces of link-local peers, are"),
+    ("packages", "The packages that own the programs are"),
+    ("firewall", "The firewall is"),
+    ("storage", "Block devices and the sizes of data directories and of network file systems are"),
+    ("schedules", "Timers and cron's tables are"),
+)
+
+
+def survey(
+    duration: float,
+    interval: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Document:
+    """Look at this host.
+
+    :param duration: seconds. There is a sample at once, and one after each interval, the end included.
+    :param interval: seconds between samples. Where one takes longer, the next ones are left out.
+    :raises OSError: the kernel's tables cannot be read.
+    """
+    services, conversations = Services(), Conversations()
+    started, begin, samples = time.time(), clock(), 0
+    tick = 0
+    while True:
+        services.look()
+        found = list(sockets("/proc/net"))
+        services.find(entry.inode for entry in found)
+        conversations.add(found, services.owners, moment(time.time()))
+        samples += 1
+        tick = max(tick + 1, int((clock() - begin) / interval) + 1)
+        # Three times 0.1 is a little more than 0.3.
+        if tick * interval > duration + 1e-6:
+            break
+        sleep(max(0.0, begin + tick * interval - clock()))
+    host = identity()
+    known = services.services()
+    return Document(
+        schema_version=SCHEMA_VERSION,
+        host=host.hostname,
+        run=re.sub(r"[-:]", "", moment(started)),
+        started=moment(started),
+        ended=moment(time.time()),
+        duration=float(duration),
+        interval=float(interval),
+        samples=samples,
+        privileged=os.geteuid() == 0 and not services.closed,
+        unseen=_unseen(services),
+        identity=host,
+        services=known,
+        listeners=conversations.listeners(),
+        flows=conversations.flows(),
+        unix_flows=[],
+        firewall=Firewall(seen=False, managers=[], tables=[]),
+        storage=Storage(mounts=mounts(), volumes=[], data=[]),
+        schedules=[],
+        resolution=resolution(),
+        mysql=None,
+    )
+
+
+def _unseen(services: Services) -> list[Unseen]:
+    found = []
+    if services.closed:
+        count = f"{len(services.closed)} of {len(services.total)}"
+        found.append(Unseen("processes", f"The sockets of some processes are closed to this account ({count}).", _ROOT))
+    if os.geteuid() and re.search(r"^\S+ /proc proc \S*hidepid=(?!0|off)", read_or_empty("/proc/self/mounts"), re.M):
+        found.append(Unseen("processes", "The processes of other accounts are hidden (hidepid).", _ROOT))
+    return found + [Unseen(what, f"{why} not collected by this version.", _LATER) for what, why in _NOT_COLLECTED]

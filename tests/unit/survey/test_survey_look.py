@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One look at this machine, beside what Python and the machine's own programs say of it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import system
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.identity import (
+    identity,
+    virtualization,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.services import Services
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import HostName, as_json, read
+
+_USER = pwd.getpwuid(os.getuid()).pw_name
+_BUSY = (
+    "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(flush=True); input()"
+)
+
+
+def test_a_look_is_a_document_that_says_what_it_did_not_see() -> None:
+    document = survey(0.2, 0.1)
+    assert read(as_json(document)) == document
+    assert document.samples == 3
+    later = [entry.what for entry in document.unseen if entry.why.endswith(" not collected by this version.")]
+    assert later == ["conntrack", "namespaces", "sockets", "packages", "firewall", "storage", "schedules"]
+    assert not document.firewall.seen
+    ids = [service.id for service in document.services]
+    assert len(ids) == len(set(ids))
+
+
+def test_samples_for_which_there_was_no_time_are_left_out() -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.6
+        return now[0]
+
+    waited: list[float] = []
+    # At 0, 1, 2, 4 and 5 seconds.
+    assert survey(5, 1, clock, waited.append).samples == 5
+    assert all(0 <= seconds <= 1 for seconds in waited)
+
+
+def test_processes_of_one_program_are_one_service(tmp_path: Path) -> None:
+    script = tmp_path / "shop.py"
+    script.write_text(_BUSY)
+    services = Services()
+    children = [
+        subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    for child in children:
+        assert child.stdout
+        child.stdout.readline()
+    services.look()
+    children[0].communicate(b"\n")
+    services.look()
+    found = [service for service in services.services() if service.name == "shop"]
+    children[1].communicate(b"\n")
+    assert [(service.user, service.processes) for service in found] == [(_USER, 2)]
+    assert found[0].id.startswith(f"shop@{_USER}")
+    # What both used since the window began, one of which has ended; what was resident is the other's alone.
+    assert 0.55 < found[0].cpu_seconds < 5
+    assert 1_000_000 < found[0].memory_bytes < 40_000_000
+
+
+def test_a_process_is_what_it_became() -> None:
+    services = Services()
+    with subprocess.Popen(["sh", "-c", "read line; exec sleep 60"], stdin=subprocess.PIPE) as child:
+        services.look()
+        assert child.stdin
+        child.stdin.write(b"\n")
+        child.stdin.close()
+        # Until the shell is the other program.
+        for _ in range(200):
+            if Path(f"/proc/{child.pid}/cmdline").read_bytes().startswith(b"sleep"):
+                break
+            time.sleep(0.01)
+        services.look()
+        assert f"sleep@{_USER}" in {service.id.partition("/")[0] for service in services.services()}
+        child.kill()
+
+
+def test_a_socket_is_found_once_it_is_asked_for() -> None:
+    services = Services()
+    services.look()
+    with socket.socket() as own:
+        inode = os.fstat(own.fileno()).st_ino
+        services.find([inode, 0])
+    assert list(services.owners) == [inode]
+    assert f"@{_USER}" in services.owners[inode]
+
+
+def test_the_machine_is_as_its_own_programs_say() -> None:
+    found = identity()
+    assert found.hostname == socket.gethostname()
+    assert found.kernel == os.uname().release
+    assert found.processors == os.cpu_count()
+    assert found.memory_bytes > 1 << 28
+    assert abs(found.uptime_seconds - float(Path("/proc/uptime").read_text().split()[0])) < 60
+    assert found.os_id in Path("/etc/os-release").read_text()
+    assert "127.0.0.1/8" in {interface.name: interface.addresses for interface in found.interfaces}["lo"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "tag", "expected"),
+    [
+        ("Amazon EC2", "m5.large", "", "aws"),
+        ("Google", "Google Compute Engine", "", "gcp"),
+        ("Microsoft Corporation", "Virtual Machine", "7783-7084-3265-9085-8269-3286-77", "azure"),
+        ("Microsoft Corporation", "Virtual Machine", "", "hyperv"),
+        ("VMware, Inc.", "VMware7,1", "", "vmware"),
+        ("QEMU", "Standard PC (Q35 + ICH9, 2009)", "", "kvm"),
+        ("innotek GmbH", "VirtualBox", "", "virtualbox"),
+        ("Dell Inc.", "PowerEdge R650", "", None),
+        ("", "", "", None),
+    ],
+)
+def test_dmi_tells_what_the_machine_runs_on(vendor: str, product: str, tag: str, expected: str | None) -> None:
+    assert virtualization(vendor, product, tag, container=False) == expected
+    assert virtualization(vendor, product, tag, container=True) == "container"
+
+
+def test_the_root_is_mounted_and_what_has_no_storage_is_left_out() -> None:
+    found = {mount.path: mount for mount in system.mounts()}
+    usage = shutil.disk_usage("/")
+    assert found["/"].size_bytes == usage.total
+    assert abs(found["/"].used_bytes - usage.used) < 1 << 30
+    assert not found["/"].network
+    assert not {"/proc", "/sys"} & set(found)
+
+
+def test_other_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine does not have: the kernel's tables are made up."""
+    files = {
+        "/proc/filesystems": "nodev\tproc\nnodev\tnfs4\nnodev\tfuse\n\text4\n",
+        "/proc/self/mounts": (
+            "proc /proc proc rw 0 0\n"
+            "nas:/export /srv/a\\040b nfs4 ro,vers=4.2 0 0\n"
+            "/dev/sdz9 /nowhere\\011here ext4 rw 0 0\n"
+            "u@h:/ /remote fuse.sshfs rw 0 0\n"
+            "lxcfs /var/lib/lxcfs fuse.lxcfs rw 0 0\n"
+        ),
+    }
+    monkeypatch.setattr(system, "read_or_empty", files.__getitem__)
+    assert [(mount.path, mount.network, mount.read_only, mount.size_bytes) for mount in system.mounts()] == [
+        ("/nowhere?here", False, False, 0),
+        ("/remote", True, False, 0),
+        ("/srv/a b", True, True, 0),
+    ]
+
+
+def test_resolvers_and_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {
+        "/etc/hosts": "# nothing\n10.0.0.5 db db.example # the database\nFE80:0::1 link\nbroken line\n10.0.0.6\n",
+        "/etc/resolv.conf": "; nothing\ndomain old.example\nsearch a.example b.example\nnameserver 10.0.0.53\n",
+    }
+    monkeypatch.setattr(system, "read_or_empty", files.__getitem__)
+    found = system.resolution()
+    assert found.hosts == [HostName("10.0.0.5", ["db", "db.example"]), HostName("fe80::1", ["link"])]
+    assert (found.nameservers, found.search) == (["10.0.0.53"], ["a.example", "b.example"])
