@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import system
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import look, system
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.identity import (
     identity,
+    interfaces,
     virtualization,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
@@ -32,9 +33,14 @@ _BUSY = (
 
 
 def test_a_look_is_a_document_that_says_what_it_did_not_see() -> None:
-    document = survey(0.2, 0.1)
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    document = survey(0.3, 0.1, lambda: now[0], sleep)
     assert read(as_json(document)) == document
-    assert document.samples == 3
+    assert document.samples == 4
     later = [entry.what for entry in document.unseen if entry.why.endswith(" not collected by this version.")]
     assert later == ["conntrack", "namespaces", "sockets", "packages", "firewall", "storage", "schedules"]
     assert not document.firewall.seen
@@ -53,6 +59,19 @@ def test_samples_for_which_there_was_no_time_are_left_out() -> None:
     # At 0, 1, 2, 4 and 5 seconds.
     assert survey(5, 1, clock, waited.append).samples == 5
     assert all(0 <= seconds <= 1 for seconds in waited)
+
+
+def test_addresses_that_the_kernel_does_not_tell_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a policy forbids netlink, which this machine does not."""
+
+    def refuse() -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(look, "interfaces", refuse)
+    document = survey(0, 1)
+    assert document.identity.interfaces == []
+    assert document.unseen[0].what == "identity"
+    assert document.unseen[0].why == "The kernel does not tell the host's addresses (Operation not permitted)."
 
 
 def test_processes_of_one_program_are_one_service(tmp_path: Path) -> None:
@@ -105,7 +124,7 @@ def test_a_socket_is_found_once_it_is_asked_for() -> None:
 
 
 def test_the_machine_is_as_its_own_programs_say() -> None:
-    found = identity()
+    found = identity(interfaces())
     assert found.hostname == socket.gethostname()
     assert found.kernel == os.uname().release
     assert found.processors == os.cpu_count()

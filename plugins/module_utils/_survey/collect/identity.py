@@ -40,17 +40,14 @@ _AZURE = "7783-7084-3265-9085-8269-3286-77"
 _NEW, _GET, _ERROR, _DONE, _DUMP, _ADDRESS, _LOCAL = 20, 22, 2, 3, 0x301, 1, 2
 
 
-def identity() -> Identity:
-    """Return what the host is.
-
-    :raises OSError: the kernel does not tell its addresses.
-    """
+def identity(addresses: list[Interface]) -> Identity:
+    """Return what the host is, with its interfaces as they were found."""
     system = os.uname()
     release = _os_release()
     vendor, product = (_dmi(name) for name in ("sys_vendor", "product_name"))
     return Identity(
         hostname=shown(system.nodename),
-        interfaces=interfaces(),
+        interfaces=addresses,
         os_name=release.get("PRETTY_NAME", ""),
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),

@@ -13,7 +13,7 @@ from typing import Callable
 
 from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen
 from .conversations import Conversations
-from .identity import identity
+from .identity import identity, interfaces
 from .services import Services, moment
 from .sockets import sockets
 from .system import mounts, resolution
@@ -58,7 +58,14 @@ def survey(
         if tick * interval > duration + 1e-6:
             break
         sleep(max(0.0, begin + tick * interval - clock()))
-    host = identity()
+    missing: list[Unseen] = []
+    try:
+        addresses = interfaces()
+    except OSError as error:
+        addresses = []
+        why = f"The kernel does not tell the host's addresses ({error.strerror or error})."
+        missing.append(Unseen("identity", why, "Allow netlink sockets to this account."))
+    host = identity(addresses)
     known = services.services()
     return Document(
         schema_version=SCHEMA_VERSION,
@@ -70,7 +77,7 @@ def survey(
         interval=float(interval),
         samples=samples,
         privileged=os.geteuid() == 0 and not services.closed,
-        unseen=_unseen(services),
+        unseen=missing + _unseen(services),
         identity=host,
         services=known,
         listeners=conversations.listeners(),

@@ -1,0 +1,294 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_survey
+short_description: Look at what a host runs and with whom it talks
+version_added: 0.2.0
+description:
+  - Looks at a Linux host for a while and returns what it is, which services run on it, where they listen, and with whom
+    they talk.
+  - Nothing is installed on the host, and nothing is changed there. Python's own library is all that is used.
+  - Root sees every process. Another account sees the sockets of its own processes only. What could not be seen is
+    listed in RV(survey.unseen), and is absent from the rest, not empty.
+  - A connection is seen if it is open at one of the samples, or was closed less than a minute before one.
+  - Secrets in command lines are replaced by C(********). The environments of processes are never read.
+  - This version collects no firewall rules, packages, schedules, block devices, sizes of data directories, Unix sockets
+    and network namespaces of containers, and does not use connection tracking. RV(survey.unseen) says so.
+extends_documentation_fragment:
+  - dbops.migrations._attributes
+  - dbops.migrations._attributes.info_module
+attributes:
+  check_mode:
+    details: This module changes nothing. It takes as long in check mode, and returns the same.
+  platform:
+    details: Linux only.
+author:
+  - The dbops.migrations contributors (@dbops)
+options:
+  duration:
+    description:
+      - For how many seconds to look, at least 1.
+      - With O(duration) above the timeout of the connection, use C(async).
+    type: int
+    default: 30
+  interval:
+    description:
+      - The seconds between two samples, at least 0.1 and at most O(duration).
+      - There is a sample at once and one after each interval. If a sample takes longer than that, the next is left out.
+    type: float
+    default: 1
+"""
+
+EXAMPLES = r"""
+- name: Look at the host for half a minute
+  dbops.migrations.host_survey:
+  become: true
+  register: look
+
+- name: Show who is connected to the database
+  ansible.builtin.debug:
+    msg: "{{ look.survey.flows | selectattr('port', 'eq', 3306) | map(attribute='remote_address') | unique }}"
+
+- name: Look for ten minutes, and often
+  dbops.migrations.host_survey:
+    duration: 600
+    interval: 0.5
+  become: true
+  async: 900
+  poll: 10
+  register: look
+"""
+
+RETURN = r"""
+survey:
+  description:
+    - What was found. Times are UTC, as C(2026-11-27T21:00:00Z). What is null is not known, or there is none.
+    - Texts come from the host and may hold anything but control characters. Do not show them as HTML or Markdown.
+  returned: success
+  type: dict
+  contains:
+    schema_version:
+      description: The version of this structure.
+      type: int
+      returned: success
+      sample: 1
+    host:
+      description: The host's own name. Put the inventory's name here before keeping the survey.
+      type: str
+      returned: success
+      sample: web1
+    run:
+      description: When this run began. Put a name here that all hosts of one run share.
+      type: str
+      returned: success
+      sample: 20261127T210000Z
+    started:
+      description: When it began.
+      type: str
+      returned: success
+      sample: "2026-11-27T21:00:00Z"
+    ended:
+      description: When it ended.
+      type: str
+      returned: success
+      sample: "2026-11-27T21:00:30Z"
+    duration:
+      description: O(duration).
+      type: float
+      returned: success
+      sample: 30.0
+    interval:
+      description: O(interval).
+      type: float
+      returned: success
+      sample: 1.0
+    samples:
+      description: How many samples were taken.
+      type: int
+      returned: success
+      sample: 31
+    privileged:
+      description: Whether it ran as root and no process was closed to it.
+      type: bool
+      returned: success
+      sample: true
+    unseen:
+      description: What could not be looked at, RV(ignore:what), RV(ignore:why), and the RV(ignore:remedy).
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - what: firewall
+          why: The firewall is not collected by this version.
+          remedy: Wait for a version that collects it, or look by hand.
+    identity:
+      description: The host's name, interfaces with addresses, operating system, kernel and machine.
+      type: dict
+      returned: success
+      sample:
+        hostname: web1
+        interfaces:
+          - name: eth0
+            addresses: [10.0.0.5/24]
+        os_name: Debian GNU/Linux 12 (bookworm)
+        os_id: debian
+        os_version: "12"
+        kernel: 6.1.0-30-amd64
+        architecture: x86_64
+        virtualization: kvm
+        vendor: QEMU
+        product: Standard PC
+        processors: 2
+        memory_bytes: 4294967296
+        uptime_seconds: 86400
+    services:
+      description:
+        - The processes, grouped by program (of an interpreter, its script or module), account, systemd unit and
+          container. Other parts name a service by its RV(ignore:id).
+        - RV(ignore:memory_bytes) is resident memory, RV(ignore:cpu_seconds) what was used while it was looked at,
+          RV(ignore:processes) the most at one time.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - id: gunicorn@shop/shop.service
+          program: python3.11
+          name: gunicorn
+          user: shop
+          unit: shop.service
+          container:
+          package:
+          version:
+          executable: /usr/bin/python3.11
+          command: /usr/bin/python3 -m gunicorn shop.wsgi
+          processes: 5
+          started: "2026-11-20T08:00:00Z"
+          memory_bytes: 104857600
+          cpu_seconds: 1.5
+    listeners:
+      description: Where services wait. With RV(ignore:loopback) only the host itself reaches it.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - service: gunicorn@shop/shop.service
+          protocol: tcp
+          address: 0.0.0.0
+          port: 8000
+          loopback: false
+          namespace:
+    flows:
+      description:
+        - The conversations of one service with one address over one port.
+        - RV(ignore:direction) is V(in) if the others began, V(out) if this host did, V(local) if both ends are on this
+          host (RV(ignore:peer_service) is the one that was asked), and V(unknown) if nothing tells.
+        - RV(ignore:port) is that of the side that waited. RV(ignore:samples) is at how many samples it was there,
+          RV(ignore:connections) the most at one time.
+      type: list
+      elements: dict
+      returned: success
+      sample:
+        - service: gunicorn@shop/shop.service
+          direction: out
+          protocol: tcp
+          local_address: 10.0.0.5
+          remote_address: 10.0.0.9
+          port: 3306
+          peer_service:
+          established: true
+          first_seen: "2026-11-27T21:00:00Z"
+          last_seen: "2026-11-27T21:00:30Z"
+          samples: 31
+          connections: 4
+          sources: [proc]
+          translated:
+          namespace:
+    unix_flows:
+      description: Connections over Unix sockets. Always empty in this version.
+      type: list
+      elements: dict
+      returned: success
+      sample: []
+    firewall:
+      description: What the firewall lets through. In this version RV(ignore:seen) is false and the rest empty.
+      type: dict
+      returned: success
+      sample: {seen: false, managers: [], tables: []}
+    storage:
+      description:
+        - The mounted file systems. Network file systems are not asked for their size, which is zero.
+        - RV(ignore:volumes) and RV(ignore:data) are empty in this version.
+      type: dict
+      returned: success
+      sample:
+        mounts:
+          - path: /
+            type: ext4
+            source: /dev/vda1
+            network: false
+            read_only: false
+            size_bytes: 21474836480
+            used_bytes: 4294967296
+        volumes: []
+        data: []
+    schedules:
+      description: What is started by the clock. Always empty in this version.
+      type: list
+      elements: dict
+      returned: success
+      sample: []
+    resolution:
+      description: The lines of C(/etc/hosts), and the name servers and search domains of C(/etc/resolv.conf).
+      type: dict
+      returned: success
+      sample:
+        hosts:
+          - address: 10.0.0.9
+            names: [db1, db1.example.com]
+        nameservers: [10.0.0.53]
+        search: [example.com]
+    mysql:
+      description: What the database server says of itself. Always null in this version.
+      type: dict
+      returned: success
+"""
+
+import math
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import as_data
+
+SPEC = ArgumentSpec({"duration": {"type": "int", "default": 30}, "interval": {"type": "float", "default": 1}})
+
+
+def look(module: AnsibleModule) -> dict[str, Any]:
+    duration, interval = module.params["duration"], module.params["interval"]
+    if duration < 1:
+        raise Error(f"The duration is {duration}. Give at least 1 second.")
+    if not math.isfinite(interval) or not 0.1 <= interval <= duration:
+        raise Error(f"The interval is {interval}. Give at least 0.1 seconds, and at most the duration ({duration}).")
+    try:
+        document = survey(duration, interval)
+    except OSError as error:
+        raise Error(
+            f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
+        ) from error
+    return {"survey": as_data(document), "changed": False}
+
+
+def main() -> None:
+    run_module(SPEC, look)
+
+
+if __name__ == "__main__":
+    main()
