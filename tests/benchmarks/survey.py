@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a sample of the survey costs: ``python -m benchmarks.survey [SOCKETS] [PROCESSES]``.
+
+The processes are real and sleep. The sockets are real connections over loopback to this process from another, as one
+may not have so many. The seconds are those of the processor. A minute
+has 61 samples, of which the first two and what follows the last one cost more than the others, and is reckoned up so.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.sockets import sockets
+
+_CLIENTS = """
+import resource, socket, sys
+port, count = map(int, sys.argv[1:])
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+clients = []
+for number in range(count):
+    client = socket.socket()
+    client.bind((f"127.0.1.{1 + number // 5000}", 0))
+    client.connect(("127.0.0.1", port))
+    clients.append(client)
+input()
+"""
+
+
+@contextmanager
+def load(count: int, processes: int) -> Iterator[None]:
+    """Have as many sockets and processes more."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as stack:
+        for _ in range(processes):
+            child = stack.enter_context(subprocess.Popen(["sleep", "600"]))
+            stack.callback(child.kill)
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
+        command = [sys.executable, "-c", _CLIENTS, str(listener.getsockname()[1]), str(count // 2)]
+        clients = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
+        stack.callback(clients.kill)
+        for _ in range(count // 2):
+            stack.enter_context(listener.accept()[0])
+        yield
+
+
+def cost(samples: int) -> float:
+    """Return the seconds that a look with so many samples takes."""
+    began = time.process_time()
+    survey(samples - 1, 1, _Clock(), lambda _seconds: None)
+    return time.process_time() - began
+
+
+class _Clock:
+    """Gives a new second at each second call, as a look asks twice for each sample, so that nobody waits."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def __call__(self) -> float:
+        self._calls += 1
+        return float(self._calls // 2)
+
+
+def main(count: int, processes: int) -> None:
+    """Measure, and print."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with load(count, processes):
+        there = sum(1 for _entry in sockets("/proc/net"))
+        few, more = cost(3), cost(13)
+    sample = (more - few) / 10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{there} sockets, {processes} processes: {few:.2f} s for three samples, {sample * 1000:.0f} ms each more")
+    print(f"{few + 58 * sample:.1f} s of processor a minute")
+    print(f"{peak:.0f} MiB at most, of which {before:.0f} before it began")
+
+
+if __name__ == "__main__":
+    main(*(int(text) for text in (sys.argv[1:] + ["20000", "2000"][len(sys.argv) - 1 :])))
