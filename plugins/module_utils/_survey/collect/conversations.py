@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, Optional
@@ -51,6 +50,9 @@ class Conversations:
         self._namespace = namespace
         self._flows: dict[_Key, _Seen] = {}
         self._listeners: dict[tuple[str, str, int], Optional[str]] = {}
+        # Where a socket counts, of those that were there twice, and which ones were there last.
+        self._known: dict[Socket, Optional[_Seen]] = {}
+        self._before: set[Socket] = set()
         # Who a connection belonged to while it had a process: in TIME_WAIT it has none.
         self._owners: dict[tuple[str, str, int, str, int], str] = {}
 
@@ -62,31 +64,50 @@ class Conversations:
         """
         connected = []
         for entry in sockets:
-            waits = entry.state == LISTEN or (entry.state == CLOSE and entry.remote_port == 0 and entry.local_port)
-            if waits:
-                key = (entry.protocol, entry.local_address, entry.local_port)
-                self._listeners[key] = owners.get(entry.inode) or self._listeners.get(key)
+            if entry in self._known:
+                connected.append(entry)
+            elif entry.state == LISTEN or (entry.state == CLOSE and entry.remote_port == 0 and entry.local_port):
+                self._listen(entry, owners.get(entry.inode))
             elif entry.remote_port:
                 connected.append(entry)
                 if entry.inode in owners:
                     self._owners[entry[:5]] = owners[entry.inode]
-        counts: Counter[_Key] = Counter()
-        established = set()
-        ends = {entry[:5] for entry in connected}
-        for entry in connected:
-            flow = self._key(entry, ends)
-            if flow:
-                counts[flow] += 1
-                if entry.protocol == "tcp" and entry.state not in _ATTEMPTS:
-                    established.add(flow)
-        for flow, number in counts.items():
-            seen = self._flows.get(flow)
-            if seen is None:
-                seen = self._flows[flow] = _Seen(moment)
+        present: dict[_Seen, int] = {}
+        for entry, seen in self._places(connected, moment).items():
+            if seen:
+                present[seen] = present.get(seen, 0) + 1
+                seen.established |= entry.protocol == "tcp" and entry.state not in _ATTEMPTS
+        for seen, number in present.items():
             seen.last = moment
             seen.samples += 1
             seen.connections = max(seen.connections, number)
-            seen.established |= flow in established
+
+    def _listen(self, entry: Socket, owner: Optional[str]) -> None:
+        key = (entry.protocol, entry.local_address, entry.local_port)
+        service = owner or self._listeners.get(key)
+        if key not in self._listeners or self._listeners[key] != service:
+            self._listeners[key] = service
+            # Who asked and who was asked may be another one now.
+            self._known.clear()
+
+    def _places(self, connected: list[Socket], moment: str) -> dict[Socket, Optional[_Seen]]:
+        """Return where each socket counts. What is there for the second time is not looked at again.
+
+        The first time, its other end may not have been in the table yet.
+        """
+        ends = {entry[:5] for entry in connected} if any(entry not in self._known for entry in connected) else set()
+        places: dict[Socket, Optional[_Seen]] = {}
+        known: dict[Socket, Optional[_Seen]] = {}
+        for entry in connected:
+            if entry in self._known:
+                known[entry] = places[entry] = self._known[entry]
+                continue
+            flow = self._key(entry, ends)
+            places[entry] = self._flows.setdefault(flow, _Seen(moment)) if flow else None
+            if entry in self._before:
+                known[entry] = places[entry]
+        self._known, self._before = known, set(places)
+        return places
 
     def listeners(self) -> list[Listener]:
         """Return the sockets that waited for others, sorted."""

@@ -15,7 +15,7 @@ from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen
 from .conversations import Conversations
 from .identity import identity, interfaces
 from .services import Services, moment
-from .sockets import sockets
+from .sockets import Known, sockets
 from .system import mounts, resolution
 from .texts import read_or_empty
 
@@ -47,9 +47,10 @@ def survey(
     services, conversations = Services(), Conversations()
     started, begin, samples = time.time(), clock(), 0
     tick = 0
+    lines: Known = {}
     while True:
         services.look()
-        found = list(sockets("/proc/net"))
+        found = list(sockets("/proc/net", lines))
         services.find(entry.inode for entry in found)
         conversations.add(found, services.owners, moment(time.time()))
         samples += 1
