@@ -130,7 +130,7 @@ def test_another_run_holds_the_lock(there: Database, forks: Forks, run_module: A
     assert not forks.result()["failed"]
 
 
-@pytest.mark.parametrize("moment", ["SLEEP(5)", "SLEEP(6)"])
+@pytest.mark.parametrize("moment", [pytest.param("SLEEP(5)", marks=pytest.mark.progress), "SLEEP(6)"])
 def test_a_run_that_was_killed(there: Database, forks: Forks, moment: str) -> None:
     there.write({**FILES, "3_c.up.sql": "INSERT INTO a VALUES (3);\nDO SLEEP(5);\nDO SLEEP(6);\n"})
     run = uuid.uuid4().hex

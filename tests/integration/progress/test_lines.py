@@ -23,6 +23,8 @@ from parts import cores
 from parts.ansible import PROGRAMS, environment
 from parts.mariadb import DatabaseServer
 
+# Each takes seconds of waiting: more of one kind are for a target of their own, make test-progress.
+MORE = pytest.mark.progress
 FIRST, NEXT = 8, 12
 # Rows, and what takes how long for each of them: some 15 s in all on two processors.
 SMALL, LARGE = 3000, 2_000_000
@@ -183,7 +185,7 @@ def begin(playbook: Book, way: str, programs: Path) -> Printed:
     return playbook.run(env={"ANSIBLE_BECOME_ALLOW_SAME_USER": "true"}, programs=programs)
 
 
-@pytest.mark.parametrize("way", ["ssh", "become", "runner"])
+@pytest.mark.parametrize("way", ["ssh", *(pytest.param(way, marks=MORE) for way in ("become", "runner"))])
 def test_lines_while_it_runs(
     way: str, book: Callable[[str], Book], four: Four, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
@@ -254,7 +256,7 @@ HINDRANCES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", HINDRANCES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "async" else MORE) for name in HINDRANCES])
 def test_where_it_cannot_be_shown(quick: Callable[..., Book], name: str) -> None:
     keywords, reason = HINDRANCES[name]
     playbook = quick("local", "DO SLEEP(7)")

@@ -18,6 +18,8 @@ from integration.progress.support import Book
 from parts.mariadb import DatabaseServer
 from soak import cuts
 
+# Each takes seconds of waiting: more of one kind are for a target of their own, make test-progress.
+MORE = pytest.mark.progress
 SLOW = "CREATE TABLE a (i INT);\nDO SLEEP(7);\nINSERT INTO a VALUES (1);\n"
 
 
@@ -62,7 +64,10 @@ def test_a_host_that_is_not_there(slow: Callable[..., Book]) -> None:
     assert "asked for again" not in printed.text
 
 
-@pytest.mark.parametrize("options", [{"reconnect": 0}, {"lock": False}, {"history_table": ""}])
+@pytest.mark.parametrize(
+    "options",
+    [{"reconnect": 0}, *(pytest.param(each, marks=MORE) for each in ({"lock": False}, {"history_table": ""}))],
+)
 def test_where_it_is_not_asked_for_again(slow: Callable[..., Book], options: dict[str, Any]) -> None:
     playbook = slow("ssh", **options)
     [schema] = playbook.hosts
@@ -96,7 +101,7 @@ def test_a_host_that_does_not_come_back(slow: Callable[..., Book]) -> None:
     wait_for(playbook.server, schema, "SLEEP", runs=False)
 
 
-@pytest.mark.parametrize("way", ["local", "ssh", "ssh, pipelining"])
+@pytest.mark.parametrize("way", ["ssh", *(pytest.param(way, marks=MORE) for way in ("local", "ssh, pipelining"))])
 def test_a_controller_that_is_killed(slow: Callable[..., Book], way: str) -> None:
     playbook = slow(way)
     [schema] = playbook.hosts
