@@ -104,8 +104,9 @@ class Hosts:
 
 @pytest.fixture
 def hosts() -> Iterator[Hosts]:
-    if os.geteuid() or subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
-        raise NotOnThisSystem("Only root can make a network namespace, and not on every machine.")
+    probe = ["unshare", "--net", "ip", "link", "add", "survey0", "type", "veth", "peer", "name", "survey1"]
+    if os.geteuid() or subprocess.run(probe, capture_output=True, check=False).returncode:
+        raise NotOnThisSystem("Only root can join two network namespaces, and not on every machine.")
     with private_folder("survey") as folder, contextlib.ExitStack() as cleanup:
         yield Hosts(folder, cleanup)
 
