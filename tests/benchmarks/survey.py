@@ -42,14 +42,14 @@ def load(count: int, processes: int) -> Iterator[None]:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with ExitStack() as stack:
-        for _ in range(processes):
+        for _number in range(processes):
             child = stack.enter_context(subprocess.Popen(["sleep", "600"]))
             stack.callback(child.kill)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         command = [sys.executable, "-c", _CLIENTS, str(listener.getsockname()[1]), str(count // 2)]
         clients = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
         stack.callback(clients.kill)
-        for _ in range(count // 2):
+        for _number in range(count // 2):
             stack.enter_context(listener.accept()[0])
         yield
 

@@ -74,12 +74,12 @@ def _scalar(kind: Any) -> _Reader:
     name = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
     def read(value: Any) -> Any:
-        # Not isinstance: to Python, true is a number.
-        if type(value) is kind:
+        # To Python, true is a number.
+        if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
             if kind is float and not math.isfinite(value):
                 raise _WrongError("is no finite number")
             return value
-        if kind is float and type(value) is int:
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         raise _WrongError(f"is not {name}")
 
@@ -88,7 +88,7 @@ def _scalar(kind: Any) -> _Reader:
 
 def _list(inner: _Reader) -> _Reader:
     def read(value: Any) -> Any:
-        if type(value) is not list:
+        if not isinstance(value, list):
             raise _WrongError("is not a list")
         index = 0
         try:
@@ -108,7 +108,7 @@ def _object(kind: Any) -> _Reader:
     names = frozenset(kind._fields)
 
     def read(value: Any) -> Any:
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             raise _WrongError("is not an object")
         if value.keys() != names:
             missing = sorted(names - value.keys())

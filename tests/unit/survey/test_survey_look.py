@@ -79,7 +79,8 @@ def test_processes_of_one_program_are_one_service(tmp_path: Path) -> None:
     script.write_text(_BUSY)
     services = Services()
     children = [
-        subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
+        subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _number in range(2)
     ]
     for child in children:
         assert child.stdout
@@ -104,7 +105,7 @@ def test_a_process_is_what_it_became() -> None:
         child.stdin.write(b"\n")
         child.stdin.close()
         # Until the shell is the other program.
-        for _ in range(200):
+        for _number in range(200):
             if Path(f"/proc/{child.pid}/cmdline").read_bytes().startswith(b"sleep"):
                 break
             time.sleep(0.01)
