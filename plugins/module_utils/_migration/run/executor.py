@@ -540,12 +540,11 @@ class Executor:
         """Tell whether a statement need not wait until what is done before it is recorded.
 
         Whoever finds what was defined, and not its record, knows that it was: it is InnoDB's, or rows of it were not
-        proven. What only reads a user's tables may take long, and is not recorded at its end.
+        proven. What may run for long is not sent before, so that it is seen.
         """
         if facts.kind is StatementKind.SESSION:
             return self._shows and not self._judge.tables.reads(statement.effect)
-        rows = facts.kind is StatementKind.DATA and not facts.reads_diagnostics
-        return rows and (self._shows or self._made in statement.effect.writes)
+        return _is_literal(statement) and (self._shows or self._made in statement.effect.writes)
 
     def _question(
         self,
