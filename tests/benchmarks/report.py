@@ -47,7 +47,7 @@ on MariaDB and 0.6 ms on MySQL, with some room:
 - **Files like real ones.** The server works as long for the client alone as golang-migrate takes in all. To that
   come, for some 1,100 statements, 0.4 s of Python's for reading, judging and recording them, questions about what a
   definition is about to change (0.2 s of the server's, on MySQL), and a commit before each definition that does not
-  follow rows: 1,920 waits for the disk on MariaDB, where golang-migrate has 1,650. Tried: definitions of several
+  follow rows: 1,990 waits for the disk on MariaDB, where golang-migrate has 1,650. Tried: definitions of several
   tables that share a record, which is exact only where none of them can take long, so for `CREATE TABLE` alone; rows
   left open for the definition behind them, which a client that is killed would take back; and Python's collector of
   cycles switched off, which gains nothing that can be measured. Where each wait for the disk was made some
