@@ -109,7 +109,9 @@ def told(recording: DatabaseServer, tmp_path: Any, forks: Forks) -> Iterator[Dat
     recording.query(f"DROP DATABASE `{database.name}`")
 
 
-on_both = pytest.mark.parametrize("recording", [MariaDB, MySQL], indirect=True, ids=["mariadb", "mysql"])
+# The other kind of server is for a target of its own, make test-progress: each test takes seconds of waiting.
+_KINDS = [MariaDB, pytest.param(MySQL, marks=pytest.mark.progress)]
+on_both = pytest.mark.parametrize("recording", _KINDS, indirect=True, ids=["mariadb", "mysql"])
 
 
 def fill(database: Database, rows: int) -> None:

@@ -79,6 +79,7 @@ def test_where_it_is_not_asked_for_again(slow: Callable[..., Book], options: dic
     assert "asked for again" not in printed.text
 
 
+@MORE
 def test_a_host_that_does_not_come_back(slow: Callable[..., Book]) -> None:
     playbook = slow("ssh", reconnect=4)
     [schema] = playbook.hosts
