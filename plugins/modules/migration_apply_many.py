@@ -26,6 +26,7 @@ description:
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._apply
+  - dbops.migrations._databases
   - dbops.migrations._history
   - dbops.migrations._mysql
   - dbops.migrations._aws
@@ -39,16 +40,6 @@ attributes:
   idempotent:
     support: full
 options:
-  databases:
-    description:
-      - The schemas, by their names, or by patterns as C(LIKE) has them. A text with a C(%) that is not escaped, or with
-        C(\_), is a pattern. In it C(%) stands for any characters and C(_) for one, unless C(\) is before it.
-      - They are taken in the order given, those of a pattern in the order of their names, each once. No pattern means
-        the server's own schemas.
-      - A name or a pattern that means no schema is an error, before anything is run.
-    type: list
-    elements: str
-    required: true
   parallel:
     description: How many schemas are worked on at once, each in a session of its own.
     type: int
@@ -66,10 +57,6 @@ options:
       - In check mode all are planned, whatever fails.
     type: int
     default: 0
-  login_db:
-    description:
-      - Counts for nothing here, where O(databases) names the schemas. It may be among defaults that all modules share.
-    type: str
 notes:
   - A schema that fails is resumed by the next run, as by M(dbops.migrations.migration_apply). What only one schema can
     answer, such as O(dbops.migrations.migration_apply#module:resume_from), is for that module.
@@ -207,7 +194,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.choice import Choice
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Looker
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.names import DATABASES
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.outcome import Outcome, Work
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import APPLY, Order
@@ -216,9 +205,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.line impor
 SPEC = (
     LOGIN
     + APPLY
+    + DATABASES
     + ArgumentSpec(
         argument_spec={
-            "databases": {"type": "list", "elements": "str", "required": True},
             "parallel": {"type": "int", "default": 8},
             "canary": {"type": "int", "default": 1},
             "max_fail_percentage": {"type": "int", "default": 0},
@@ -236,9 +225,9 @@ def apply_many(module: AnsibleModule) -> dict[str, Any]:
     params = {**module.params, **ALONE}
     order = Order(params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
     with login.session("") as session:
-        looker = Looker(session, order, source)
+        looker = Looker(session, module.params)
         names = looker.names()
-        to_open = looker.to_open(names)
+        to_open = Choice(looker, order, source).to_open(names)
         said = [*source.warnings, *([session.complaint] if session.complaint else [])]
     restoring = None
     if len(to_open) > 1:

@@ -19,18 +19,10 @@ description:
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
+  - dbops.migrations._info
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
-options:
-  directory:
-    description: The directory of migrations, on the runner.
-    type: path
-    required: true
-  history_limit:
-    description: How many of the newest attempts RV(history) has at most.
-    type: int
-    default: 20
 seealso:
   - module: dbops.migrations.migration_apply
 """
@@ -349,135 +341,26 @@ msg:
   sample: 'shop: version 3, 2 migrations pending, 1 file changed'
 """
 
-import os
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
-from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source, Step
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan import pending
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.ask import statement_of
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import (
-    attempt_result,
-    count,
-    history_result,
-    progress_text,
-    status_line,
-    steps_result,
-)
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import Snapshot, snapshot
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import (
-    RUNNING,
-    AttemptRecord,
-)
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_connection
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import obstacles, rights
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import INFO, check_limit, look, of_server
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import account
 
-SPEC = LOGIN + ArgumentSpec(
-    argument_spec={
-        "directory": {"type": "path", "required": True},
-        "history_limit": {"type": "int", "default": 20},
-    }
-)
+SPEC = LOGIN + INFO
 
 
 def info(module: AnsibleModule) -> dict[str, Any]:
-    limit = module.params["history_limit"]
-    if limit < 0:
-        raise Error(f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
+    check_limit(module.params)
     source = read_source(module.params["directory"])
     with Login(module).session() as session:
-        found = snapshot(session, module.params, limit)
-        pending_steps = pending(source, found.status.state.version)
-        allowed = rights(session)
-        running = running_text(session, module.params, found)
-        hindering = obstacles(session, allowed, longest_file(source, pending_steps))
+        found = look(session, module.params, source, account(session))
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
-    status, state, record = found.status, found.status.state, found.unfinished
-    versions = [migration.version for migration in source.migrations]
-    known = state.version is None or state.version in versions
-    changed, missing, below = status.changed(source), status.known.missing(source), found.out_of_order(source)
-    ahead = status.known.ahead_of(state)
-    file = file_of(source, record) if record else None
-    # Without a lock, nobody can be seen at work.
-    held = found.holder is not None if module.params["lock"] else None
-    progress = progress_text(record, file, held) if record else None
-    if progress and running:
-        progress = f"{progress}, {running}"
-    return {
-        "changed": False,
-        "version": state.version,
-        "healthy": known and not (state.dirty or changed or missing or below or ahead),
-        "dirty": state.dirty,
-        "latest": versions[-1] if versions else None,
-        "known": known,
-        "pending": steps_result(pending_steps),
-        "attempt": attempt_result(record, file) if record else None,
-        "running": running or None,
-        "history": history_result(found.records[:limit]),
-        "changed_files": changed,
-        "missing": missing,
-        "out_of_order": below,
-        "history_ahead": ahead,
-        "migrations": [migration._asdict() for migration in source.migrations],
-        "lock_holder": found.holder,
-        "server": session.server,
-        "supported": session.complaint is None,
-        "missing_privileges": allowed.missing if allowed else [],
-        "obstacles": [obstacle._asdict() for obstacle in hindering],
-        "database": session.database,
-        "msg": status_line(
-            session.database,
-            state,
-            versions,
-            len(pending_steps),
-            progress,
-            troubles(len(changed), len(missing), len(below), len(ahead), len(allowed.missing) if allowed else 0),
-        ),
-    }
-
-
-def running_text(session: Session, params: Mapping[str, Any], found: Snapshot) -> str:
-    """Say who runs the attempt that is on, since when, and what its connection is doing; nothing if none is."""
-    record = found.unfinished
-    if record is None or record.outcome != RUNNING or found.holder is None or not params["lock"]:
-        return ""
-    connection = lock_connection(session, params["migrations_table"])
-    doing = statement_of(session, connection) if connection is not None else ""
-    job = f", job {record.job}" if record.job else ""
-    return f"by {record.ran_by} on {record.ran_on}{job} since {record.moment}{f'; {doing}' if doing else ''}"
-
-
-def longest_file(source: Source, steps: Iterable[Step]) -> int:
-    """Return the bytes of the longest file of a plan."""
-    return max((os.path.getsize(native(f"{source.directory}/{step.file}")) for step in steps if step.file), default=0)
-
-
-def troubles(changed: int, missing: int, below: int, ahead: int, lacks: int) -> list[str]:
-    texts = (
-        (changed, count(changed, "file") + " changed"),
-        (missing, count(missing, "file") + " missing"),
-        (below, count(below, "version") + " out of order"),
-        (ahead, count(ahead, "version") + " applied as the history says, not as the state table does"),
-        (lacks, count(lacks, "privilege") + " missing"),
-    )
-    return [text for number, text in texts if number]
-
-
-def file_of(source: Source, record: AttemptRecord) -> Optional[str]:
-    """Return the file that an attempt is about; None if the directory has none any more."""
-    for item in source.migrations:
-        if item.version == record.version:
-            return item.up if record.direction == "up" else item.down
-    return None
+    return {"changed": False, **of_server(session, source), **found.standing, **found.own}
 
 
 def main() -> None:

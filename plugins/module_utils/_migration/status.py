@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
@@ -180,16 +181,29 @@ def may_be_known(params: Mapping[str, Any]) -> bool:
     return bool(params.get("commit")) and (params["out_of_order"], params["checksums"]) == ("fail", "warn")
 
 
-def check_readable(session: Session, table: str) -> None:
+def is_there(session: Session, table: str, schema: str = "") -> bool:
     """Ask the table itself: from a user who may not read a table the server hides that it is there.
+
+    :param schema: another one than the session's.
+    :raises ServerError: the user may not.
+    """
+    try:
+        session.query(f"SELECT 1 FROM {identifier(schema or session.schema)}.{identifier(table)} LIMIT 0")
+    except ServerError as error:
+        if error.code == _NO_SUCH_TABLE:
+            return False
+        raise
+    return True
+
+
+def check_readable(session: Session, table: str) -> None:
+    """See to it that a table may be read, if there is one.
 
     :raises Error: the user may not.
     """
     try:
-        session.query(f"SELECT 1 FROM {identifier(table)} LIMIT 0")
+        is_there(session, table)
     except ServerError as error:
-        if error.code == _NO_SUCH_TABLE:
-            return
         if error.code not in _DENIED:
             raise
         raise Error(
@@ -211,7 +225,9 @@ def about(params: Mapping[str, Any]) -> dict[str, Optional[str]]:
     }
 
 
+@cache
 def _sum(path: str) -> str:
+    # Of many schemas, which may have applied the same file.
     try:
         with open(native(path), "rb") as file:
             sums = hashlib.sha256()

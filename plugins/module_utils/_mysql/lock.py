@@ -110,9 +110,14 @@ def locked(
         lock.release()
 
 
+def holding(database: str, table: str) -> str:
+    """Return SQL for the number of the connection that holds the lock; NULL if none does."""
+    return _used(lock_name(database, table))
+
+
 def lock_connection(session: Session, table: str) -> Optional[int]:
     """Return the number of the connection that holds the lock; None if nobody does."""
-    [(connection,)] = session.query(f"SELECT {_used(lock_name(session.database, table))}")
+    [(connection,)] = session.query(f"SELECT {holding(session.database, table)}")
     return None if connection is None else int(connection)
 
 

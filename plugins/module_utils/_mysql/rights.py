@@ -60,10 +60,51 @@ class Obstacle(NamedTuple):
     effect: str
 
 
-def rights(session: Session) -> Optional[Rights]:
-    """Return the account's privileges; None if the server does not show them."""
+class Grant(NamedTuple):
+    """A line of SHOW GRANTS about the server's whole, or about schemas.
+
+    :ivar gives: whether it gives the privileges; a partial revoke of MySQL's takes them.
+    :ivar schemas: the names of the schemas that it is about; None for the server's whole.
+    """
+
+    gives: bool
+    privileges: frozenset[str]
+    schemas: Optional[re.Pattern[str]]
+
+
+class Account(NamedTuple):
+    """What the server says of the account and of itself, once for all schemas.
+
+    :ivar grants: None if the server does not show them.
+    :ivar values: the server's settings, by their names in small letters.
+    """
+
+    grants: Optional[tuple[Grant, ...]]
+    values: dict[str, str]
+
+    def rights(self, schema: str) -> Optional[Rights]:
+        """Return the account's privileges; None if they are not known."""
+        return None if self.grants is None else rights(self.grants, schema)
+
+    def obstacles(self, held: Optional[Rights], longest: int) -> list[Obstacle]:
+        """Return the settings of the server that refuse what migrations do.
+
+        :param held: the account's privileges; None if they are not known, and then nothing is said that rests on them.
+        :param longest: bytes of the longest file that is pending.
+        """
+        return [Obstacle(name, self.values[name], effect) for name, effect in _effects(self.values, held, longest)]
+
+
+def account(session: Session) -> Account:
+    """Ask the server."""
+    names = ", ".join(f"'{name}'" for name in _ASKED)
+    rows = session.query(f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({names})")
+    return Account(_grants(session), {str(name).lower(): str(value) for name, value in rows})
+
+
+def _grants(session: Session) -> Optional[tuple[Grant, ...]]:
     try:
-        return parse((str(row[0]) for row in session.query(_question(session))), session.schema)
+        return parse(str(row[0]) for row in session.query(_question(session)))
     except ServerError as error:
         if error.lost:
             raise
@@ -78,27 +119,32 @@ def _question(session: Session) -> str:
     return "SHOW GRANTS" if roles in (None, "", "NONE") else f"SHOW GRANTS FOR CURRENT_USER() USING {roles}"
 
 
-def parse(lines: Iterable[str], schema: str) -> Rights:
-    """Take privileges out of SHOW GRANTS."""
-    everywhere: set[str] = set()
-    here: set[str] = set()
-    for line in lines:
-        found = _GRANT.match(line)
-        if found is None:
-            continue
-        what, names, place = found.groups()
-        held = {name.strip() for name in names.split(",")}
-        if place == "*" and what == "GRANT":
-            everywhere |= held
-        elif place != "*" and _is_meant(place, schema):
-            here = here | held if what == "GRANT" else here - held
-            # A partial revoke of MySQL takes from what is granted on the server.
-            everywhere -= held if what == "REVOKE" else set()
-    return Rights(frozenset(everywhere), frozenset(everywhere | here))
+def parse(lines: Iterable[str]) -> tuple[Grant, ...]:
+    """Take what is about the server's whole, or about schemas, out of SHOW GRANTS."""
+    found = []
+    for line in filter(None, map(_GRANT.match, lines)):
+        what, names, place = line.groups()
+        privileges = frozenset(name.strip() for name in names.split(","))
+        found.append(Grant(what == "GRANT", privileges, None if place == "*" else _pattern(place)))
+    return tuple(found)
 
 
-def _is_meant(place: str, schema: str) -> bool:
-    """Tell whether a grant's name of a schema, a pattern with % and _ and backslashes, stands for a schema."""
+def rights(grants: Iterable[Grant], schema: str) -> Rights:
+    """Add up what an account may do on a schema."""
+    everywhere: frozenset[str] = frozenset()
+    here: frozenset[str] = frozenset()
+    for gives, privileges, schemas in grants:
+        if schemas is None:
+            everywhere |= privileges if gives else frozenset()
+        elif schemas.fullmatch(schema):
+            here = here | privileges if gives else here - privileges
+            # It takes from what is granted on the server.
+            everywhere -= frozenset() if gives else privileges
+    return Rights(everywhere, everywhere | here)
+
+
+def _pattern(place: str) -> re.Pattern[str]:
+    """Return what a grant's name of a schema stands for, which is a pattern with % and _ and backslashes."""
     quote = place[0]
     name = place[1:-1].replace(quote * 2, quote)
     pattern = re.sub(
@@ -108,19 +154,7 @@ def _is_meant(place: str, schema: str) -> bool:
         flags=re.S,
     )
     # Whether case counts depends on the server; where it does not, nothing is missing.
-    return re.fullmatch(pattern, schema, re.I | re.S) is not None
-
-
-def obstacles(session: Session, held: Optional[Rights], longest: int) -> list[Obstacle]:
-    """Return the settings of the server that refuse what migrations do.
-
-    :param held: the account's privileges; None if they are not known, and then nothing is said that rests on them.
-    :param longest: bytes of the longest file that is pending.
-    """
-    names = ", ".join(f"'{name}'" for name in _ASKED)
-    rows = session.query(f"SHOW GLOBAL VARIABLES WHERE variable_name IN ({names})")
-    values = {str(name).lower(): str(value) for name, value in rows}
-    return [Obstacle(name, values[name], effect) for name, effect in _effects(values, held, longest)]
+    return re.compile(pattern, re.I | re.S)
 
 
 def _effects(values: dict[str, str], held: Optional[Rights], longest: int) -> Iterator[tuple[str, str]]:

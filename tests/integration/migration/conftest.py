@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.migration.fleet import Fleet, make_fleet
 from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts.mariadb import DatabaseServer
@@ -67,6 +68,14 @@ def here(mariadb: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Data
 def there(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Database]:
     """The same on each server in turn."""
     yield from _schema(server, tmp_path, forks)
+
+
+@pytest.fixture
+def fleet(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Fleet]:
+    """Schemas on each server in turn, none at first."""
+    fleet = make_fleet(server, tmp_path / "migrations", forks)
+    yield fleet
+    fleet.drop()
 
 
 def _schema(server: DatabaseServer, folder: Path, forks: Forks) -> Iterator[Database]:

@@ -11,29 +11,19 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.migration.fleet import Fleet, make_fleet
+from integration.migration.fleet import Fleet
 from integration.migration.forks import Forks
-from parts.mariadb import DatabaseServer
 from soak.many import Soak, children
 
 TABLE, ROWS = (
     "CREATE TABLE a (i INT PRIMARY KEY, t TEXT);\nINSERT INTO a VALUES (1, 'x');\n",
     "ALTER TABLE a ADD b INT;\n",
 )
-
-
-@pytest.fixture
-def fleet(server: DatabaseServer, tmp_path: Path, forks: Forks) -> Iterator[Fleet]:
-    """Schemas on each server in turn."""
-    fleet = make_fleet(server, tmp_path / "migrations", forks)
-    yield fleet
-    fleet.drop()
 
 
 def warnings_of(result: dict[str, Any]) -> list[str]:

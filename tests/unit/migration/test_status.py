@@ -67,7 +67,7 @@ def test_without_a_history_table_nothing_is_known() -> None:
     found = status.load(server.session, PARAMS)
     assert (found.present, found.known, found.history is None) == (False, Known({}, None), False)
     # From a user who may not read it, the server hides that it is there.
-    assert server.fake.queries[-1] == "SELECT 1 FROM `m_history` LIMIT 0"
+    assert server.fake.queries[-1] == "SELECT 1 FROM `shop`.`m_history` LIMIT 0"
 
 
 def test_no_history_is_wanted() -> None:

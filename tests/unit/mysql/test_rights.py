@@ -7,7 +7,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import NEEDED, Rights, _effects, parse
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import (
+    NEEDED,
+    Rights,
+    _effects,
+    parse,
+    rights,
+)
 
 WRITES = "SELECT, INSERT, UPDATE, DELETE"
 DEFINES = "CREATE, ALTER, DROP, INDEX, REFERENCES"
@@ -34,11 +40,11 @@ DEFINES = "CREATE, ALTER, DROP, INDEX, REFERENCES"
     ],
 )
 def test_what_is_missing(lines: list[str], missing: list[str]) -> None:
-    assert parse(lines, "shop_1").missing == missing
+    assert rights(parse(lines), "shop_1").missing == missing
 
 
 def test_a_name_with_quotes() -> None:
-    assert parse(["GRANT ALL PRIVILEGES ON `a``b`.* TO `a`@`%`"], "a`b").missing == []
+    assert rights(parse(["GRANT ALL PRIVILEGES ON `a``b`.* TO `a`@`%`"]), "a`b").missing == []
 
 
 NOBODY = Rights(frozenset(), frozenset())

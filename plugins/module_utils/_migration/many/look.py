@@ -2,26 +2,25 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of many schemas have something to do, in a few questions for all of them. Private to the collection.
+"""Where many schemas are, in a few questions for all of them. Private to the collection.
 
-Nothing is decided here but which schemas need not be opened: those of which it is certain that migration_apply would
-find nothing to do and nothing to say. No lock is taken. A schema about which a question fails is opened.
+No lock is taken. Of a schema about which a question fails, or whose tables have other columns than golang-migrate and
+we make, nothing is said here: it has to be looked at alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Optional
 
-from ..._core.errors import Error
+from ..._mysql.lock import holding
 from ..._mysql.session import ServerError, Session
 from ..._mysql.statements import ROLLBACK, identifier
 from ..applied import known
-from ..model import Source, State
-from ..plan import make_plan
-from ..run.apply import Order, check_history, check_source
-from ..status import DatabaseStatus, history_name, may_be_known
-from ..tables.history_table import APPLIED, COLUMNS, HistoryTable
+from ..model import State
+from ..status import DatabaseStatus, history_name, is_there
+from ..tables.history_table import COLUMNS, AttemptRecord, HistoryTable
 from ..tables.state_table import StateTable, as_state
 from .names import expand
 
@@ -41,26 +40,42 @@ _TABLES = (
 )
 
 
-class _Found(NamedTuple):
+class Tables(NamedTuple):
+    """Which of the tables a schema has."""
+
+    state: bool
+    history: bool
+
+
+class Found(NamedTuple):
     """What one question says of a schema.
 
+    :param states: the rows of its state table, two at most.
     :param newest: of the history's newest attempt the commit, the outcome and where it led.
     """
 
     states: list[State]
     newest: Optional[tuple[Any, ...]]
 
+    @property
+    def state(self) -> Optional[State]:
+        """Its state; None if that is not certain."""
+        if len(self.states) > 1:
+            return None
+        return self.states[0] if self.states else State(None, False)
+
 
 class Looker:
-    """Looks at schemas through one session, without a schema of its own."""
+    """Looks at schemas through one session, without a schema of its own.
 
-    def __init__(self, session: Session, order: Order, source: Source) -> None:
+    :param params: databases, migrations_table and history_table.
+    """
+
+    def __init__(self, session: Session, params: Mapping[str, Any]) -> None:
         self._session = session
-        self._order = order
-        self._source = source
-        self._table = order.params["migrations_table"]
-        self._history = history_name(order.params)
-        self._ways: dict[State, bool] = {}
+        self._asked = params["databases"]
+        self._table = params["migrations_table"]
+        self._history = history_name(params)
         # Whether schemas may be written in capitals or small letters.
         self._folds = session.query("SELECT @@lower_case_table_names") != [(0,)]
 
@@ -70,120 +85,120 @@ class Looker:
         :raises Error: one that is named does not exist.
         """
         rows = self._session.query("SELECT schema_name FROM information_schema.schemata")
-        return expand(self._order.params["databases"], [name for (name,) in rows], self._folds)
+        return expand(self._asked, [name for (name,) in rows], self._folds)
 
-    def to_open(self, names: Sequence[str]) -> list[str]:
-        """Return those that have something to do, and behind them those of which something is to be said only."""
+    def tables(self, names: Iterable[str]) -> dict[str, Tables]:
+        """Return which tables schemas have; a schema is left out if one of them is made in another way.
+
+        A table that the account may not read counts as none.
+        """
         self._session.query("SET SESSION sql_mode = '', group_concat_max_len = %s", (_LONGEST,))
-        states, histories = self._shapes()
-        keys = {name: name.lower() if self._folds else name for name in names}
-        usual = [name for name, key in keys.items() if states.get(key) == _STATE]
-        if self._history:
-            usual = [name for name in usual if histories.get(keys[name]) == _HISTORY]
-        self._session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        self._session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-        settled, at_target = self._sorted(usual)
-        self._session.query(ROLLBACK)
-        to_do = [name for name in names if name not in settled and name not in at_target]
-        return to_do + [name for name in names if name in at_target and name not in settled]
-
-    def _shapes(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the columns of state tables and of histories, by their schemas."""
-        found: tuple[dict[str, str], dict[str, str]] = ({}, {})
+        shapes: tuple[dict[str, str], dict[str, str]] = ({}, {})
         for kind, digits, shape in self._session.query(_TABLES, (self._table, self._history)):
             name = bytes.fromhex(digits).decode("utf-8", "replace")
-            found[kind][name.lower() if self._folds else name] = shape
-        return found
+            shapes[kind][name.lower() if self._folds else name] = shape
+        keys = {name: name.lower() if self._folds else name for name in names}
+        found = {name: (shapes[0].get(key), shapes[1].get(key)) for name, key in keys.items()}
+        return {
+            name: Tables(state is not None, history is not None)
+            for name, (state, history) in found.items()
+            if state in (None, _STATE) and history in (None, _HISTORY)
+        }
 
-    def _sorted(self, names: Sequence[str]) -> tuple[set[str], dict[str, State]]:
-        """Return those of which nothing is to be said, and those at the target whose histories had to be looked at."""
-        settled: set[str] = set()
-        at_target: dict[str, State] = {}
-        for name, found in self._states(names):
-            state = found.states[0] if found.states else State(None, False)
-            if len(found.states) > 1 or state.dirty or self._leads_on(state):
-                continue
-            if not self._history or self._is_known(found.newest, state):
-                settled.add(name)
-            else:
-                at_target[name] = state
-        verdicts: dict[tuple[State, str], bool] = {}
-        for name, digest in self._digests(list(at_target)):
-            state = at_target[name]
-            if (state, digest) not in verdicts:
-                verdicts[state, digest] = self._is_quiet(name, state)
-            if verdicts[state, digest]:
-                settled.add(name)
-        return settled, at_target
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Have all that is read in a ``with`` block be as it is at its beginning."""
+        self._session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self._session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        yield
+        self._session.query(ROLLBACK)
 
-    def _is_known(self, newest: Optional[tuple[Any, ...]], state: State) -> bool:
-        known_there = (self._order.params["commit"], APPLIED, state.version)
-        return may_be_known(self._order.params) and newest == known_there
+    def states(self, tables: Mapping[str, Tables]) -> dict[str, Found]:
+        """Return what the state tables say, and the newest rows of the histories."""
 
-    def _leads_on(self, state: State) -> bool:
-        """Tell whether there is a way to go from a state, or none can be found."""
-        if state not in self._ways:
-            try:
-                self._ways[state] = bool(make_plan(self._source, state, self._order.goal).steps)
-            except Error:
-                self._ways[state] = True
-        return self._ways[state]
-
-    def _is_quiet(self, name: str, state: State) -> bool:
-        """Tell whether migration_apply would say nothing of a history, and add nothing to it."""
-        said: list[str] = []
-        order = self._order._replace(warn=said.append)
-        history = HistoryTable(self._session, self._history, name)
-        try:
-            status = DatabaseStatus(
-                StateTable(self._session, self._table), history, True, state, known(history.moves())
+        def asking(place: int, name: str) -> str:
+            state = (
+                f"(SELECT {place}, 0, version, dirty, NULL, NULL FROM {identifier(name)}.{identifier(self._table)} "
+                "LIMIT 2)"
             )
-            check_history(name, order, status)
-            check_source(order, self._source, status, None)
-            return not said and status.moved(self._source) is None
-        except Error:
-            return False
+            history = (
+                f"(SELECT {place}, 1, leads_to, 0, git_commit, outcome FROM {self._of(name).table} "
+                "ORDER BY id DESC LIMIT 1)"
+            )
+            return " UNION ALL ".join([state] * tables[name].state + [history] * tables[name].history)
 
-    def _states(self, names: Sequence[str]) -> Iterator[tuple[str, _Found]]:
-        for chunk, rows in self._ask(names, self._asking_state):
-            found = {name: _Found([], None) for name in chunk}
+        found = {name: Found([], None) for name, of in tables.items() if not any(of)}
+        for chunk, rows in self._ask([name for name in tables if name not in found], asking):
+            found.update({name: Found([], None) for name in chunk})
             for place, kind, version, dirty, commit, outcome in rows:
                 name = chunk[place]
                 if kind == 0:
                     found[name].states.append(as_state(version, dirty))
                 else:
                     found[name] = found[name]._replace(newest=(commit, outcome, version))
-            yield from found.items()
+        return found
 
-    def _asking_state(self, place: int, name: str) -> str:
-        schema = identifier(name)
-        state = f"(SELECT {place}, 0, version, dirty, NULL, NULL FROM {schema}.{identifier(self._table)} LIMIT 2)"
-        if not self._history:
-            return state
-        return (
-            f"{state} UNION ALL (SELECT {place}, 1, leads_to, 0, git_commit, outcome "
-            f"FROM {schema}.{identifier(self._history)} ORDER BY id DESC LIMIT 1)"
-        )
+    def digests(self, names: Sequence[str]) -> dict[str, str]:
+        """Return digests of the moves of histories: where they are equal, so are the moves."""
+        asked = self._ask(names, lambda place, name: f"({self._of(name).digesting(place)})")
+        return {chunk[place]: digest for chunk, rows in asked for place, digest in rows if digest is not None}
 
-    def _digests(self, names: Sequence[str]) -> Iterator[tuple[str, str]]:
-        for chunk, rows in self._ask(names, self._asking_digest):
-            yield from ((chunk[place], digest) for place, digest in rows if digest is not None)
+    def records(self, names: Sequence[str], limit: int) -> dict[str, list[AttemptRecord]]:
+        """Return the newest rows of histories, the newest first."""
 
-    def _asking_digest(self, place: int, name: str) -> str:
-        return f"({HistoryTable(self._session, self._history, name).digesting(place)})"
+        def asking(place: int, name: str) -> str:
+            return f"(SELECT {place}, {_HISTORY} FROM {self._of(name).table} ORDER BY id DESC LIMIT {limit})"
+
+        found: dict[str, list[AttemptRecord]] = {}
+        for chunk, rows in self._ask(names, asking):
+            found.update({name: [] for name in chunk})
+            for place, *values in rows:
+                found[chunk[place]].append(AttemptRecord(*values))
+        return {name: sorted(rows, reverse=True) for name, rows in found.items()}
+
+    def free(self, names: Sequence[str]) -> set[str]:
+        """Return the schemas whose lock nobody holds."""
+        asked = self._ask(names, lambda place, name: f"SELECT {place}, {holding(name, self._table)}")
+        return {chunk[place] for chunk, rows in asked for place, holder in rows if holder is None}
+
+    def lacks(self, name: str, table: str) -> bool:
+        """Tell whether a schema has no such table for certain."""
+        try:
+            return not is_there(self._session, table, name)
+        except ServerError as error:
+            if error.lost:
+                raise
+            return False
+
+    def status(self, name: str, state: State, present: bool) -> DatabaseStatus:
+        """Return what a schema says about itself.
+
+        :param present: whether it has a history.
+        :raises Error: something else has written the history, or the server refuses to read it.
+        """
+        history = self._of(name) if self._history else None
+        moves = history.moves() if history is not None and present else ()
+        return DatabaseStatus(StateTable(self._session, self._table), history, present, state, known(moves))
+
+    def _of(self, name: str) -> HistoryTable:
+        return HistoryTable(self._session, self._history, name)
 
     def _ask(
         self, names: Sequence[str], asking: Callable[[int, str], str]
     ) -> Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]:
-        """Ask about some schemas at a time; of those about which the question fails nothing is said.
+        """Ask about some schemas at a time; those about which the question fails are left out.
 
         :raises ServerError: the connection was lost.
         """
-        for start in range(0, len(names), _CHUNK):
-            chunk = names[start : start + _CHUNK]
+        waiting = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
+        while waiting:
+            chunk = waiting.pop()
             question = " UNION ALL ".join(asking(place, name) for place, name in enumerate(chunk))
             try:
                 yield chunk, self._session.query(question)
             except ServerError as error:
                 if error.lost:
                     raise
+                # One is enough for it.
+                half = len(chunk) // 2
+                waiting += [chunk[:half], chunk[half:]] if half else []

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ..._core.arguments import ArgumentSpec
 from ..._core.errors import Error
 from ..report import few
 
+# Documented in the doc fragment dbops.migrations._databases.
+DATABASES = ArgumentSpec(argument_spec={"databases": {"type": "list", "elements": "str", "required": True}})
 # The server's own, which no pattern means.
 _SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
 _PIECE = re.compile(r"\\.|.", re.DOTALL)

@@ -1,0 +1,19 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  directory:
+    description: The directory of migrations, on the runner.
+    type: path
+    required: true
+  history_limit:
+    description: How many of the newest attempts at migrations are returned of a schema, at most.
+    type: int
+    default: 20
+"""
