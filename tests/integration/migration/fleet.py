@@ -71,6 +71,16 @@ class Fleet:
         assert "\n" not in result["msg"]
         return result
 
+    def info(self, databases: Sequence[str] | None = None, **options: Any) -> dict[str, Any]:
+        """Run migration_info_many; for all schemas by default."""
+        arguments = self.of("").arguments("info", options)
+        arguments["databases"] = list(self.names if databases is None else databases)
+        result: dict[str, Any] = self.run_module("migration_info_many", arguments)
+        assert "Traceback" not in str(result)
+        assert "\n" not in result["msg"]
+        assert not result.get("changed")
+        return result
+
     def found(self, name: str) -> dict[str, Any]:
         """Return all that a schema holds, but for times and numbers of rows."""
         with self.server.connect(name) as connection, connection.cursor() as cursor:

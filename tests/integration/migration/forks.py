@@ -32,6 +32,7 @@ NAMES = (
     "migration_drop",
     "migration_force",
     "migration_info",
+    "migration_info_many",
 )
 
 

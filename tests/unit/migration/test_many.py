@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -15,12 +16,16 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import Info
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Looker, Tables
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.names import expand, is_pattern
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.outcome import Outcome, Work
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.overview import overview
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.schedule import Schedule
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import Stopped, work
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Source, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Order
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.errors import ServerError
 
 EXISTING = ["shop", "tenant_2", "tenant_10", "tenantx3", "Tenant_1", "a%b", "a\nb", "mysql", "sys"]
 
@@ -274,3 +279,62 @@ def test_warnings_that_are_alike_are_one() -> None:
         "six: other",
         "one: only here",
     ]
+
+
+def standing(version: Optional[int], healthy: bool = True, **more: Any) -> dict[str, Any]:
+    return {
+        "version": version, "healthy": healthy, "dirty": False, "known": True, "pending": [], "changed_files": [],
+        "missing": [], "out_of_order": [], "history_ahead": [], "missing_privileges": [], "obstacles": [], **more,
+    }  # fmt: skip
+
+
+def test_those_that_stand_alike_are_one_group() -> None:
+    shared = standing(2)
+    step = {"version": 2, "title": "m2", "direction": "up"}
+    found = {
+        "a": Info(standing(1, pending=[step]), {}),
+        **{f"b{number}": Info(shared, {}) for number in range(6)},
+        "c": Info(standing(2, False, missing=[9]), {"database": "c", "lock_holder": None}),
+        # Equal, but not the same object: it was looked at alone.
+        "d": Info(standing(2), {"database": "d", "lock_holder": "connection 7"}),
+        "e": Info({}, {"database": "e", "failed": True, "msg": "no"}),
+        "f": Info(standing(2), {"database": "f", "lock_holder": None}),
+    }
+    result = overview(found, SOURCE)
+    assert result["msg"] == "11 databases: 8 up to date, 1 behind, 1 unhealthy, 1 unreadable"
+    assert [(group["databases"], group["first"]) for group in result["groups"]] == [
+        (8, ["b0", "b1", "b2", "b3", "b4"]), (1, ["a"]), (1, ["c"]),
+    ]  # fmt: skip
+    assert result["groups"][0]["msg"] == "b0, b1, b2, b3, b4 and 3 more: version 2, 0 migrations pending"
+    assert [entry["database"] for entry in result["databases"]] == ["c", "d", "e"]
+    assert result["healthy"] is False
+    assert overview({"a": found["a"]}, SOURCE)["healthy"] is True
+    assert overview({"e": found["e"]}, SOURCE)["healthy"] is False
+
+
+class Asked:
+    """A session that refuses each question about some schemas."""
+
+    def __init__(self, refused: set[str]) -> None:
+        self.refused = refused
+        self.questions: list[str] = []
+
+    def query(self, sql: str, _arguments: Any = ()) -> list[tuple[Any, ...]]:
+        if "@@lower_case_table_names" in sql:
+            return [(0,)]
+        self.questions.append(sql)
+        if any(f"`{name}`" in sql for name in self.refused):
+            raise ServerError(1142, "denied", "asked")
+        return [(int(place), 0, 3, 0, None, None) for place in re.findall(r"\(SELECT (\d+), 0", sql)]
+
+
+def test_one_that_cannot_be_read_costs_the_others_nothing() -> None:
+    session: Any = Asked({"t77", "t150"})
+    params = {"databases": [], "migrations_table": "m", "history_table": ""}
+    tables = {f"t{number}": Tables(True, False) for number in range(300)}
+    found = Looker(session, params).states(tables)
+    assert set(tables) - set(found) == {"t77", "t150"}
+    assert {str(one.state) for one in found.values()} == {str(State(3, False))}
+    assert len(session.questions) < 40
+    session.refused = {"t5"}
+    assert Looker(session, params).lacks("t5", "m") is False
