@@ -5,8 +5,6 @@
 """migration_apply, which is shown while it runs and outlives its connection.
 
 Its failure is told as one of the role's steps.
-
-The role has one task for one schema and for many: a second one, which each host skips, would cost and show more.
 """
 
 from __future__ import annotations
@@ -15,10 +13,10 @@ from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
 from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
-from ansible_collections.dbops.migrations.plugins.plugin_utils.step import Step
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import StepForMany
 
 
-class ActionModule(Step):
+class ActionModule(StepForMany):
     """Run the module; where the role names many schemas, the one for many in its place.
 
     :ivar reached: whether the host has carried out a command of this task.
@@ -28,9 +26,6 @@ class ActionModule(Step):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
-        # With until, the task comes here again.
-        if "databases" in self._task.args and not self._task.action.endswith("_many"):
-            self._task.action = f"{self._task.action}_many"
         with shown(self) as run:
             seconds = patience(self) if run else 0
             if seconds <= 0:

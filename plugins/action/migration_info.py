@@ -6,6 +6,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.dbops.migrations.plugins.plugin_utils.step import Step as ActionModule
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import StepForMany as ActionModule
 
 __all__ = ["ActionModule"]

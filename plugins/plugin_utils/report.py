@@ -9,16 +9,19 @@ Texts that came from a database or a repository stay on their line: what looks l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
-from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import without_names
+from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike, without_names
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import few
 
 # Characters of a line. Ansible prints it indented and in quotes, which makes 120.
 _WIDTH = 108
 # Lines about many schemas of one host.
 _MOST = 20
+# Lines of one kind about one group of them.
+_EACH = 3
 
 
 def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
@@ -28,7 +31,11 @@ def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
         database = ""
     where = "" if database in ("", host) else f" ({database})"
     yield _line(f"{host}{where}{message[len(database) :] if database else f': {message}'}")
-    yield from map(_line, _status(result) if "history_ahead" in result else [*_run(result), *many(result)])
+    if "groups" in result:
+        lines = _statuses(result)
+    else:
+        lines = _status(result) if "history_ahead" in result else iter([*_run(result), *many(result)])
+    yield from map(_line, lines)
 
 
 def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterator[str]:
@@ -67,7 +74,12 @@ def many(result: Mapping[str, Any]) -> Iterator[str]:
         names, more = ", ".join(plan["first"]), plan["databases"] - len(plan["first"])
         lines.append(f"  {names}{f' and {more} more' if more else ''}:")
         lines += [f"    pending: {step['direction']} {step['version']} {step['title']}" for step in plan["steps"]]
-    yield from map(_line, lines[:_MOST])
+    yield from map(_line, _most(lines))
+
+
+def _most(lines: Sequence[str]) -> Iterator[str]:
+    """Return the lines about many schemas that are shown, and how many are not."""
+    yield from lines[:_MOST]
     if len(lines) > _MOST:
         yield f"  and {len(lines) - _MOST} more lines like these"
 
@@ -91,6 +103,17 @@ def _status(result: Mapping[str, Any]) -> Iterator[str]:
     """Return what migration_info says, as a table of two columns."""
     for step in result["pending"]:
         yield f"  pending       {step['version']} {step['title']}"
+    yield from _unfinished(result)
+    for kind, values in _troubles(result):
+        yield from (f"  {kind:13} {value}" for value in values)
+    if result["lock_holder"] is not None:
+        yield f"  locked by     {result['lock_holder']}"
+    for number, row in enumerate(result["history"]):
+        yield f"  {'' if number else 'attempts':13} {_attempt(row)}"
+
+
+def _unfinished(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is known of a migration that is running or was interrupted."""
     row = result["attempt"]
     if row:
         running = row["outcome"] == "running" and result["lock_holder"] is not None
@@ -100,23 +123,53 @@ def _status(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"  started       {row['started_at']} by {row['ran_by']} on {row['ran_on']}{job}"
         if row["error"]:
             yield f"  error         {' '.join(row['error'].split())}"
-    for kind, name in (
-        ("changed", "changed_files"),
-        ("missing", "missing"),
-        ("out of order", "out_of_order"),
-        ("history ahead", "history_ahead"),
-    ):
-        for value in result[name]:
-            yield f"  {kind:13} {value}"
-    if result["missing_privileges"]:
-        lacks = ", ".join(result["missing_privileges"])
-        yield f"  lacks         {lacks}: GRANT {lacks} ON the schema to the account"
-    for row in result["obstacles"]:
-        yield f"  obstacle      {row['name']} is {row['value']}: {row['effect']}"
-    if result["lock_holder"] is not None:
-        yield f"  locked by     {result['lock_holder']}"
-    for number, row in enumerate(result["history"]):
-        yield f"  {'' if number else 'attempts':13} {_attempt(row)}"
+
+
+def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Return what is not as it should be, of a schema or of a group of them."""
+    yield "changed", result["changed_files"]
+    yield "missing", result["missing"]
+    yield "out of order", result["out_of_order"]
+    yield "history ahead", result["history_ahead"]
+    lacks = ", ".join(result["missing_privileges"])
+    yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
+    yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
+
+
+def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what migration_info_many says: how many stand how, and behind that what is about each alone."""
+    groups = []
+    for group in result["groups"]:
+        groups.append(f"  {group['databases']:>6}  {group['msg']}")
+        pending = [f"{step['version']} {step['title']}" for step in group["pending"]]
+        for kind, values in (("pending", pending), *_troubles(group)):
+            groups += [f"          {kind:13} {value}" for value in values[:_EACH]]
+            if len(values) > _EACH:
+                groups.append(f"          {'':13} and {len(values) - _EACH} more")
+    yield from _most(groups)
+    yield from _most(list(_alone(result["databases"])))
+
+
+def _alone(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Return what the groups do not say: why a schema cannot be read, who is at work, and how far an attempt got."""
+    said = {
+        entry["database"]: entry
+        for entry in entries
+        if entry.get("failed") or entry["attempt"] or entry["lock_holder"] is not None
+    }
+    blocks = {name: list(_block(name, entry)) for name, entry in said.items()}
+    for first, *others in alike({name: "\n".join(lines) for name, lines in blocks.items()}):
+        yield from blocks[first]
+        if others:
+            yield f"    The same holds for {few(others)}."
+
+
+def _block(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
+    yield f"  {name}: {str(entry['msg']).removeprefix(f'{name}: ')}"
+    if not entry.get("failed"):
+        yield from (f"  {line}" for line in _unfinished(entry))
+        if entry["lock_holder"] is not None:
+            yield f"    locked by     {entry['lock_holder']}"
 
 
 def _attempt(row: Mapping[str, Any]) -> str:
