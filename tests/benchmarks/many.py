@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parts import NotAvailable, golang_migrate, private_folder
 from parts.mariadb import DatabaseServer, MariaDB
@@ -25,7 +25,7 @@ from .report import Figure
 SCHEMAS, TURNS = 1000, 5
 # How many sessions are at work, the default last.
 PARALLEL = (1, 4, 8)
-_MODULE = "ansible_collections.dbops.migrations.plugins.modules.migration_apply_many"
+_MODULES = "ansible_collections.dbops.migrations.plugins.modules"
 # Seconds with nothing to do and with one migration each, and the share of golang-migrate's.
 _BARS = {"MariaDB": (1.5, 6.0, 0.25), "MySQL": (1.5, 14.0, 0.25)}
 
@@ -34,11 +34,13 @@ class Many(NamedTuple):
     """Medians on one server, in seconds.
 
     :param busy: one migration each, for each number of sessions.
+    :param status: migration_info_many, of schemas that stand alike.
     :param peer: golang-migrate, schema by schema.
     """
 
     server: str
     idle: float
+    status: float
     busy: dict[int, float]
     peer: float
 
@@ -47,6 +49,7 @@ class Many(NamedTuple):
         idle, busy, share = _BARS[self.server]
         ours = self.busy[PARALLEL[-1]]
         yield f"| {self.server} | nothing to do | {self.idle:.1f} s | {_verdict(self.idle, idle, ' s')} |"
+        yield f"| {self.server} | the status of all | {self.status:.1f} s | |"
         for sessions, seconds in self.busy.items():
             limit = _verdict(seconds, busy, " s") if sessions == PARALLEL[-1] else ""
             yield f"| {self.server} | one migration each, `parallel: {sessions}` | {seconds:.1f} s | {limit} |"
@@ -96,6 +99,7 @@ class _Bench:
         self._next("CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(100)) ENGINE=InnoDB")
         self._ours(PARALLEL[-1])
         idle: list[float] = []
+        status: list[float] = []
         peer: list[float] = []
         busy: dict[int, list[float]] = {sessions: [] for sessions in PARALLEL}
         for _turn in range(TURNS):
@@ -107,8 +111,15 @@ class _Bench:
             # What something else has done is recorded first.
             self._ours(PARALLEL[-1])
             idle.append(self._ours(PARALLEL[-1]))
+            status.append(self._timed("migration_info_many", {}))
         medians = {sessions: statistics.median(seconds) for sessions, seconds in busy.items()}
-        return Many(type(self._server).__name__, statistics.median(idle), medians, statistics.median(peer))
+        return Many(
+            type(self._server).__name__,
+            statistics.median(idle),
+            statistics.median(status),
+            medians,
+            statistics.median(peer),
+        )
 
     def _next(self, text: str = "") -> None:
         self._version += 1
@@ -116,6 +127,10 @@ class _Bench:
         (self._folder / f"{self._version}_m.up.sql").write_text(f"{text};\n")
 
     def _ours(self, sessions: int) -> float:
+        # As the role has it from git_fetch: another one with each migration.
+        return self._timed("migration_apply_many", {"commit": f"{self._version:040x}", "parallel": sessions})
+
+    def _timed(self, module: str, options: dict[str, Any]) -> float:
         server = self._server
         arguments = {
             "login_host": server.host,
@@ -124,14 +139,12 @@ class _Bench:
             "login_password": server.password,
             "databases": ["tenant\\_%"],
             "directory": str(self._folder),
-            # As the role has it from git_fetch: another one with each migration.
-            "commit": f"{self._version:040x}",
-            "parallel": sessions,
+            **options,
         }
         text = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, "-m", _MODULE], input=text, env=compiled(), capture_output=True, check=False
+            [sys.executable, "-m", f"{_MODULES}.{module}"], input=text, env=compiled(), capture_output=True, check=False
         )
         seconds = time.perf_counter() - started
         assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
