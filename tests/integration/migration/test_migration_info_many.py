@@ -130,6 +130,10 @@ class States:
         self.apply(name, "3")
         self.query(name, f"ALTER TABLE {STATE} ADD at TIMESTAMP DEFAULT CURRENT_TIMESTAMP")
 
+    def with_a_column_that_must_be_given(self, name: str) -> None:
+        self.apply(name, "3")
+        self.query(name, f"ALTER TABLE {STATE} ADD x INT NOT NULL")
+
     def with_another_state_table(self, name: str) -> None:
         self.query(name, f"CREATE TABLE {STATE} (version VARCHAR(50))")
 

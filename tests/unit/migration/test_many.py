@@ -10,22 +10,29 @@ import os
 import re
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.applied import Known
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import Info
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Looker, Tables
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Found, Looker, Tables
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.names import expand, is_pattern
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.outcome import Outcome, Work
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.overview import overview
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.schedule import Schedule
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.statuses import Statuses
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import Stopped, work
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Source, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Order
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.tables.history_table import AttemptRecord
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.errors import ServerError
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import Account
 
 EXISTING = ["shop", "tenant_2", "tenant_10", "tenantx3", "Tenant_1", "a%b", "a\nb", "mysql", "sys"]
 
@@ -310,6 +317,56 @@ def test_those_that_stand_alike_are_one_group() -> None:
     assert result["healthy"] is False
     assert overview({"a": found["a"]}, SOURCE)["healthy"] is True
     assert overview({"e": found["e"]}, SOURCE)["healthy"] is False
+
+
+class Long:
+    """A looker, and a line, of schemas of which one has a history that is too long for a digest."""
+
+    def __init__(self) -> None:
+        self.opened: list[str] = []
+
+    def tables(self, names: list[str]) -> dict[str, Tables]:
+        return {name: Tables(True, True) for name in names}
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        yield
+
+    def states(self, names: list[str]) -> dict[str, Found]:
+        return {name: Found([State(2, False)], None) for name in names}
+
+    def digests(self, names: list[str]) -> dict[str, str]:
+        return {name: "same" for name in names if name != "long"}
+
+    def status(self, _name: str, state: State, present: bool) -> DatabaseStatus:
+        nothing: Any = None
+        return DatabaseStatus(nothing, nothing, present, state, Known({}, state))
+
+    def free(self, names: list[str]) -> list[str]:
+        return names
+
+    def records(self, names: list[str], _limit: int) -> dict[str, list[AttemptRecord]]:
+        return {name: [] for name in names}
+
+    def open(self, name: str) -> Any:
+        self.opened.append(name)
+        raise Error(f"{name} was opened")
+
+    def close(self) -> None:
+        self.opened.append("closed")
+
+
+def test_a_history_that_has_no_digest_is_read_where_it_is() -> None:
+    long: Any = Long()
+    params = {"migrations_table": "m", "history_table": None, "lock": True, "history_limit": 5}
+    found = Statuses(long, params, SOURCE, Account(None, {}), long).of(["a", "long", "b"])
+    assert list(found) == ["a", "long", "b"]
+    assert found["a"].standing is found["b"].standing
+    assert found["a"].standing["out_of_order"] == [1]
+    assert (found["long"].standing, found["long"].own) == (
+        {}, {"database": "long", "failed": True, "msg": "long was opened"},
+    )  # fmt: skip
+    assert long.opened == ["long", "closed"]
 
 
 class Asked:
