@@ -180,6 +180,9 @@ databases:
     lock_holder:
       description: Who holds the schema's lock; null when nobody does.
       type: str
+    running:
+      description: Who runs the migration that is running, from which host, since when; null if none is.
+      type: str
     failed:
       description: Whether it could not be read. Then there is nothing more but what a failure returns.
       type: bool

@@ -30,7 +30,7 @@ FILES = {
 }
 # Of the same for all.
 SHARED = ("latest", "migrations", "server", "supported")
-OWN = ("database", "attempt", "history", "lock_holder", "msg")
+OWN = ("database", "attempt", "history", "lock_holder", "running", "msg")
 STATE, HISTORY = "schema_migrations", "schema_migrations_history"
 
 
@@ -250,7 +250,8 @@ def test_each_is_as_alone(fleet: Fleet, golang_migrate: Path) -> None:
     for kind, name in zip([*kinds, *[states.behind] * 4, *[states.changed] * 3], names):
         kind(name)
     add_and_remove(fleet)
-    with lock_held(fleet, names[-2]):
+    at_work = names[kinds.index(states.interrupted)]
+    with lock_held(fleet, names[-2]), lock_held(fleet, at_work):
         result = check_each(fleet, names)
     # What it is about has come about.
     standings = result["groups"]
@@ -258,7 +259,8 @@ def test_each_is_as_alone(fleet: Fleet, golang_migrate: Path) -> None:
         assert any(group[key] for group in standings), key
     assert any(not group["known"] for group in standings)
     assert result["unreadable"] >= 4
-    assert sum(entry.get("lock_holder") is not None for entry in result["databases"]) == 1
+    assert sum(entry.get("lock_holder") is not None for entry in result["databases"]) == 2
+    assert [entry["database"] for entry in result["databases"] if entry.get("running")] == [at_work]
     assert {entry["attempt"]["outcome"] for entry in result["databases"] if entry.get("attempt")} == {
         "failed", "running",
     }  # fmt: skip
