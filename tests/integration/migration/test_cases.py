@@ -275,7 +275,8 @@ class Stage:
 
     def wait_for(self, text: str) -> int | None:
         """Wait until a statement with this text runs, and return its session; None if the module ends before."""
-        seen = "SELECT id, info FROM information_schema.processlist WHERE id <> CONNECTION_ID()"
+        # Sessions of the case before may still end.
+        seen = self.fill("SELECT id, info FROM information_schema.processlist WHERE db IN ('{db}', '{other}')")
         with self.server.connect() as connection, connection.cursor() as cursor:
             while not self.forks.ended():
                 cursor.execute(seen)
