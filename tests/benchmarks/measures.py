@@ -159,7 +159,7 @@ class Bench:
         count = max(1, self._sizes.migrations // 10)
         work = self._work("start", mix(count))
         self._empty()
-        able = [contestant for contestant in self._programs if contestant.repeats and contestant.name != "dbmate"]
+        able = [contestant for contestant in self._programs if contestant.repeats]
         for contestant in able:
             contestant.run(self._server, work)
         medians = self._contest([*able, FLOOR], self._server, work, lambda: None)

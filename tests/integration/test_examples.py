@@ -132,7 +132,10 @@ def test_examples(
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "module_defaults": {"group/dbops.migrations.mysql": {"login_port": mariadb.port}},
+        "module_defaults": {
+            "group/dbops.migrations.mysql": {"login_port": mariadb.port},
+            "dbops.migrations.host_survey": {"duration": 3},
+        },
         "tasks": tasks,
     }
     (tmp_path / "examples.yml").write_text(json.dumps([play]))
