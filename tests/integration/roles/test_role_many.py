@@ -306,7 +306,7 @@ def test_a_rollback_that_is_killed(customers: Customers, tmp_path: Path) -> None
     assert done.rc == 0, done.stdout
     assert customers.versions() == [1] * 6
     for name in names:
-        assert [column for column, *_ in team.mariadb.query(f"SHOW COLUMNS FROM `{name}`.people")] == ["id"]
+        assert [row[0] for row in team.mariadb.query(f"SHOW COLUMNS FROM `{name}`.people")] == ["id"]
         history = team.mariadb.query(
             f"SELECT direction, version FROM `{name}`.schema_migrations_history WHERE outcome = 'applied' ORDER BY id"
         )
