@@ -44,7 +44,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--servers",
         type=_names,
-        default="mariadb,mariadb-11.8,mysql",
         metavar="NAME,NAME",
         help="the servers on which the engine's tests run; with one name, only the tests that run on it",
     )
@@ -52,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _only(config: pytest.Config) -> str | None:
     """Return the server's name if the option names one only."""
-    names: list[str] = config.getoption("servers")
+    names: list[str] = config.getoption("servers") or []
     return names[0] if len(names) == 1 else None
 
 

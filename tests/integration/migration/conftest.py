@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from integration.migration.fleet import Fleet, make_fleet
 from integration.migration.forks import Forks
-from integration.migration.support import Database, make
+from integration.migration.support import Database, make, server_names
 from parts.mariadb import DatabaseServer
 
 
@@ -28,7 +28,7 @@ def database(mariadb: DatabaseServer, tmp_path: Path, run_module: Any) -> Iterat
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     # A case names its servers itself.
     if "server" in metafunc.fixturenames and "case" not in metafunc.fixturenames:
-        metafunc.parametrize("server", metafunc.config.getoption("servers"), indirect=True)
+        metafunc.parametrize("server", server_names(metafunc), indirect=True)
 
 
 @pytest.fixture

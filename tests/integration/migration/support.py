@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from parts import golang_migrate as golang_migrate_part
 from parts.mariadb import DatabaseServer
 from parts.snapshot import snapshot
@@ -102,3 +103,12 @@ def make(server: DatabaseServer, directory: Path, run_module: Any) -> Database:
     server.create_schema(name)
     directory.mkdir(exist_ok=True)
     return Database(server, name, directory, run_module)
+
+
+def server_names(metafunc: pytest.Metafunc) -> list[str]:
+    """Return the names of the servers on which a test runs: what ``--servers`` names.
+
+    Without it, MariaDB and MySQL, and a newer MariaDB for a module that is about what servers do.
+    """
+    newer = ["mariadb-11.8"] if getattr(metafunc.module, "ABOUT_SERVERS", False) else []
+    return metafunc.config.getoption("servers") or ["mariadb", *newer, "mysql"]

@@ -56,6 +56,7 @@ import pymysql
 import pytest
 import yaml
 from integration.migration.forks import Forks
+from integration.migration.support import server_names
 from parts import private_folder
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
@@ -63,6 +64,7 @@ from parts.servers import SERVERS
 from pymysql.constants.CLIENT import MULTI_STATEMENTS
 
 FOLDER = Path(__file__).parent / "cases"
+ABOUT_SERVERS = True
 # How long what a client has left is waited for, in seconds.
 PATIENCE = 60
 Case = dict[str, Any]
@@ -90,7 +92,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     pairs = [
         (server, case, f"{name}-{server}")
-        for server in metafunc.config.getoption("servers")
+        for server in server_names(metafunc)
         for name, case in read(FOLDER)
         if kind_of(server) in case.get("servers", ("mariadb", "mysql")) and server not in case.get("except", ())
     ]

@@ -33,6 +33,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.versions i
 from integration.migration.support import Database
 from parts.mariadb import DatabaseServer, MariaDB
 
+ABOUT_SERVERS = True
+
 Open = Callable[..., AbstractContextManager[Session]]
 MODES = {
     False: ["", "ANSI", "PIPES_AS_CONCAT", "HIGH_NOT_PRECEDENCE", "NO_UNSIGNED_SUBTRACTION", "NO_BACKSLASH_ESCAPES"],

@@ -35,6 +35,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings i
 from parts import private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 
+ABOUT_SERVERS = True
+
 Open = Callable[..., AbstractContextManager[Session]]
 DONE, NOT_DONE, UNKNOWN = InFlightOutcome.DONE, InFlightOutcome.NOT_DONE, InFlightOutcome.UNKNOWN
 _SYNTAX = 1064
