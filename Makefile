@@ -115,7 +115,7 @@ test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m cores $(PYTEST_OPTIONS)
 
 test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and compare their lines with the server on every ansible-core
-	$(BIN)/pytest tests/integration/progress tests/integration/migration -m progress $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration/progress tests/integration/migration tests/integration/roles -m progress $(PYTEST_OPTIONS)
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
 from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import StepForMany
@@ -20,9 +21,11 @@ class ActionModule(StepForMany):
     """Run the module; where the role names many schemas, the one for many in its place.
 
     :ivar reached: whether the host has carried out a command of this task.
+    :ivar cut: the commands whose connection was lost.
     """
 
     reached = False
+    cut: tuple[str, ...] = ()
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
@@ -35,6 +38,10 @@ class ActionModule(StepForMany):
             return reconnecting(self, seconds, lambda: call(tmp, task_vars))
 
     def _low_level_execute_command(self, cmd: str, *args: Any, **more: Any) -> dict[str, Any]:
-        result: dict[str, Any] = super()._low_level_execute_command(cmd, *args, **more)
+        try:
+            result: dict[str, Any] = super()._low_level_execute_command(cmd, *args, **more)
+        except AnsibleConnectionFailure:
+            self.cut = (*self.cut, cmd)
+            raise
         self.reached = True
         return result

@@ -28,6 +28,8 @@ _NO_LOGIN = re.compile(
     r"Connection timed out during banner exchange)",
     re.MULTILINE,
 )
+# The folder that Ansible makes, as a shell's word.
+_FOLDER = re.compile(r'mkdir ("` echo [^`"]*/ansible-tmp-[\d.-]+ `")')
 
 
 def patience(action: ActionBase) -> float:
@@ -70,6 +72,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
         try:
             with suppress(Exception):
                 action._connection.reset()
+            _remove_folders(action)
             return call()
         except AnsibleConnectionFailure as error:
             if time.monotonic() - began > _THERE:
@@ -82,3 +85,14 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
                     f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run may "
                     "still be on. Look with the playbook dbops.migrations.status; run again when it is over."
                 ) from None
+
+
+def _remove_folders(action: ActionBase) -> None:
+    """Remove the folders that the host has made, and of which Ansible was not told, as the connection was lost.
+
+    :raises AnsibleConnectionFailure: it was lost again.
+    """
+    folders = [found[1] for found in map(_FOLDER.search, action.cut) if found]
+    if folders:
+        # They are empty. One that was not made is no failure.
+        action._low_level_execute_command(f"rmdir {' '.join(folders)} 2>/dev/null", sudoable=False)

@@ -68,10 +68,6 @@ class Proxy:
         """Reset every connection, on both sides; what is under way is lost. New connections are let through."""
         self._order("cut")
 
-    def stall(self) -> None:
-        """Forward nothing from now on, and close nothing: a network that has gone away."""
-        self._order("stall")
-
     def trap(self, way: str, offset: int, then: str) -> None:
         """Lay a trap for the next connection, which springs when so many bytes have passed in one direction.
 
@@ -84,7 +80,7 @@ class Proxy:
         self._order(f"trap {way} {offset} {then}")
 
     def release(self) -> None:
-        """Let a connection that is held go on, and all of them after stall()."""
+        """Let a connection that is held go on."""
         self._order("release")
 
     def passed(self) -> dict[str, int]:
@@ -180,7 +176,6 @@ class _Forwarder:
         self._orders = socket.socket(fileno=0)
         self._listener = socket.create_server((Proxy.host, 0))
         self._connections: list[tuple[_Way, _Way]] = []
-        self._stalled = False
         # What is done about the next connection, and about the one for which that was meant.
         self._trap: tuple[str, int, str] | None = None
         self._trapped: tuple[tuple[_Way, _Way], _Way, str] | None = None
@@ -212,8 +207,6 @@ class _Forwarder:
                 self._forward(connection, readable, writable)
 
     def _ways(self) -> list[_Way]:
-        if self._stalled:
-            return []
         return [way for connection in self._connections if connection is not self._held for way in connection]
 
     def _say(self, line: str) -> None:
@@ -296,12 +289,10 @@ class _Forwarder:
                     _reset(way.source)
             self._connections.clear()
             self._held = self._trapped = None
-        elif what == "stall":
-            self._stalled = True
         elif what == "trap":
             self._trap = words[0], int(words[1]), words[2]
         elif what == "release":
-            self._held, self._stalled = None, False
+            self._held = None
         elif what == "passed":
             up, down = self._latest or (None, None)
             answer = f"{up.passed} {down.passed} {up.packets}" if up and down else "0 0 0"

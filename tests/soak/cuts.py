@@ -5,28 +5,29 @@
 """Connections to the runner that are cut, again and again: ``python -m soak.cuts TRIALS [SEED]``.
 
 In each trial ansible-playbook migrates over SSH, and its connection is cut at a random instant. The task's result, the
-rows and the history must be those of a run that nobody disturbs, and nothing may be left on the runner.
+rows and the history must be those of a run that nobody disturbs, and nothing may be left on the runner. Several benches
+work side by side, each with a runner of its own.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import sys
-import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pymysql
 from integration.progress.support import Book, Printed
-from parts import private_folder
+from parts import NotOnThisSystem, private_folder
+from parts.link import Link
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.proxy import Proxy
 from parts.sshd import GitServer, make_key
@@ -37,84 +38,108 @@ FILES = {
     "2_b.up.sql": "ALTER TABLE a ADD k INT;\nUPDATE a SET k = i * 7 + SLEEP(0.2);\n",
     "3_c.up.sql": "INSERT INTO a (j, k) SELECT k, j FROM a;\nDO SLEEP(0.6);\nINSERT INTO a (j) SELECT MAX(i) FROM a;\n",
 }
-# Seconds after which a cut comes at the latest: a run takes some five of them.
-LATEST = 6.0
-# Seconds for which a link is down.
+# Seconds after which a cut comes at the latest, from when Ansible is logged in: a run takes some five of them.
+LATEST = 5.0
+# Seconds for which a link is down, which ssh notices with these settings, and without them outlasts.
 DOWN = 20.0
+NOTICES = ("-o", "ServerAliveInterval=2", "-o", "ServerAliveCountMax=2")
+# As many runs side by side as two processors can do with: most of the time they wait.
+BENCHES = 4
 COMPARED = ("changed", "from_version", "to_version", "applied", "failed", "dirty", "pending", "resumed")
 
 
-class Bench:
-    """The servers, and one trial after the other.
+class Cut(NamedTuple):
+    """A way to cut a connection.
 
-    :param down: for how many seconds a link is down.
+    :param make: cuts it, and returns once it can be made again.
+    :param linked: whether the controller is in a network of its own.
+    :param ssh: further settings of ssh.
     """
 
-    def __init__(self, folder: Path, database: DatabaseServer, ssh: GitServer, proxy: Proxy, down: float) -> None:
+    make: Callable[[], None]
+    linked: bool = False
+    ssh: Sequence[str] = ()
+
+
+class Bench:
+    """A runner, and one trial after the other.
+
+    :param link: to a network of the controller's own; None if there is none.
+    :param down: for how many seconds it is down.
+    """
+
+    def __init__(
+        self, folder: Path, database: DatabaseServer, ssh: GitServer, proxy: Proxy, link: Link | None, down: float
+    ) -> None:
         self._folder = folder
         self._database = database
         self._ssh = ssh
         self._proxy = proxy
+        self._link = link
         self._down = down
-        self._timers: list[threading.Timer] = []
         make_key(folder / "login_key")
         ssh.let_in((folder / "login_key.pub").read_text())
-        known = ssh.known_hosts.replace(f":{ssh.port} ", f":{proxy.port} ")
-        (folder / "known_hosts").write_text(known)
+        places = [(ssh.host, proxy.port), *([(link.here, ssh.port)] if link else [])]
+        known = [ssh.known_hosts.replace(f"[{ssh.host}]:{ssh.port} ", f"[{host}]:{port} ") for host, port in places]
+        (folder / "known_hosts").write_text("".join(known))
         (folder / "files").mkdir()
         for name, text in FILES.items():
             (folder / "files" / name).write_text(text)
-        self.cuts: dict[str, Callable[[], None]] = {
-            "session killed": self._kill_sessions,
-            "network reset": proxy.cut,
-            "link down": self._take_link_down,
-            "sshd restarted": self._restart,
+        self.cuts = {
+            "session killed": Cut(lambda: kill_sessions(ssh)),
+            "network reset": Cut(proxy.cut),
+            "sshd restarted": Cut(self._restart),
         }
-        self.expected = {pipelining: self._outcome(*self._run(pipelining, None, 0)) for pipelining in (False, True)}
+        if link:
+            self.cuts |= {
+                "link down": Cut(self._take_link_down, True),
+                "link down, noticed by ssh": Cut(self._take_link_down, True, NOTICES),
+            }
+        self.expected = self._outcome(*self._run(False, None, 0))
 
-    def trial(self, dice: random.Random, cut: str) -> tuple[list[str], bool]:
+    def trial(self, dice: random.Random, name: str) -> tuple[list[str], bool]:
         """Cut a run's connection; return what is wrong, and whether the run was taken up again."""
-        pipelining, moment = dice.random() < 0.5, dice.uniform(0.2, LATEST)
-        printed, schema = self._run(pipelining, self.cuts[cut], moment)
+        pipelining, moment = dice.random() < 0.5, dice.uniform(0, LATEST)
+        printed, schema = self._run(pipelining, self.cuts[name], moment)
         outcome = self._outcome(printed, schema)
-        wrong = []
-        for name, value in self.expected[pipelining].items():
-            if outcome[name] != value:
-                wrong.append(f"{name} is {outcome[name]}, not {value}")
+        wrong = [
+            f"{key} is {outcome[key]}, not {value}" for key, value in self.expected.items() if outcome[key] != value
+        ]
         wrong += [f"{path} is left" for path in self._left()]
         if wrong:
-            wrong.append(f"{cut} after {moment:.2f} s, pipelining {pipelining}: {printed.text}")
+            wrong.append(f"{name} after {moment:.2f} s, pipelining {pipelining}: {printed.text}")
         return wrong, any("connection to the runner was lost" in line for _moment, line in printed.lines)
 
-    def _run(self, pipelining: bool, cut: Callable[[], None] | None, moment: float) -> tuple[Printed, str]:
+    def _run(self, pipelining: bool, cut: Cut | None, moment: float) -> tuple[Printed, str]:
         schema = f"shop_{uuid.uuid4().hex[:8]}"
         self._database.create_schema(schema)
+        common = ["-F", "none", "-o", f"UserKnownHostsFile={self._folder / 'known_hosts'}", *(cut.ssh if cut else ())]
+        link = self._link if cut and cut.linked else None
+        folder = self._folder / schema
+        folder.mkdir()
         variables = {
             "ansible_python_interpreter": sys.executable,
             "ansible_remote_tmp": str(self._folder / "remote"),
             "ansible_connection": "ssh",
-            "ansible_host": self._ssh.host,
-            "ansible_port": self._proxy.port,
+            "ansible_host": link.here if link else self._ssh.host,
+            "ansible_port": self._ssh.port if link else self._proxy.port,
             "ansible_user": self._ssh.user,
             "ansible_ssh_private_key_file": str(self._folder / "login_key"),
-            "ansible_ssh_common_args": f"-F none -o UserKnownHostsFile={self._folder / 'known_hosts'}",
+            "ansible_ssh_common_args": " ".join(common),
             "ansible_ssh_args": "-o ControlMaster=auto -o ControlPersist=2",
-            "ansible_control_path_dir": str(self._folder / "cp"),
+            "ansible_control_path_dir": str(folder / "cp"),
             "ansible_pipelining": pipelining,
         }
-        print(f"{schema}: pipelining {pipelining}, after {moment:.2f} s", flush=True)
-        folder = self._folder / schema
-        folder.mkdir()
-        book = Book(folder, self._database, variables, self._ssh)
+        book = Book(folder, self._database, variables, self._ssh, link.inside if link else ())
         book.add(schema, self._folder / "files")
         running = book.start()
         if cut is not None:
+            # A host that cannot be reached at first is unreachable at once.
+            while running.process.poll() is None and not list((folder / "cp").glob("*")):
+                time.sleep(0.01)
             time.sleep(moment)
-            cut()
-        printed = running.end()
-        for timer in self._timers:
-            timer.join()
-        return printed, schema
+            cut.make()
+        return running.end(), schema
 
     def _outcome(self, printed: Printed, schema: str) -> dict[str, Any]:
         results = [event for event in printed.tasks if event["host"] == schema]
@@ -146,8 +171,7 @@ class Bench:
     def _found(self) -> list[str]:
         remote = self._folder / "remote"
         mark = str(remote).encode()
-        # Cut while it makes its own folder, Ansible never learns of it: that stays, and is empty.
-        found = [str(path) for path in remote.rglob("*") if not path.is_dir()]
+        found = [str(path) for path in remote.rglob("*")]
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = path.read_bytes()
@@ -157,23 +181,17 @@ class Bench:
                 found.append(f"process {path.parent.name}")
         return found
 
-    def _kill_sessions(self) -> None:
-        kill_sessions(self._ssh)
-
     def _take_link_down(self) -> None:
-        self._proxy.stall()
-        self._later(self._down, self._proxy.release)
+        assert self._link
+        self._link.down()
+        time.sleep(self._down)
+        self._link.up()
 
     def _restart(self) -> None:
-        self._kill_sessions()
+        kill_sessions(self._ssh)
         self._ssh.stop()
         time.sleep(3)
-        # It would end with a thread that has started it.
         self._ssh.start()
-
-    def _later(self, seconds: float, work: Callable[[], None]) -> None:
-        self._timers.append(threading.Timer(seconds, work))
-        self._timers[-1].start()
 
 
 def kill_sessions(server: GitServer) -> None:
@@ -194,36 +212,39 @@ def kill_sessions(server: GitServer) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def play(trials: int, seed: int, down: float = DOWN) -> tuple[Counter[str], list[str]]:
+def play(trials: int, seed: int, down: float = DOWN, benches: int = 1) -> tuple[Counter[str], list[str]]:
     """Play so many trials; return how many of each kind there were, and what is wrong."""
-    dice = random.Random(seed)
+    with private_folder("cuts-db") as place, MariaDB(place) as database, ThreadPoolExecutor(benches) as pool:
+        shares = [range(first, trials, benches) for first in range(benches)]
+        parts = list(pool.map(lambda share: _play(share, seed, down, database), shares))
+    return sum((counted for counted, _wrong in parts), Counter()), [text for _counted, wrong in parts for text in wrong]
+
+
+def _play(numbers: range, seed: int, down: float, database: DatabaseServer) -> tuple[Counter[str], list[str]]:
+    """Play trials on one bench. Its servers end with the thread that has started them."""
     counted: Counter[str] = Counter()
     wrong: list[str] = []
-    with (
-        private_folder("cuts") as folder,
-        private_folder("cuts-db") as place,
-        private_folder("cuts-ssh") as ssh_place,
-        MariaDB(place) as database,
-        GitServer(ssh_place) as ssh,
-        Proxy(ssh.host, ssh.port) as proxy,
-    ):
-        bench = Bench(folder, database, ssh, proxy, down)
+    with ExitStack() as stack:
+        folder, place = (stack.enter_context(private_folder(name)) for name in ("cuts", "cuts-ssh"))
+        link = None
+        with suppress(NotOnThisSystem):
+            link = stack.enter_context(Link())
+        ssh = stack.enter_context(GitServer(place, settings=[f"ListenAddress {link.here}"] if link else []))
+        bench = Bench(folder, database, ssh, stack.enter_context(Proxy(ssh.host, ssh.port)), link, down)
         names = list(bench.cuts)
-        for number in range(trials):
+        for number in numbers:
             cut = names[number % len(names)]
-            found, again = bench.trial(dice, cut)
-            counted[cut] += 1
-            counted["taken up again"] += again
+            found, again = bench.trial(random.Random(f"{seed} {number}"), cut)
+            counted.update({cut: 1, f"{cut} (taken up again)": int(again)})
             wrong += found
-            if found:
-                print(f"trial {number}: {json.dumps(found)}", flush=True)
+            print(f"trial {number}: {cut}{', taken up again' if again else ''}", *found, sep="\n  ", flush=True)
     return counted, wrong
 
 
 def main(trials: int, seed: int) -> int:
     """Play trials, and say what came of them."""
-    counted, wrong = play(trials, seed)
-    print(", ".join(f"{name}: {count}" for name, count in counted.items()))
+    counted, wrong = play(trials, seed, benches=BENCHES)
+    print(", ".join(f"{name}: {count}" for name, count in sorted(counted.items())))
     print(f"{trials} trials, {len(wrong)} wrong")
     return len(wrong)
 

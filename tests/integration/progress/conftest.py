@@ -19,6 +19,17 @@ from parts.mariadb import DatabaseServer, MariaDB
 from parts.sshd import GitServer, make_key
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how soon the lines came."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    found = [dict(report.user_properties) for report in reports if hasattr(report, "user_properties")]
+    lines = sorted(properties["progress"] for properties in found if "progress" in properties)
+    if lines:
+        terminalreporter.section("seconds until the first line, and the longest without one")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def recording() -> Iterator[DatabaseServer]:
     """A server that records all it can in performance_schema."""

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -47,7 +47,9 @@ class Printed(Results):
 
     def about(self, database: str) -> list[tuple[float, str]]:
         """Return the lines of progress about a database."""
-        return [(moment, line) for moment, line in self.lines if line.startswith(f"{database} ")]
+        found = [(moment, line) for moment, line in self.lines if line.startswith(f"{database} ")]
+        # Ansible's recap has a line for each host, which has the database's name here.
+        return [(moment, line) for moment, line in found if " : ok=" not in line]
 
     @property
     def text(self) -> str:
@@ -60,12 +62,14 @@ class Book:
 
     :param variables: of Ansible, for all of them.
     :param git_server: the SSH server of the runner.
+    :param inside: the start of the command, for a controller in a network of its own.
     """
 
     folder: Path
     server: DatabaseServer
     variables: dict[str, Any]
     git_server: GitServer
+    inside: Sequence[str] = ()
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, database: str, directory: Path, **options: Any) -> None:
@@ -103,7 +107,7 @@ class Book:
         book, inventory = self.write(**keywords)
         results = self.folder / "results"
         results.write_text("")
-        command = [programs / "ansible-playbook", book, "-i", inventory, *options]
+        command = [*self.inside, programs / "ansible-playbook", book, "-i", inventory, *options]
         return Running(command, {**environment(results, programs), "ANSIBLE_NOCOLOR": "true", **(env or {})}, results)
 
     def run(self, *options: str, **more: Any) -> Printed:

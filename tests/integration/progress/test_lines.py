@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,23 +73,29 @@ class Four:
         holder.cursor().execute("START TRANSACTION")
         holder.cursor().execute("SELECT COUNT(*) FROM a")
 
+        over = threading.Event()
+
         def wait() -> None:
-            waiting = (
+            question = (
                 f"SELECT 1 FROM information_schema.processlist WHERE db = '{schema}' AND state LIKE 'Waiting for %'"
             )
-            while not self.server.query(waiting):
-                time.sleep(0.1)
-            thread = threading.Thread(target=lambda: behind.cursor().execute("SELECT i FROM a"))
-            thread.start()
-            time.sleep(seconds)
-            holder.close()
+            with closing(holder):
+                while not self.server.query(question):
+                    if over.wait(0.1):
+                        return
+                thread = threading.Thread(target=lambda: behind.cursor().execute("SELECT i FROM a"))
+                thread.start()
+                over.wait(seconds)
             thread.join()
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        yield
-        waiting.join()
-        behind.close()
+        try:
+            yield
+        finally:
+            over.set()
+            waiting.join()
+            behind.close()
 
 
 def check(four: Four, printed: Printed, samples: Samples) -> tuple[list[str], str]:
@@ -104,9 +110,7 @@ def check(four: Four, printed: Printed, samples: Samples) -> tuple[list[str], st
         first, longest = gaps([moment for moment, _line in lines], began, ended)
         if first > FIRST or longest > NEXT:
             wrong.append(f"{name}: the first line after {first:.1f} s, then {longest:.1f} s without one")
-        print(
-            f"{name}: {ended - began:.0f} s, the first line after {first:.1f} s, then one in {longest:.1f} s at least"
-        )
+        report.append(f"{name} {first:.1f} s and {longest:.1f} s of {ended - began:.0f} s")
         for moment, line in lines:
             print(f"  {moment - began:5.1f} s  {line.rstrip()}")
             if began <= moment <= ended:
@@ -191,7 +195,7 @@ def test_lines_while_it_runs(
 ) -> None:
     playbook = book("local" if way == "runner" else way)
     four.add_to(playbook)
-    record_property("progress", try_it(four, lambda: begin(playbook, way, PROGRAMS)))
+    record_property("progress", f"{way}: {try_it(four, lambda: begin(playbook, way, PROGRAMS))}")
     assert [path.name for path in (tmp_path / "remote").rglob("dbops-migrations-*")] == []
 
 

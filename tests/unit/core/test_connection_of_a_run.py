@@ -19,6 +19,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as Local
 from ansible.plugins.connection.ssh import Connection as Ssh
+from ansible.plugins.shell.sh import ShellModule
 from ansible_collections.dbops.migrations.plugins.plugin_utils import reconnect
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import _place
 from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
@@ -55,7 +56,7 @@ def action(connection: type, **args: Any) -> Any:
     task = SimpleNamespace(args=args)
     fake: Any = object.__new__(connection)
     context = SimpleNamespace(remote_addr="runner1")
-    return SimpleNamespace(_task=task, _connection=fake, _play_context=context, reached=False)
+    return SimpleNamespace(_task=task, _connection=fake, _play_context=context, reached=False, cut=())
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,22 @@ def test_it_is_given_up_after_a_while() -> None:
     text = str(caught.value)
     assert "The connection was lost, and could not be made again within 0 s: Failed to connect to the host" in text
     assert "The run may still be on. Look with the playbook dbops.migrations.status; run again when it is over." in text
+
+
+@pytest.mark.usefixtures("now")
+@pytest.mark.parametrize("made", [True, False])
+def test_a_folder_of_which_ansible_was_not_told_is_removed(tmp_path: Path, made: bool) -> None:
+    """The command is Ansible's own."""
+    shell, folder = ShellModule(), tmp_path / "a folder"
+    command = shell.mkdtemp(basefile=shell._generate_temp_dir_name(), tmpdir=str(folder))
+    if made:
+        subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=True)
+        assert len(list(folder.iterdir())) == 1
+    one = action(Ssh)
+    one.cut = ("echo ~ && sleep 0", command)
+    commands: list[str] = []
+    one._low_level_execute_command = lambda cmd, sudoable: commands.append(cmd)
+    reconnecting(one, 300, calls(BROKEN[0], {}))
+    [remove] = commands
+    subprocess.run(["/bin/sh", "-c", remove], check=made)
+    assert list(tmp_path.rglob("*")) == ([folder] if made else [])
