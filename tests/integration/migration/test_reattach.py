@@ -73,6 +73,19 @@ def test_a_rollback(there: Database) -> None:
     assert there.state() == [(1, 0)]
 
 
+def test_a_call_that_comes_late(here: Database) -> None:
+    """It was on its way when the connection was lost, and arrives when another one has done its work."""
+    here.write({**FILES, "2_b.down.sql": "DELETE FROM a;\n", "1_a.down.sql": "DROP TABLE a;\n"})
+    here.apply()
+    options = {"run_id": uuid.uuid4().hex, "steps": -1, "allow_down": True}
+    here.apply(**options, reattach=True)
+    assert here.refusal(**options) == (
+        "This call has come late: its run (run_id) was taken up again by another one, which has what came of it. "
+        "Nothing was run."
+    )
+    assert here.state() == [(1, 0)]
+
+
 def test_a_run_that_has_not_begun(there: Database) -> None:
     there.write(FILES)
     result = there.apply(run_id=uuid.uuid4().hex, reattach=True)
@@ -157,6 +170,7 @@ def test_a_run_that_is_detached(here: Database, forks: Forks) -> None:
     os.kill(process, signal.SIGHUP)
     assert not forks.result()["failed"]
     here.write({"2_b.up.sql": "DO SLEEP(3);\nDO 1;\n"})
+    options["run_id"] = uuid.uuid4().hex
     process = forks.begin("migration_apply", here.arguments("apply", options))
     wait_for(here, "SLEEP")
     os.kill(process, signal.SIGTERM)

@@ -107,6 +107,8 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             plan = make_plan(source, State(baseline, False), order.goal)
             check_plan(order, session.database, plan, None)
             status = take_baseline(order, session, lock, status, source, baseline)
+        if plan.steps and order.params["run_id"] and not order.reattaches:
+            check_first(order, status)
         if plan.steps and status.compared:
             status = load(session, {**order.params, "commit": None})
         if not any(step.direction == "down" for step in plan.steps):
@@ -186,6 +188,18 @@ def take_baseline(
         return status._replace(state=State(baseline, False), history=None)
     adoption.record(session, lock, status, source, baseline, order.params)
     return load(session, order.params)
+
+
+def check_first(order: Order, status: DatabaseStatus) -> None:
+    """Refuse a call that comes late: one of those that took its run up again was there before.
+
+    What a connection that was lost had been given may still arrive when it is there again.
+    """
+    if status.history is not None and status.present and status.history.of_run(order.params["run_id"]):
+        raise Error(
+            "This call has come late: its run (run_id) was taken up again by another one, which has what came of it. "
+            "Nothing was run."
+        )
 
 
 def check_history(database: str, order: Order, status: DatabaseStatus) -> None:
