@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextvars
 import copy
 import json
+import shlex
 import threading
 import uuid
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def shown(action: ActionBase) -> Iterator[str]:
     """
     reason = hindrance(action)
     if reason:
-        Display().v(f"{action._task.action}: its progress is not shown, because of {reason}.")
+        _say_why(action, reason)
         yield ""
         return
     run = uuid.uuid4().hex
@@ -76,6 +77,10 @@ def hindrance(action: ActionBase) -> str:
     return next((reason for holds, reason in hindrances if holds), "")
 
 
+def _say_why(action: ActionBase, reason: str) -> None:
+    Display().v(f"{action._task.action}: its progress is not shown, because of {reason}.")
+
+
 def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
     """Show each line once, until it is over."""
     looker = _second(action)
@@ -88,6 +93,9 @@ def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
         # Whatever the connection answers, the module's own command will say it.
         with suppress(Exception):
             values = _read(looker, run)
+        if values.get("refused"):
+            _say_why(action, "remote_tmp, to which the account cannot write")
+            return
         line = _line(values, "text")
         if line and line != last and not over.is_set():
             _show(line)
@@ -107,16 +115,21 @@ def _second(action: ActionBase) -> ActionBase:
 
 
 def _read(looker: ActionBase, run: str) -> dict[str, Any]:
-    found = looker._low_level_execute_command(f"cat {_place(looker, run)} 2>/dev/null")
+    folder = _folder(looker)
+    # As the module does, which makes the folder before it writes to it.
+    writable = f"( mkdir -p -m 700 {folder} && test -w {folder} ) 2>/dev/null"
+    refused = shlex.quote(json.dumps({"refused": True}))
+    command = f"cat {folder}/{PREFIX}{run} 2>/dev/null || {writable} || echo {refused}"
+    found = looker._low_level_execute_command(command)
     values = json.loads(found["stdout"] or "{}")
     return values if isinstance(values, dict) else {}
 
 
-def _place(looker: ActionBase, run: str) -> str:
-    """Return the file's name for a shell, in which the folder's variables and the home of an account are expanded."""
+def _folder(looker: ActionBase) -> str:
+    """Return the folder's name for a shell, in which its variables and the home of an account are expanded."""
     folder = str(looker.get_shell_option("remote_tmp", default="~/.ansible/tmp"))
     home, slash, rest = folder.partition("/") if folder.startswith("~") else ("", "", folder)
-    return f'{home}{slash}"{rest}/{PREFIX}{run}"'
+    return f'{home}{slash}"{rest}"'
 
 
 def _line(values: dict[str, Any], name: str) -> str:
