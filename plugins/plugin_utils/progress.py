@@ -33,6 +33,8 @@ PAUSES = (5, 2, 2, 2, 5, 10)
 _CONNECTIONS = ("ansible.plugins.connection.local", "ansible.plugins.connection.ssh")
 # Characters of a line.
 _LONGEST = 1000
+# Said before it matters: after Ctrl-C ansible-core ends at once what could still say it.
+_GOES_ON = ". It goes on after Ctrl-C: see dbops.migrations.status"
 
 
 @contextmanager
@@ -98,7 +100,9 @@ def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
             return
         line = _line(values, "text")
         if line and line != last and not over.is_set():
-            _show(line)
+            # It is set after this thread has begun.
+            detached = not last and action._task.args.get("detached")
+            _show(f"{line}{_GOES_ON if detached else ''}")
             last = line
         advice = _line(values, "hint")
         if advice and advice not in told:

@@ -33,6 +33,8 @@ RECORDING = (
     "--performance-schema-consumer-events-statements-current=ON",
 )
 TASK = "Apply"
+# At the end of the first line.
+GOES_ON = ". It goes on after Ctrl-C: see dbops.migrations.status"
 
 
 @dataclass
@@ -46,10 +48,10 @@ class Printed(Results):
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def about(self, database: str) -> list[tuple[float, str]]:
-        """Return the lines of progress about a database."""
+        """Return the lines of progress about a database, the first one without what is about Ctrl-C."""
         found = [(moment, line) for moment, line in self.lines if line.startswith(f"{database} ")]
         # Ansible's recap has a line for each host, which has the database's name here.
-        return [(moment, line) for moment, line in found if " : ok=" not in line]
+        return [(moment, line.replace(GOES_ON, "")) for moment, line in found if " : ok=" not in line]
 
     @property
     def text(self) -> str:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.progress.support import Book
+from integration.progress.support import GOES_ON, Book
+from parts import cores
 from parts.mariadb import DatabaseServer
 from soak import cuts
 
 # Each takes seconds of waiting: more of one kind are for a target of their own, make test-progress.
 MORE = pytest.mark.progress
-SLOW = "CREATE TABLE a (i INT);\nDO SLEEP(7);\nINSERT INTO a VALUES (1);\n"
+SLOW = "CREATE TABLE a (i INT);\nDO SLEEP(9);\nINSERT INTO a VALUES (1);\n"
 
 
 def wait_for(server: DatabaseServer, schema: str, what: str, runs: bool = True) -> None:
@@ -115,3 +116,28 @@ def test_a_controller_that_is_killed(slow: Callable[..., Book], way: str) -> Non
     assert printed.rc == 0, printed.text
     assert playbook.server.query("SELECT i FROM a", schema) == [(1,)]
     assert playbook.server.query("SELECT version, dirty FROM schema_migrations", schema) == [(1, 0)]
+
+
+@MORE
+@pytest.mark.parametrize("core", cores.CORES)
+@pytest.mark.parametrize("way", ["local", "ssh", "ssh, pipelining"])
+def test_ctrl_c(slow: Callable[..., Book], core: str, way: str) -> None:
+    """Over ssh the run goes on, which is said before; a local one is ended after its statement, as ever."""
+    playbook = slow(way)
+    [schema] = playbook.hosts
+    running = playbook.start(programs=cores.programs(core))
+    deadline = time.monotonic() + 60
+    while not running.printed.about(schema):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (GOES_ON in running.printed.text) == (way != "local")
+    # As a terminal does.
+    os.killpg(running.process.pid, signal.SIGINT)
+    printed = running.end()
+    assert printed.rc == 99, printed.text
+    assert "User interrupted execution" in printed.text
+    wait_for(playbook.server, schema, "SLEEP", runs=False)
+    time.sleep(1)
+    goes_on = way != "local"
+    assert playbook.server.query("SELECT i FROM a", schema) == ([(1,)] if goes_on else [])
+    assert playbook.server.query("SELECT version, dirty FROM schema_migrations", schema) == [(1, int(not goes_on))]
