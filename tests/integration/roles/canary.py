@@ -12,8 +12,10 @@ import os
 import resource
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,9 @@ STEPS = [
 ]
 # Its migration holds the password, so what shows the difference of files shows it.
 NAMED = "named"
+# Its migration, too, and that takes long, so that it is seen while it runs.
+SLOW = "slow"
+_OWN = "SET PASSWORD = PASSWORD('{}');\n"
 # The server quotes it in its error, also where the password comes in two parts and no file holds it.
 _MISSPELT = "ALTER USER x IDENTIFYED BY '{}';\n"
 _JOINED = "SET @text = CONCAT('ALTER USER x IDENTIFYED BY ''', '{}', '{}', '''');\nPREPARE p FROM @text;\n"
@@ -73,7 +78,8 @@ class Canary:
     def __post_init__(self) -> None:
         self.password = self.secret("password")
         servers = [server.folder for server in (self.git_server, self.secrets_manager, self.team.mariadb)]
-        self.exempt += [*servers, self.credentials_file.parent, self.folder / "keys", self.folder / NAMED]
+        named = [self.folder / name for name in (NAMED, SLOW)]
+        self.exempt += [*servers, self.credentials_file.parent, self.folder / "keys", *named]
 
     @property
     def credentials_file(self) -> Path:
@@ -200,7 +206,22 @@ class Canary:
         path.write_text(json.dumps([play]))
         return path
 
-    def run_by_ansible_runner(self, book: Path | str, limit: str, programs: Path) -> subprocess.CompletedProcess[str]:
+    def while_it_waits(self, run: Callable[[], Any], look: Callable[[], Any]) -> tuple[Any, Any]:
+        """Run what changes the password, and look while it waits, for some seconds at least; return what both do."""
+        question = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SET PASSWORD%' AND time >= 9"
+        # Whatever happens the connection is closed, and the wait over, before the other thread is waited for.
+        with ThreadPoolExecutor(1) as pool, self.team.mariadb.connect() as connection:
+            connection.cursor().execute("LOCK TABLES mysql.global_priv READ")
+            running = pool.submit(run)
+            while not self.team.mariadb.query(question):
+                assert not running.done(), running.result()
+                time.sleep(0.2)
+            looked = look()
+        return running.result(), looked
+
+    def run_by_ansible_runner(
+        self, book: Path | str, limit: str, programs: Path, options: str = "-vvvv --diff"
+    ) -> subprocess.CompletedProcess[str]:
         """Run a playbook as AWX does: a private data directory, whose artifacts hold an event for each task.
 
         :param book: a file, or the full name of a collection's playbook.
@@ -211,7 +232,7 @@ class Canary:
             "inventory/hosts.json": json.dumps(self.inventory()),
             "env/extravars": json.dumps({"migrate_statement_timeout": 60}),
             "env/settings": json.dumps({"idle_timeout": 300}),
-            "env/cmdline": f"-vvvv --diff --limit {limit}",
+            "env/cmdline": f"{options} --limit {limit}",
             "env/envvars": json.dumps({"AWS_SHARED_CREDENTIALS_FILE": str(self.credentials_file), **self.account()}),
         }
         for name, text in files.items():
@@ -271,7 +292,7 @@ def _make_databases(canary: Canary, stack: contextlib.ExitStack) -> None:
     account, old = f"canary_{canary.unique[:8]}", canary.secret("old")
     server.query(f"CREATE USER '{account}'@'%' IDENTIFIED BY '{canary.password}'")
     stack.callback(server.query, f"DROP USER '{account}'@'%'")
-    others = {name: f"{name}_{canary.unique[:8]}" for name in ("joined", NAMED, "locked", "refused")}
+    others = {name: f"{name}_{canary.unique[:8]}" for name in ("joined", NAMED, SLOW, "locked", "refused")}
     for schema in others.values():
         server.create_schema(schema)
         stack.callback(server.query, f"DROP DATABASE `{schema}`")
@@ -334,7 +355,11 @@ def _fail_to_migrate(canary: Canary, stack: contextlib.ExitStack) -> None:
         repository = canary.git_server.create(f"{database}-{canary.unique}")
         repository.commit({**MIGRATIONS, "db/0003_account.up.sql": script})
         fails(database, _QUOTED, migrate_repository=repository.url)
-    canary.hosts[NAMED]["migrate_home"] = str(canary.folder / NAMED)
+    repository = canary.git_server.create(f"{SLOW}-{canary.unique}")
+    repository.commit({"db/0001_account.up.sql": _OWN.format(password)})
+    canary.hosts[SLOW]["migrate_repository"] = repository.url
+    for name in (NAMED, SLOW):
+        canary.hosts[name]["migrate_home"] = str(canary.folder / name)
 
 
 @contextlib.contextmanager

@@ -14,12 +14,13 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from integration.roles.canary import GOOD, NAMED, STEPS, Canary, prepared
+from integration.roles.canary import GOOD, NAMED, SLOW, STEPS, Canary, prepared
 from integration.roles.support import Team
 from integration.roles.watch import Watch
 from parts import cores, private_folder
@@ -89,6 +90,26 @@ def run_all(canary: Canary, playbook: RunPlaybook, way: str, programs: Path, fai
     return watch, runs
 
 
+def run_long(canary: Canary, playbook: RunPlaybook, way: str, programs: Path) -> Watch:
+    """Run what takes long and has the password in its text, while somebody else looks; return what was seen."""
+    inventory, book = canary.inventory(**variables_of(way, canary)), canary.book()
+    more = {"env": canary.account(), "programs": programs}
+    status = {"ansible.builtin.include_role": {"name": MIGRATE, "tasks_from": "status"}}
+    looking = canary.folder / "looking.yml"
+    looking.write_text(json.dumps([{**play, "tasks": [status]} for play in json.loads(book.read_text())]))
+
+    def run(which: Path) -> PlaybookResult:
+        return play(watch, playbook, which, inventory, "--limit", SLOW, **more)
+
+    with canary.watch() as watch:
+        ran, looked = canary.while_it_waits(lambda: run(book), lambda: run(looking))
+        canary.keep_histories()
+    assert "0001_account.up.sql:1 SET PASSWORD: " in ran.stdout
+    assert "; SET PASSWORD: " in looked.stdout
+    assert any("/dbops-migrations-" in path for path in watch.passing)
+    return watch
+
+
 def assert_awake(canary: Canary, watch: Watch, way: str) -> None:
     """The watch saw what it is there to see."""
     ssh, pipelining = WAYS[way]
@@ -138,6 +159,17 @@ def test_every_core(
     assert_awake(canary, watch, way)
 
 
+@pytest.mark.canary
+@pytest.mark.parametrize("way", ["ssh", "ssh, pipelining"])
+def test_what_takes_long_on_every_core(
+    canary: Canary, playbook: RunPlaybook, programs: Path, way: str, record_property: Callable[[str, str], None]
+) -> None:
+    watch = run_long(canary, playbook, way, programs)
+    places = watch.places()
+    record_property("canary", row(programs, f"{way}, long", 2, watch, places, len(canary.packets())))
+    assert places == {}
+
+
 def ansible_runner(canary: Canary, programs: Path) -> Watch:
     """Run the playbook as AWX does: once it ends well, once it fails."""
     with canary.watch() as watch:
@@ -165,6 +197,23 @@ def test_ansible_runner_on_every_core(
     record_property("canary", row(programs, "ansible-runner", 3, watch, places, len(canary.events())))
     assert places == {}
     assert any("migration_apply" in event.read_text() for event in canary.events())
+
+
+@pytest.mark.canary
+def test_ansible_runner_with_what_takes_long(
+    canary: Canary, programs: Path, record_property: Callable[[str, str], None]
+) -> None:
+    with canary.watch() as watch:
+        result, _nothing = canary.while_it_waits(
+            lambda: canary.run_by_ansible_runner(MIGRATE, SLOW, programs, "-vvvv"), lambda: time.sleep(6)
+        )
+        watch.output += (result.stdout + result.stderr).encode()
+        canary.keep_histories()
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr
+    assert any("0001_account.up.sql:1 SET PASSWORD: " in event.read_text() for event in canary.events())
+    places = watch.places()
+    record_property("canary", row(programs, "ansible-runner, long", 1, watch, places, len(canary.events())))
+    assert places == {}
 
 
 def plant(canary: Canary, playbook: RunPlaybook, way: str, programs: Path) -> None:
