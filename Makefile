@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-progress test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-cuts canary bench bench-fetch bench-fleet bench-survey format build clean packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-progress test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-cuts canary bench bench-fetch bench-fleet bench-survey format build clean terminal packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to
 
 test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and compare their lines with the server on every ansible-core
 	$(BIN)/pytest tests/integration/progress tests/integration/migration tests/integration/roles -m progress $(PYTEST_OPTIONS)
+
+terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.progress.recording docs/long-runs.svg
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)
