@@ -48,16 +48,11 @@ class Link:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._process.stdout
-        # It is there once the line has come.
-        self._process.stdout.readline()
-        pid = str(self._process.pid)
-        self._ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", pid)
-        self._ip("address", "add", f"{self.here}/30", "dev", self._name)
-        self.up()
-        for command in (("link", "set", "lo", "up"), ("address", "add", f"{self._there}/30", "dev", self._name)):
-            subprocess.run([*self.inside, "ip", *command], check=True)
-        subprocess.run([*self.inside, "ip", "link", "set", self._name, "up"], check=True)
+        try:
+            self._connect()
+        except BaseException:
+            self._process.kill()
+            raise
         return self
 
     def __exit__(
@@ -65,6 +60,21 @@ class Link:
     ) -> None:
         with self._process:
             self._process.kill()
+
+    def _connect(self) -> None:
+        assert self._process.stdout
+        # The network is there once the line has come.
+        self._process.stdout.readline()
+        pid = str(self._process.pid)
+        self._ip("link", "add", self._name, "type", "veth", "peer", "name", self._name, "netns", pid)
+        self._ip("address", "add", f"{self.here}/30", "dev", self._name)
+        self.up()
+        for command in (
+            ["link", "set", "lo", "up"],
+            ["address", "add", f"{self._there}/30", "dev", self._name],
+            ["link", "set", self._name, "up"],
+        ):
+            subprocess.run([*self.inside, "ip", *command], check=True)
 
     @property
     def inside(self) -> list[str]:

@@ -49,7 +49,7 @@ def slow(book: Callable[[str], Book], schemas: Callable[[str], str], tmp_path: P
 def test_connections_that_are_cut() -> None:
     counted, wrong = cuts.play(4, 7, down=3)
     assert wrong == []
-    assert counted["taken up again"] >= 1
+    assert sum(count for name, count in counted.items() if "taken up again" in name) >= 1
 
 
 def test_a_host_that_is_not_there(slow: Callable[..., Book]) -> None:
