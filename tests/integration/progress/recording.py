@@ -33,7 +33,7 @@ FILES = {
     "crm": ("0031_totals.up.sql", "UPDATE orders SET total = LENGTH(SHA2(REPEAT(id, 400000), 512))"),
     "web": ("0007_note.up.sql", "ALTER TABLE orders ADD note TEXT"),
 }
-ROWS = 3000
+ROWS = 1500
 # A terminal's width in characters; pixels of one, and of a line.
 COLUMNS, WIDTH, HEIGHT = 120, 7.25, 18
 COLOURS = {"32": "#4e9a06", "33": "#c4a000", "31": "#cc0000"}
@@ -149,7 +149,7 @@ def drawing(lines: list[Line]) -> str:
             "SPDX-FileCopyrightText: 2026, the dbops.migrations contributors",
             "SPDX-License-Identifier: GPL-3.0-or-later",
             "-->",
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" xml:space="preserve">',
             "<title>A terminal in which ansible-playbook shows what long migrations do</title>",
             f"<style>{STYLE}</style>",
             f'<rect width="{width}" height="{height}" rx="6" fill="#22262b"/>',
