@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from typing import NamedTuple, Optional
 
 from ..._core.errors import Error
 from ..._core.paths import native, text_of
@@ -27,15 +28,48 @@ _ONE_ODD = " counts as a migration", "it does not"
 _NAMED = 5
 
 
+class FileName(NamedTuple):
+    """What the name of a migration's file says.
+
+    :param direction: ``up`` or ``down``.
+    """
+
+    name: str
+    version: int
+    title: str
+    direction: str
+
+
+def parse_name(name: str) -> Optional[FileName]:
+    """Return what a file's name says; None if it is no migration's."""
+    match = _NAME.fullmatch(name)
+    version = int(match[1]) if match else 0
+    return FileName(name, version, match[2], match[3]) if match and version <= _MAX_VERSION else None
+
+
+def near_misses(names: Iterable[str]) -> dict[str, str]:
+    """Return files that are probably meant as migrations and are none, each with the reason.
+
+    Where there is no migration at all, all SQL files are.
+    """
+    names = sorted(names)
+    some = any(parse_name(name) for name in names)
+    return {name: _reason(name)[0] for name in names if parse_name(name) is None and _is_meant(name, some)}
+
+
+def _is_meant(name: str, some: bool) -> bool:
+    return _LOOKS_MEANT.fullmatch(name) is not None or (not some and name.lower().endswith(".sql"))
+
+
 def read_source(directory: str) -> Source:
     """Read a directory that migrations are to be found in, unless it has no files yet that are meant as such.
 
     :raises Error: as ``read_directory``, or no file can be used and some are meant as migrations.
     """
-    source, names = _read(directory)
-    meant = sorted(name for name in names if _LOOKS_MEANT.fullmatch(name) or name.lower().endswith(".sql"))
-    if meant and not source.migrations:
-        raise _no_usable_file(directory, meant)
+    names = read_names(directory)
+    source = parse_names(directory, names)
+    if not source.migrations:
+        _check_usable(directory, near_misses(names))
     return source
 
 
@@ -44,19 +78,22 @@ def read_directory(directory: str) -> Source:
 
     :raises Error: the directory cannot be read, or two files share a version and a direction.
     """
-    return _read(directory)[0]
+    return parse_names(directory, read_names(directory))
 
 
-def _read(directory: str) -> tuple[Source, list[str]]:
+def read_names(directory: str) -> list[str]:
+    """Return the names of a directory's files.
+
+    :raises Error: it cannot be read.
+    """
     try:
         with os.scandir(native(directory)) as entries:
-            names = [text_of(entry.name) for entry in entries if not entry.is_dir()]
+            return [text_of(entry.name) for entry in entries if not entry.is_dir()]
     except OSError as error:
         raise Error(
             f"The migrations' directory {directory} cannot be read: {error.strerror}. "
             "Check the option directory; it is a path on the runner."
         ) from error
-    return parse_names(directory, names), names
 
 
 def parse_names(directory: str, names: Iterable[str]) -> Source:
@@ -69,21 +106,21 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
     unusable: dict[tuple[str, str], list[str]] = {}
     odd: list[str] = []
     for name in sorted(names):
-        match = _NAME.fullmatch(name)
-        version = int(match[1]) if match else 0
-        if match is None or version > _MAX_VERSION:
+        file = parse_name(name)
+        if file is None:
             if _LOOKS_MEANT.fullmatch(name):
                 unusable.setdefault(_reason(name), []).append(name)
             continue
-        known = ups if match[3] == "up" else downs
+        version = file.version
+        known = ups if file.direction == "up" else downs
         if not name.lower().endswith(".sql"):
             odd.append(name)
         if version in known:
             raise Error(
-                f"Two files are the {match[3]} migration of version {version}: {known[version][0]} and {name} "
+                f"Two files are the {file.direction} migration of version {version}: {known[version][0]} and {name} "
                 f"in {directory}. Give one of them another version."
             )
-        known[version] = (name, match[2])
+        known[version] = (name, file.title)
     nothing = (None, "")
     found = []
     for version in sorted({*ups, *downs}):
@@ -92,11 +129,13 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
     return Source(directory, tuple(found), tuple(_warnings(unusable, odd)))
 
 
-def _no_usable_file(directory: str, meant: list[str]) -> Error:
-    named = ", ".join(meant[:_NAMED]) + (f" and {len(meant) - _NAMED} more" if len(meant) > _NAMED else "")
-    reasons = dict.fromkeys(f"{_reason(name)[0]}." for name in meant)
-    why = " ".join(reason[0].upper() + reason[1:] for reason in reasons)
-    return Error(
+def _check_usable(directory: str, meant: dict[str, str]) -> None:
+    """Raise Error if files are meant as migrations that are none."""
+    if not meant:
+        return
+    named = ", ".join([*meant][:_NAMED]) + (f" and {len(meant) - _NAMED} more" if len(meant) > _NAMED else "")
+    why = " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in dict.fromkeys(meant.values()))
+    raise Error(
         f"No file in {directory} can be used as a migration: {named}. {why} "
         "Rename the files, or check the option directory."
     )

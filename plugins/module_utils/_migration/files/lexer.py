@@ -217,6 +217,24 @@ class Lexer:
             yield token
             token = self.token(token.end)
 
+    def line_comments(self) -> Iterator[tuple[int, int]]:
+        """Yield where each comment starts and ends that goes up to the end of its line; ``text`` must be all there is.
+
+        One in a comment that is not executed, or in quotes, is none.
+        """
+        place = 0
+        while True:
+            place = cast("re.Match[bytes]", self._dull.match(self.text, place)).end()
+            match = self._mark.match(self.text, place)
+            if match is not None:
+                place = self._after(match.lastgroup or "", match)
+                if match.lastgroup == "comment":
+                    yield match.span()
+            elif place < len(self.text):
+                place += 1
+            else:
+                return
+
     def begin(self, start: int) -> int:
         """Return where the first thing at or after ``start`` stands that the server would not pass over."""
         self.in_executable = self.unclosed = False
