@@ -19,11 +19,14 @@ from . import charset, clauses, destroy, names, references, schemas, transaction
 from .finding import ERROR, Finding, Found, Rule, printable
 from .script import Script, read_script
 
-_SCRIPT_RULES: tuple[tuple[Rule, Callable[[Script], Iterator[Found]]], ...] = (
+_Judge = Callable[[Script], Iterator[Found]]
+_OF_FILES: tuple[tuple[Rule, _Judge], ...] = (
     (whole.EMPTY_FILE, whole.empty),
     (whole.INCOMPLETE, whole.incomplete),
     (whole.PORTABILITY, whole.portability),
     (whole.DIRECTIVE, lambda script: whole.directives(script, RULES)),
+)
+_OF_STATEMENTS: tuple[tuple[Rule, _Judge], ...] = (
     (clauses.RULE, clauses.judge),
     (references.INLINE_REFERENCES, references.inline),
     (references.FOREIGN_KEY_INDEX, references.unindexed),
@@ -32,7 +35,9 @@ _SCRIPT_RULES: tuple[tuple[Rule, Callable[[Script], Iterator[Found]]], ...] = (
     (charset.RULE, charset.judge),
     (schemas.RULE, schemas.judge),
 )
-RULES: dict[str, Rule] = {rule.name: rule for rule in (*names.RULES, *(rule for rule, _judge in _SCRIPT_RULES))}
+RULES: dict[str, Rule] = {
+    rule.name: rule for rule in (*names.RULES, *(rule for rule, _judge in (*_OF_FILES, *_OF_STATEMENTS)))
+}
 # Nobody says which server will read the files. They read differently what holds one of these.
 _MARIADB, _MYSQL = Dialect(mariadb=True, version=110800), Dialect(mariadb=False, version=90700)
 _READ_DIFFERENTLY = (b"/*!", b"/*M!", b"$")
@@ -76,15 +81,19 @@ def check_directory(directory: str, ignore: Collection[str] = ()) -> Checked:
 def check_script(text: bytes, direction: str, about: Iterable[tuple[Rule, Found]] = ()) -> list[tuple[Rule, Found]]:
     """Return what is found in a file's text and in what is known about it already, without what the text allows.
 
-    A file that only one kind of server can read as a whole is one for this kind.
+    A file that only one kind of server can read as a whole is one for this kind. Of another one, what is wrong with the
+    file must be so for both kinds, and what is wrong with a statement for one of them.
     """
     scripts = [read_script(text, direction, _MARIADB)]
     if any(mark in text for mark in _READ_DIFFERENTLY):
         scripts.append(read_script(text, direction, _MYSQL))
     readable = [script for script in scripts if not any(whole.incomplete(script))] or scripts[:1]
-    found = dict.fromkeys(about)
-    for script in readable:
-        found.update(dict.fromkeys((rule, one) for rule, judge in _SCRIPT_RULES for one in judge(script)))
+    found = [*about]
+    for rule, judge in _OF_FILES:
+        readings = [[*judge(script)] for script in readable]
+        found += [(rule, one) for one in readings[0] if all(one in others for others in readings)]
+    for rule, judge in _OF_STATEMENTS:
+        found += [(rule, one) for one in dict.fromkeys(one for script in readable for one in judge(script))]
     return [(rule, one) for rule, one in found if not _is_allowed(rule, one, readable[0].directives)]
 
 

@@ -28,14 +28,11 @@ def judge(script: Script) -> Iterator[Found]:
         table = altered(sql)
         if table is None or script.makes(table.name, sql) or has(sql.tokens, b"ALGORITHM"):
             continue
-        clauses = [clause for clause in table.parts if clause[0].text != b"LOCK"]
-        instant = [clause for clause in clauses if is_instant(sql, clause)]
-        others = [clause for clause in clauses if clause not in instant]
+        instant = [clause for clause in table.parts if is_instant(sql, clause)]
+        others = [clause for clause in table.parts if clause not in instant and not _matters_not(clause)]
         if instant and others:
-            what = (
-                f"{_said(sql, instant[0])} may be instant alone, but not together with {_said(sql, others[0])}: "
-                f"the server may copy {table.name}."
-            )
+            alone, with_it = _said(sql, instant[0]), _said(sql, others[0])
+            what = f"{alone} alone may be instant; with {with_it} the server may rebuild or copy {table.name}."
             yield Found(what, sql.span.first, sql.span.first)
 
 
@@ -50,6 +47,13 @@ def is_instant(sql: Sql, clause: Clause) -> bool:
     if verb == b"ALTER":
         return second not in (b"INDEX", b"KEY", b"CHECK", b"CONSTRAINT")
     return verb == b"RENAME" and second == b"COLUMN"
+
+
+def _matters_not(clause: Clause) -> bool:
+    """Tell whether a clause is instant with others, too, or says how the server is to go about it."""
+    texts = [token.text for token in clause[:2]]
+    renames = texts[0] == b"RENAME" and texts[1:] not in ([b"INDEX"], [b"KEY"])
+    return renames or texts in ([b"DROP", b"CHECK"], [b"DROP", b"CONSTRAINT"]) or texts[0] == b"LOCK"
 
 
 def _said(sql: Sql, clause: Clause) -> str:

@@ -25,7 +25,8 @@ _KNOWN = frozenset(("new", "old", "information_schema", "performance_schema"))
 def judge(script: Script) -> Iterator[Found]:
     """Find USE, statements about schemas, and names with a schema before them, the first of each statement."""
     for sql in script.statements:
-        found = _named(sql) or _qualifier(sql)
+        # In Oracle's language a package's name stands before a point, too.
+        found = None if sql.dialect.oracle else _named(sql) or _qualifier(sql)
         if found is not None:
             what, line = found
             yield Found(what, line, sql.span.first)

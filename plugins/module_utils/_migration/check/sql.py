@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import NamedTuple, Optional
@@ -135,12 +135,16 @@ def has(tokens: Clause, *words: bytes) -> bool:
     return next(outside(tokens, *words), None) is not None
 
 
-def parted(tokens: Clause) -> list[Clause]:
-    """Part tokens at the commas outside parentheses."""
+def parted(tokens: Clause, before: Collection[bytes] = ()) -> list[Clause]:
+    """Part tokens at the commas outside parentheses.
+
+    :param before: words of which one must follow; any token may by default.
+    """
     parts, start = [], 0
     for place, _token in outside(tokens, b","):
-        parts.append(tokens[start:place])
-        start = place + 1
+        if not before or (tokens[place + 1 : place + 2] and tokens[place + 1].text in before):
+            parts.append(tokens[start:place])
+            start = place + 1
     return [part for part in [*parts, tokens[start:]] if part]
 
 
@@ -178,13 +182,7 @@ def altered(sql: Sql) -> Optional[Table]:
     name, place = sql.name(sql.tokens, skip(sql.tokens, place + 1, b"IF", b"EXISTS"))
     if sql.tokens[place : place + 1] and sql.tokens[place].text in (b"WAIT", b"NOWAIT"):
         place += 2 if sql.tokens[place].text == b"WAIT" else 1
-    clauses: list[list[Token]] = []
-    for part in parted(sql.tokens[place:]):
-        if clauses and part[0].text not in _BEGINS:
-            clauses[-1] += part
-        else:
-            clauses.append(list(part))
-    return Table(name, list(clauses))
+    return Table(name, parted(sql.tokens[place:], _BEGINS))
 
 
 def created(sql: Sql) -> Optional[Table]:
