@@ -14,7 +14,8 @@ description:
     a merge request; the playbook P(dbops.migrations.check#playbook) runs it.
   - It knows nothing of a server or of its tables. Where only they can tell, a finding says C(may).
   - Fails if there are errors, once everything has been looked at.
-  - In a file, a comment allows what a rule would find. golang-migrate and the server ignore it.
+  - >-
+    In a file, a comment allows what a rule would find. golang-migrate and the server ignore it.
     C(-- dbops: allow RULE) above a statement is about this statement; above the first statement, with an empty line
     between the two, it is about the whole file. C(-- dbops: allow destroy orders.note) allows no more than it names.
 extends_documentation_fragment:
