@@ -11,7 +11,7 @@ short_description: Check a directory of SQL migrations without a database
 version_added: 0.2.0
 description:
   - Reads the names and the texts of a directory's migrations and returns what is wrong with them, or may be. It is for
-    a merge request; the playbook P(dbops.migrations.check#playbook) runs it.
+    a merge request; the playbook C(dbops.migrations.check) runs it.
   - It knows nothing of a server or of its tables. Where only they can tell, a finding says C(may).
   - Fails if there are errors, once everything has been looked at.
   - >-

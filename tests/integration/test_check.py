@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -114,6 +115,20 @@ def test_reports_are_written_once_and_not_in_check_mode(repository: Path, run_mo
     (repository / "db" / "migrations" / "0002_other.up.sql").unlink()
     assert run_module("migration_check", options(repository, **files))["changed"]
     assert len((repository / "r.txt").read_text().splitlines()) == 1
+
+
+def test_it_needs_no_library_beside_ansible() -> None:
+    """A pipeline installs ansible-core only."""
+    missing = "import sys; sys.modules.update(dict.fromkeys(['pymysql', 'git', 'boto3', 'botocore', 'yaml']))"
+    module = "ansible_collections.dbops.migrations.plugins.modules.migration_check"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{missing}; import {module}"],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT / ".venv" / "collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_what_it_refuses(repository: Path, run_module: RunModule) -> None:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..statements.definitions import NO_COLUMN
 from .finding import WARNING, Found, Rule
 from .script import Script
-from .sql import NO_COLUMN, Clause, Sql, altered, columns, has
+from .sql import Clause, Sql, altered, columns, has
 
 RULE = Rule("several_clauses", WARNING, "Give what is instant a statement of its own.")
 

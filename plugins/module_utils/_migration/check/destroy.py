@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..statements.definitions import NO_COLUMN
 from .finding import WARNING, Found, Rule
 from .script import Script
-from .sql import NO_COLUMN, Clause, Sql, altered, has, outside, parted, skip
+from .sql import Clause, Sql, altered, has, outside, parted, skip
 
 RULE = Rule("destroy", WARNING, "If that is meant, say so above it: -- dbops: allow destroy NAME.")
 

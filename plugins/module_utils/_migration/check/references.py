@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..statements.definitions import NO_COLUMN
 from .finding import WARNING, Found, Rule
 from .script import Script
-from .sql import NO_COLUMN, Clause, Sql, altered, columns, created, has, inside, outside, parted, skip
+from .sql import Clause, Sql, altered, columns, created, has, inside, outside, parted, skip
 
 INLINE_REFERENCES = Rule("inline_references", WARNING, "Write FOREIGN KEY (COLUMN) REFERENCES … as a part of its own.")
 FOREIGN_KEY_INDEX = Rule("foreign_key_index", WARNING, "Name an index that begins with these columns.")
@@ -61,7 +62,7 @@ def unindexed(script: Script) -> Iterator[Found]:
 
 def _names(sql: Sql, tokens: Clause, place: int) -> list[str]:
     """Return the columns that are in the parenthesis at a place."""
-    return [sql.plain(part[0]).lower() for part in parted(inside(tokens, place)[0])]
+    return [sql.plain(part[0]).lower() for part in parted(inside(tokens, place))]
 
 
 def _foreign_key(sql: Sql, part: Clause) -> tuple[list[str], bool]:

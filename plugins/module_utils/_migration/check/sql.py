@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 from ..files.directives import Span
 from ..files.lexer import Dialect, Token
 from ..files.splitter import Statement
+from ..statements.definitions import NO_COLUMN
 from ..statements.rows import read_values
 from ..statements.tokens import LONGEST, read, unquote
 from .finding import printable
@@ -29,10 +30,6 @@ _BEGINS = frozenset(
     b"STATS_PERSISTENT STATS_AUTO_RECALC STATS_SAMPLE_PAGES AVG_ROW_LENGTH MAX_ROWS MIN_ROWS CHECKSUM "
     b"DELAY_KEY_WRITE PACK_KEYS UNION INSERT_METHOD DATA INDEX TABLESPACE ENCRYPTION COMPRESSION CONNECTION "
     b"PAGE_COMPRESSED PAGE_COMPRESSION_LEVEL TRANSACTIONAL".split()
-)
-# What a column's definition does not begin with.
-NO_COLUMN = frozenset(
-    b"INDEX KEY PRIMARY UNIQUE FULLTEXT SPATIAL FOREIGN CONSTRAINT CHECK PARTITION SYSTEM PERIOD VECTOR LIKE".split()
 )
 # The words that a message repeats behind the first one of a statement or a clause.
 _SAID = NO_COLUMN | frozenset(
@@ -148,16 +145,12 @@ def parted(tokens: Clause, before: Collection[bytes] = ()) -> list[Clause]:
     return [part for part in [*parts, tokens[start:]] if part]
 
 
-def inside(tokens: Clause, place: int) -> tuple[Clause, int]:
-    """Return what is within the parenthesis at a place, and the place behind it; nothing if none is there."""
+def inside(tokens: Clause, place: int) -> Clause:
+    """Return what is within the parenthesis at a place; nothing if none is there."""
     if place >= len(tokens) or tokens[place].text != b"(":
-        return (), place
-    depth = 0
-    for end in range(place, len(tokens)):
-        depth += _CLOSES.get(tokens[end].text, 0)
-        if depth == 0:
-            return tokens[place + 1 : end], end + 1
-    return tokens[place + 1 :], len(tokens)
+        return ()
+    end = next(outside(tokens[place:], b")"), None)
+    return tokens[place + 1 : place + end[0] if end else len(tokens)]
 
 
 class Table(NamedTuple):
@@ -191,7 +184,7 @@ def created(sql: Sql) -> Optional[Table]:
     if not sql.starts(b"CREATE") or not sql.tokens[place : place + 1] or sql.tokens[place].text != b"TABLE":
         return None
     name, place = sql.name(sql.tokens, skip(sql.tokens, place + 1, b"IF", b"NOT", b"EXISTS"))
-    return Table(name, parted(inside(sql.tokens, place)[0]))
+    return Table(name, [part for part in parted(inside(sql.tokens, place)) if part[0].text != b"LIKE"])
 
 
 def columns(sql: Sql, clause: Clause) -> list[Clause]:
@@ -202,7 +195,7 @@ def columns(sql: Sql, clause: Clause) -> list[Clause]:
     if not clause or clause[0].text not in (b"ADD", b"CHANGE", b"MODIFY"):
         return []
     place = skip(clause, skip(clause, 1, b"COLUMN"), b"IF", b"NOT", b"EXISTS")
-    found = parted(inside(clause, place)[0]) or [clause[place:]]
+    found = parted(inside(clause, place)) or [clause[place:]]
     return [one for one in found if one and one[0].text not in NO_COLUMN]
 
 

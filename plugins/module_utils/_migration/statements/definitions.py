@@ -38,8 +38,8 @@ _HIDDEN = frozenset(b"ROLE SERVER TABLESPACE UNDO LOGFILE RESOURCE INSTANCE PREP
 _MOVES_ROWS = frozenset(b"EXCHANGE DISCARD IMPORT TRUNCATE CONVERT".split())
 _RENAMES_PART = frozenset(b"COLUMN INDEX KEY CONSTRAINT".split())
 _PARTITIONS = frozenset(b"PARTITION PARTITIONS PARTITIONING".split())
-# What ADD and DROP are about if it is not a column.
-_NO_COLUMN = frozenset(
+# What ADD and DROP are about if it is not a column; no column's definition begins so.
+NO_COLUMN = frozenset(
     b"INDEX KEY PRIMARY UNIQUE FULLTEXT SPATIAL FOREIGN CONSTRAINT CHECK PARTITION SYSTEM PERIOD VECTOR".split()
 )
 _MAY_SELECT = re.compile(rb"\b(?:select|values|table)\b", re.IGNORECASE)
@@ -194,7 +194,7 @@ class _Reader:
     def _column(self) -> bytes:
         """Take the column that ADD or DROP is about; nothing if it is something else."""
         tokens = self._tokens
-        if tokens.peek().text in _NO_COLUMN:
+        if tokens.peek().text in NO_COLUMN:
             return b""
         tokens.skip(b"COLUMN")
         self._if_exists()
