@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from copy import copy
 from dataclasses import asdict, replace
 from typing import Any, Optional
 
@@ -73,6 +74,14 @@ class Login:
     def database(self) -> str:
         """The schema's name as it was given."""
         return self._settings.database
+
+    def other(self, user: str, password: Optional[str]) -> Login:
+        """Return the same with another account, and no schema of its own."""
+        login = copy(self)
+        login._settings = replace(self._settings, user=user, password=password, database="", hints={})
+        login._params = {**self._params, "login_auth": "password"}
+        login._rotates = False
+        return login
 
     @contextmanager
     def session(self, database: Optional[str] = None) -> Iterator[Session]:

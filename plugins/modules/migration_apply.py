@@ -53,6 +53,30 @@ options:
       - It says from which version the database goes and which files are run. That these are the same is for
         O(dbops.migrations.git_fetch#module:expected_commit) to see to.
     type: str
+  rehearse:
+    description:
+      - Whether to carry the plan out on copies of the objects that its files name, in a schema of its own, before it is
+        carried out. Each migration is applied there, rolled back by its down file, and applied again. See
+        RV(rehearsal), and the page on rehearsals in the collection's documentation.
+      - V(check) does so in check mode. V(always) does so in a run, too, which then does nothing if a migration fails.
+      - The account needs rights on the schemas C(dbops_rehearsal_%). Where it has none, RV(rehearsal) says which
+        C(GRANT) gives them.
+      - Where nothing is pending, nothing is rehearsed.
+    type: str
+    default: never
+    choices: [never, check, always]
+    version_added: 0.2.0
+  rehearsal_login_user:
+    description:
+      - The account that rehearses, in place of O(login_user). It must have rights on the schemas C(dbops_rehearsal_%)
+        and no others; one that has more is refused.
+      - Without it, a file is not rehearsed that could reach out of the schema it runs in.
+    type: str
+    version_added: 0.2.0
+  rehearsal_login_password:
+    description: The password of O(rehearsal_login_user).
+    type: str
+    version_added: 0.2.0
   detached:
     description:
       - Have the run go on when the connection to the host ends. It leaves the process group of the connection's session
@@ -173,6 +197,96 @@ plan:
   returned: in check mode
   type: str
   sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a39287f6e5d4c3b2a19080f7e6d5
+rehearsal:
+  description: What came of the rehearsal.
+  returned: when O(rehearse) asks for it and something is pending
+  type: dict
+  contains:
+    complete:
+      description: Whether each migration of the plan was rehearsed.
+      type: bool
+    why:
+      description: Why none was, or why it ended before its time; null otherwise.
+      type: str
+    objects:
+      description: How many objects were copied.
+      type: int
+    left_out:
+      description: The objects that could not be copied, and why.
+      type: list
+      elements: dict
+    migrations:
+      description: What came of each migration, in order.
+      type: list
+      elements: dict
+      contains:
+        version:
+          description: The migration's version.
+          type: int
+        title:
+          description: The migration's title.
+          type: str
+        direction:
+          description: V(up) or V(down).
+          type: str
+        rehearsed:
+          description: Whether it was rehearsed.
+          type: bool
+        why:
+          description: Why it was not; null if it was.
+          type: str
+        error:
+          description: Why it failed; null if it did not.
+          type: str
+        changes:
+          description: What it changes in which object, with a unified diff of the definition.
+          type: list
+          elements: dict
+        skipped:
+          description: The statements that were left out because they need rows, which the copies do not have.
+          type: list
+          elements: str
+        reversible:
+          description:
+            - Whether its down file restores the schema, and it can be applied again then. Null if that is not known.
+          type: bool
+        irreversible:
+          description: Why it is not reversible, or why that is not known.
+          type: str
+        not_restored:
+          description: What is another one after the down file than before the migration, in the same form.
+          type: list
+          elements: dict
+    cannot_tell:
+      description: What a rehearsal does not see.
+      type: list
+      elements: str
+    seconds:
+      description: How long it took, in seconds.
+      type: float
+  sample:
+    complete: true
+    why: null
+    objects: 3
+    left_out: []
+    migrations:
+      - version: 6
+        title: add_index
+        direction: up
+        rehearsed: true
+        why: null
+        error: null
+        changes:
+          - sort: TABLE
+            name: orders
+            change: changed
+            diff: "@@ -3,4 +3,5 @@\n   `placed` date DEFAULT NULL,\n+  KEY `placed` (`placed`),\n"
+        skipped: []
+        reversible: true
+        irreversible: null
+        not_restored: []
+    cannot_tell: ['The copies hold no rows: what depends on rows is not seen.']
+    seconds: 0.21
 resumed:
   description: The migration that was interrupted, and where it was resumed; null if none was.
   returned: success
@@ -272,12 +386,19 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import leave_session
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import APPLY, Order, bring
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import (
+    APPLY,
+    Order,
+    Rehearsed,
+    bring,
+)
 
 SPEC = (
     LOGIN
@@ -287,10 +408,14 @@ SPEC = (
             "steps": {"type": "int"},
             "resume_from": {"type": "int"},
             "expected_plan": {"type": "str"},
+            "rehearse": {"type": "str", "default": "never", "choices": ["never", "check", "always"]},
+            "rehearsal_login_user": {"type": "str"},
+            "rehearsal_login_password": {"type": "str", "no_log": True},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
         },
         mutually_exclusive=[["target", "steps"]],
+        required_by={"rehearsal_login_password": ["rehearsal_login_user"]},
         required_if=[["detached", True, ["run_id"]], ["reattach", True, ["run_id"]]],
     )
 )
@@ -302,8 +427,36 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     source = read_source(module.params["directory"])
     login = Login(module)
     order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
+    if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
+        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
     with login.session() as session:
         return bring(order, session, login.session, source)
+
+
+def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:
+    # Most runs have nothing to do, and need not load it.
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import (  # noqa: PLC0415
+        notes,
+        warnings,
+    )
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
+        Request,
+        rehearse,
+    )
+
+    user = module.params["rehearsal_login_user"]
+    there = login.other(user, module.params["rehearsal_login_password"]) if user else login
+    result = rehearse(Request(source, plan, resumes, login.session, there.session, bool(user), module.params))
+    failed = next((item for item in result["migrations"] if item["error"]), None)
+    if failed is not None and not module.check_mode:
+        raise Error(
+            f"The rehearsal of {failed['direction']} {failed['version']} failed: {failed['error']}. Correct the file; "
+            "or set rehearse to check, if the copy is not what the database is. Nothing was run.",
+            rehearsal=result,
+        )
+    for warning in warnings(result):
+        module.warn(warning)
+    return result, notes(result)
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ LINES, CHARACTERS, ALL = 200, 20_000, 200_000
 _INDENT = "    "
 
 
-def listing(directory: str, steps: Iterable[Step]) -> str:
-    """Return the steps, each with its file's SQL below it; what is left out is said.
+def listing(directory: str, steps: Iterable[Step], notes: Iterable[Iterable[str]] = ()) -> str:
+    """Return the steps, each with its file's SQL below it, and what was found out about it; what is left out is said.
 
     Secrets are masked, and so is what could steer a terminal.
 
@@ -27,12 +27,12 @@ def listing(directory: str, steps: Iterable[Step]) -> str:
     """
     found: list[str] = []
     left = ALL
+    further = iter(notes)
     for step in steps:
         found.append(f"  {step.direction} {step.file or f'{step.version} (no file)'}")
-        if step.file is None:
-            continue
-        lines = _lines(directory, step, min(CHARACTERS, left))
+        lines = [] if step.file is None else _lines(directory, step, min(CHARACTERS, left))
         left -= sum(map(len, lines))
+        lines += [f"-- {clean(line)}" for line in next(further, ())]
         found += [f"{_INDENT}{line}".rstrip() for line in lines]
     return "".join(f"{line}\n" for line in found)
 

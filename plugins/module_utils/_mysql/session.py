@@ -210,6 +210,15 @@ class Session:
         with self._in_utf8("character_set_results"), self._beginning_nothing():
             return self._wire.send(question, 0)
 
+    def answers(self, statements: Sequence[bytes]) -> list[Answer]:
+        """Run statements of ours in one packet, in the character sets that the session has now.
+
+        One that is refused ends the packet: its error is the last answer.
+
+        :raises ServerError: the connection was lost.
+        """
+        return self._wire.answers(SEPARATOR.encode().join(statements))
+
     def constant(self, expression: bytes) -> bytes:
         """Return SQL that has the value, the type and the character set that an expression has now.
 

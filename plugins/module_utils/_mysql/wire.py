@@ -329,6 +329,28 @@ class Wire:
             failure.place = place + len(results)
             raise failure from error
 
+    def answers(self, text: bytes) -> list[Answer]:
+        """Send a packet of several statements, and return what each has answered: its rows, as bytes.
+
+        A statement that is refused ends the packet: its error is the last answer.
+
+        :raises ServerError: the connection was lost.
+        """
+        found: list[Answer] = []
+        try:
+            self._connection.send(text)
+            more = True
+            while more:
+                rows: Rows = []
+                more = self._connection.next_answer(rows)
+                found.append(rows)
+        except pymysql.err.Error as error:
+            failure = _server_error(error, "The server refused the statement")
+            if failure.lost:
+                raise failure from error
+            found.append(failure)
+        return found
+
     @contextmanager
     def _bytes(self) -> Iterator[None]:
         """Take what comes back as bytes: it may be no text at all, names of columns included."""

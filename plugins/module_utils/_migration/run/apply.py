@@ -52,6 +52,9 @@ APPLY = ArgumentSpec(
 )
 
 
+Rehearsed = tuple[dict[str, Any], list[list[str]]]
+
+
 class Order(NamedTuple):
     """What a module was asked to do.
 
@@ -60,6 +63,8 @@ class Order(NamedTuple):
     :param diff: whether check mode is to show the text of the files.
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
+    :param rehearse: rehearses a plan, of which the first step may resume a migration; returns what came of it as a
+        return value, and as lines on each step for a person. None if that is not wanted.
     """
 
     params: Mapping[str, Any]
@@ -68,6 +73,7 @@ class Order(NamedTuple):
     warn: Callable[[str], None]
     stopped: Optional[Callable[[], Optional[str]]] = None
     progress: Optional[ProgressFile] = None
+    rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
 
     @property
     def reattaches(self) -> bool:
@@ -119,6 +125,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         planned = check_plan(order, session.database, plan, resumption)
         moved = status.moved(source) if plan.steps or status.present else None
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
+        rehearsal = None if order.check_mode else rehearsed(order, plan, resumption)
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
@@ -130,17 +137,34 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
                 if earlier is not None:
                     error.results = earlier.include(error.results)
                 raise
+    # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
+    rehearsal = rehearsed(order, plan, resumption) if order.check_mode else rehearsal
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     found = {**report(session.database, plan, resumption, order.check_mode), **results, "pending": steps_result(ahead)}
     if order.check_mode:
         found["plan"] = planned
-    if order.check_mode and order.diff and plan.steps:
-        from ..listing import listing  # noqa: PLC0415
-
-        found["diff"] = difference(session.database, plan, listing(source.directory, plan.steps))
+    found.update(shown(order, session.database, source, plan, rehearsal))
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found if earlier is None else earlier.whole(session.database, found, source)
+
+
+def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Optional[Rehearsed]:
+    """Rehearse a plan, if that is wanted and there is something to do."""
+    if order.rehearse is None or not plan.steps:
+        return None
+    return order.rehearse(plan, resumption is not None)
+
+
+def shown(order: Order, database: str, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
+    """Return what a person is to see of a plan and its rehearsal, as return values."""
+    found: dict[str, Any] = {} if rehearsal is None else {"rehearsal": rehearsal[0]}
+    if order.check_mode and order.diff and plan.steps:
+        from ..listing import listing  # noqa: PLC0415
+
+        notes = rehearsal[1] if rehearsal else []
+        found["diff"] = difference(database, plan, listing(source.directory, plan.steps, notes))
+    return found
 
 
 def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:

@@ -1,0 +1,322 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries a plan out on copies of the objects that it names, and back, and again. Private to the collection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, NamedTuple, Optional
+
+from .._core.errors import Error
+from .._core.stop import Stop
+from .._migration.files.reader import open_file
+from .._migration.model import Plan, Source, Step
+from .._migration.report import few
+from .._mysql.limit import Connect
+from .._mysql.session import ServerError, Session
+from . import account, scratch
+from .copy import Names, closure, row_formats, write
+from .runner import NotRehearsed, Ran, carry_out, history_table
+from .snapshot import Change, Definition, Key, Snapshot, difference, take
+
+# So many objects are copied at most.
+MOST = 200
+_NO_SCHEMA = (1044, 1227)
+_ROWS = "The copies hold no rows: what depends on rows is not seen."
+
+
+class Request(NamedTuple):
+    """What is to be rehearsed, and how.
+
+    :param plan: what would be carried out.
+    :param resumes: its first step resumes a migration that is partially applied.
+    :param own: opens a session to the database.
+    :param there: opens a session of the account that rehearses, to a schema, or to none for an empty name.
+    :param guarded: that account is another one, which has rights on the schemas of rehearsals only.
+    :param params: the options of the state table, the history and the lock, and those about the run.
+    """
+
+    source: Source
+    plan: Plan
+    resumes: bool
+    own: Connect
+    there: Callable[[str], AbstractContextManager[Session]]
+    guarded: bool
+    params: Mapping[str, Any]
+
+
+def rehearse(request: Request) -> dict[str, Any]:
+    """Rehearse a plan, and return what came of it; the package's docstring says in which form.
+
+    :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
+    """
+    began = time.monotonic()
+    rehearsal = _Rehearsal(request, Stop())
+    why = None
+    try:
+        rehearsal.run()
+    except (NotRehearsed, ServerError, scratch.Busy) as reason:
+        why = str(reason)
+    migrations = rehearsal.migrations
+    for step in request.plan.steps[len(migrations) :]:
+        migrations.append(_entry(step, why=why))
+    return {
+        "complete": all(item["rehearsed"] for item in migrations),
+        "why": why,
+        "objects": rehearsal.copied,
+        "left_out": [{"object": str(key), "why": text} for key, text in rehearsal.left_out.items()],
+        "migrations": migrations,
+        "cannot_tell": [_ROWS] if migrations and why is None else [],
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
+    return {
+        "version": step.version,
+        "title": step.title,
+        "direction": step.direction,
+        "rehearsed": False,
+        "why": why,
+        "error": None,
+        "changes": [],
+        "skipped": [],
+        "reversible": None,
+        "irreversible": None,
+        "not_restored": [],
+    }
+
+
+class _Room:
+    """The scratch schema, with copies of the chosen objects in it.
+
+    :ivar left_out: what could not be copied, and why.
+    """
+
+    def __init__(self, request: Request, owner: Session, name: str, collation: str, stop: Callable[[], None]) -> None:
+        self._request = request
+        self._owner = owner
+        self._collation = collation
+        self._stop = stop
+        self.name = name
+        self.left_out: dict[Key, str] = {}
+        self.schemas: Optional[frozenset[str]] = None
+        if not request.guarded:
+            # One that the account may not see it may not touch either; this one can only be read.
+            rows = owner.query("SHOW DATABASES")
+            self.schemas = frozenset(str(row[0]).lower() for row in rows) - {"information_schema"}
+
+    def make(self) -> None:
+        """Make the schema; what was there goes.
+
+        :raises NotRehearsed: the account may not.
+        """
+        scratch.drop(self._owner, self.name)
+        try:
+            scratch.make(self._owner, self.name, self._collation)
+        except ServerError as error:
+            if error.code not in _NO_SCHEMA:
+                raise
+            raise NotRehearsed(
+                f"the account may not make the schema for it; {account.needed()} lets it, or name another account in "
+                "rehearsal_login_user"
+            ) from error
+
+    def fill(self, definitions: Mapping[Key, Definition], formats: Mapping[str, str]) -> None:
+        """Copy what is needed."""
+        with self.session() as session:
+            self.left_out = write(session, definitions, formats, self.schemas, self._stop)
+
+    def session(self) -> AbstractContextManager[Session]:
+        """Open a session in the schema."""
+        return self._request.there(self.name)
+
+    def snapshot(self) -> Snapshot:
+        """Read all definitions but those of the state table and the history."""
+        params = self._request.params
+        with self.session() as session:
+            session.query("SET SESSION lock_wait_timeout = 2")
+            return take(session, (params["migrations_table"], history_table(params)))
+
+    def carry_out(self, session: Session, step: Step, stopped: Callable[[], Optional[str]]) -> Ran:
+        """Carry out a migration."""
+        request = self._request
+        session.query("SET SESSION lock_wait_timeout = 2")
+        ran = carry_out(session, self.session, request.source.directory, step, request.params, self.schemas, stopped)
+        self._stop()
+        return ran
+
+
+class _Rehearsal:
+    """One rehearsal.
+
+    :ivar migrations: what came of each migration that had its turn.
+    :ivar copied: how many objects were copied.
+    :ivar left_out: those that could not be, and why.
+    """
+
+    def __init__(self, request: Request, stopped: Stop) -> None:
+        self._request = request
+        self._stopped = stopped
+        self.migrations: list[dict[str, Any]] = []
+        self.copied = 0
+        self.left_out: dict[Key, str] = {}
+
+    def run(self) -> None:
+        """Rehearse all migrations.
+
+        :raises NotRehearsed: nothing can be rehearsed.
+        :raises ServerError: a connection was lost.
+        """
+        request = self._request
+        if request.resumes:
+            raise NotRehearsed("it resumes a migration that is partially applied")
+        with request.own() as production, request.there("") as owner:
+            schema = production.schema
+            if request.guarded:
+                account.check(owner, schema)
+            [(collation,)] = production.query("SELECT @@collation_database")
+            with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name:
+                room = _Room(request, owner, name, str(collation), self._stop)
+                room.make()
+                self._fill(room, production)
+
+    def _fill(self, room: _Room, production: Session) -> None:
+        """Copy what the plan's files name, and carry the plan out there."""
+        params = self._request.params
+        snapshot = take(production, (params["migrations_table"], history_table(params)))
+        keys = closure(snapshot, [*self._scripts()])
+        if len(keys) > MOST:
+            raise NotRehearsed(f"{len(keys)} objects would have to be copied, and {MOST} are the most")
+        chosen = {key: definition for key, definition in snapshot.definitions.items() if key in keys}
+        formats = row_formats(production, [key.name for key in chosen if key.sort == "TABLE"])
+        room.fill(chosen, formats)
+        self.left_out = {key: why for key, why in snapshot.unreadable.items() if key in keys} | room.left_out
+        self.copied = len(chosen) - len(room.left_out)
+
+        def refill() -> None:
+            room.make()
+            room.fill(chosen, formats)
+
+        self._walk(room, refill)
+
+    def _walk(self, room: _Room, refill: Callable[[], None]) -> None:
+        """Carry out the plan in a room, each migration there, back, and there again."""
+        steps, blocked = self._request.plan.steps, None
+        before = room.snapshot()
+        with ExitStack() as stack:
+            session = stack.enter_context(room.session())
+            for place, step in enumerate(steps):
+                entry = _entry(step, blocked)
+                self.migrations.append(entry)
+                if blocked:
+                    continue
+                try:
+                    self._check_copied(step)
+                    ran = room.carry_out(session, step, self._stopped)
+                except NotRehearsed as reason:
+                    entry["why"] = str(reason)
+                    blocked = f"version {step.version}, which comes before it, is not rehearsed"
+                    continue
+                after = room.snapshot()
+                entry.update(rehearsed=True, error=ran.error, skipped=ran.skipped)
+                entry["changes"] = _changes(difference(before, after))
+                if ran.error:
+                    blocked = f"version {step.version}, which comes before it, fails"
+                    continue
+                intact = step.direction == "down" or self._turn(room, step, entry, before, after)
+                if not intact and step is not steps[-1]:
+                    # The copies are not what they should be: begin anew, for what is left.
+                    stack.close()
+                    refill()
+                    session = stack.enter_context(room.session())
+                    for earlier in steps[: place + 1]:
+                        room.carry_out(session, earlier, self._stopped)
+                    after = room.snapshot()
+                before = after
+
+    def _turn(self, room: _Room, step: Step, entry: dict[str, Any], before: Snapshot, after: Snapshot) -> bool:
+        """Carry out the down file of a migration and the migration again; return whether all is as after it."""
+        down = next(item.down for item in self._request.source.migrations if item.version == step.version)
+        if down is None:
+            entry.update(reversible=False, irreversible="it has no down file")
+            return True
+        back = Step(step.version, step.title, "down", down, None)
+        touched = False
+        try:
+            self._check_copied(back)
+            touched = True
+            with room.session() as session:
+                error = room.carry_out(session, back, self._stopped).error
+            if error:
+                raise _Irreversible(f"its down file fails: {error}")
+            left = difference(before, room.snapshot())
+            if left:
+                entry["not_restored"] = _changes(left)
+                names = few(f"{change.key} ({_LEFT[change.change]})" for change in left)
+                raise _Irreversible(f"its down file does not restore {names}")
+            with room.session() as session:
+                error = room.carry_out(session, step, self._stopped).error
+            if error:
+                raise _Irreversible(f"it cannot be applied again after its down file: {error}")
+            left = difference(after, room.snapshot())
+            if left:
+                names = few(str(change.key) for change in left)
+                raise _Irreversible(f"applied again after its down file, it makes something else of {names}")
+        except NotRehearsed as reason:
+            entry["irreversible"] = f"its down file is not rehearsed: {reason}"
+            return not touched
+        except _Irreversible as reason:
+            entry.update(reversible=False, irreversible=str(reason))
+            return False
+        entry["reversible"] = True
+        return True
+
+    def _check_copied(self, step: Step) -> None:
+        """See to it that all is there that a file names.
+
+        :raises NotRehearsed: something could not be copied.
+        """
+        if step.file is None or not self.left_out:
+            return
+        missing = Names(self.left_out).within(_text(self._request.source.directory, step))
+        if missing:
+            key = min(missing)
+            raise NotRehearsed(f"it names {key}, which could not be copied: {self.left_out[key]}")
+
+    def _scripts(self) -> Iterator[bytes]:
+        """Yield the texts of the plan's files, and of the files that lead back."""
+        directory = self._request.source.directory
+        for step in self._request.plan.steps:
+            found = [item for item in self._request.source.migrations if item.version == step.version]
+            files = {step.file, *(item.down for item in found)}
+            yield from (_text(directory, step._replace(file=file)) for file in sorted(filter(None, files)))
+
+    def _stop(self) -> None:
+        reason = self._stopped()
+        if reason is not None:
+            raise Error(f"{reason}: stopped during the rehearsal. Nothing was run.")
+
+
+class _Irreversible(Exception):
+    """Why a down file does not lead back."""
+
+
+# What is left of a change by what the snapshots' difference is.
+_LEFT = {"added": "left over", "removed": "missing", "changed": "another one"}
+
+
+def _text(directory: str, step: Step) -> bytes:
+    with open_file(directory, step) as file:
+        return file.read()
+
+
+def _changes(changes: Sequence[Change]) -> list[dict[str, str]]:
+    return [
+        {"sort": change.key.sort, "name": change.key.name, "change": change.change, "diff": change.diff}
+        for change in changes
+    ]

@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carries out one migration on a copy: the engine's own run, which stays there. Private to the collection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple, Optional
+
+from .._core.errors import Error
+from .._migration.files.reader import FileReader, dialect_of
+from .._migration.model import Plan, State, Step
+from .._migration.run.attempt import AttemptRecorder
+from .._migration.run.executor import Executor
+from .._migration.run.runner import Sending, StatementFailed, StatementRunner
+from .._migration.statements.classify import classify
+from .._migration.statements.effect import StatementKind
+from .._migration.status import about, history_name
+from .._migration.tables.history_table import HistoryTable
+from .._migration.tables.state_table import StateTable
+from .._mysql.limit import Connect, Limit
+from .._mysql.session import Answer, Session
+from .leaving import why_leaving
+
+# Seconds that a statement may take, on tables without rows.
+LONGEST = 60
+# The account may not: no such right on the schema, table, column, routine, proxy; SUPER is wanting, also to define what
+# the binary log holds.
+_DENIED = (1044, 1045, 1142, 1143, 1227, 1370, 1410, 1418, 1419, 1698)
+# A value from a question without rows, no such parent, what SIGNAL says of rows that are not there.
+_OF_ROWS = (1048, 1329, 1452, 1643, 1644)
+_ENDED = (1028, 1317, 1969, 3024)
+
+
+class NotRehearsed(Exception):
+    """A migration, or all of them, cannot be rehearsed; the text says why, without a full stop."""
+
+
+class Ran(NamedTuple):
+    """What became of a migration.
+
+    :param error: why it failed; None if it did not.
+    :param skipped: the statements that could not be run on tables without rows, and what the server said.
+    """
+
+    error: Optional[str]
+    skipped: list[str]
+
+
+class RehearsalRunner(StatementRunner):
+    """Runs statements that stay in their schema.
+
+    :param schemas: see ``why_leaving``; None where the server sees to that.
+    """
+
+    def __init__(
+        self, session: Session, recorder: AttemptRecorder, limit: Limit, schemas: Optional[Collection[str]]
+    ) -> None:
+        super().__init__(session, recorder, None, 0, limit, batches=False)
+        self._schemas = schemas
+        self.skipped: list[str] = []
+
+    def run(self, sending: Sending) -> Answer:
+        """Run a statement; see StatementRunner.
+
+        :raises NotRehearsed: it could leave the schema, or fails for a reason that says nothing of the migration.
+        """
+        statement = sending.statement.statement
+        place = f"line {statement.line} (statement {statement.number})"
+        dialect = dialect_of(self._session)
+        text = statement.text + statement.suffix
+        why = None if self._schemas is None else why_leaving(text, dialect, self._schemas)
+        if why is not None:
+            raise NotRehearsed(f"{place} {why}")
+        try:
+            return super().run(sending)
+        except StatementFailed as failure:
+            error = failure.error
+            said = f"{place}: ({error.code}) {error.reason}"
+            if error.code in _DENIED:
+                raise NotRehearsed(f"the account may not do there what it does; {said}") from failure
+            if error.code in _ENDED:
+                raise NotRehearsed(f"a statement took longer than {LONGEST} s; {said}") from failure
+            if error.code not in _OF_ROWS or classify(statement.text, dialect).kind is not StatementKind.DATA:
+                raise
+            if self._recorder.history is not None:
+                raise NotRehearsed(f"it needs rows, and the copy has none; {said}") from failure
+            self._recorder.carried_out([sending.statement.digest])
+            self.skipped.append(said)
+            return []
+
+
+def carry_out(
+    session: Session,
+    connect: Connect,
+    directory: str,
+    step: Step,
+    params: Mapping[str, Any],
+    schemas: Optional[Collection[str]],
+    stopped: Callable[[], Optional[str]],
+) -> Ran:
+    """Carry out a migration in the session's schema.
+
+    :param connect: opens another session, to end a statement that takes too long.
+    :param params: the options of the state table and the history, and those about the run.
+    :param schemas: see ``why_leaving``.
+    :raises NotRehearsed: it cannot be told how it would go.
+    """
+    # Without a history statements are sent as golang-migrate sends them; a file that is all-or-nothing needs one.
+    atomic = FileReader(session, directory, step).atomic
+    history = HistoryTable(session, history_table(params)) if atomic else None
+    recorder = AttemptRecorder(session, StateTable(session, params["migrations_table"]), history, about(params), None)
+    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas)
+    plan = Plan(None, step.leads_to, (step,))
+    executor = Executor(session, recorder, runner, directory, plan, None, stopped)
+    try:
+        executor.run(State(None, False))
+    except Error as error:
+        return Ran(_said(error), runner.skipped)
+    return Ran(None, runner.skipped)
+
+
+def history_table(params: Mapping[str, Any]) -> str:
+    """Return the name of the history table; a usual one where none is kept."""
+    return history_name(params) or f"{params['migrations_table']}_history"
+
+
+def _said(error: Error) -> str:
+    """Return what went wrong, without what the engine says about a database that was left half done."""
+    cause = error.__cause__
+    if isinstance(cause, StatementFailed):
+        found = error.results
+        place = f"{found['file']}:{found['line']} (statement {found['statement']})"
+        return f"{place}: ({cause.error.code}) {cause.error.reason}"
+    return str(error).split(". ")[0]
