@@ -66,6 +66,15 @@ options:
     default: never
     choices: [never, check, always]
     version_added: 0.2.0
+  assert_impact:
+    description:
+      - Send each C(ALTER TABLE), C(CREATE INDEX) and C(DROP INDEX) with the C(ALGORITHM) and the C(LOCK) by which the
+        rehearsal has carried it out, so that the server refuses one that would do more to its table, before it begins.
+        The definition that results is the same.
+      - Needs O(rehearse=always).
+    type: bool
+    default: false
+    version_added: 0.2.0
   rehearsal_login_user:
     description:
       - The account that rehearses, in place of O(login_user). It must have rights on the schemas C(dbops_rehearsal_%)
@@ -242,6 +251,41 @@ rehearsal:
           description: What it changes in which object, with a unified diff of the definition.
           type: list
           elements: dict
+        impact:
+          description: What each C(ALTER TABLE), C(CREATE INDEX) and C(DROP INDEX) does to its table.
+          type: list
+          elements: dict
+          contains:
+            statement:
+              description: The statement's number in its file, from 1.
+              type: int
+            line:
+              description: The line in that file at which it starts, from 1.
+              type: int
+            table:
+              description: The table's name.
+              type: str
+            algorithm:
+              description: V(INSTANT), V(NOCOPY), V(INPLACE) or V(COPY); null if the server does not say.
+              type: str
+            rebuilds:
+              description: Whether all rows are written anew; null if that is not known.
+              type: bool
+            blocks_writes:
+              description: Whether writes wait as long as it takes; null if that is not known.
+              type: bool
+            rows:
+              description: About how many rows the table has.
+              type: int
+            bytes:
+              description: About how many bytes the table has, with its indexes.
+              type: int
+            certain:
+              description: Whether the real table will do as its copy did.
+              type: bool
+            uncertain:
+              description: Why it may not; null if it will.
+              type: str
         skipped:
           description: The statements that were left out because they need rows, which the copies do not have.
           type: list
@@ -281,6 +325,17 @@ rehearsal:
             name: orders
             change: changed
             diff: "@@ -3,4 +3,5 @@\n   `placed` date DEFAULT NULL,\n+  KEY `placed` (`placed`),\n"
+        impact:
+          - statement: 1
+            line: 1
+            table: orders
+            algorithm: INPLACE
+            rebuilds: false
+            blocks_writes: false
+            rows: 297330
+            bytes: 24723456
+            certain: true
+            uncertain: null
         skipped: []
         reversible: true
         irreversible: null
@@ -409,6 +464,7 @@ SPEC = (
             "resume_from": {"type": "int"},
             "expected_plan": {"type": "str"},
             "rehearse": {"type": "str", "default": "never", "choices": ["never", "check", "always"]},
+            "assert_impact": {"type": "bool", "default": False},
             "rehearsal_login_user": {"type": "str"},
             "rehearsal_login_password": {"type": "str", "no_log": True},
             "detached": {"type": "bool", "default": False},
@@ -427,6 +483,8 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     source = read_source(module.params["directory"])
     login = Login(module)
     order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
+    if module.params["assert_impact"] and module.params["rehearse"] != "always":
+        raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
         order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
     with login.session() as session:
@@ -446,7 +504,8 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
 
     user = module.params["rehearsal_login_user"]
     there = login.other(user, module.params["rehearsal_login_password"]) if user else login
-    result = rehearse(Request(source, plan, resumes, login.session, there.session, bool(user), module.params))
+    request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params)
+    result, spelled = rehearse(request)
     failed = next((item for item in result["migrations"] if item["error"]), None)
     if failed is not None and not module.check_mode:
         raise Error(
@@ -456,7 +515,7 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         )
     for warning in warnings(result):
         module.warn(warning)
-    return result, notes(result)
+    return Rehearsed(result, notes(result), spelled if module.params["assert_impact"] else {})
 
 
 def main() -> None:

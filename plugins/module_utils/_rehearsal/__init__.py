@@ -26,6 +26,10 @@ migrations
     changes
         What it changes: ``sort`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
         unified diff of SHOW CREATE.
+    impact
+        What each ALTER TABLE, CREATE INDEX and DROP INDEX does to its table: ``statement``, ``line``, ``table``,
+        ``algorithm`` (INSTANT, NOCOPY, INPLACE, COPY), ``rebuilds``, ``blocks_writes``, ``rows``, ``bytes``,
+        ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
     skipped
         The statements that were left out because they need rows, each with what the server said.
     reversible, irreversible, not_restored
@@ -36,7 +40,7 @@ cannot_tell
 seconds
     How long it took.
 
-What is to be known of a statement, or is at risk with a migration, has a place beside these: a list in its migration.
+What else is to be known of a migration, such as what it would destroy, has a place beside these.
 Drift compares what ``snapshot.Snapshot.fingerprints`` returned at two times.
 
 The way of the data: snapshot (all definitions) → copy.closure (what the files name) → scratch (a schema, a lock) →

@@ -35,12 +35,25 @@ def _lines(migration: Mapping[str, Any]) -> Iterator[str]:
         yield f"rehearsed: no way back: {migration['irreversible']}"
     else:
         yield "rehearsed"
+    yield from map(_impact, migration["impact"])
     for text in migration["skipped"]:
         yield f"left out, as the copies hold no rows: {text}"
     lines = [line for change in migration["changes"] for line in _change(change)]
     yield from lines[:_LINES]
     if len(lines) > _LINES:
         yield f"... and {len(lines) - _LINES} more lines"
+
+
+def _impact(impact: Mapping[str, Any]) -> str:
+    what = [impact["algorithm"] or "how is not known"]
+    if impact["algorithm"]:
+        what.append("writes wait" if impact["blocks_writes"] else "writes go on")
+    if impact["rebuilds"]:
+        what.append("all rows are written anew")
+    if impact["rows"] is not None:
+        what.append(f"about {impact['rows']:,} rows, {impact['bytes'] / 1e6:,.1f} MB")
+    doubt = "" if impact["certain"] else f"; not certain: {impact['uncertain']}"
+    return f"line {impact['line']}, {impact['table']}: {', '.join(what)}{doubt}"
 
 
 def _change(change: Mapping[str, str]) -> Iterator[str]:

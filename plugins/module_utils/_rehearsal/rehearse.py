@@ -20,6 +20,7 @@ from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from . import account, scratch
 from .copy import Names, closure, row_formats, write
+from .impact import Impact, identity, look
 from .runner import NotRehearsed, Ran, carry_out, history_table
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
@@ -49,8 +50,10 @@ class Request(NamedTuple):
     params: Mapping[str, Any]
 
 
-def rehearse(request: Request) -> dict[str, Any]:
+def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Rehearse a plan, and return what came of it; the package's docstring says in which form.
+
+    Also return statements with the clause by which they were carried out, by the digest of their text.
 
     :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
     """
@@ -64,7 +67,7 @@ def rehearse(request: Request) -> dict[str, Any]:
     migrations = rehearsal.migrations
     for step in request.plan.steps[len(migrations) :]:
         migrations.append(_entry(step, why=why))
-    return {
+    result = {
         "complete": all(item["rehearsed"] for item in migrations),
         "why": why,
         "objects": rehearsal.copied,
@@ -73,6 +76,7 @@ def rehearse(request: Request) -> dict[str, Any]:
         "cannot_tell": [_ROWS] if migrations and why is None else [],
         "seconds": round(time.monotonic() - began, 3),
     }
+    return result, rehearsal.spelled
 
 
 def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
@@ -84,6 +88,7 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
         "why": why,
         "error": None,
         "changes": [],
+        "impact": [],
         "skipped": [],
         "reversible": None,
         "irreversible": None,
@@ -142,11 +147,15 @@ class _Room:
             session.query("SET SESSION lock_wait_timeout = 2")
             return take(session, (params["migrations_table"], history_table(params)))
 
-    def carry_out(self, session: Session, step: Step, stopped: Callable[[], Optional[str]]) -> Ran:
+    def carry_out(
+        self, session: Session, step: Step, stopped: Callable[[], Optional[str]], impact: Optional[Impact] = None
+    ) -> Ran:
         """Carry out a migration."""
         request = self._request
         session.query("SET SESSION lock_wait_timeout = 2")
-        ran = carry_out(session, self.session, request.source.directory, step, request.params, self.schemas, stopped)
+        ran = carry_out(
+            session, self.session, request.source.directory, step, request.params, self.schemas, stopped, impact
+        )
         self._stop()
         return ran
 
@@ -157,6 +166,7 @@ class _Rehearsal:
     :ivar migrations: what came of each migration that had its turn.
     :ivar copied: how many objects were copied.
     :ivar left_out: those that could not be, and why.
+    :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
     """
 
     def __init__(self, request: Request, stopped: Stop) -> None:
@@ -165,6 +175,7 @@ class _Rehearsal:
         self.migrations: list[dict[str, Any]] = []
         self.copied = 0
         self.left_out: dict[Key, str] = {}
+        self.spelled: dict[str, bytes] = {}
 
     def run(self) -> None:
         """Rehearse all migrations.
@@ -202,9 +213,12 @@ class _Rehearsal:
             room.make()
             room.fill(chosen, formats)
 
-        self._walk(room, refill)
+        found = look(production, [key.name for key in chosen if key.sort == "TABLE"], room.name)
+        impact = Impact(found, lambda table: identity(production, room.name, table))
+        self._walk(room, refill, impact)
+        self.spelled = impact.spelled
 
-    def _walk(self, room: _Room, refill: Callable[[], None]) -> None:
+    def _walk(self, room: _Room, refill: Callable[[], None], impact: Impact) -> None:
         """Carry out the plan in a room, each migration there, back, and there again."""
         steps, blocked = self._request.plan.steps, None
         before = room.snapshot()
@@ -217,12 +231,13 @@ class _Rehearsal:
                     continue
                 try:
                     self._check_copied(step)
-                    ran = room.carry_out(session, step, self._stopped)
+                    ran = room.carry_out(session, step, self._stopped, impact)
                 except NotRehearsed as reason:
                     entry["why"] = str(reason)
                     blocked = f"version {step.version}, which comes before it, is not rehearsed"
                     continue
                 after = room.snapshot()
+                entry["impact"], impact.found = impact.found, []
                 entry.update(rehearsed=True, error=ran.error, skipped=ran.skipped)
                 entry["changes"] = _changes(difference(before, after))
                 if ran.error:

@@ -10,18 +10,21 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._migration.files.lexer import Dialect
 from .._migration.files.reader import FileReader, dialect_of
 from .._migration.model import Plan, State, Step
 from .._migration.run.attempt import AttemptRecorder
 from .._migration.run.executor import Executor
 from .._migration.run.runner import Sending, StatementFailed, StatementRunner
 from .._migration.statements.classify import classify
-from .._migration.statements.effect import StatementKind
+from .._migration.statements.effect import OPAQUE, StatementKind
+from .._migration.statements.tokens import unquote
 from .._migration.status import about, history_name
 from .._migration.tables.history_table import HistoryTable
 from .._migration.tables.state_table import StateTable
 from .._mysql.limit import Connect, Limit
 from .._mysql.session import Answer, Session
+from .impact import REFUSED, Impact, target
 from .leaving import why_leaving
 
 # Seconds that a statement may take, on tables without rows.
@@ -53,13 +56,20 @@ class RehearsalRunner(StatementRunner):
     """Runs statements that stay in their schema.
 
     :param schemas: see ``why_leaving``; None where the server sees to that.
+    :param impact: is told how each ALTER was carried out; None if nobody wants to know.
     """
 
     def __init__(
-        self, session: Session, recorder: AttemptRecorder, limit: Limit, schemas: Optional[Collection[str]]
+        self,
+        session: Session,
+        recorder: AttemptRecorder,
+        limit: Limit,
+        schemas: Optional[Collection[str]],
+        impact: Optional[Impact],
     ) -> None:
         super().__init__(session, recorder, None, 0, limit, batches=False)
         self._schemas = schemas
+        self._impact = impact
         self.skipped: list[str] = []
 
     def run(self, sending: Sending) -> Answer:
@@ -75,7 +85,7 @@ class RehearsalRunner(StatementRunner):
         if why is not None:
             raise NotRehearsed(f"{place} {why}")
         try:
-            return super().run(sending)
+            return self._run(sending, text, dialect)
         except StatementFailed as failure:
             error = failure.error
             said = f"{place}: ({error.code}) {error.reason}"
@@ -91,6 +101,32 @@ class RehearsalRunner(StatementRunner):
             self.skipped.append(said)
             return []
 
+    def _run(self, sending: Sending, text: bytes, dialect: Dialect) -> Answer:
+        """Run a statement; an ALTER in the mildest way that the server takes."""
+        effect = classify(text, dialect) if self._impact is not None else OPAQUE
+        about = target(text, dialect) if effect.verb in (b"ALTER", b"CREATE", b"DROP") else None
+        impact, statement = self._impact, sending.statement.statement
+        if impact is None or about is None or not impact.concerns(about):
+            answer = super().run(sending)
+            if impact is not None and effect.verb == b"CREATE":
+                impact.made([unquote(item.name).decode("utf-8", "replace") for item in effect.objects])
+            return answer
+        asking = impact.begin(about, self._session)
+        for way in asking.ladder():
+            spelled = sending.statement._replace(statement=statement._replace(text=way.text, suffix=b""))
+            try:
+                answer = super().run(sending._replace(statement=spelled))
+            except StatementFailed as failure:
+                if failure.error.code in REFUSED:
+                    continue
+                # It may be the clause that is wrong there.
+                break
+            impact.note(asking, statement, way)
+            return answer
+        answer = super().run(sending)
+        impact.note(asking, statement, None)
+        return answer
+
 
 def carry_out(
     session: Session,
@@ -100,19 +136,21 @@ def carry_out(
     params: Mapping[str, Any],
     schemas: Optional[Collection[str]],
     stopped: Callable[[], Optional[str]],
+    impact: Optional[Impact] = None,
 ) -> Ran:
     """Carry out a migration in the session's schema.
 
     :param connect: opens another session, to end a statement that takes too long.
     :param params: the options of the state table and the history, and those about the run.
     :param schemas: see ``why_leaving``.
+    :param impact: is told how each ALTER was carried out.
     :raises NotRehearsed: it cannot be told how it would go.
     """
     # Without a history statements are sent as golang-migrate sends them; a file that is all-or-nothing needs one.
     atomic = FileReader(session, directory, step).atomic
     history = HistoryTable(session, history_table(params)) if atomic else None
     recorder = AttemptRecorder(session, StateTable(session, params["migrations_table"]), history, about(params), None)
-    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas)
+    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas, impact)
     plan = Plan(None, step.leads_to, (step,))
     executor = Executor(session, recorder, runner, directory, plan, None, stopped)
     try:

@@ -12,7 +12,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes 
 
 PLAIN: dict[str, Any] = {
     "version": 1, "title": "a", "direction": "up", "rehearsed": True, "why": None, "error": None, "changes": [],
-    "skipped": [], "reversible": True, "irreversible": None, "not_restored": [],
+    "impact": [], "skipped": [], "reversible": True, "irreversible": None, "not_restored": [],
 }  # fmt: skip
 
 
@@ -39,6 +39,19 @@ def test_each_migration_has_its_lines() -> None:
         ["rehearsed: it fails: (1060)"],
         ["not rehearsed: it names VIEW v"],
         ["rehearsed"],
+    ]
+
+
+def test_what_an_alter_does_is_one_line() -> None:
+    """What is not known is not said."""
+    known = {"line": 3, "table": "t", "algorithm": "COPY", "rebuilds": True, "blocks_writes": True, "rows": 1234567,
+             "bytes": 98765432, "certain": True, "uncertain": None}  # fmt: skip
+    unknown = {**known, "algorithm": None, "rebuilds": None, "blocks_writes": None, "rows": None, "certain": False,
+               "uncertain": "partitions"}  # fmt: skip
+    [lines] = notes(rehearsal({"impact": [known, unknown]}))
+    assert lines[1:] == [
+        "line 3, t: COPY, writes wait, all rows are written anew, about 1,234,567 rows, 98.8 MB",
+        "line 3, t: how is not known; not certain: partitions",
     ]
 
 

@@ -52,7 +52,17 @@ APPLY = ArgumentSpec(
 )
 
 
-Rehearsed = tuple[dict[str, Any], list[list[str]]]
+class Rehearsed(NamedTuple):
+    """What came of a rehearsal.
+
+    :param result: as a return value.
+    :param notes: lines on each step, for a person.
+    :param spelled: see StatementRunner.
+    """
+
+    result: dict[str, Any]
+    notes: list[list[str]]
+    spelled: dict[str, bytes]
 
 
 class Order(NamedTuple):
@@ -63,8 +73,7 @@ class Order(NamedTuple):
     :param diff: whether check mode is to show the text of the files.
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
-    :param rehearse: rehearses a plan, of which the first step may resume a migration; returns what came of it as a
-        return value, and as lines on each step for a person. None if that is not wanted.
+    :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
     """
 
     params: Mapping[str, Any]
@@ -130,7 +139,17 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
 
-            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved)
+            work = Work(
+                session,
+                lock,
+                connect,
+                status,
+                source.directory,
+                plan,
+                resumption,
+                moved,
+                rehearsal.spelled if rehearsal else {},
+            )
             try:
                 results = carry_out(order, work)
             except Error as error:
@@ -158,11 +177,11 @@ def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Opt
 
 def shown(order: Order, database: str, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
     """Return what a person is to see of a plan and its rehearsal, as return values."""
-    found: dict[str, Any] = {} if rehearsal is None else {"rehearsal": rehearsal[0]}
+    found: dict[str, Any] = {} if rehearsal is None else {"rehearsal": rehearsal.result}
     if order.check_mode and order.diff and plan.steps:
         from ..listing import listing  # noqa: PLC0415
 
-        notes = rehearsal[1] if rehearsal else []
+        notes = rehearsal.notes if rehearsal else []
         found["diff"] = difference(database, plan, listing(source.directory, plan.steps, notes))
     return found
 

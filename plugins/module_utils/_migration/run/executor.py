@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
+# The server cannot carry out an ALTER by this ALGORITHM, or with this LOCK.
+_NOT_SO = (1845, 1846)
 # So many definitions share a record at most.
 _SERIES = 32
 _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
@@ -668,11 +670,16 @@ class Executor:
         reason = f"({error.code})" if back else messages.reason_text(error)
         self.runner.close(FAILED, reason, failure.partly, back)
         state = back if back and not error.lost else State(step.leads_to, True)
-        advice = self._advice(classified)
+        advice = self._advice(classified, error)
         return messages.statement_failed(step, statement, error, len(self.applied), done, state, in_doubt, advice)
 
-    def _advice(self, classified: ClassifiedStatement) -> str:
+    def _advice(self, classified: ClassifiedStatement, error: ServerError) -> str:
         """Return what is to be known about a statement of that kind."""
+        if classified.digest in self.runner.spelled and error.code in _NOT_SO:
+            return (
+                "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
+                "have it carried out in any way, set assert_impact to false."
+            )
         command = client_command(classified.statement.text)
         if command:
             return (

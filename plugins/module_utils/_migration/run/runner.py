@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple, Optional
 
 from ..._mysql.limit import Limit
@@ -158,6 +159,8 @@ class StatementRunner:
     :param retries: how often a statement is tried again that waited too long for a lock.
     :param limit: how long a statement may take.
     :param batches: whether several statements may run in one transaction.
+    :param spelled: what is sent in place of a statement, by its digest: the same with a clause that has the server
+        refuse to carry it out in another way.
     :ivar state: of the session.
     :ivar retried: how often that happened.
     """
@@ -170,6 +173,7 @@ class StatementRunner:
         retries: int = 0,
         limit: Optional[Limit] = None,
         batches: bool = True,
+        spelled: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         self._session = session
         self._recorder = recorder
@@ -177,6 +181,7 @@ class StatementRunner:
         self._retries = retries
         self._limit = limit
         self._batches = batches and limit is None
+        self.spelled = spelled
         self.state = TxState()
         self.retried = 0
         self._xid = b""
@@ -240,7 +245,7 @@ class StatementRunner:
         """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
         sent = self._recorder.send(plan, [statement.digest], sending.in_flight, self._unguarded, sending.following)
-        text = statement.statement.text + statement.statement.suffix
+        text = self.spelled.get(statement.digest, statement.statement.text + statement.statement.suffix)
         packet = Packet(text, sent.before, sent.after, sending.ask, sending.meanwhile, facts.observed)
         left = self._retries if self._may_be_repeated(facts) else 0
         while True:

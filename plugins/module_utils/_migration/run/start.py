@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
@@ -34,6 +35,7 @@ class Work(NamedTuple):
     :param lock: the database's lock; None if none is taken.
     :param connect: opens another session.
     :param moved: a move by something else that is to be recorded first.
+    :param spelled: see StatementRunner.
     """
 
     session: Session
@@ -44,6 +46,7 @@ class Work(NamedTuple):
     plan: Plan
     resumption: Optional[Resumption]
     moved: Optional[dict[str, Any]]
+    spelled: Mapping[str, bytes] = MappingProxyType({})
 
 
 def carry_out(order: Order, work: Work) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def _runner(params: Mapping[str, Any], work: Work, recorder: AttemptRecorder) ->
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
     limit = Limit(work.session, work.connect, seconds) if seconds else None
     retries = params["lock_wait_retries"] if wait is not None else 0
-    return StatementRunner(work.session, recorder, work.lock, retries, limit, params["batch"])
+    return StatementRunner(work.session, recorder, work.lock, retries, limit, params["batch"], work.spelled)
 
 
 def _require_portability(notes: list[str]) -> None:
