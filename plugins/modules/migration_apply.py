@@ -286,6 +286,35 @@ rehearsal:
             uncertain:
               description: Why it may not; null if it will.
               type: str
+        risks:
+          description: What the migration would fail on, and what it would destroy, counted in the real tables.
+          type: list
+          elements: dict
+          contains:
+            kind:
+              description: V(would_fail) or V(destroy).
+              type: str
+            what:
+              description:
+                - Of the former V(null), V(duplicate), V(does_not_fit), V(character_set), V(check), V(orphan) or
+                  V(zero_date).
+                - Of the latter V(table), V(column), V(partition), V(rows) or V(values).
+              type: str
+            table:
+              description: The table's name before the plan.
+              type: str
+            name:
+              description: The column, key, constraint or partition; empty for the table.
+              type: str
+            rows:
+              description: How many rows or values; null if that took too long, or the account may not read them.
+              type: int
+            certain:
+              description: Whether the number is known, and no statement of the plan before may change it.
+              type: bool
+            text:
+              description: All of it in one line.
+              type: str
         skipped:
           description: The statements that were left out because they need rows, which the copies do not have.
           type: list
@@ -336,11 +365,19 @@ rehearsal:
             bytes: 24723456
             certain: true
             uncertain: null
+        risks:
+          - kind: would_fail
+            what: duplicate
+            table: orders
+            name: number
+            rows: 3
+            certain: true
+            text: 'orders: values that occur more than once under the unique key number (1062): 3'
         skipped: []
         reversible: true
         irreversible: null
         not_restored: []
-    cannot_tell: ['The copies hold no rows: what depends on rows is not seen.']
+    cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
     seconds: 0.21
 resumed:
   description: The migration that was interrupted, and where it was resumed; null if none was.

@@ -30,6 +30,9 @@ migrations
         What each ALTER TABLE, CREATE INDEX and DROP INDEX does to its table: ``statement``, ``line``, ``table``,
         ``algorithm`` (INSTANT, NOCOPY, INPLACE, COPY), ``rebuilds``, ``blocks_writes``, ``rows``, ``bytes``,
         ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
+    risks
+        What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
+        ``table``, ``name``, ``rows``, ``certain`` and ``text``. Guards decide by these.
     skipped
         The statements that were left out because they need rows, each with what the server said.
     reversible, irreversible, not_restored
@@ -40,7 +43,7 @@ cannot_tell
 seconds
     How long it took.
 
-What else is to be known of a migration, such as what it would destroy, has a place beside these.
+What else is to be known of a migration has a place beside these.
 Drift compares what ``snapshot.Snapshot.fingerprints`` returned at two times.
 
 The way of the data: snapshot (all definitions) → copy.closure (what the files name) → scratch (a schema, a lock) →

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+_RISKS = {"would_fail": "would fail", "destroy": "destroys"}
 # Lines of a migration's differences that are shown.
 _LINES = 200
 
@@ -36,6 +37,8 @@ def _lines(migration: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield "rehearsed"
     yield from map(_impact, migration["impact"])
+    for risk in migration["risks"]:
+        yield f"{_RISKS[risk['kind']]}: {risk['text']}"
     for text in migration["skipped"]:
         yield f"left out, as the copies hold no rows: {text}"
     lines = [line for change in migration["changes"] for line in _change(change)]
@@ -67,5 +70,7 @@ def warnings(rehearsal: Mapping[str, Any]) -> Iterator[str]:
         name = f"{migration['direction']} {migration['version']}"
         if migration["error"]:
             yield f"The rehearsal of {name} failed: {migration['error']}"
+        for risk in migration["risks"]:
+            yield f"{name} {_RISKS[risk['kind']]}: {risk['text']}"
         if migration["reversible"] is False:
             yield f"The rehearsal found no way back from {name}: {migration['irreversible']}"

@@ -21,13 +21,14 @@ from .._mysql.session import ServerError, Session
 from . import account, scratch
 from .copy import Names, closure, row_formats, write
 from .impact import Impact, identity, look
+from .risks import Story, find
 from .runner import NotRehearsed, Ran, carry_out, history_table
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
 # So many objects are copied at most.
 MOST = 200
 _NO_SCHEMA = (1044, 1227)
-_ROWS = "The copies hold no rows: what depends on rows is not seen."
+_ROWS = "The copies hold no rows: what statements do to rows is not seen."
 
 
 class Request(NamedTuple):
@@ -89,6 +90,7 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
         "error": None,
         "changes": [],
         "impact": [],
+        "risks": [],
         "skipped": [],
         "reversible": None,
         "irreversible": None,
@@ -148,13 +150,18 @@ class _Room:
             return take(session, (params["migrations_table"], history_table(params)))
 
     def carry_out(
-        self, session: Session, step: Step, stopped: Callable[[], Optional[str]], impact: Optional[Impact] = None
+        self,
+        session: Session,
+        step: Step,
+        stopped: Callable[[], Optional[str]],
+        impact: Optional[Impact] = None,
+        story: Optional[Story] = None,
     ) -> Ran:
         """Carry out a migration."""
         request = self._request
         session.query("SET SESSION lock_wait_timeout = 2")
         ran = carry_out(
-            session, self.session, request.source.directory, step, request.params, self.schemas, stopped, impact
+            session, self.session, request.source.directory, step, request.params, self.schemas, stopped, impact, story
         )
         self._stop()
         return ran
@@ -215,13 +222,14 @@ class _Rehearsal:
 
         found = look(production, [key.name for key in chosen if key.sort == "TABLE"], room.name)
         impact = Impact(found, lambda table: identity(production, room.name, table))
-        self._walk(room, refill, impact)
+        self._walk(room, refill, impact, production)
         self.spelled = impact.spelled
 
-    def _walk(self, room: _Room, refill: Callable[[], None], impact: Impact) -> None:
+    def _walk(self, room: _Room, refill: Callable[[], None], impact: Impact, production: Session) -> None:
         """Carry out the plan in a room, each migration there, back, and there again."""
         steps, blocked = self._request.plan.steps, None
-        before = room.snapshot()
+        original = before = room.snapshot()
+        story = Story()
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):
@@ -231,7 +239,8 @@ class _Rehearsal:
                     continue
                 try:
                     self._check_copied(step)
-                    ran = room.carry_out(session, step, self._stopped, impact)
+                    story.begin()
+                    ran = room.carry_out(session, step, self._stopped, impact, story)
                 except NotRehearsed as reason:
                     entry["why"] = str(reason)
                     blocked = f"version {step.version}, which comes before it, is not rehearsed"
@@ -243,6 +252,7 @@ class _Rehearsal:
                 if ran.error:
                     blocked = f"version {step.version}, which comes before it, fails"
                     continue
+                entry["risks"] = find(production, story, original, before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

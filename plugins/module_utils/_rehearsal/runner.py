@@ -26,6 +26,7 @@ from .._mysql.limit import Connect, Limit
 from .._mysql.session import Answer, Session
 from .impact import REFUSED, Impact, target
 from .leaving import why_leaving
+from .risks import Story
 
 # Seconds that a statement may take, on tables without rows.
 LONGEST = 60
@@ -57,6 +58,7 @@ class RehearsalRunner(StatementRunner):
 
     :param schemas: see ``why_leaving``; None where the server sees to that.
     :param impact: is told how each ALTER was carried out; None if nobody wants to know.
+    :param story: is told of each statement before; None likewise.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class RehearsalRunner(StatementRunner):
         limit: Limit,
         schemas: Optional[Collection[str]],
         impact: Optional[Impact],
+        story: Optional[Story],
     ) -> None:
         super().__init__(session, recorder, None, 0, limit, batches=False)
         self._schemas = schemas
         self._impact = impact
+        self._story = story
         self.skipped: list[str] = []
 
     def run(self, sending: Sending) -> Answer:
@@ -104,7 +108,9 @@ class RehearsalRunner(StatementRunner):
     def _run(self, sending: Sending, text: bytes, dialect: Dialect) -> Answer:
         """Run a statement; an ALTER in the mildest way that the server takes."""
         effect = classify(text, dialect) if self._impact is not None else OPAQUE
-        about = target(text, dialect) if effect.verb in (b"ALTER", b"CREATE", b"DROP") else None
+        if self._story is not None:
+            self._story.notice(text, effect, dialect)
+        about = target(text, dialect) if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) else None
         impact, statement = self._impact, sending.statement.statement
         if impact is None or about is None or not impact.concerns(about):
             answer = super().run(sending)
@@ -137,6 +143,7 @@ def carry_out(
     schemas: Optional[Collection[str]],
     stopped: Callable[[], Optional[str]],
     impact: Optional[Impact] = None,
+    story: Optional[Story] = None,
 ) -> Ran:
     """Carry out a migration in the session's schema.
 
@@ -144,13 +151,14 @@ def carry_out(
     :param params: the options of the state table and the history, and those about the run.
     :param schemas: see ``why_leaving``.
     :param impact: is told how each ALTER was carried out.
+    :param story: is told of each statement.
     :raises NotRehearsed: it cannot be told how it would go.
     """
     # Without a history statements are sent as golang-migrate sends them; a file that is all-or-nothing needs one.
     atomic = FileReader(session, directory, step).atomic
     history = HistoryTable(session, history_table(params)) if atomic else None
     recorder = AttemptRecorder(session, StateTable(session, params["migrations_table"]), history, about(params), None)
-    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas, impact)
+    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas, impact, story)
     plan = Plan(None, step.leads_to, (step,))
     executor = Executor(session, recorder, runner, directory, plan, None, stopped)
     try:

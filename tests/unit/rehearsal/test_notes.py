@@ -12,7 +12,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes 
 
 PLAIN: dict[str, Any] = {
     "version": 1, "title": "a", "direction": "up", "rehearsed": True, "why": None, "error": None, "changes": [],
-    "impact": [], "skipped": [], "reversible": True, "irreversible": None, "not_restored": [],
+    "impact": [], "risks": [], "skipped": [], "reversible": True, "irreversible": None, "not_restored": [],
 }  # fmt: skip
 
 

@@ -1,0 +1,498 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
+
+What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
+only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, and what statements do
+to all rows of a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Optional
+
+from .._migration.files.lexer import Dialect
+from .._migration.statements.effect import Effect, StatementKind
+from .._migration.statements.tokens import Tokens, unquote
+from .._mysql.session import ServerError, Session
+from .._mysql.statements import identifier
+from .snapshot import Key, Snapshot
+from .structure import Column, Structure, read
+
+# Seconds that a question may take.
+LONGEST = 10
+_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+_BYTES = {
+    "tinytext": 255,
+    "tinyblob": 255,
+    "text": 65535,
+    "blob": 65535,
+    "mediumtext": 2**24 - 1,
+    "mediumblob": 2**24 - 1,
+}
+_DATES = ("date", "datetime", "timestamp")
+_LETTERS = ("char", "varchar")
+_LETTERS_OF_BYTES = ("binary", "varbinary")
+_MEMBER = re.compile(r"'(?:[^']|'')*'")
+# What DROP takes away of a table besides its columns.
+_NO_COLUMN = (
+    b"INDEX",
+    b"KEY",
+    b"PRIMARY",
+    b"FOREIGN",
+    b"CONSTRAINT",
+    b"CHECK",
+    b"PARTITION",
+    b"SYSTEM",
+    b"PERIOD",
+    b"DEFAULT",
+)
+
+
+class Question(NamedTuple):
+    """What is to be asked of a real table.
+
+    :param kind: would_fail or destroy.
+    :param what: in a word.
+    :param name: of the column, key, constraint or partition; empty for the table.
+    :param counting: SQL that counts rows.
+    :param said: what is counted, for a person.
+    :param written: a statement before it may have written the table.
+    """
+
+    kind: str
+    what: str
+    table: str
+    name: str
+    counting: str
+    said: str
+    written: bool = False
+
+
+class Names:
+    """What tables and columns were called before the plan, by their names now; a column without a name is a new one."""
+
+    def __init__(self, tables: dict[str, str], columns: dict[tuple[str, str], str]) -> None:
+        self.tables = tables
+        self.columns = columns
+
+    def copy(self) -> Names:
+        return Names(dict(self.tables), dict(self.columns))
+
+    def table(self, name: str) -> str:
+        """Return what a table was called."""
+        return self.tables.get(name, name)
+
+    def column(self, table: str, name: str) -> str:
+        """Return what a column was called."""
+        return self.columns.get((table, name), name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a table another name."""
+        self.tables[new] = self.tables.pop(old, old)
+        for table, column in [key for key in self.columns if key[0] == old]:
+            self.columns[new, column] = self.columns.pop((table, column))
+
+
+class Emptied(NamedTuple):
+    """A statement about all rows of a table, or of some of its partitions.
+
+    :param table: its name before the plan.
+    :param written: a statement before it may have written the table.
+    """
+
+    verb: str
+    table: str
+    partitions: tuple[str, ...] = ()
+    written: bool = False
+
+
+class Story:
+    """What a plan's statements have done to names and rows, as far as that matters here.
+
+    :ivar names: those after the last statement.
+    :ivar earlier: those before the migration.
+    :ivar emptied: the statements of the migration about all rows of a table.
+    :ivar moved: tables of which rows may have gone from one partition to another.
+    """
+
+    def __init__(self) -> None:
+        self.names = Names({}, {})
+        self._written: set[str] = set()
+        self._anything = False
+        self.begin()
+
+    def begin(self) -> None:
+        """A migration begins."""
+        self.earlier = self.names.copy()
+        self.emptied: list[Emptied] = []
+        self.moved: set[str] = set()
+
+    def writes(self, table: str) -> bool:
+        """Tell whether a statement up to now may have written rows of a table."""
+        return self._anything or table.lower() in self._written
+
+    def notice(self, text: bytes, effect: Effect, dialect: Dialect) -> None:
+        """Take note of a statement that is to be carried out."""
+        words = Tokens(text, dialect)
+        if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
+            self._alter(words)
+        elif effect.kind is StatementKind.OPAQUE:
+            self._anything = True
+        elif effect.kind is StatementKind.DATA and effect.writes:
+            names = [_text(item.name) for item in effect.writes]
+            verb = _on_all_rows(text, dialect)
+            if verb:
+                self._empty(verb, names[0])
+            self._written |= {self.names.table(name).lower() for name in names}
+        elif effect.kind is StatementKind.DEFINITION:
+            self._notice_definition(text, effect, words)
+
+    def _empty(self, verb: str, table: str, partitions: tuple[str, ...] = ()) -> None:
+        origin = self.names.table(table)
+        self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin)))
+
+    def _notice_definition(self, text: bytes, effect: Effect, words: Tokens) -> None:
+        tables = [_text(item.name) for item in effect.objects if item.sort == "TABLE"]
+        if effect.verb in (b"DROP", b"TRUNCATE") or (effect.verb == b"CREATE" and effect.replaces):
+            verb = effect.verb.decode() if effect.verb != b"CREATE" else "REPLACE"
+            for table in tables:
+                self._empty(verb, table)
+                if verb != "TRUNCATE":
+                    # One that is made anew is another one.
+                    self.names.tables[table] = ""
+        elif effect.verb == b"CREATE" and b"exists" not in text.lower():
+            self.names.tables.update(dict.fromkeys(tables, ""))
+        elif effect.verb == b"RENAME":
+            self._rename_tables(words)
+
+    def _rename_tables(self, words: Tokens) -> None:
+        # RENAME has been taken.
+        words.take()
+        while words.peek().kind != "nothing":
+            if words.skip(b"IF"):
+                words.skip(b"EXISTS")
+            old = _text(words.name())
+            words.reach(b"TO")
+            self.names.rename(old, _text(words.name()))
+            words.reach(b",")
+
+    def _alter(self, words: Tokens) -> None:
+        if words.skip(b"IF"):
+            words.skip(b"EXISTS")
+        table = _text(words.name())
+        while words.peek().kind != "nothing":
+            word, following = words.take(), words.peek().text
+            if word.kind != "word":
+                continue
+            if word.text == b"RENAME" and following not in (b"COLUMN", b"INDEX", b"KEY"):
+                words.skip(b"TO", b"AS", b"=")
+                old, table = table, _text(words.name())
+                self.names.rename(old, table)
+            elif word.text == b"CHANGE" or (word.text == b"RENAME" and following == b"COLUMN"):
+                old = _column(words)
+                words.skip(b"TO")
+                self.names.columns[table, _text(words.name())] = self.names.columns.pop((table, old), old)
+            elif word.text == b"DROP" and following not in _NO_COLUMN:
+                self.names.columns[table, _column(words)] = ""
+            elif word.text == b"TRUNCATE":
+                words.skip(b"PARTITION")
+                parts = [_text(words.name())]
+                while words.skip(b","):
+                    parts.append(_text(words.name()))
+                self._empty("TRUNCATE", table, () if parts == ["ALL"] else tuple(parts))
+            elif word.text in (b"REORGANIZE", b"COALESCE", b"REMOVE", b"BY", b"EXCHANGE"):
+                self.moved.add(table)
+                self._anything = self._anything or word.text == b"EXCHANGE"
+
+
+def _is_alter(words: Tokens) -> bool:
+    """Take what a statement begins with, and tell whether it is ALTER TABLE."""
+    first = words.take().text
+    words.skip(*(b"IGNORE", b"ONLINE") if first == b"ALTER" else ())
+    return first == b"ALTER" and words.skip(b"TABLE")
+
+
+def _column(words: Tokens) -> str:
+    words.skip(b"COLUMN")
+    if words.skip(b"IF"):
+        words.skip(b"EXISTS")
+    return _text(words.name())
+
+
+def _text(name: bytes) -> str:
+    return unquote(name).decode("utf-8", "replace")
+
+
+def _on_all_rows(text: bytes, dialect: Dialect) -> str:
+    """Return DELETE or UPDATE if a statement has no condition; nothing for another one."""
+    words = Tokens(text, dialect)
+    first = words.take().text
+    if first not in (b"DELETE", b"UPDATE"):
+        return ""
+    return "" if words.reach(b"WHERE", b"LIMIT", b"JOIN", b"USING") else first.decode()
+
+
+def find(session: Session, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:
+    """Ask the real tables what a migration would fail on, and what it would destroy.
+
+    :param session: of the database itself.
+    :param original: the copies before the plan.
+    :param before: the copies before the migration.
+    :param after: the copies after it.
+    :raises ServerError: the connection was lost.
+    """
+    found = []
+    for question in questions(session.mariadb, story, original, before, after):
+        answer = _count(session, question.counting)
+        if answer == 0:
+            continue
+        certain = answer is not None and not question.written
+        number = "not known" if answer is None else f"{answer:,}"
+        doubt = "" if certain or answer is None else ", unless another statement of the plan changes that"
+        found.append(
+            {
+                "kind": question.kind,
+                "what": question.what,
+                "table": question.table,
+                "name": question.name,
+                "rows": answer,
+                "certain": certain,
+                "text": f"{question.table}: {question.said}: {number}{doubt}",
+            }
+        )
+    return found
+
+
+def _count(session: Session, counting: str) -> Optional[int]:
+    """Return how many rows there are; None if that takes too long, or the account may not read them."""
+    if session.mariadb:
+        question = f"SET STATEMENT max_statement_time = {LONGEST} FOR {counting}"
+    else:
+        question = counting.replace("SELECT ", f"SELECT /*+ MAX_EXECUTION_TIME({LONGEST * 1000}) */ ", 1)
+    try:
+        [(number,)] = session.query(question)
+    except ServerError as error:
+        if error.lost:
+            raise
+        return None
+    return int(number)
+
+
+def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[Question]:
+    """Yield what is to be asked about a migration."""
+    real = {key.name for key in original.definitions if key.sort == "TABLE"}
+    was = {story.earlier.table(key.name): key for key in before.definitions if key.sort == "TABLE"}
+    now = {story.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+    known = {item.table for item in story.emptied if item.verb in ("DROP", "REPLACE")}
+    gone = [Emptied("DROP", table, (), story.writes(table)) for table in was if table not in now and table not in known]
+    for verb, table, partitions, written in (*story.emptied, *gone):
+        if table in real:
+            of = f" PARTITION ({', '.join(map(identifier, partitions))})" if partitions else ""
+            what = {"DROP": "table", "REPLACE": "table", "UPDATE": "values"}.get(verb, "rows")
+            yield Question("destroy", what, table, "", f"{_rows(table)}{of}", _OF_ALL[verb], written)
+    for table, key in now.items():
+        if table in real and table in was:
+            old, new = before.definitions[was[table]], after.definitions[key]
+            if old.text != new.text:
+                first = read(original.definitions[Key("TABLE", table)].shown)
+                changed = _Of(mariadb, story, key.name, table, first, was[table].name, read(old.shown), read(new.shown))
+                written = story.writes(table)
+                yield from (question._replace(written=written) for question in changed.ask())
+
+
+_OF_ALL = {
+    "DROP": "rows that go with the table",
+    "REPLACE": "rows that go with the table, which is made anew",
+    "TRUNCATE": "rows that go by TRUNCATE",
+    "DELETE": "rows that go by a DELETE without a condition",
+    "UPDATE": "rows that are changed by an UPDATE without a condition",
+}
+
+
+def _rows(table: str) -> str:
+    return f"SELECT COUNT(*) FROM {identifier(table)}"
+
+
+class _Of:
+    """What is to be asked about a table that a migration changes.
+
+    :param table: its name after it.
+    :param origin: its name before the plan, which is that of the real one.
+    :param first: what it is before the plan.
+    :param earlier: its name before the migration.
+    """
+
+    def __init__(
+        self,
+        mariadb: bool,
+        story: Story,
+        table: str,
+        origin: str,
+        first: Structure,
+        earlier: str,
+        old: Structure,
+        new: Structure,
+    ) -> None:
+        self._mariadb = mariadb
+        self._story = story
+        self._table = table
+        self._origin = origin
+        self._first, self._old, self._new = first, old, new
+        # The columns of the real table, by the names they have after and before the migration.
+        self._sources = self._known({name: story.names.column(table, name) for name in new.columns})
+        self._before = self._known({name: story.earlier.column(earlier, name) for name in old.columns})
+
+    def _known(self, names: dict[str, str]) -> dict[str, str]:
+        return {name: source for name, source in names.items() if source in self._first.columns}
+
+    def ask(self) -> Iterator[Question]:
+        """Yield the questions."""
+        yield from self._gone()
+        for name, column in self._new.columns.items():
+            source = self._sources.get(name)
+            if source is None:
+                yield from self._added(name, column)
+            elif not column.generated:
+                yield from self._changed(source, self._earlier(source), column)
+        yield from self._keys()
+        yield from self._constraints()
+
+    def _earlier(self, source: str) -> Column:
+        """Return what a column of the real table was before the migration."""
+        name = next((name for name, real in self._before.items() if real == source), None)
+        return self._old.columns[name] if name is not None else self._first.columns[source]
+
+    def _ask(self, kind: str, what: str, name: str, where: str, said: str) -> Question:
+        return Question(kind, what, self._origin, name, f"{_rows(self._origin)} WHERE {where}", said)
+
+    def _gone(self) -> Iterator[Question]:
+        for name, source in self._before.items():
+            if source not in self._sources.values() and not self._old.columns[name].generated:
+                said = f"values that go with the column {source}"
+                yield self._ask("destroy", "column", source, f"{identifier(source)} IS NOT NULL", said)
+        if self._table in self._story.moved:
+            return
+        for name in sorted(self._old.partitions & self._first.partitions - self._new.partitions):
+            count = f"{_rows(self._origin)} PARTITION ({identifier(name)})"
+            yield Question("destroy", "partition", self._origin, name, count, f"rows that go with the partition {name}")
+
+    def _added(self, name: str, column: Column) -> Iterator[Question]:
+        empty = not (column.nullable or column.has_default or column.generated)
+        if empty and column.kind in _DATES and not self._mariadb:
+            said = f"rows that would get a zero date in {name} (1292)"
+            yield self._ask("would_fail", "zero_date", name, "TRUE", said)
+
+    def _changed(self, source: str, old: Column, new: Column) -> Iterator[Question]:
+        column = identifier(source)
+        if old.nullable and not new.nullable:
+            said = f"rows with NULL in {source}, which becomes NOT NULL (1138, 1265)"
+            yield self._ask("would_fail", "null", source, f"{column} IS NULL", said)
+        if old[:3] == new[:3] and old.character_set == new.character_set:
+            return
+        where = _too_much(column, old, new)
+        if where:
+            said = f"rows with a value in {source} that {new.kind}{_arguments(new)} does not hold (1264, 1265, 1406)"
+            yield self._ask("would_fail", "does_not_fit", source, where, said)
+        if new.character_set and old.character_set and new.character_set not in (old.character_set, "utf8mb4"):
+            back = f"CONVERT(CONVERT({column} USING {new.character_set}) USING utf8mb4)"
+            where = f"NOT (CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin <=> {back} COLLATE utf8mb4_bin)"
+            said = f"rows with letters in {source} that {new.character_set} lacks (1366)"
+            yield self._ask("would_fail", "character_set", source, where, said)
+
+    def _keys(self) -> Iterator[Question]:
+        for name, parts in self._new.uniques.items():
+            columns = [self._part(*part) for part in parts or ()]
+            known = [column for column in columns if column is not None]
+            unchanged = self._old.uniques.get(name) == parts and not any(
+                self._compares_otherwise(column) for column, _length in parts or ()
+            )
+            if unchanged or not known or len(known) < len(columns):
+                continue
+            filled = " AND ".join(f"{column} IS NOT NULL" for column in known)
+            groups = (
+                f"SELECT 1 FROM {identifier(self._origin)} WHERE {filled} GROUP BY {', '.join(known)} "
+                "HAVING COUNT(*) > 1"
+            )
+            key = f"unique key {name}" if name else "primary key"
+            said = f"values that occur more than once under the {key} (1062)"
+            count = f"SELECT COUNT(*) FROM ({groups}) AS duplicates"
+            yield Question("would_fail", "duplicate", self._origin, name or "PRIMARY", count, said)
+
+    def _part(self, name: str, length: int) -> Optional[str]:
+        source, new = self._sources.get(name), self._new.columns.get(name)
+        if source is None or new is None:
+            return None
+        column = identifier(source)
+        if self._compares_otherwise(name) and new.character_set:
+            collation = f" COLLATE {new.collation}" if new.collation else ""
+            column = f"CONVERT({column} USING {new.character_set}){collation}"
+        return f"LEFT({column}, {length})" if length else column
+
+    def _compares_otherwise(self, name: str) -> bool:
+        source, new = self._sources.get(name), self._new.columns.get(name)
+        return source is not None and new is not None and self._earlier(source)[-2:] != new[-2:]
+
+    def _constraints(self) -> Iterator[Question]:
+        for name, condition in self._new.checks.items():
+            if self._old.checks.get(name) != condition and self._is_of_real_columns(condition):
+                said = f"rows that violate the CHECK {name} (3819, 4025)"
+                yield self._ask("would_fail", "check", name, f"NOT ({condition})", said)
+        for name, foreign in self._new.foreign.items():
+            sources = [self._sources.get(column) for column in foreign.columns]
+            parent = self._story.names.table(foreign.parent)
+            if name in self._old.foreign or None in sources:
+                continue
+            pairs = [
+                (f"c.{identifier(str(one))}", f"p.{identifier(two)}") for one, two in zip(sources, foreign.parents)
+            ]
+            filled = " AND ".join(f"{one} IS NOT NULL" for one, _two in pairs)
+            same = " AND ".join(f"{one} = {two}" for one, two in pairs)
+            where = f"{filled} AND NOT EXISTS (SELECT 1 FROM {identifier(parent)} p WHERE {same})"
+            count = f"SELECT COUNT(*) FROM {identifier(self._origin)} c WHERE {where}"
+            said = f"rows without a parent under the foreign key {name} (1452)"
+            yield Question("would_fail", "orphan", self._origin, name, count, said)
+
+    def _is_of_real_columns(self, condition: str) -> bool:
+        """Tell whether the real table has all that a condition names, under the same names."""
+        names = [name for name in self._new.columns if identifier(name) in condition]
+        return all(self._sources.get(name) == name for name in names)
+
+
+def _arguments(column: Column) -> str:
+    return f"({column.arguments})" if column.arguments else ""
+
+
+def _too_much(column: str, old: Column, new: Column) -> Optional[str]:
+    """Return SQL for the values that a column's new type cannot hold; None if it holds all, or that is not known."""
+    numeric = old.kind in _BITS or old.kind in ("decimal", "float", "double")
+    if new.kind in _BITS and numeric:
+        low, high = _range(new)
+        if old.kind in _BITS and low <= _range(old)[0] and _range(old)[1] <= high:
+            return None
+        return f"ROUND({column}) NOT BETWEEN {low} AND {high}"
+    if new.kind == "decimal" and numeric:
+        digits, _comma, scale = new.arguments.partition(",")
+        return f"ABS(ROUND({column}, {int(scale or 0)})) >= 1e{int(digits or 10) - int(scale or 0)}"
+    if new.kind in (*_LETTERS, *_LETTERS_OF_BYTES):
+        longer = old.kind in (*_LETTERS, *_LETTERS_OF_BYTES) and int(old.arguments or 1) <= int(new.arguments or 1)
+        measure = "CHAR_LENGTH" if new.kind in _LETTERS else "LENGTH"
+        return None if longer else f"{measure}({column}) > {int(new.arguments or 1)}"
+    if new.kind in _BYTES:
+        if _BYTES.get(old.kind, _BYTES[new.kind] + 1) <= _BYTES[new.kind] and old.character_set == new.character_set:
+            return None
+        text = f"CONVERT({column} USING {new.character_set})" if new.character_set else column
+        return f"LENGTH({text}) > {_BYTES[new.kind]}"
+    if new.kind == "enum":
+        left = {*_MEMBER.findall(old.arguments)} - {*_MEMBER.findall(new.arguments)}
+        return f"{column} NOT IN ({new.arguments})" if left or old.kind != "enum" else None
+    return None
+
+
+def _range(column: Column) -> tuple[int, int]:
+    bits = _BITS[column.kind]
+    return (0, 2**bits - 1) if column.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

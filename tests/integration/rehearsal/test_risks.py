@@ -1,0 +1,176 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What would fail on the real rows, and what would destroy some of them, is found before anything is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymysql
+from integration.migration.support import Database
+from parts.mariadb import MariaDB
+
+COLUMNS = (
+    "id INT PRIMARY KEY, n INT, m INT, s VARCHAR(40), d DECIMAL(10,2), e ENUM('a','b','c'), p INT, b BIGINT, "
+    "k VARCHAR(40) COLLATE utf8mb4_bin"
+)
+# n is NULL in two rows, m has a value twice, s has 30 letters in one, e is c in one, p has no parent in two.
+ROWS = (
+    "(1, 1, 7, REPEAT('x', 30), 12345678.91, 'a', 1, 5000000000, 'Aa')",
+    "(2, NULL, 7, 'y', 1, 'b', 8, 1, 'aA')",
+    "(3, NULL, 8, 'zß', 1, 'c', 9, -1, 'b')",
+)
+# A statement about the table @; kind, what, and how many rows.
+RISKS: tuple[tuple[str, str, str, int], ...] = (
+    ("ALTER TABLE @ MODIFY n INT NOT NULL", "would_fail", "null", 2),
+    ("ALTER TABLE @ CHANGE COLUMN n nn INT NOT NULL", "would_fail", "null", 2),
+    ("ALTER TABLE `@` ADD x INT, MODIFY COLUMN `n` BIGINT NOT NULL", "would_fail", "null", 2),
+    ("ALTER TABLE @ ADD UNIQUE (m)", "would_fail", "duplicate", 1),
+    ("ALTER TABLE @ ADD CONSTRAINT one UNIQUE KEY (m)", "would_fail", "duplicate", 1),
+    ("CREATE UNIQUE INDEX one ON @ (m)", "would_fail", "duplicate", 1),
+    ("ALTER TABLE @ DROP PRIMARY KEY, ADD PRIMARY KEY (m, id), ADD UNIQUE one (m)", "would_fail", "duplicate", 1),
+    ("ALTER TABLE @ ADD UNIQUE (k), MODIFY k VARCHAR(40) COLLATE utf8mb4_general_ci", "would_fail", "duplicate", 1),
+    ("ALTER TABLE @ MODIFY s VARCHAR(20)", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY s CHAR(1)", "would_fail", "does_not_fit", 2),
+    ("ALTER TABLE @ CHANGE s t VARBINARY(29)", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY b INT", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY b BIGINT UNSIGNED", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY d DECIMAL(6,2)", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY e ENUM('a','b')", "would_fail", "does_not_fit", 1),
+    ("ALTER TABLE @ MODIFY s VARCHAR(40) CHARACTER SET ascii", "would_fail", "character_set", 1),
+    ("ALTER TABLE @ ADD CHECK (m > 7)", "would_fail", "check", 2),
+    ("ALTER TABLE @ ADD CONSTRAINT large CHECK (`m` > 7 AND n IS NULL)", "would_fail", "check", 2),
+    ("ALTER TABLE @ ADD FOREIGN KEY (p) REFERENCES parent (id)", "would_fail", "orphan", 2),
+    ("ALTER TABLE @ ADD CONSTRAINT up FOREIGN KEY (p) REFERENCES `parent` (`id`) ON DELETE CASCADE", "would_fail",
+     "orphan", 2),
+    ("DROP TABLE @", "destroy", "table", 3),
+    ("DROP TABLE IF EXISTS `@` /* gone */", "destroy", "table", 3),
+    ("DROP TABLE empty_one, @", "destroy", "table", 3),
+    ("DROP TABLE @; CREATE TABLE @ (id INT)", "destroy", "table", 3),
+    ("ALTER TABLE @ DROP n", "destroy", "column", 1),
+    ("ALTER TABLE @ DROP COLUMN `s`", "destroy", "column", 3),
+    ("ALTER TABLE @ DROP n, ADD n INT", "destroy", "column", 1),
+    ("ALTER TABLE @ DROP m, RENAME COLUMN n TO m", "destroy", "column", 3),
+    ("TRUNCATE TABLE @", "destroy", "rows", 3),
+    ("TRUNCATE @", "destroy", "rows", 3),
+    ("DELETE FROM @", "destroy", "rows", 3),
+    ("delete from `@` -- all", "destroy", "rows", 3),
+    ("UPDATE @ SET n = 1", "destroy", "values", 3),
+    ("ALTER TABLE parts DROP PARTITION p0", "destroy", "partition", 2),
+    ("ALTER TABLE parts_too TRUNCATE PARTITION p0", "destroy", "rows", 2),
+)  # fmt: skip
+HARMLESS = (
+    "ALTER TABLE @ MODIFY id BIGINT NOT NULL",
+    "ALTER TABLE @ ADD UNIQUE (k)",
+    "ALTER TABLE @ ADD UNIQUE (m, id)",
+    "ALTER TABLE @ MODIFY s VARCHAR(30)",
+    "ALTER TABLE @ MODIFY m SMALLINT",
+    "ALTER TABLE @ MODIFY e ENUM('c','b','a','d')",
+    "ALTER TABLE @ ADD CHECK (m > 6)",
+    "ALTER TABLE @ ADD x DATE",
+    "ALTER TABLE @ CHANGE n nn INT",
+    "ALTER TABLE @ RENAME COLUMN n TO m2, ADD INDEX (m2)",
+    "RENAME TABLE @ TO @_old",
+    "ALTER TABLE @ RENAME TO @_older, ADD x INT",
+    "ALTER TABLE @ CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci",
+    "DELETE FROM @ WHERE id > 5",
+    "UPDATE @ SET n = 1 WHERE id = 2",
+    "DROP TABLE empty_two",
+    "DROP VIEW IF EXISTS nothing",
+    "ALTER TABLE parts_as_well REORGANIZE PARTITION p0 INTO (PARTITION q0 VALUES LESS THAN (1), "
+    "PARTITION q1 VALUES LESS THAN (10))",
+)
+
+
+def fill(database: Database, statements: tuple[str, ...], first: str) -> list[str]:
+    """Make a table for each statement; return them with their tables' names."""
+    found = []
+    for number, statement in enumerate(statements):
+        table = f"{first}{number}"
+        found.append(statement.replace("@", table))
+        database.query(f"CREATE TABLE {table} ({COLUMNS})")
+        database.query(f"INSERT INTO {table} VALUES {', '.join(ROWS)}")
+    return found
+
+
+def rehearsed(database: Database, *files: list[str]) -> list[list[dict[str, Any]]]:
+    """Write a migration of each list of statements, and return the risks of each."""
+    for number, statements in enumerate(files, 1):
+        database.write({f"{number:04}_x.up.sql": "\n;\n".join(statements)})
+    rehearsal = database.module("apply", check=True, rehearse="check")["rehearsal"]
+    found = [(item["why"], item["error"]) for item in rehearsal["migrations"]]
+    assert found == [(None, None)] * len(files)
+    return [item["risks"] for item in rehearsal["migrations"]]
+
+
+def test_what_would_fail_or_go_is_counted(there: Database) -> None:
+    """Each of the risks, with the number of rows; nothing of what does no harm; and what would fail does."""
+    there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
+    there.query("INSERT INTO parent VALUES (1)")
+    for table in ("empty_one", "empty_two"):
+        there.query(f"CREATE TABLE {table} (id INT)")
+    for table in ("parts", "parts_too", "parts_as_well"):
+        there.query(
+            f"CREATE TABLE {table} (id INT PRIMARY KEY) PARTITION BY RANGE (id) "
+            "(PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE)"
+        )
+        there.query(f"INSERT INTO {table} VALUES (1), (2), (30)")
+    risky = fill(there, tuple(risk[0] for risk in RISKS), "r")
+    harmless = fill(there, HARMLESS, "h")
+    [found] = rehearsed(there, [*harmless, *risky])
+    own = {f"r{place}": place for place in range(len(RISKS))}
+    own |= {risk[0].split()[2]: place for place, risk in enumerate(RISKS) if "@" not in risk[0]}
+    seen = {own[item["table"]]: (item["kind"], item["what"], item["rows"]) for item in found if item["table"] in own}
+    assert {place: seen.get(place) for place in range(len(RISKS))} == {
+        place: risk[1:] for place, risk in enumerate(RISKS)
+    }
+    assert [item["text"] for item in found if item["table"] not in own] == []
+    assert len(found) == len(RISKS)
+    assert all(item["certain"] for item in found), found
+    for place, (statement, (_text, kind, _what, _rows)) in enumerate(zip(risky, RISKS)):
+        refused = False
+        with there.server.connect(there.name) as connection, connection.cursor() as cursor:
+            try:
+                for part in statement.split("; "):
+                    cursor.execute(part)
+            except pymysql.MySQLError:
+                refused = True
+        assert refused == (kind == "would_fail"), (place, statement)
+
+
+def test_a_zero_date_is_foretold_where_it_is_refused(there: Database) -> None:
+    """MariaDB takes it, MySQL does not."""
+    [statement] = fill(there, ("ALTER TABLE @ ADD placed DATE NOT NULL",), "z")
+    [found] = rehearsed(there, [statement])
+    expected = [] if isinstance(there.server, MariaDB) else [("would_fail", "zero_date", 3)]
+    assert [(item["kind"], item["what"], item["rows"]) for item in found] == expected
+
+
+def test_what_a_statement_before_may_have_mended_is_not_certain(here: Database) -> None:
+    """In the same migration, or in one before it; by the names that the real table has."""
+    [one, two, three] = fill(here, ("@", "@", "@"), "t")
+    first, second = rehearsed(
+        here,
+        [f"UPDATE {one} SET n = 0 WHERE n IS NULL", f"ALTER TABLE {one} MODIFY n INT NOT NULL",
+         f"RENAME TABLE {two} TO other", "ALTER TABLE other CHANGE n renamed INT"],
+        ["ALTER TABLE other MODIFY renamed INT NOT NULL", f"DELETE FROM {three}", f"ALTER TABLE {three} DROP n"],
+    )  # fmt: skip
+    assert [(item["table"], item["what"], item["certain"]) for item in first] == [(one, "null", False)]
+    text = f"{one}: rows with NULL in n, which becomes NOT NULL (1138, 1265): 2"
+    assert first[0]["text"] == f"{text}, unless another statement of the plan changes that"
+    assert [(item["table"], item["what"], item["name"], item["certain"]) for item in second] == [
+        (three, "rows", "", True),
+        (two, "null", "n", True),
+        (three, "column", "n", False),
+    ]
+
+
+def test_risks_are_shown_and_warned_of(here: Database) -> None:
+    """Below the file's SQL, and as warnings."""
+    [statement] = fill(here, ("DROP TABLE @",), "t")
+    here.write({"0001_x.up.sql": statement})
+    result = here.module("apply", check=True, diff=True, rehearse="check")
+    assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
+    assert "up 1 destroys: t0: rows that go with the table: 3" in result["warnings"]
