@@ -15,7 +15,10 @@ description:
   - Nothing is installed on the host, and nothing is changed there. Python's own library is all that is used.
   - Root sees every process. Another account sees the sockets of its own processes only. What could not be seen is
     listed in RV(survey.unseen), and is absent from the rest, not empty.
-  - A connection is seen if it is open at one of the samples, or was closed less than a minute before one.
+  - A connection is seen if it is open at one of the samples. Of those in between, the ones that this host closed first
+    are seen, without their service.
+  - The kernel is asked over netlink, as C(ss) does, which may load its modules C(tcp_diag) and C(udp_diag). Where it
+    does not answer, C(/proc/net) is read.
   - Secrets in command lines are replaced by C(********). The environments of processes are never read.
   - This version collects no firewall rules, packages, schedules, block devices, sizes of data directories, Unix sockets
     and network namespaces of containers, and does not use connection tracking. RV(survey.unseen) says so.
@@ -187,8 +190,8 @@ survey:
         - The conversations of one service with one address over one port.
         - RV(ignore:direction) is V(in) if the others began, V(out) if this host did, V(local) if both ends are on this
           host (RV(ignore:peer_service) is the one that was asked), and V(unknown) if nothing tells.
-        - RV(ignore:port) is that of the side that waited. RV(ignore:samples) is at how many samples it was there,
-          RV(ignore:connections) the most at one time.
+        - RV(ignore:port) is that of the side that waited. RV(ignore:samples) is at how many samples it was open,
+          RV(ignore:connections) the most at one time; both are 0 if only its end was seen.
       type: list
       elements: dict
       returned: success
@@ -205,7 +208,7 @@ survey:
           last_seen: "2026-11-27T21:00:30Z"
           samples: 31
           connections: 4
-          sources: [proc]
+          sources: [netlink]
           translated:
           namespace:
     unix_flows:

@@ -17,19 +17,42 @@ them, an IPv4-mapped one as IPv4, a link-local one with its interface (``fe80::1
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple, Optional
+from typing import Any, Literal, NamedTuple, Optional
 
 from .shape import checked, plain
 
 SCHEMA_VERSION = 1
 
+What = Literal[
+    "processes",
+    "sockets",
+    "conntrack",
+    "namespaces",
+    "packages",
+    "firewall",
+    "storage",
+    "schedules",
+    "identity",
+    "resolution",
+    "mysql",
+]
+Protocol = Literal["tcp", "udp"]
+Direction = Literal["in", "out", "local", "unknown"]
+Source = Literal["proc", "netlink", "conntrack"]
+State = Literal["new", "established", "related", "invalid", "untracked"]
+Verdict = Literal["accept", "drop", "reject", "jump", "goto", "return", "continue", "unknown"]
+Hook = Literal["prerouting", "input", "forward", "output", "postrouting"]
+Kind = Literal["filter", "nat", "route"]
+Policy = Literal["accept", "drop"]
+Family = Literal["ip", "ip6", "inet"]
+Tool = Literal["nft", "iptables", "firewalld"]
+Device = Literal["disk", "part", "lvm", "raid", "crypt", "other"]
+
 
 class Unseen(NamedTuple):
     """Something that could not be looked at. What it would have shown is absent from the document, not empty."""
 
-    #: One of processes, sockets, conntrack, namespaces, packages, firewall, storage, schedules, identity, resolution,
-    #: mysql.
-    what: str
+    what: What
     #: Why, as a sentence: "The processes of other accounts are closed to this account (12 of 80)."
     why: str
     #: What would show it, as a sentence: "Run the module as root (become: true)."
@@ -106,8 +129,7 @@ class Listener(NamedTuple):
 
     #: Service.id; null if the process is not to be seen.
     service: Optional[str]
-    #: tcp or udp.
-    protocol: str
+    protocol: Protocol
     address: str
     port: int
     #: Only this host reaches it: the address is a loopback one.
@@ -127,9 +149,8 @@ class Flow(NamedTuple):
     #: ``in``: the others began, ``port`` is ours. ``out``: we began, ``port`` is theirs. ``local``: both ends are on
     #: this host; ``service`` began it and ``peer_service`` was asked; it is there once, not twice. ``unknown``:
     #: neither a listener nor conntrack told; ``port`` is then the lower of the two, and says no more than that.
-    direction: str
-    #: tcp or udp.
-    protocol: str
+    direction: Direction
+    protocol: Protocol
     local_address: str
     remote_address: str
     #: The port that was asked for, from which the conversation is known: that of the side that waited.
@@ -141,12 +162,12 @@ class Flow(NamedTuple):
     established: bool
     first_seen: str
     last_seen: str
-    #: At how many samples it was there; 0: only events or conntrack between samples.
+    #: At how many samples it was open; 0: what was seen is that it had ended, or conntrack saw it between samples.
     samples: int
-    #: The largest number of connections at one time.
+    #: The largest number of connections that were open at one sample; 0 as with samples.
     connections: int
     #: Which of ``proc``, ``netlink`` and ``conntrack`` showed it, sorted.
-    sources: list[str]
+    sources: list[Source]
     #: Where the remote address really is, if this host translates addresses (DNAT, SNAT): conntrack's reply source
     #: with its port, ``10.0.0.9:8080``; null: not translated, or not known.
     translated: Optional[str]
@@ -181,10 +202,10 @@ class Rule(NamedTuple):
     #: Names of interfaces; a ``+`` or ``*`` at the end is "begins with", ``!`` before it negates.
     input_interfaces: list[str]
     output_interfaces: list[str]
-    #: States of connection tracking: new, established, related, invalid, untracked.
-    states: list[str]
-    #: accept, drop, reject, jump, goto, return, continue (counts, logs, marks: does not decide), or unknown.
-    verdict: str
+    #: Of connection tracking.
+    states: list[State]
+    #: ``continue`` counts, logs or marks, and does not decide; ``unknown`` is none that the model has.
+    verdict: Verdict
     #: The chain for jump and goto, otherwise null.
     target: Optional[str]
     #: The rule's own text, as the tool printed it.
@@ -198,25 +219,25 @@ class Chain(NamedTuple):
     """A chain of rules."""
 
     name: str
-    #: Where the kernel enters it: prerouting, input, forward, output, postrouting; null: only by jump.
-    hook: Optional[str]
-    #: filter, nat, route; null without hook.
-    kind: Optional[str]
+    #: Where the kernel enters it; null: only by jump.
+    hook: Optional[Hook]
+    #: Null without hook.
+    kind: Optional[Kind]
     #: Lower ones are entered first (filter is 0, raw -300, mangle -150, dstnat -100).
     priority: Optional[int]
-    #: accept or drop; null without hook.
-    policy: Optional[str]
+    #: Null without hook.
+    policy: Optional[Policy]
     rules: list[Rule]
 
 
 class Table(NamedTuple):
     """A table of chains. Names of chains are unique in their table only."""
 
-    #: ip, ip6, inet (both); others are not in the model.
-    family: str
+    #: inet is both; others are not in the model.
+    family: Family
     name: str
-    #: nft, iptables, firewalld: which tool told of it.
-    source: str
+    #: Which tool told of it.
+    source: Tool
     chains: list[Chain]
 
 
@@ -248,8 +269,7 @@ class Volume(NamedTuple):
     """A block device: disk, partition, LVM or RAID volume."""
 
     name: str
-    #: disk, part, lvm, raid, crypt, other.
-    type: str
+    type: Device
     size_bytes: int
     #: Names of the devices that it lies on.
     parents: list[str]
@@ -277,8 +297,7 @@ class Storage(NamedTuple):
 class Schedule(NamedTuple):
     """Something that is started by the clock."""
 
-    #: timer or cron.
-    kind: str
+    kind: Literal["timer", "cron"]
     #: The timer's unit, or the file of the line.
     name: str
     #: OnCalendar=… and the like, or cron's five fields, or @daily.
@@ -329,12 +348,10 @@ class MySQL(NamedTuple):
     """What the database server says of itself."""
 
     version: str
-    #: mysql or mariadb.
-    flavour: str
+    flavour: Literal["mysql", "mariadb"]
     schemas: list[Schema]
     accounts: list[Account]
-    #: source, replica, both or none.
-    replication: str
+    replication: Literal["source", "replica", "both", "none"]
     #: If replica: the source's host and port.
     source: Optional[str]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Callable, Union, get_args, get_origin, get_type_hints
+from typing import Any, Callable, Literal, Union, get_args, get_origin, get_type_hints
 
 from .._core.errors import Error
 
@@ -65,6 +65,8 @@ def _reader(kind: Any) -> _Reader:
     if get_origin(kind) is Union:
         inner = _reader(next(item for item in get_args(kind) if item is not type(None)))
         return lambda value: None if value is None else inner(value)
+    if get_origin(kind) is Literal:
+        return _word(get_args(kind))
     if hasattr(kind, "_fields"):
         return _object(kind)
     return _scalar(kind)
@@ -82,6 +84,18 @@ def _scalar(kind: Any) -> _Reader:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         raise _WrongError(f"is not {name}")
+
+    return read
+
+
+def _word(words: tuple[str, ...]) -> _Reader:
+    known = {word: word for word in words}
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str) or value not in known:
+            raise _WrongError(f"is none of {', '.join(words)}")
+        # One text for all of 200,000 entries.
+        return known[value]
 
     return read
 

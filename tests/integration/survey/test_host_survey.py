@@ -183,7 +183,7 @@ def test_every_flow_of_a_second_is_found_and_none_is_invented(hosts: Hosts) -> N
         ("worker", "local", "127.0.0.1", 6379, "cache"),
         ("probe", "local", HERE, 8080, "web"),
     }
-    assert all(flow["established"] and flow["sources"] == ["proc"] for flow in survey["flows"])
+    assert all(flow["established"] and flow["sources"] == ["netlink"] for flow in survey["flows"])
     assert {(_name(one["service"]), one["address"], one["port"], one["loopback"]) for one in survey["listeners"]} == {
         ("web", "0.0.0.0", 8080, False),
         ("cache", "127.0.0.1", 6379, True),

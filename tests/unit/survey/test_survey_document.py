@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 def _values(kind: Any) -> st.SearchStrategy[Any]:
     if get_origin(kind) is list:
         return st.lists(_values(get_args(kind)[0]), max_size=2)
+    if get_origin(kind) is Literal:
+        return st.sampled_from(get_args(kind))
     if type(None) in get_args(kind):
         return st.none() | _values(get_args(kind)[0])
     if hasattr(kind, "_fields"):
@@ -46,6 +48,8 @@ def _sample() -> dict[str, Any]:
 def _empty(kind: Any) -> Any:
     if get_origin(kind) is list:
         return []
+    if get_origin(kind) is Literal:
+        return get_args(kind)[0]
     if type(None) in get_args(kind):
         return None
     if hasattr(kind, "_fields"):
@@ -68,6 +72,9 @@ def test_what_is_written_is_read_back(document: Document) -> None:
         (("samples",), True, "samples is not a whole number"),
         (("privileged",), 1, "privileged is not true or false"),
         (("duration",), float("nan"), "duration is no finite number"),
+        (("firewall", "tables"), [{"family": "bridge"}], "firewall.tables[0] lacks chains"),
+        (("unseen",), [{"what": "all", "why": "", "remedy": ""}], "unseen[0].what is none of processes, sockets,"),
+        (("unseen",), [{"what": [], "why": "", "remedy": ""}], "unseen[0].what is none of"),
         (("flows",), {}, "flows is not a list"),
         (("flows",), [[]], "flows[0] is not an object"),
         (("identity", "kernel"), None, "identity.kernel is not text"),

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import look, system
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import services as services_module
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.identity import (
     identity,
     interfaces,
@@ -30,6 +31,13 @@ _USER = pwd.getpwuid(os.getuid()).pw_name
 _BUSY = (
     "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(flush=True); input()"
 )
+
+_BECOME = """
+own = socket.socket()
+os.set_inheritable(own.fileno(), True)
+print(os.fstat(own.fileno()).st_ino, flush=True)
+os.execvp("sleep", ["sleep", "60"])
+"""
 
 
 def test_a_look_is_a_document_that_says_what_it_did_not_see() -> None:
@@ -119,9 +127,62 @@ def test_a_socket_is_found_once_it_is_asked_for() -> None:
     services.look()
     with socket.socket() as own:
         inode = os.fstat(own.fileno()).st_ino
-        services.find([inode, 0])
+        services.find([inode, 0], [])
     assert list(services.owners) == [inode]
     assert f"@{_USER}" in services.owners[inode]
+    services.find([], [inode])
+    assert services.owners == {}
+
+
+def test_a_socket_that_nobody_has_is_looked_for_again() -> None:
+    """It is in no process's table while it travels from one to another."""
+    services = Services()
+    services.look()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with socket.socket() as travelling:
+            inode = os.fstat(travelling.fileno()).st_ino
+            socket.send_fds(ours, [b"x"], [travelling.fileno()])
+        services.find([inode], [])
+        assert services.owners == {}
+        _text, files, _flags, _address = socket.recv_fds(theirs, 1, 1)
+        for _look in range(3):
+            services.look()
+            services.find([], [])
+        os.close(files[0])
+    assert list(services.owners) == [inode]
+
+
+def test_a_socket_belongs_to_the_program_that_its_process_has_become() -> None:
+    services = Services()
+    command = [sys.executable, "-c", "import os, socket, sys\nprint(flush=True); input()\n" + _BECOME]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdout.readline()
+        services.look()
+        services.look()
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        inode = int(child.stdout.readline())
+        for _number in range(200):
+            if Path(f"/proc/{child.pid}/cmdline").read_bytes().startswith(b"sleep"):
+                break
+            time.sleep(0.01)
+        services.find([inode], [])
+        assert services.owners[inode].startswith(f"sleep@{_USER}")
+        assert {f"sleep@{_USER}", f"{Path(os.path.realpath(sys.executable)).name}@{_USER}"} <= {
+            service.id.partition("/")[0] for service in services.services()
+        }
+        child.kill()
+
+
+def test_a_search_that_would_burden_the_host_is_put_off_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services_module, "_FIRST", 0.0)
+    monkeypatch.setattr(services_module, "_EACH", 0.0)
+    document = survey(0, 1)
+    assert {service for flow in document.flows if (service := flow.service)} == set()
+    assert "sockets" in {entry.what for entry in document.unseen if entry.why.startswith("The processes of some")}
 
 
 def test_the_machine_is_as_its_own_programs_say() -> None:

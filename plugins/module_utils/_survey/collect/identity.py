@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from ..document import Identity, Interface
+from .netlink import ask, attributes, messages
 from .services import uptime
 from .texts import read_or_empty, shown
 
@@ -36,8 +37,8 @@ _MACHINES = (
 )
 # The tag that Microsoft gives the machines of Azure; those of Hyper-V elsewhere have others.
 _AZURE = "7783-7084-3265-9085-8269-3286-77"
-# rtnetlink(7): RTM_NEWADDR, RTM_GETADDR, NLMSG_ERROR, NLMSG_DONE, NLM_F_REQUEST | NLM_F_DUMP, IFA_ADDRESS, IFA_LOCAL.
-_NEW, _GET, _ERROR, _DONE, _DUMP, _ADDRESS, _LOCAL = 20, 22, 2, 3, 0x301, 1, 2
+# rtnetlink(7): RTM_GETADDR, IFA_ADDRESS, IFA_LOCAL.
+_GET, _ADDRESS, _LOCAL = 22, 1, 2
 
 
 def identity(addresses: list[Interface]) -> Identity:
@@ -89,30 +90,14 @@ def interfaces() -> list[Interface]:
 
 
 def _addresses() -> Iterator[tuple[str, str]]:
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
-        kernel.settimeout(5)
-        kernel.send(struct.pack("=IHHII", 24, _GET, _DUMP, 1, 0) + bytes(8))
-        while True:
-            answer = kernel.recv(1 << 16)
-            while len(answer) >= 16:
-                length, kind = struct.unpack_from("=IH", answer)
-                if kind == _ERROR:
-                    raise OSError("The kernel does not tell its addresses.")
-                if kind == _DONE:
-                    return
-                if kind == _NEW:
-                    yield from _address(answer[16:length])
-                answer = answer[(length + 3) & ~3 :]
+    for piece in ask(socket.NETLINK_ROUTE, _GET, bytes(8)):
+        for message in messages(piece):
+            yield from _address(message)
 
 
 def _address(message: bytes) -> Iterator[tuple[str, str]]:
     _family, prefix, _flags, _scope, index = struct.unpack_from("=BBBBI", message)
-    values: dict[int, bytes] = {}
-    rest = message[8:]
-    while len(rest) >= 4:
-        length, kind = struct.unpack_from("=HH", rest)
-        values[kind] = rest[4:length]
-        rest = rest[(max(length, 4) + 3) & ~3 :]
+    values = attributes(message[8:])
     # Of a point-to-point link, IFA_ADDRESS is the other end's.
     packed = values.get(_LOCAL) or values.get(_ADDRESS)
     if not packed:

@@ -11,20 +11,22 @@ import re
 import time
 from typing import Callable
 
-from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen
+from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen, What
 from .conversations import Conversations
 from .identity import identity, interfaces
 from .services import Services, moment
-from .sockets import Known, sockets
+from .sockets import PROTOCOLS, Table
 from .system import mounts, resolution
 from .texts import read_or_empty
 
+# The seconds between two looks at the connections that have ended, which are there for 60.
+_ENDED_EVERY = 20
 _LATER = "Wait for a version that collects it, or look by hand."
 _ROOT = "Run the module as root (become: true), outside of containers."
-_NOT_COLLECTED = (
+_NOT_COLLECTED: tuple[tuple[What, str], ...] = (
     ("conntrack", "Connections shorter than the interval, and translated addresses, are"),
     ("namespaces", "Sockets in the network namespaces of containers are"),
-    ("sockets", "Unix sockets, and the interfaces of link-local peers, are"),
+    ("sockets", "Unix sockets are"),
     ("packages", "The packages that own the programs are"),
     ("firewall", "The firewall is"),
     ("storage", "Block devices and the sizes of data directories and of network file systems are"),
@@ -44,21 +46,28 @@ def survey(
     :param interval: seconds between samples. Where one takes longer, the next ones are left out.
     :raises OSError: the kernel's tables cannot be read.
     """
-    services, conversations = Services(), Conversations()
+    services, conversations = Services(interval), Conversations()
+    tables = [Table(protocol) for protocol in PROTOCOLS]
     started, begin, samples = time.time(), clock(), 0
-    tick = 0
-    lines: Known = {}
+    tick, looked = 0, -float(_ENDED_EVERY)
     while True:
+        # Three times 0.1 is a little more than 0.3.
+        last = (tick + 1) * interval > duration + 1e-6
+        ended = last or tick * interval - looked >= _ENDED_EVERY
+        looked = tick * interval if ended else looked
         services.look()
-        found = list(sockets("/proc/net", lines))
-        services.find(entry.inode for entry in found)
+        found = [(table.source, table.changes(ended)) for table in tables]
+        services.find(
+            [entry.inode for _source, changes in found for entry in changes.opened],
+            [entry.inode for _source, changes in found for entry in changes.closed],
+        )
         conversations.add(found, services.owners, moment(time.time()))
         samples += 1
         tick = max(tick + 1, int((clock() - begin) / interval) + 1)
-        # Three times 0.1 is a little more than 0.3.
         if tick * interval > duration + 1e-6:
             break
         sleep(max(0.0, begin + tick * interval - clock()))
+    conversations.end()
     missing: list[Unseen] = []
     try:
         addresses = interfaces()
@@ -95,8 +104,11 @@ def survey(
 def _unseen(services: Services) -> list[Unseen]:
     found = []
     if services.closed:
-        count = f"{len(services.closed)} of {len(services.total)}"
+        count = f"{services.closed} of {services.total}"
         found.append(Unseen("processes", f"The sockets of some processes are closed to this account ({count}).", _ROOT))
     if os.geteuid() and re.search(r"^\S+ /proc proc \S*hidepid=(?!0|off)", read_or_empty("/proc/self/mounts"), re.M):
         found.append(Unseen("processes", "The processes of other accounts are hidden (hidepid).", _ROOT))
+    if services.postponed:
+        why = "The processes of some connections were not looked for, to spare a host with so many."
+        found.append(Unseen("sockets", why, "Look for longer."))
     return found + [Unseen(what, f"{why} not collected by this version.", _LATER) for what, why in _NOT_COLLECTED]

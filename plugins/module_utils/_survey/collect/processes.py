@@ -10,6 +10,7 @@ import os
 import pwd
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple, Optional
 
 from .redaction import redacted
@@ -29,6 +30,7 @@ class Process(NamedTuple):
 
     :ivar started: seconds since the machine was started.
     :ivar executable: its path; None if it is not to be read, or a thread of the kernel's.
+    :ivar called: the kernel's name of it, and a number that stands for its command line.
     :ivar cpu_seconds: since its start.
     """
 
@@ -40,6 +42,7 @@ class Process(NamedTuple):
     container: Optional[str]
     executable: Optional[str]
     command: str
+    called: tuple[str, int]
     started: float
     memory_bytes: int
     cpu_seconds: float
@@ -50,18 +53,25 @@ def pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def process(pid: int) -> Optional[Process]:
+def process(pid: int, before: Optional[Process] = None) -> Optional[Process]:
     """Return what a process is; None if it is gone, or a thread of the kernel's. Its environment is never read.
 
+    :param before: what it was. If it is called the same, the rest of it but its use of the machine is not read again.
     :raises PermissionError: this account may not see it.
     """
     root = f"/proc/{pid}"
     try:
         # The name is in brackets, and may itself hold brackets and spaces.
-        before, _bracket, after = read_text(f"{root}/stat").rpartition(")")
-        kernel_name = before.partition("(")[2]
+        head, _bracket, after = read_text(f"{root}/stat").rpartition(")")
+        kernel_name = head.partition("(")[2]
         fields = after.split()
-        arguments = read_text(f"{root}/cmdline").rstrip("\0").split("\0")
+        line = read_text(f"{root}/cmdline")
+        started, seconds = int(fields[19]) / _TICKS, (int(fields[11]) + int(fields[12])) / _TICKS
+        memory = int(fields[21]) * _PAGE
+        called = (kernel_name, hash(line))
+        if before and before.called == called and before.started == started:
+            return before._replace(memory_bytes=memory, cpu_seconds=seconds)
+        arguments = line.rstrip("\0").split("\0")
         cgroup = read_text(f"{root}/cgroup")
         uid = os.stat(root).st_uid
     except (FileNotFoundError, ProcessLookupError):
@@ -81,9 +91,10 @@ def process(pid: int) -> Optional[Process]:
         container.group(1) if container else None,
         shown(executable) if executable else None,
         redacted(arguments),
-        int(fields[19]) / _TICKS,
-        int(fields[21]) * _PAGE,
-        (int(fields[11]) + int(fields[12])) / _TICKS,
+        called,
+        started,
+        memory,
+        seconds,
     )
 
 
@@ -93,16 +104,21 @@ def socket_inodes(pid: int) -> Iterator[int]:
     :raises PermissionError: this account may not see them.
     """
     try:
-        with os.scandir(f"/proc/{pid}/fd") as entries:
-            for entry in entries:
-                try:
-                    target = os.readlink(entry.path)
-                except FileNotFoundError:
-                    continue
-                if target.startswith("socket:["):
-                    yield int(target[8:-1])
+        folder = os.open(f"/proc/{pid}/fd", os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, ProcessLookupError):
         return
+    try:
+        for name in os.listdir(folder):
+            try:
+                target = os.readlink(name, dir_fd=folder)
+            except FileNotFoundError:
+                continue
+            if target.startswith("socket:["):
+                yield int(target[8:-1])
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    finally:
+        os.close(folder)
 
 
 def _executable(root: str) -> Optional[str]:
@@ -128,6 +144,7 @@ def _name(program: str, arguments: list[str]) -> str:
     return program
 
 
+@cache
 def _user(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
