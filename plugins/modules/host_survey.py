@@ -20,8 +20,9 @@ description:
   - The kernel is asked over netlink, as C(ss) does, which may load its modules C(tcp_diag) and C(udp_diag). Where it
     does not answer, C(/proc/net) is read.
   - Secrets in command lines are replaced by C(********). The environments of processes are never read.
-  - This version collects no firewall rules, packages, schedules, block devices, sizes of data directories, Unix sockets
-    and network namespaces of containers, and does not use connection tracking. RV(survey.unseen) says so.
+  - The host's own C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are asked once, where they are there.
+  - This version does not look at Unix sockets and the network namespaces of containers, and does not use connection
+    tracking. RV(survey.unseen) says so.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
@@ -127,8 +128,8 @@ survey:
       returned: success
       sample:
         - what: firewall
-          why: The firewall is not collected by this version.
-          remedy: Wait for a version that collects it, or look by hand.
+          why: Only root may read the firewall's rules.
+          remedy: "Run the module as root (become: true), with nft or iptables-save on the host."
     identity:
       description: The host's name, interfaces with addresses, operating system, kernel and machine.
       type: dict
@@ -165,8 +166,8 @@ survey:
           user: shop
           unit: shop.service
           container:
-          package:
-          version:
+          package: python3.11-minimal
+          version: 3.11.2-6+deb12u5
           executable: /usr/bin/python3.11
           command: /usr/bin/python3 -m gunicorn shop.wsgi
           processes: 5
@@ -218,14 +219,44 @@ survey:
       returned: success
       sample: []
     firewall:
-      description: What the firewall lets through. In this version RV(ignore:seen) is false and the rest empty.
+      description:
+        - The rules of nftables and iptables, in one model. If RV(ignore:seen) is false, nothing is known of them.
+        - A rule matches what fits each of its conditions, and an empty list is none. If RV(ignore:complete) is false,
+          there are more conditions in RV(ignore:text), and it may match less.
       type: dict
       returned: success
-      sample: {seen: false, managers: [], tables: []}
+      sample:
+        seen: true
+        managers: []
+        tables:
+          - family: inet
+            name: filter
+            source: nft
+            chains:
+              - name: input
+                hook: input
+                kind: filter
+                priority: 0
+                policy: drop
+                rules:
+                  - protocols: [tcp]
+                    ports: [[80, 80], [443, 443]]
+                    source_ports: []
+                    sources: [10.0.0.0/8]
+                    destinations: []
+                    input_interfaces: []
+                    output_interfaces: []
+                    states: []
+                    verdict: accept
+                    target:
+                    text: "ip saddr 10.0.0.0/8 tcp dport { 80, 443 } accept"
+                    complete: true
     storage:
       description:
         - The mounted file systems. Network file systems are not asked for their size, which is zero.
-        - RV(ignore:volumes) and RV(ignore:data) are empty in this version.
+        - RV(ignore:volumes) are the block devices, with those that they lie on.
+        - RV(ignore:data) are the directories of services that are known to keep data, with the bytes that their files
+          take. After 100,000 files or 20 seconds RV(ignore:partial) is true, and it is at least as much.
       type: dict
       returned: success
       sample:
@@ -237,14 +268,27 @@ survey:
             read_only: false
             size_bytes: 21474836480
             used_bytes: 4294967296
-        volumes: []
-        data: []
+        volumes:
+          - name: vda1
+            type: part
+            size_bytes: 21474836480
+            parents: [vda]
+        data:
+          - service: mariadbd@mysql/mariadb.service
+            path: /var/lib/mysql
+            size_bytes: 1073741824
+            partial: false
     schedules:
-      description: What is started by the clock. Always empty in this version.
+      description: What the clock starts, which are timers of systemd that are enabled, and cron's tables.
       type: list
       elements: dict
       returned: success
-      sample: []
+      sample:
+        - kind: cron
+          name: /etc/cron.d/backup
+          when: 0 3 * * *
+          user: backup
+          command: /usr/local/bin/backup
     resolution:
       description: The lines of C(/etc/hosts), and the name servers and search domains of C(/etc/resolv.conf).
       type: dict

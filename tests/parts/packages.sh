@@ -21,6 +21,8 @@ test|command -v shellcheck|shellcheck|ShellCheck
 test|command -v debootstrap|debootstrap|debootstrap
 test|command -v socat|socat|socat
 test|command -v ip|iproute2|iproute
+test|command -v nft|nftables|nftables
+test|command -v iptables-save|iptables|iptables-nft
 '
 # A plain account does not have these in its path.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin

@@ -41,10 +41,10 @@ Direction = Literal["in", "out", "local", "unknown"]
 Source = Literal["proc", "netlink", "conntrack"]
 State = Literal["new", "established", "related", "invalid", "untracked"]
 Verdict = Literal["accept", "drop", "reject", "jump", "goto", "return", "continue", "unknown"]
-Hook = Literal["prerouting", "input", "forward", "output", "postrouting"]
+Hook = Literal["prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"]
 Kind = Literal["filter", "nat", "route"]
 Policy = Literal["accept", "drop"]
-Family = Literal["ip", "ip6", "inet"]
+Family = Literal["ip", "ip6", "inet", "netdev", "bridge"]
 Tool = Literal["nft", "iptables", "firewalld"]
 Device = Literal["disk", "part", "lvm", "raid", "crypt", "other"]
 
@@ -189,7 +189,7 @@ class UnixFlow(NamedTuple):
 class Rule(NamedTuple):
     """One rule. It matches a packet that fits every condition; an empty list is no condition."""
 
-    #: tcp, udp, icmp, icmpv6, …; empty: all.
+    #: tcp, udp, icmp, icmpv6, icmpv6/nd-neighbor-solicit and other types, …; empty: all.
     protocols: list[str]
     #: Of the destination: ``[22, 22]``, ``[8000, 8999]``; any of them fits.
     ports: list[list[int]]
@@ -233,7 +233,7 @@ class Chain(NamedTuple):
 class Table(NamedTuple):
     """A table of chains. Names of chains are unique in their table only."""
 
-    #: inet is both; others are not in the model.
+    #: inet is both of ip and ip6. Of netdev and bridge the rules are kept as text only.
     family: Family
     name: str
     #: Which tool told of it.

@@ -49,6 +49,17 @@ def checked(kind: type, text: str, version: int) -> Any:
         raise Error(f"This is no valid document of a survey: {error.place.lstrip('.')} {error.problem}.") from error
 
 
+def checked_part(kind: type, text: str) -> Any:
+    """Return the JSON text of a part of a document as a typed tuple.
+
+    :raises ValueError: it is no JSON, or no such part.
+    """
+    try:
+        return _reader(kind)(json.loads(text))
+    except _WrongError as error:
+        raise ValueError(f"{error.place.lstrip('.')} {error.problem}") from error
+
+
 def plain(value: Any) -> Any:
     """Return typed tuples as dicts, and whatever else as it is."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):

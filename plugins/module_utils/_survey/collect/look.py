@@ -11,11 +11,15 @@ import re
 import time
 from typing import Callable
 
-from ..document import SCHEMA_VERSION, Document, Firewall, Storage, Unseen, What
+from ..document import SCHEMA_VERSION, Document, Storage, Unseen, What
 from .conversations import Conversations
+from .firewall import firewall
 from .identity import identity, interfaces
+from .packages import with_packages
+from .schedules import schedules
 from .services import Services, moment
 from .sockets import PROTOCOLS, Table
+from .storage import directories, volumes
 from .system import mounts, resolution
 from .texts import read_or_empty
 
@@ -27,10 +31,6 @@ _NOT_COLLECTED: tuple[tuple[What, str], ...] = (
     ("conntrack", "Connections shorter than the interval, and translated addresses, are"),
     ("namespaces", "Sockets in the network namespaces of containers are"),
     ("sockets", "Unix sockets are"),
-    ("packages", "The packages that own the programs are"),
-    ("firewall", "The firewall is"),
-    ("storage", "Block devices and the sizes of data directories and of network file systems are"),
-    ("schedules", "Timers and cron's tables are"),
 )
 
 
@@ -77,6 +77,13 @@ def survey(
         missing.append(Unseen("identity", why, "Allow netlink sockets to this account."))
     host = identity(addresses)
     known = services.services()
+    rules, closed = firewall()
+    missing += closed
+    known, closed = with_packages(known)
+    missing += closed
+    clock_starts, closed = schedules()
+    missing += closed
+    data, closed = directories(known, services.pids())
     return Document(
         schema_version=SCHEMA_VERSION,
         host=host.hostname,
@@ -87,15 +94,15 @@ def survey(
         interval=float(interval),
         samples=samples,
         privileged=os.geteuid() == 0 and not services.closed,
-        unseen=missing + _unseen(services),
+        unseen=missing + closed + _unseen(services),
         identity=host,
         services=known,
         listeners=conversations.listeners(),
         flows=conversations.flows(),
         unix_flows=[],
-        firewall=Firewall(seen=False, managers=[], tables=[]),
-        storage=Storage(mounts=mounts(), volumes=[], data=[]),
-        schedules=[],
+        firewall=rules,
+        storage=Storage(mounts=mounts(), volumes=volumes(), data=data),
+        schedules=clock_starts,
         resolution=resolution(),
         mysql=None,
     )

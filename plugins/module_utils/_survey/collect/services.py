@@ -154,6 +154,10 @@ class Services:
             self._read(pid)
         return [self._service(name, group) for name, group in sorted(self._groups.items())]
 
+    def pids(self) -> dict[str, int]:
+        """Return the oldest process of each service that still has one."""
+        return {name: min(group.pids) for name, group in self._groups.items() if group.pids}
+
     def _search(self, due: set[int]) -> dict[int, str]:
         """Return the owners that are found, as long as the budget lasts."""
         found: dict[int, str] = {}
