@@ -16,13 +16,13 @@ description:
   - Root sees every process. Another account sees the sockets of its own processes only. What could not be seen is
     listed in RV(survey.unseen), and is absent from the rest, not empty.
   - A connection is seen if it is open at one of the samples. Of those in between, the ones that this host closed first
-    are seen, without their service.
+    are seen, and all that connection tracking knows, if the host tracks connections and the account is root. Both are
+    looked at every 20 seconds. Who asked is not known of them.
   - The kernel is asked over netlink, as C(ss) does, which may load its modules C(tcp_diag) and C(udp_diag). Where it
     does not answer, C(/proc/net) is read.
   - Secrets in command lines are replaced by C(********). The environments of processes are never read.
   - The host's own C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are asked once, where they are there.
-  - This version does not look at Unix sockets and the network namespaces of containers, and does not use connection
-    tracking. RV(survey.unseen) says so.
+  - This version does not look into the network namespaces of containers. RV(survey.unseen) says so.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
@@ -213,11 +213,15 @@ survey:
           translated:
           namespace:
     unix_flows:
-      description: Connections over Unix sockets. Always empty in this version.
+      description: Connections over Unix sockets between two services. A path that begins with C(@) is no file.
       type: list
       elements: dict
       returned: success
-      sample: []
+      sample:
+        - client: php-fpm@www-data/php8.2-fpm.service
+          server: mariadbd@mysql/mariadb.service
+          path: /run/mysqld/mysqld.sock
+          samples: 31
     firewall:
       description:
         - The rules of nftables and iptables, in one model. If RV(ignore:seen) is false, nothing is known of them.

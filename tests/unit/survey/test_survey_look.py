@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,9 +14,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._survey import collect
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import look, system
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import services as services_module
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.identity import (
@@ -40,17 +43,22 @@ os.execvp("sleep", ["sleep", "60"])
 """
 
 
-def test_a_look_is_a_document_that_says_what_it_did_not_see() -> None:
+def _clockwork() -> tuple[Callable[[], float], Callable[[float], None]]:
+    """Return a clock and what waits by it, so that nobody waits."""
     now = [0.0]
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    document = survey(0.3, 0.1, lambda: now[0], sleep)
+    return lambda: now[0], sleep
+
+
+def test_a_look_is_a_document_that_says_what_it_did_not_see() -> None:
+    document = survey(0.3, 0.1, *_clockwork())
     assert read(as_json(document)) == document
     assert document.samples == 4
     later = [entry.what for entry in document.unseen if entry.why.endswith(" not collected by this version.")]
-    assert later == ["conntrack", "namespaces", "sockets"]
+    assert later == ["namespaces"]
     ids = [service.id for service in document.services]
     assert len(ids) == len(set(ids))
 
@@ -102,6 +110,46 @@ def test_processes_of_one_program_are_one_service(tmp_path: Path) -> None:
     # What both used since the window began, one of which has ended; what was resident is the other's alone.
     assert 0.55 < found[0].cpu_seconds < 5
     assert 1_000_000 < found[0].memory_bytes < 40_000_000
+
+
+def test_a_unix_socket_joins_two_services(tmp_path: Path) -> None:
+    scripts = {
+        "keeper": "server = socket.socket(socket.AF_UNIX)\nserver.bind(sys.argv[1]); server.listen()\n"
+        "print(flush=True); end = server.accept(); print(flush=True); input()",
+        "asker": "client = socket.socket(socket.AF_UNIX)\nclient.connect(sys.argv[1])\nprint(flush=True); input()",
+    }
+    with contextlib.ExitStack() as stack:
+        for name, text in scripts.items():
+            (tmp_path / f"{name}.py").write_text(f"import socket, sys\n{text}")
+            command = [sys.executable, str(tmp_path / f"{name}.py"), str(tmp_path / "socket")]
+            child = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+            stack.callback(child.kill)
+            assert child.stdout
+            child.stdout.readline()
+        found = survey(0.2, 0.1, *_clockwork()).unix_flows
+    ours = [flow for flow in found if flow.path == str(tmp_path / "socket")]
+    names = [(str(flow.client).partition("/")[0], str(flow.server).partition("/")[0], flow.samples) for flow in ours]
+    assert names == [(f"asker@{_USER}", f"keeper@{_USER}", 3)]
+
+
+@pytest.mark.parametrize(
+    ("part", "question", "what", "why"),
+    [
+        ("unix", "_pairs", "sockets", "Unix sockets are not told by the kernel (Operation not permitted)."),
+        ("tracking", "ask", "conntrack", "Connection tracking is not told by the kernel (Operation not permitted)."),
+    ],
+)
+def test_what_the_kernel_does_not_tell_is_named(
+    monkeypatch: pytest.MonkeyPatch, part: str, question: str, what: str, why: str
+) -> None:
+    """Where a policy forbids netlink, which this machine does not."""
+
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(getattr(collect, part), question, refuse)
+    monkeypatch.setattr(collect.tracking, "read_or_empty", lambda _path: "1\n")
+    assert (what, why) in {(entry.what, entry.why) for entry in survey(0, 1).unseen}
 
 
 def test_a_process_is_what_it_became() -> None:

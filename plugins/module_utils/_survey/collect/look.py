@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import Callable
+from typing import Callable, Optional
 
-from ..document import SCHEMA_VERSION, Document, Storage, Unseen, What
+from ..document import SCHEMA_VERSION, Document, Flow, Interface, Listener, Storage, Unseen, What
 from .conversations import Conversations
 from .firewall import firewall
 from .identity import identity, interfaces
@@ -22,15 +22,16 @@ from .sockets import PROTOCOLS, Table
 from .storage import directories, volumes
 from .system import mounts, resolution
 from .texts import read_or_empty
+from .tracking import Tracking
+from .unix import Paths
 
 # The seconds between two looks at the connections that have ended, which are there for 60.
 _ENDED_EVERY = 20
-_LATER = "Wait for a version that collects it, or look by hand."
 _ROOT = "Run the module as root (become: true), outside of containers."
-_NOT_COLLECTED: tuple[tuple[What, str], ...] = (
-    ("conntrack", "Connections shorter than the interval, and translated addresses, are"),
-    ("namespaces", "Sockets in the network namespaces of containers are"),
-    ("sockets", "Unix sockets are"),
+_NAMESPACES = Unseen(
+    "namespaces",
+    "Sockets in the network namespaces of containers are not collected by this version.",
+    "Wait for a version that collects it, or look by hand.",
 )
 
 
@@ -46,8 +47,8 @@ def survey(
     :param interval: seconds between samples. Where one takes longer, the next ones are left out.
     :raises OSError: the kernel's tables cannot be read.
     """
-    services, conversations = Services(interval), Conversations()
-    tables = [Table(protocol) for protocol in PROTOCOLS]
+    missing: list[Unseen] = []
+    window = _Window(interval, _interfaces(missing), missing)
     started, begin, samples = time.time(), clock(), 0
     tick, looked = 0, -float(_ENDED_EVERY)
     while True:
@@ -55,35 +56,23 @@ def survey(
         last = (tick + 1) * interval > duration + 1e-6
         ended = last or tick * interval - looked >= _ENDED_EVERY
         looked = tick * interval if ended else looked
-        services.look()
-        found = [(table.source, table.changes(ended)) for table in tables]
-        services.find(
-            [entry.inode for _source, changes in found for entry in changes.opened],
-            [entry.inode for _source, changes in found for entry in changes.closed],
-        )
-        conversations.add(found, services.owners, moment(time.time()))
+        window.sample(ended)
         samples += 1
         tick = max(tick + 1, int((clock() - begin) / interval) + 1)
         if tick * interval > duration + 1e-6:
             break
         sleep(max(0.0, begin + tick * interval - clock()))
-    conversations.end()
-    missing: list[Unseen] = []
-    try:
-        addresses = interfaces()
-    except OSError as error:
-        addresses = []
-        why = f"The kernel does not tell the host's addresses ({error.strerror or error})."
-        missing.append(Unseen("identity", why, "Allow netlink sockets to this account."))
-    host = identity(addresses)
-    known = services.services()
+    services = window.services.services()
+    missing += _unseen(window.services)
     rules, closed = firewall()
     missing += closed
-    known, closed = with_packages(known)
+    services, closed = with_packages(services)
     missing += closed
     clock_starts, closed = schedules()
     missing += closed
-    data, closed = directories(known, services.pids())
+    data, closed = directories(services, window.services.pids())
+    host = identity(window.interfaces)
+    listeners = window.conversations.listeners()
     return Document(
         schema_version=SCHEMA_VERSION,
         host=host.hostname,
@@ -93,19 +82,80 @@ def survey(
         duration=float(duration),
         interval=float(interval),
         samples=samples,
-        privileged=os.geteuid() == 0 and not services.closed,
-        unseen=missing + closed + _unseen(services),
+        privileged=os.geteuid() == 0 and not window.services.closed,
+        unseen=[*missing, *closed, _NAMESPACES],
         identity=host,
-        services=known,
-        listeners=conversations.listeners(),
-        flows=conversations.flows(),
-        unix_flows=[],
+        services=services,
+        listeners=listeners,
+        flows=window.flows(listeners),
+        unix_flows=window.paths.flows() if window.paths else [],
         firewall=rules,
         storage=Storage(mounts=mounts(), volumes=volumes(), data=data),
         schedules=clock_starts,
         resolution=resolution(),
         mysql=None,
     )
+
+
+class _Window:
+    """What is looked at again and again.
+
+    :param missing: what cannot be looked at is added to it.
+    """
+
+    def __init__(self, interval: float, addresses: list[Interface], missing: list[Unseen]) -> None:
+        self.interfaces = addresses
+        self.services = Services(interval)
+        self.conversations = Conversations()
+        self.paths: Optional[Paths] = None
+        self._tables = [Table(protocol) for protocol in PROTOCOLS]
+        own = [one.partition("/")[0] for entry in addresses for one in entry.addresses]
+        self._tracking: Optional[Tracking] = Tracking(own)
+        self._missing = missing
+        try:
+            self.paths = Paths()
+        except OSError as error:
+            self._cannot("sockets", "Unix sockets are not told by the kernel", error, "Allow netlink sockets to it.")
+
+    def sample(self, ended: bool) -> None:
+        """Look once.
+
+        :param ended: at connections that have ended, too.
+        """
+        self.services.look()
+        found = [(table.source, table.changes(ended)) for table in self._tables]
+        came, went = self.paths.look() if self.paths else ([], [])
+        came += [entry.inode for _source, changes in found for entry in changes.opened]
+        went += [entry.inode for _source, changes in found for entry in changes.closed]
+        self.services.find(came, went)
+        now = moment(time.time())
+        self.conversations.add(found, self.services.owners, now)
+        if self.paths:
+            self.paths.own(self.services.owners)
+        if ended and self._tracking:
+            try:
+                self._tracking.look(now)
+            except OSError as error:
+                self._tracking = None
+                self._cannot("conntrack", "Connection tracking is not told by the kernel", error, _ROOT)
+
+    def flows(self, listeners: list[Listener]) -> list[Flow]:
+        """Return the flows. No other sample follows."""
+        self.conversations.end()
+        found = self.conversations.flows()
+        return self._tracking.merged(found, listeners) if self._tracking else found
+
+    def _cannot(self, what: What, why: str, error: OSError, remedy: str) -> None:
+        self._missing.append(Unseen(what, f"{why} ({error.strerror or error}).", remedy))
+
+
+def _interfaces(missing: list[Unseen]) -> list[Interface]:
+    try:
+        return interfaces()
+    except OSError as error:
+        why = f"The kernel does not tell the host's addresses ({error.strerror or error})."
+        missing.append(Unseen("identity", why, "Allow netlink sockets to this account."))
+        return []
 
 
 def _unseen(services: Services) -> list[Unseen]:
@@ -118,4 +168,4 @@ def _unseen(services: Services) -> list[Unseen]:
     if services.postponed:
         why = "The processes of some connections were not looked for, to spare a host with so many."
         found.append(Unseen("sockets", why, "Look for longer."))
-    return found + [Unseen(what, f"{why} not collected by this version.", _LATER) for what, why in _NOT_COLLECTED]
+    return found
