@@ -39,7 +39,7 @@ class Probe(NamedTuple):
     interface: Optional[str] = None
 
 
-class _Packet(NamedTuple):
+class Packet(NamedTuple):
     """A packet; None: not known."""
 
     protocol: str
@@ -52,6 +52,13 @@ class _Packet(NamedTuple):
     state: State
 
 
+def asked(probe: Probe) -> Packet:
+    """Return the packet that begins a connection."""
+    return Packet(
+        probe.protocol, probe.source, probe.source_port, probe.destination, probe.port, probe.interface, "", "new"
+    )
+
+
 def inbound(firewall: Firewall, probe: Probe) -> Outcome:
     """Return what happens to a connection: accept, if packets pass in both directions.
 
@@ -59,10 +66,8 @@ def inbound(firewall: Firewall, probe: Probe) -> Outcome:
     """
     if not firewall.seen:
         return "cannot tell"
-    asked = _Packet(
-        probe.protocol, probe.source, probe.source_port, probe.destination, probe.port, probe.interface, "", "new"
-    )
-    answered = _Packet(
+    first = asked(probe)
+    answered = Packet(
         probe.protocol,
         probe.destination,
         probe.port,
@@ -72,12 +77,12 @@ def inbound(firewall: Firewall, probe: Probe) -> Outcome:
         probe.interface,
         "established",
     )
-    if asked.source.count(":") and not _neighbours(firewall, asked, answered):
-        return "drop" if _path(firewall, asked, _IN) == {"drop"} else "cannot tell"
+    if first.source.count(":") and not _neighbours(firewall, first, answered):
+        return "drop" if _path(firewall, first, _IN) == {"drop"} else "cannot tell"
     for packet, hooks in (
-        (asked, _IN),
+        (first, _IN),
         (answered, _OUT),
-        (asked._replace(state="established"), _IN),
+        (first._replace(state="established"), _IN),
     ):
         fates = _path(firewall, packet, hooks)
         if fates == {"accept"}:
@@ -95,7 +100,7 @@ _IN: tuple[Hook, ...] = ("ingress", "prerouting", "input")
 _OUT: tuple[Hook, ...] = ("output", "postrouting", "egress")
 
 
-def _neighbours(firewall: Firewall, asked: _Packet, answered: _Packet) -> bool:
+def _neighbours(firewall: Firewall, asked: Packet, answered: Packet) -> bool:
     """Return whether both ends can find each other, which IPv6 does by packets that pass the firewall."""
     return all(
         _path(
@@ -107,7 +112,7 @@ def _neighbours(firewall: Firewall, asked: _Packet, answered: _Packet) -> bool:
     )
 
 
-def _told(firewall: Firewall, answer: _Packet) -> Outcome:
+def _told(firewall: Firewall, answer: Packet) -> Outcome:
     """Return reject if the host's refusal passes: a packet of the connection, or one of ICMP that is related to it."""
     version = ipaddress.ip_address(answer.source).version
     icmp = answer._replace(protocol="icmp" if version == 4 else "icmpv6", source_port=None, port=None, state="related")
@@ -115,7 +120,7 @@ def _told(firewall: Firewall, answer: _Packet) -> Outcome:
     return "reject" if passes else "cannot tell"
 
 
-def _path(firewall: Firewall, packet: _Packet, hooks: tuple[Hook, ...]) -> set[_Fate]:
+def _path(firewall: Firewall, packet: Packet, hooks: tuple[Hook, ...]) -> set[_Fate]:
     """Return what can come of a packet on its way through the hooks."""
     fates: set[_Fate] = set()
     for hook in hooks:
@@ -132,7 +137,7 @@ def _path(firewall: Firewall, packet: _Packet, hooks: tuple[Hook, ...]) -> set[_
     return fates | {"accept"}
 
 
-def _entered(firewall: Firewall, packet: _Packet, hook: Hook) -> list[list[tuple[Table, Chain]]]:
+def _entered(firewall: Firewall, packet: Packet, hook: Hook) -> list[list[tuple[Table, Chain]]]:
     """Return the chains of a hook in the order of the kernel; which of equal ones comes first is not known."""
     version = ipaddress.ip_address(packet.source).version
     families = ("inet", "netdev", "bridge", "ip" if version == 4 else "ip6")
@@ -153,14 +158,14 @@ def _hooked(table: Table, chain: Chain, hook: Hook) -> bool:
     return chain.hook == hook
 
 
-def _based(table: Table, chain: Chain, packet: _Packet) -> set[_Fate]:
+def _based(table: Table, chain: Chain, packet: Packet) -> set[_Fate]:
     fates = _through({one.name: one for one in table.chains}, chain, packet, 0)
     if "fall" in fates:
         fates = (fates - {"fall"}) | {chain.policy or "accept"}
     return fates
 
 
-def _through(chains: dict[str, Chain], chain: Chain, packet: _Packet, depth: int) -> set[_Fate]:
+def _through(chains: dict[str, Chain], chain: Chain, packet: Packet, depth: int) -> set[_Fate]:
     """Return what can come of a packet in a chain."""
     fates: set[_Fate] = set()
     if depth > _DEPTH:
@@ -186,7 +191,7 @@ def _through(chains: dict[str, Chain], chain: Chain, packet: _Packet, depth: int
     return fates | {"fall"}
 
 
-def matches(rule: Rule, packet: _Packet) -> _Match:
+def matches(rule: Rule, packet: Packet) -> _Match:
     """Return whether a rule matches; None: it cannot be told."""
     answers = [
         not rule.protocols or bool({packet.protocol, packet.protocol.partition("/")[0]} & set(rule.protocols)),

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the firewall allows, against what is used. Private to the collection."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from ..document import Chain, Document, Flow, Listener, Rule
+from .firewall import Outcome, Probe, asked, inbound, matches
+
+# Addresses that stand for anybody: RFC 5737's and RFC 3849's, which nobody has.
+_ANYBODY = ("203.0.113.1", "2001:db8::1")
+
+
+class Exposed(NamedTuple):
+    """A listener that anybody's packets reach, or of which that cannot be told.
+
+    :ivar address: at which.
+    """
+
+    listener: Listener
+    address: str
+    outcome: Outcome
+
+
+class Findings(NamedTuple):
+    """What a person should look at.
+
+    :ivar exposed: what waits for others, at each address of the host.
+    :ivar refused: conversations that the rules do not let in: older than the rules, or let in by what is not in them.
+    :ivar unused: rules that let something in by its port, which nobody has used in the window, each with its chain.
+    """
+
+    exposed: list[Exposed]
+    refused: list[Flow]
+    unused: list[tuple[str, Rule]]
+
+
+def findings(document: Document) -> Findings:
+    """Return what the firewall of a host allows, against what is used; nothing where the firewall was not seen."""
+    if not document.firewall.seen:
+        return Findings([], [], [])
+    incoming = [flow for flow in document.flows if flow.direction == "in" and flow.namespace is None]
+    refused = [flow for flow in incoming if inbound(document.firewall, _probe(flow)) in ("drop", "reject")]
+    return Findings(_exposed(document), refused, _unused(document, incoming))
+
+
+def _exposed(document: Document) -> list[Exposed]:
+    own = [
+        (text.partition("/")[0], interface.name)
+        for interface in document.identity.interfaces
+        for text in interface.addresses
+        if "%" not in text and not ipaddress.ip_interface(text).is_loopback
+    ]
+    found = []
+    for listener in document.listeners:
+        if listener.loopback or listener.namespace:
+            continue
+        for address, interface in own:
+            version = 6 if ":" in address else 4
+            # At "::" IPv4 is waited for, too, unless the program says otherwise, which is not seen.
+            if listener.address not in (address, "::", "0.0.0.0" if version == 4 else "::"):
+                continue
+            probe = Probe(listener.protocol, _ANYBODY[version == 6], address, listener.port, None, interface)
+            outcome = inbound(document.firewall, probe)
+            if outcome in ("accept", "cannot tell"):
+                found.append(Exposed(listener, address, outcome))
+    return found
+
+
+def _unused(document: Document, incoming: list[Flow]) -> list[tuple[str, Rule]]:
+    packets = [asked(_probe(flow)) for flow in incoming]
+    return [
+        (f"{table.family} {table.name} {chain.name}", rule)
+        for table in document.firewall.tables
+        for chain in table.chains
+        if _lets_in(chain)
+        for rule in chain.rules
+        if rule.verdict == "accept"
+        and rule.ports
+        # What may match counts as used.
+        and all(matches(rule, packet) is False for packet in packets)
+    ]
+
+
+def _lets_in(chain: Chain) -> bool:
+    """Return whether a chain is for what comes in, or, as it is entered by jumps, may be."""
+    return chain.hook in ("input", None)
+
+
+def _probe(flow: Flow) -> Probe:
+    return Probe(flow.protocol, flow.remote_address, flow.local_address, flow.port)
