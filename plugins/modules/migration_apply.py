@@ -86,6 +86,17 @@ options:
     description: The password of O(rehearsal_login_user).
     type: str
     version_added: 0.2.0
+  drift:
+    description:
+      - What to do about changes of the schema that no migration has made, if something is pending.
+      - V(warn) and V(refuse) keep the definitions of all objects in a table beside the history, with the version and
+        the number of the newest attempt. What differs from them later was changed by other means. While nothing is kept
+        of the present version, for instance after golang-migrate has run, nothing is said; a run keeps it again.
+      - V(refuse) runs nothing. A run with V(warn) makes known what was changed.
+    type: str
+    default: ignore
+    choices: [ignore, warn, refuse]
+    version_added: 0.2.0
   detached:
     description:
       - Have the run go on when the connection to the host ends. It leaves the process group of the connection's session
@@ -379,6 +390,12 @@ rehearsal:
         not_restored: []
     cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
     seconds: 0.21
+drift:
+  description: What no migration has changed, as RV(dbops.migrations.migration_info#module:drift) has it.
+  returned: when O(drift) is not V(ignore) and something is pending
+  type: list
+  elements: dict
+  sample: []
 resumed:
   description: The migration that was interrupted, and where it was resumed; null if none was.
   returned: success
@@ -474,7 +491,7 @@ error_code:
   sample: 1060
 """
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
@@ -487,6 +504,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.model 
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import (
     APPLY,
+    DriftCheck,
     Order,
     Rehearsed,
     bring,
@@ -504,6 +522,7 @@ SPEC = (
             "assert_impact": {"type": "bool", "default": False},
             "rehearsal_login_user": {"type": "str"},
             "rehearsal_login_password": {"type": "str", "no_log": True},
+            "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
         },
@@ -524,8 +543,35 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
         order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
+    if module.params["drift"] != "ignore":
+        order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
         return bring(order, session, login.session, source)
+
+
+def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
+    # Most runs do without.
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import drift  # noqa: PLC0415
+
+    def look() -> Optional[list[dict[str, str]]]:
+        # What reading definitions takes is not to be in force when a migration runs.
+        with login.session() as session:
+            found = drift.Drift(session, module.params).find()
+        if found:
+            if module.params["drift"] == "refuse":
+                raise drift.refusal(login.database, found)
+            module.warn(drift.said(login.database, found))
+        return drift.result(found)
+
+    def keep() -> None:
+        try:
+            with login.session() as session:
+                drift.Drift(session, module.params).keep()
+        except Error as error:
+            # What was to be done is done.
+            module.warn(f"The definitions could not be kept, so that drift will not be found: {error}")
+
+    return DriftCheck(look, keep)
 
 
 def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:

@@ -59,7 +59,7 @@ version:
 healthy:
   description:
     - Whether all is as it should be, to assert on. RV(dirty) is false and RV(known) is true, and RV(changed_files),
-      RV(missing), RV(out_of_order) and RV(history_ahead) are empty.
+      RV(missing), RV(out_of_order), RV(history_ahead) and RV(drift) are empty.
     - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds, nor what
       RV(missing_privileges) and RV(obstacles) say.
     - Without a history only RV(dirty) and RV(known) count.
@@ -268,6 +268,32 @@ history_ahead:
   type: list
   elements: int
   sample: []
+drift:
+  description:
+    - The objects that were changed since the last run, and not by a migration, in order. A run keeps what they are
+      compared with if O(dbops.migrations.migration_apply#module:drift) says so.
+    - Null if nothing is kept of the present version, or a migration is running or was interrupted.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    sort:
+      description: V(TABLE), V(VIEW), V(TRIGGER), V(FUNCTION), V(PROCEDURE), V(EVENT), V(SEQUENCE) or V(PACKAGE).
+      type: str
+    name:
+      description: The object's name.
+      type: str
+    change:
+      description: V(added), V(removed) or V(changed).
+      type: str
+    diff:
+      description: A unified diff of its definition.
+      type: str
+  sample:
+    - sort: TABLE
+      name: orders
+      change: changed
+      diff: "@@ -3,4 +3,5 @@\n   `placed` date DEFAULT NULL,\n+  KEY `placed` (`placed`),\n"
 migrations:
   description: Every migration in the directory, in order.
   returned: success
@@ -341,14 +367,16 @@ msg:
   sample: 'shop: version 3, 2 migrations pending, 1 file changed'
 """
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import INFO, check_limit, look, of_server
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import definitions_name, is_there
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import account
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 
 SPEC = LOGIN + INFO
 
@@ -356,11 +384,22 @@ SPEC = LOGIN + INFO
 def info(module: AnsibleModule) -> dict[str, Any]:
     check_limit(module.params)
     source = read_source(module.params["directory"])
-    with Login(module).session() as session:
-        found = look(session, module.params, source, account(session))
+    login = Login(module)
+    with login.session() as session:
+        found = look(session, module.params, source, account(session), drift_of(login, module.params, session))
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
     return {"changed": False, **of_server(session, source), **found.standing, **found.own}
+
+
+def drift_of(login: Login, params: dict[str, Any], session: Session) -> Optional[list[dict[str, str]]]:
+    if not is_there(session, definitions_name(params)):
+        return None
+    # Where nobody asks for it, it need not be loaded.
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import drift  # noqa: PLC0415
+
+    with login.session() as reading:
+        return drift.result(drift.Drift(reading, params).find())
 
 
 def main() -> None:

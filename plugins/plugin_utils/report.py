@@ -131,6 +131,8 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "missing", result["missing"]
     yield "out of order", result["out_of_order"]
     yield "history ahead", result["history_ahead"]
+    # Of a group it is not known.
+    yield "drift", [f"{row['sort']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]

@@ -63,14 +63,22 @@ def of_server(session: Session, source: Source) -> dict[str, Any]:
     }
 
 
-def look(session: Session, params: Mapping[str, Any], source: Source, account: Account) -> Info:
+def look(
+    session: Session,
+    params: Mapping[str, Any],
+    source: Source,
+    account: Account,
+    drift: Optional[list[dict[str, str]]] = None,
+) -> Info:
     """Look at the session's schema.
 
     :param params: migrations_table, history_table, lock and history_limit.
+    :param drift: what no migration has changed; None if that is not known.
     :raises Error: one of the tables is something else's, or the user may not read it; a file cannot be read.
     """
     found = snapshot(session, params, params["history_limit"])
-    stands = standing(found, source, account, session.schema)
+    stands = {**standing(found, source, account, session.schema), "drift": drift}
+    stands["healthy"] = stands["healthy"] and not drift
     running = _running(session, params, found)
     return Info(stands, own(session.database, found, stands, source, params, running))
 
@@ -163,9 +171,10 @@ def _troubles(stands: Mapping[str, Any]) -> Iterator[str]:
         ("missing", "file", "missing"),
         ("out_of_order", "version", "out of order"),
         ("history_ahead", "version", "applied as the history says, not as the state table does"),
+        ("drift", "object", "changed by no migration"),
         ("missing_privileges", "privilege", "missing"),
     ):
-        if stands[name]:
+        if stands.get(name):
             yield f"{count(len(stands[name]), noun)} {what}"
 
 

@@ -175,6 +175,17 @@ def history_name(params: Mapping[str, Any]) -> str:
     return f"{params['migrations_table']}_history" if name is None else name
 
 
+def definitions_name(params: Mapping[str, Any]) -> str:
+    """Return the name of the table in which definitions are kept, to find drift."""
+    return f"{params['migrations_table']}_definitions"
+
+
+def own_tables(params: Mapping[str, Any]) -> set[str]:
+    """Return the names of the tables that are ours or golang-migrate's, whether they are there or not."""
+    table = params["migrations_table"]
+    return {table, history_name(params) or f"{table}_history", definitions_name(params)}
+
+
 def may_be_known(params: Mapping[str, Any]) -> bool:
     """Tell whether a history that ends with this very commit need not be compared with the files."""
     # What another policy let pass is to be looked at again.

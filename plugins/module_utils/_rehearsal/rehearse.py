@@ -16,13 +16,14 @@ from .._core.stop import Stop
 from .._migration.files.reader import open_file
 from .._migration.model import Plan, Source, Step
 from .._migration.report import few
+from .._migration.status import own_tables
 from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from . import account, scratch
 from .copy import Names, closure, row_formats, write
 from .impact import Impact, identity, look
 from .risks import Story, find
-from .runner import NotRehearsed, Ran, carry_out, history_table
+from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
 # So many objects are copied at most.
@@ -147,7 +148,7 @@ class _Room:
         params = self._request.params
         with self.session() as session:
             session.query("SET SESSION lock_wait_timeout = 2")
-            return take(session, (params["migrations_table"], history_table(params)))
+            return take(session, own_tables(params))
 
     def carry_out(
         self,
@@ -206,7 +207,7 @@ class _Rehearsal:
     def _fill(self, room: _Room, production: Session) -> None:
         """Copy what the plan's files name, and carry the plan out there."""
         params = self._request.params
-        snapshot = take(production, (params["migrations_table"], history_table(params)))
+        snapshot = take(production, own_tables(params))
         keys = closure(snapshot, [*self._scripts()])
         if len(keys) > MOST:
             raise NotRehearsed(f"{len(keys)} objects would have to be copied, and {MOST} are the most")

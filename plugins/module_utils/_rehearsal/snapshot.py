@@ -17,11 +17,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import unified_diff
 from typing import NamedTuple, Optional, Union
 
+from .._mysql.rights import account
 from .._mysql.session import Answer, ServerError, Session
 from .._mysql.statements import identifier, text_literal
 
 # In the order in which they are read, made and shown.
 SORTS = ("SEQUENCE", "TABLE", "FUNCTION", "PROCEDURE", "PACKAGE", "PACKAGE BODY", "VIEW", "TRIGGER", "EVENT")
+# A server lists an object only to who has one of these privileges on it. Who has one on the schema sees all.
+_ALL = "ALL PRIVILEGES"
+_ROUTINES = frozenset({_ALL, "EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE"})
+_TABLES = frozenset({_ALL, "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES"})
+_LISTED_TO = {
+    **dict.fromkeys(("SEQUENCE", "TABLE", "VIEW"), _TABLES),
+    **dict.fromkeys(("FUNCTION", "PROCEDURE", "PACKAGE", "PACKAGE BODY"), _ROUTINES),
+    "TRIGGER": frozenset({_ALL, "TRIGGER"}),
+    "EVENT": frozenset({_ALL, "EVENT"}),
+}
 # So many questions go in one packet.
 _PACKET = 200
 # Which columns of SHOW CREATE hold the text, and the sql_mode, character set, collation, collation of the schema and
@@ -122,10 +133,12 @@ class Snapshot(NamedTuple):
     :param definitions: in the order of SORTS, and of their names.
     :param unreadable: the objects whose definitions the server does not show, or that cannot be told from those of
         another schema, and why.
+    :param unlisted: the sorts of which there may be more, which the server does not list to this account.
     """
 
     definitions: dict[Key, Definition]
     unreadable: dict[Key, str]
+    unlisted: frozenset[str] = frozenset()
 
     def fingerprints(self) -> dict[str, str]:
         """Return each object's fingerprint, by its sort and name: what drift compares."""
@@ -157,9 +170,11 @@ def take(session: Session, without: Collection[str] = ()) -> Snapshot:
         if isinstance(answer, ServerError):
             raise answer
     schema = session.schema
+    held = account(session).rights(schema)
+    unlisted = frozenset(sort for sort, any_of in _LISTED_TO.items() if held is None or not any_of & held.here)
     things = sorted(_things(listed[1:], without), key=lambda thing: (SORTS.index(thing.key.sort), thing.key.name))
     questions = [f"SHOW CREATE {thing.key.sort} {identifier(thing.key.name)}".encode() for thing in things]
-    found = Snapshot({}, {})
+    found = Snapshot({}, {}, unlisted)
     for thing, answer in zip(things, _all(questions, session)):
         definition = _read(thing, answer, schema)
         if isinstance(definition, str):

@@ -198,6 +198,23 @@ def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     assert found == "The status is: dirty, changed."
 
 
+def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> None:
+    warn, schema = {"migrate_drift": "warn"}, team.databases["orders"]
+    assert playbook("dbops.migrations.migrate", team.inventory(**warn), "-l", "orders").rc == 0
+    assert status(playbook, team, ["drift"]).rc == 0
+    team.mariadb.query("ALTER TABLE people ADD by_hand INT", schema)
+    found = status(playbook, team, ["drift"])
+    assert failure(found, "orders", "migrate_status_fail") == "The status is: drift."
+    assert "drift         TABLE people changed" in found.stdout
+    team.repository.commit({"db/0003_more.up.sql": "SELECT 1;\n"})
+    refused = playbook("dbops.migrations.migrate", team.inventory(migrate_drift="refuse"), "-l", "orders")
+    reason = failure(refused, "orders", "Apply the migrations")
+    assert "is not as the last run left it" in reason
+    assert "or set migrate_drift to warn for a run" in reason
+    assert playbook("dbops.migrations.migrate", team.inventory(**warn), "-l", "orders").rc == 0
+    assert status(playbook, team, ["drift"]).rc == 0
+
+
 def test_a_database_that_cannot_be_reached(team: Team, playbook: RunPlaybook) -> None:
     nowhere = {"migrate_login_port": 1}
     result = status(playbook, team, ["unreachable", "dirty"], **nowhere)

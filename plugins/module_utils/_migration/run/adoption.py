@@ -18,7 +18,7 @@ from ..._mysql.session import Session
 from ..applied import assumed
 from ..model import Source, State, as_version
 from ..report import few, format_version
-from ..status import DatabaseStatus, about, history_name
+from ..status import DatabaseStatus, about, own_tables
 from ..tables.foreign_table import ForeignTable, applied_versions, columns_of, names, recognised
 from .attempt import AttemptRecorder
 
@@ -45,7 +45,7 @@ def is_recorded(status: DatabaseStatus) -> bool:
 
 def look(session: Session, params: Mapping[str, Any]) -> Unmanaged:
     """Look at what a schema holds."""
-    ours = {params["migrations_table"].lower(), history_name(params).lower()}
+    ours = {name.lower() for name in own_tables(params)}
     tables = {name: columns for name, columns in columns_of(session).items() if name.lower() not in ours}
     return Unmanaged(list(tables), recognised(tables))
 

@@ -65,6 +65,17 @@ class Rehearsed(NamedTuple):
     spelled: dict[str, bytes]
 
 
+class DriftCheck(NamedTuple):
+    """What is done about changes that no migration has made.
+
+    :param look: looks for them, and refuses or warns; returns them as a return value.
+    :param keep: keeps what the next one is compared with.
+    """
+
+    look: Callable[[], Optional[list[dict[str, str]]]]
+    keep: Callable[[], None]
+
+
 class Order(NamedTuple):
     """What a module was asked to do.
 
@@ -74,6 +85,7 @@ class Order(NamedTuple):
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
     :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
+    :param drift: None if that is not wanted.
     """
 
     params: Mapping[str, Any]
@@ -83,6 +95,7 @@ class Order(NamedTuple):
     stopped: Optional[Callable[[], Optional[str]]] = None
     progress: Optional[ProgressFile] = None
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
+    drift: Optional[DriftCheck] = None
 
     @property
     def reattaches(self) -> bool:
@@ -133,6 +146,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             order.warn(warning)
         planned = check_plan(order, session.database, plan, resumption)
         moved = status.moved(source) if plan.steps or status.present else None
+        drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         rehearsal = None if order.check_mode else rehearsed(order, plan, resumption)
         if plan.steps or (moved and not order.check_mode):
@@ -156,10 +170,17 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
                 if earlier is not None:
                     error.results = earlier.include(error.results)
                 raise
+        if order.drift is not None and not order.check_mode:
+            order.drift.keep()
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
     rehearsal = rehearsed(order, plan, resumption) if order.check_mode else rehearsal
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
-    found = {**report(session.database, plan, resumption, order.check_mode), **results, "pending": steps_result(ahead)}
+    found = {
+        **report(session.database, plan, resumption, order.check_mode),
+        **results,
+        **drift,
+        "pending": steps_result(ahead),
+    }
     if order.check_mode:
         found["plan"] = planned
     found.update(shown(order, session.database, source, plan, rehearsal))
