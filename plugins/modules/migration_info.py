@@ -376,7 +376,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import INFO, check_limit, look, of_server
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import definitions_name, is_there
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import account
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
 
 SPEC = LOGIN + INFO
 
@@ -393,7 +393,13 @@ def info(module: AnsibleModule) -> dict[str, Any]:
 
 
 def drift_of(login: Login, params: dict[str, Any], session: Session) -> Optional[list[dict[str, str]]]:
-    if not is_there(session, definitions_name(params)):
+    try:
+        if not is_there(session, definitions_name(params)):
+            return None
+    except ServerError as error:
+        if error.lost:
+            raise
+        # The account may not read it.
         return None
     # Where nobody asks for it, it need not be loaded.
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import drift  # noqa: PLC0415
