@@ -127,23 +127,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         if earlier is not None:
             order = earlier.rest_of(order, status.state.version)
         resumption = what_is_left(order, status)
-        unfinished = resumption.unfinished if resumption else None
-        plan = make_plan(source, status.state, order.goal, unfinished)
-        baseline = find_baseline(order, session, source, status) if plan.steps else None
-        if baseline is not None:
-            # What cannot be planned is refused before anything is recorded.
-            plan = make_plan(source, State(baseline, False), order.goal)
-            check_plan(order, session.database, plan, None)
-            status = take_baseline(order, session, lock, status, source, baseline)
-        if plan.steps and order.params["run_id"] and not order.reattaches:
-            check_first(order, status)
-        if plan.steps and status.compared:
-            status = load(session, {**order.params, "commit": None})
-        if not any(step.direction == "down" for step in plan.steps):
-            below = check_source(order, source, status, resumption)
-            plan = make_plan(source, status.state, order.goal, unfinished, below) if below else plan
-        for warning in (*source.warnings, *plan.warnings):
-            order.warn(warning)
+        status, plan, baseline = find_way(order, session, lock, source, status, resumption)
         planned = check_plan(order, session.database, plan, resumption)
         moved = status.moved(source) if plan.steps or status.present else None
         drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
@@ -153,17 +137,8 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
 
-            work = Work(
-                session,
-                lock,
-                connect,
-                status,
-                source.directory,
-                plan,
-                resumption,
-                moved,
-                rehearsal.spelled if rehearsal else {},
-            )
+            spelled = rehearsal.spelled if rehearsal else {}
+            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved, spelled)
             try:
                 results = carry_out(order, work)
             except Error as error:
@@ -187,6 +162,49 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found if earlier is None else earlier.whole(session.database, found, source)
+
+
+class Way(NamedTuple):
+    """The way from where a schema is to where it should be.
+
+    :param baseline: the version that it has been taken to be at; None if it was known.
+    """
+
+    status: DatabaseStatus
+    plan: Plan
+    baseline: Optional[int]
+
+
+def find_way(
+    order: Order,
+    session: Session,
+    lock: Optional[Lock],
+    source: Source,
+    status: DatabaseStatus,
+    resumption: Optional[Resumption],
+) -> Way:
+    """Plan, and compare what there is with the directory.
+
+    :raises Error: there is no way, or it is refused.
+    """
+    unfinished = resumption.unfinished if resumption else None
+    plan = make_plan(source, status.state, order.goal, unfinished)
+    baseline = find_baseline(order, session, source, status) if plan.steps else None
+    if baseline is not None:
+        # What cannot be planned is refused before anything is recorded.
+        plan = make_plan(source, State(baseline, False), order.goal)
+        check_plan(order, session.database, plan, None)
+        status = take_baseline(order, session, lock, status, source, baseline)
+    if plan.steps and order.params["run_id"] and not order.reattaches:
+        check_first(order, status)
+    if plan.steps and status.compared:
+        status = load(session, {**order.params, "commit": None})
+    if not any(step.direction == "down" for step in plan.steps):
+        below = check_source(order, source, status, resumption)
+        plan = make_plan(source, status.state, order.goal, unfinished, below) if below else plan
+    for warning in (*source.warnings, *plan.warnings):
+        order.warn(warning)
+    return Way(status, plan, baseline)
 
 
 def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Optional[Rehearsed]:
