@@ -14,30 +14,57 @@ from .._migration.files.lexer import Dialect
 from .._mysql.session import ServerError, Session
 from .._mysql.statements import identifier, text_literal
 from .leaving import why_leaving
-from .snapshot import SORTS, Definition, Key, Snapshot
+from .snapshot import SORTS, Definition, Key, Snapshot, read, things
 
 _WORD = re.compile(rb"[0-9A-Za-z_$\x80-\xff]+")
-_PARENT = re.compile(rb" REFERENCES `((?:[^`]|``)+)` \(")
 _SEQUENCE = re.compile(rb"(?:nextval|lastval|setval)\(`((?:[^`]|``)+)`")
 _ROW_FORMAT = re.compile(rb"\n\)[^\n]* ROW_FORMAT=")
 _OPTIONS = re.compile(rb"\n\) ENGINE=\w+")
 
 
-def closure(snapshot: Snapshot, scripts: Iterable[bytes]) -> set[Key]:
+def needed(session: Session, without: Collection[str], scripts: Iterable[bytes]) -> Snapshot:
+    """Read the definitions of the objects that scripts may have to do with.
+
+    A schema may have thousands of tables, and it is the reading of them that takes time.
+
+    :param without: tables that are left out.
+    :raises ServerError: the connection was lost, or the server does not list the schema's objects.
+    """
+    all_things = things(session, without)
+    programs = read(session, [thing for thing in all_things if thing.key.sort not in ("TABLE", "SEQUENCE")])
+    tables = [thing.key for thing in all_things if thing.key.sort in ("TABLE", "SEQUENCE")]
+    keys = closure(tables, programs, _all_parents(session), scripts)
+    found = read(session, [thing for thing in all_things if thing.key in keys and thing.key.sort == "TABLE"])
+    wanted = {name for table in found.definitions.values() for name in _sequences(table)}
+    sequences = [thing for thing in all_things if thing.key.sort == "SEQUENCE"]
+    counted = read(session, [thing for thing in sequences if thing.key in keys or thing.key.name in wanted])
+    parts = (counted, found, programs)
+    keys |= counted.definitions.keys()
+    return Snapshot(
+        {key: item for part in parts for key, item in part.definitions.items() if key in keys},
+        {key: why for part in parts for key, why in part.unreadable.items() if key in keys},
+    )
+
+
+def closure(
+    tables: Iterable[Key], programs: Snapshot, parents: Mapping[str, set[str]], scripts: Iterable[bytes]
+) -> set[Key]:
     """Return the objects that scripts may have to do with.
 
     Those whose names stand anywhere in a script; the views over such tables and their foreign keys' children; and of
     all these the triggers, the foreign keys' parents, and what views, triggers and routines name.
+
+    :param programs: all that is no table.
+    :param parents: the tables to which each table's foreign keys refer.
     """
-    text = b"\n".join(scripts)
-    definitions = snapshot.definitions
-    names = Names([*definitions, *snapshot.unreadable])
-    named = names.within(text)
-    tables = {key.name for key in named if key.sort == "TABLE"}
+    definitions = programs.definitions
+    names = Names([*tables, *definitions, *programs.unreadable])
+    named = names.within(b"\n".join(scripts))
+    touched = {key.name for key in named if key.sort == "TABLE"}
     for key, definition in definitions.items():
-        over = key.sort == "VIEW" and any(item.name in tables for item in names.within(definition.text))
-        if over or (key.sort == "TABLE" and not tables.isdisjoint(_parents(definition))):
+        if key.sort == "VIEW" and any(item.name in touched for item in names.within(definition.text)):
             named.add(key)
+    named |= names.of([child for child, of in parents.items() if not touched.isdisjoint(of)])
     triggers: dict[str, list[Key]] = {}
     for key, definition in definitions.items():
         if key.sort == "TRIGGER":
@@ -49,14 +76,25 @@ def closure(snapshot: Snapshot, scripts: Iterable[bytes]) -> set[Key]:
         if key in found:
             continue
         found.add(key)
-        known = definitions.get(key)
-        if known is None:
-            continue
         if key.sort == "TABLE":
-            left += [*triggers.get(key.name, ()), *names.of(_parents(known)), *names.of(_sequences(known))]
-        else:
+            left += [*triggers.get(key.name, ()), *names.of(parents.get(key.name, ()))]
+        elif key in definitions:
+            known = definitions[key]
             left += names.within(known.text)
             left += names.of([known.table] if known.table else [])
+    return found
+
+
+def _all_parents(session: Session) -> dict[str, set[str]]:
+    """Return the tables of the schema to which each table's foreign keys refer."""
+    found: dict[str, set[str]] = {}
+    rows = session.query(
+        "SELECT table_name, referenced_table_name FROM information_schema.referential_constraints "
+        "WHERE constraint_schema = %s AND unique_constraint_schema = %s",
+        (session.schema, session.schema),
+    )
+    for table, parent in rows:
+        found.setdefault(str(table), set()).add(str(parent))
     return found
 
 
@@ -80,10 +118,6 @@ class Names:
     def of(self, names: Iterable[str]) -> set[Key]:
         wanted = [name.encode().lower() for name in names]
         return {key for name in wanted for key in (*self._plain.get(name, ()), *self._others.get(name, ()))}
-
-
-def _parents(table: Definition) -> list[str]:
-    return [name.replace(b"``", b"`").decode() for name in _PARENT.findall(table.text)]
 
 
 def _sequences(table: Definition) -> list[str]:

@@ -87,6 +87,8 @@ def _word(text: bytes, tokens: Sequence[Token]) -> Optional[str]:
         before = words[place - 1] if place else b""
         if (
             word in _ANYWHERE
+            # MySQL runs other languages, which can put a statement together; MATCH has NATURAL LANGUAGE MODE.
+            or (word == b"LANGUAGE" and following not in (b"SQL", b"MODE"))
             or (word == b"USE" and following not in (b"INDEX", b"KEY"))
             or (word in (b"DATABASE", b"SCHEMA") and following != b"(")
             or (word == b"DIRECTORY" and before in (b"DATA", b"INDEX"))

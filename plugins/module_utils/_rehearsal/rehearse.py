@@ -2,7 +2,53 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out on copies of the objects that it names, and back, and again. Private to the collection."""
+"""Carries a plan out on copies of the objects that it names, and back, and again. Private to the collection.
+
+``rehearse`` returns this, as migration_apply's return value ``rehearsal``:
+
+complete
+    Whether each migration of the plan was rehearsed.
+why
+    Why none was, or why it ended before its time; None otherwise.
+objects
+    How many objects were copied.
+left_out
+    A list of what could not be copied: ``object``, its sort and its name; ``why``.
+migrations
+    One for each of the plan's, in order:
+
+    version, title, direction
+        Which one.
+    rehearsed, why
+        Whether it was rehearsed, and why not.
+    error
+        Why it failed on the copy, with the place and the server's code; None if it did not.
+    changes
+        What it changes: ``sort`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
+        unified diff of SHOW CREATE.
+    impact
+        What each ALTER TABLE, CREATE INDEX and DROP INDEX does to its table: ``statement``, ``line``, ``table``,
+        ``algorithm`` (INSTANT, NOCOPY, INPLACE, COPY), ``rebuilds``, ``blocks_writes``, ``rows``, ``bytes``,
+        ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
+    risks
+        What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
+        ``table``, ``name``, ``rows``, ``certain`` and ``text``. Guards decide by these.
+    skipped
+        The statements that were left out because they need rows, each with what the server said.
+    reversible, irreversible, not_restored
+        Whether its down file restores the schema, and it can be applied again then: True, False, or None if that is not
+        known; why it is not True; what differs after the down file, in the form of ``changes``.
+cannot_tell
+    A list of sentences on what a rehearsal does not see.
+seconds
+    How long it took.
+
+What else is to be known of a migration has a place beside these.
+Drift compares what ``snapshot.Snapshot.fingerprints`` returned at two times.
+
+The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
+runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks → notes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +66,7 @@ from .._migration.status import own_tables
 from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from . import account, scratch
-from .copy import Names, closure, row_formats, write
+from .copy import Names, needed, row_formats, write
 from .impact import Impact, identity, look
 from .risks import Story, find
 from .runner import NotRehearsed, Ran, carry_out
@@ -53,7 +99,7 @@ class Request(NamedTuple):
 
 
 def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Rehearse a plan, and return what came of it; the package's docstring says in which form.
+    """Rehearse a plan, and return what came of it; the file's docstring says in which form.
 
     Also return statements with the clause by which they were carried out, by the digest of their text.
 
@@ -66,6 +112,7 @@ def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
         rehearsal.run()
     except (NotRehearsed, ServerError, scratch.Busy) as reason:
         why = str(reason)
+    rehearsal.stop()
     migrations = rehearsal.migrations
     for step in request.plan.steps[len(migrations) :]:
         migrations.append(_entry(step, why=why))
@@ -200,21 +247,21 @@ class _Rehearsal:
                 account.check(owner, schema)
             [(collation,)] = production.query("SELECT @@collation_database")
             with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name:
-                room = _Room(request, owner, name, str(collation), self._stop)
+                room = _Room(request, owner, name, str(collation), self.stop)
                 room.make()
                 self._fill(room, production)
 
     def _fill(self, room: _Room, production: Session) -> None:
         """Copy what the plan's files name, and carry the plan out there."""
         params = self._request.params
-        snapshot = take(production, own_tables(params))
-        keys = closure(snapshot, [*self._scripts()])
-        if len(keys) > MOST:
-            raise NotRehearsed(f"{len(keys)} objects would have to be copied, and {MOST} are the most")
-        chosen = {key: definition for key, definition in snapshot.definitions.items() if key in keys}
+        snapshot = needed(production, own_tables(params), self._scripts())
+        count = len(snapshot.definitions) + len(snapshot.unreadable)
+        if count > MOST:
+            raise NotRehearsed(f"{count} objects would have to be copied, and {MOST} are the most")
+        chosen = snapshot.definitions
         formats = row_formats(production, [key.name for key in chosen if key.sort == "TABLE"])
         room.fill(chosen, formats)
-        self.left_out = {key: why for key, why in snapshot.unreadable.items() if key in keys} | room.left_out
+        self.left_out = {**snapshot.unreadable, **room.left_out}
         self.copied = len(chosen) - len(room.left_out)
 
         def refill() -> None:
@@ -322,7 +369,11 @@ class _Rehearsal:
             files = {step.file, *(item.down for item in found)}
             yield from (_text(directory, step._replace(file=file)) for file in sorted(filter(None, files)))
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the work if a signal has come.
+
+        :raises Error: one has.
+        """
         reason = self._stopped()
         if reason is not None:
             raise Error(f"{reason}: stopped during the rehearsal. Nothing was run.")

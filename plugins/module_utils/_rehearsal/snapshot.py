@@ -163,20 +163,36 @@ def take(session: Session, without: Collection[str] = ()) -> Snapshot:
     :param without: tables that are left out: golang-migrate's and ours.
     :raises ServerError: the connection was lost, or the server does not list the schema's objects.
     """
+    held = account(session).rights(session.schema)
+    unlisted = frozenset(sort for sort, any_of in _LISTED_TO.items() if held is None or not any_of & held.here)
+    return read(session, things(session, without))._replace(unlisted=unlisted)
+
+
+def things(session: Session, without: Collection[str] = ()) -> list[Definition]:
+    """Return the schema's objects, without their texts.
+
+    :param without: tables that are left out.
+    :raises ServerError: the connection was lost, or the server does not list the schema's objects.
+    """
     # What the server writes depends on these, and each text is to come in its own character set.
     prepare = b"SET SESSION sql_mode = '', SESSION sql_quote_show_create = 1, SESSION character_set_results = NULL"
     listed = _all([prepare, *_lists(session)], session)
     for answer in listed:
         if isinstance(answer, ServerError):
             raise answer
-    schema = session.schema
-    held = account(session).rights(schema)
-    unlisted = frozenset(sort for sort, any_of in _LISTED_TO.items() if held is None or not any_of & held.here)
-    things = sorted(_things(listed[1:], without), key=lambda thing: (SORTS.index(thing.key.sort), thing.key.name))
-    questions = [f"SHOW CREATE {thing.key.sort} {identifier(thing.key.name)}".encode() for thing in things]
-    found = Snapshot({}, {}, unlisted)
-    for thing, answer in zip(things, _all(questions, session)):
-        definition = _read(thing, answer, schema)
+    return sorted(_things(listed[1:], without), key=lambda thing: (SORTS.index(thing.key.sort), thing.key.name))
+
+
+def read(session: Session, wanted: Collection[Definition]) -> Snapshot:
+    """Read the definitions of some of the schema's objects.
+
+    :param wanted: from ``things``, which the same session has been asked for.
+    :raises ServerError: the connection was lost.
+    """
+    questions = [f"SHOW CREATE {thing.key.sort} {identifier(thing.key.name)}".encode() for thing in wanted]
+    found = Snapshot({}, {})
+    for thing, answer in zip(wanted, _all(questions, session)):
+        definition = _read(thing, answer, session.schema)
         if isinstance(definition, str):
             found.unreadable[thing.key] = definition
         elif definition is not None:

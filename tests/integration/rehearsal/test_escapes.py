@@ -131,7 +131,7 @@ def test_no_script_reaches_production(
     assert reached <= ({"ALTER EVENT nightly ENABLE"} if guarded else {"INSERT INTO watched VALUES (1)"})
 
 
-@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize("escape", [*ESCAPES, "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVASCRIPT AS 'return 1'"])
 def test_what_could_leave_is_known_by_its_text(escape: str) -> None:
     """One of a script's statements at least; but for what only the bodies of other objects do."""
     dialect = Dialect(mariadb=True, version=101100, ansi_quotes="ANSI_QUOTES" in escape)
@@ -141,6 +141,26 @@ def test_what_could_leave_is_known_by_its_text(escape: str) -> None:
     ]
     of_others = ("SELECT touch()", "SET @a = touch()", "INSERT INTO watched VALUES (1)", "ALTER EVENT nightly ENABLE")
     assert any(found) == (escape not in of_others)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO t (a) SELECT u.a FROM u JOIN w AS x ON x.id = u.id WHERE u.b > 1.5",
+        "SELECT a FROM t USE INDEX (k) WHERE MATCH (a) AGAINST ('x' IN NATURAL LANGUAGE MODE)",
+        "CREATE TABLE t (engine VARCHAR(20), user INT, role INT, INDEX (engine)) ENGINE=InnoDB",
+        "ALTER TABLE t RENAME COLUMN engine TO motor",
+        "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW BEGIN SET NEW.a = DATABASE(); END",
+        "CREATE OR REPLACE ALGORITHM=MERGE DEFINER=CURRENT_USER SQL SECURITY INVOKER VIEW v AS SELECT t.a FROM t",
+        "INSERT INTO t VALUES ('mysql.user; USE mysql; CALL p()')",
+        "SET STATEMENT lock_wait_timeout = 1 FOR ALTER TABLE t ADD b INT",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t WHERE a < 5",
+        "/* mysql.user */ UPDATE t SET a = 1 -- GLOBAL",
+    ],
+)
+def test_what_plainly_stays_inside_is_rehearsed(statement: str) -> None:
+    """Names of columns, texts and comments are not taken for something else."""
+    assert why_leaving(statement.encode(), Dialect(mariadb=True, version=101100), {"schema", "mysql"}) is None
 
 
 def test_an_account_with_more_rights_is_refused(production: Database, account: dict[str, Any]) -> None:

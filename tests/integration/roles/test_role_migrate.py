@@ -78,6 +78,13 @@ def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
     )
     assert said(plan, "orders")[1:] == ["pending: up 3 phone"]
     assert "0003_phone.up.sql" in plan.stdout
+    # By default it is rehearsed, too.
+    assert "-- rehearsed: " in plan.stdout
+    assert "-- TABLE people changed:" in plan.stdout
+    assert (
+        "-- rehearsed"
+        not in playbook(MIGRATE, inventory, "--check", "--diff", extra_vars={"migrate_rehearse": "never"}).stdout
+    )
     assert team.version("orders") == (2, 0)
     assert [name for name in team.files() if name.startswith("fetched")] == fetched
 

@@ -99,17 +99,13 @@ def test_what_a_program_runs_under_is_part_of_it() -> None:
     assert "+-- sql_mode: ANSI_QUOTES\n" in change.diff
 
 
-SHOP = snapshot(
-    definition("TABLE", "parent", b"CREATE TABLE `parent` (\n  `id` int\n)"),
-    definition("TABLE", "child", b"CREATE TABLE `child` (\n  `other` int,\n  CONSTRAINT `c` FOREIGN KEY (`p`) "
-               b"REFERENCES `parent` (`id`)\n)"),
-    definition("TABLE", "other", b"CREATE TABLE `other` (\n  `id` int\n)"),
-    definition("TABLE", "a-b", b"CREATE TABLE `a-b` (\n  `id` int\n)"),
+TABLES = [Key("TABLE", name) for name in ("parent", "child", "other", "a-b")]
+PROGRAMS = snapshot(
     definition("VIEW", "over_child", b"CREATE VIEW `over_child` AS select 1 from `child`"),
     definition("TRIGGER", "fired", b"CREATE TRIGGER fired BEFORE INSERT ON child FOR EACH ROW CALL note(1)", "child"),
     definition("PROCEDURE", "note", b"CREATE PROCEDURE `note`(a INT)\nINSERT INTO other VALUES (a)"),
     definition("FUNCTION", "far", b"CREATE FUNCTION `far`() RETURNS int\nRETURN 1"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +121,6 @@ SHOP = snapshot(
     ],
 )
 def test_what_a_script_may_have_to_do_with_is_copied(script: str, expected: str) -> None:
-    """A column that is called as a table is called brings nothing with it."""
-    assert {key.name for key in closure(SHOP, [script.encode()])} == {*expected.split()}
+    """With the other ends of its foreign keys, its views, its triggers, and what these name."""
+    found = closure(TABLES, PROGRAMS, {"child": {"parent"}}, [script.encode()])
+    assert {key.name for key in found} == {*expected.split()}
