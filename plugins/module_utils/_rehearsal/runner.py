@@ -114,7 +114,7 @@ class RehearsalRunner(StatementRunner):
         impact, statement = self._impact, sending.statement.statement
         if impact is None or about is None or not impact.concerns(about):
             answer = super().run(sending)
-            if impact is not None and effect.verb == b"CREATE":
+            if impact is not None and effect.verb in (b"CREATE", b"CREATE TEMPORARY"):
                 impact.made([unquote(item.name).decode("utf-8", "replace") for item in effect.objects])
             return answer
         asking = impact.begin(about, self._session)
@@ -180,4 +180,4 @@ def _said(error: Error) -> str:
         found = error.results
         place = f"{found['file']}:{found['line']} (statement {found['statement']})"
         return f"{place}: ({cause.error.code}) {cause.error.reason}"
-    return str(error).split(". ")[0]
+    return str(error).partition(". ")[0]

@@ -158,7 +158,8 @@ def test_what_cannot_be_answered_is_not_certain(here: Database) -> None:
     here.query("CREATE TABLE u (id INT PRIMARY KEY, n INT)")
     here.write(
         {
-            "0001_a.up.sql": "CREATE TABLE fresh (id INT);\nALTER TABLE fresh ADD a INT;\n"
+            "0001_a.up.sql": "CREATE TABLE fresh (id INT); CREATE TEMPORARY TABLE tt (id INT);\n"
+            "ALTER TABLE fresh ADD a INT; ALTER TABLE tt ADD a INT;\n"
             "ALTER TABLE t PARTITION BY HASH (id) PARTITIONS 2;\nALTER TABLE u ADD b INT, ALGORITHM=COPY;\n"
             "RENAME TABLE u TO w;\nALTER TABLE w ADD c INT;\nINSERT INTO w VALUES (1, 1, 1, 1)"
         }
