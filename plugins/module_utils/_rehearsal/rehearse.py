@@ -74,6 +74,8 @@ from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
 # So many objects are copied at most.
 MOST = 200
+# Seconds; no other migration is begun then.
+LONGEST = 60
 _NO_SCHEMA = (1044, 1227)
 _ROWS = "The copies hold no rows: what statements do to rows is not seen."
 
@@ -152,11 +154,14 @@ class _Room:
     :ivar left_out: what could not be copied, and why.
     """
 
-    def __init__(self, request: Request, owner: Session, name: str, collation: str, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, request: Request, owner: Session, name: str, collation: str, stop: Callable[[], None], stack: ExitStack
+    ) -> None:
         self._request = request
         self._owner = owner
         self._collation = collation
         self._stop = stop
+        self._stack = stack
         self.name = name
         self.left_out: dict[Key, str] = {}
         self.schemas: Optional[frozenset[str]] = None
@@ -185,6 +190,8 @@ class _Room:
         """Copy what is needed."""
         with self.session() as session:
             self.left_out = write(session, definitions, formats, self.schemas, self._stop)
+        self._observer = self._stack.enter_context(self.session())
+        self._observer.query("SET SESSION lock_wait_timeout = 2")
 
     def session(self) -> AbstractContextManager[Session]:
         """Open a session in the schema."""
@@ -193,9 +200,7 @@ class _Room:
     def snapshot(self) -> Snapshot:
         """Read all definitions but those of the state table and the history."""
         params = self._request.params
-        with self.session() as session:
-            session.query("SET SESSION lock_wait_timeout = 2")
-            return take(session, own_tables(params))
+        return take(self._observer, own_tables(params))
 
     def carry_out(
         self,
@@ -246,8 +251,8 @@ class _Rehearsal:
             if request.guarded:
                 account.check(owner, schema)
             [(collation,)] = production.query("SELECT @@collation_database")
-            with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name:
-                room = _Room(request, owner, name, str(collation), self.stop)
+            with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name, ExitStack() as stack:
+                room = _Room(request, owner, name, str(collation), self.stop, stack)
                 room.make()
                 self._fill(room, production)
 
@@ -277,10 +282,12 @@ class _Rehearsal:
         """Carry out the plan in a room, each migration there, back, and there again."""
         steps, blocked = self._request.plan.steps, None
         original = before = room.snapshot()
-        story = Story()
+        story, began = Story(), time.monotonic()
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):
+                if time.monotonic() - began > LONGEST:
+                    blocked = blocked or f"the rehearsal has taken longer than {LONGEST} s"
                 entry = _entry(step, blocked)
                 self.migrations.append(entry)
                 if blocked:

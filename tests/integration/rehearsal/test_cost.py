@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from integration.migration.support import Database
@@ -34,15 +35,29 @@ def test_nothing_of_it_is_loaded_without_need(here: Database, rehearse: str, pen
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
     if not pending:
         assert not here.apply()["failed"]
+    result, modules = run(here, PROGRAM, rehearse)
+    assert result["changed"] is pending
+    assert (modules != "[]") is loads
+
+
+def test_a_long_rehearsal_ends_before_its_time(here: Database) -> None:
+    """What has not had its turn is not rehearsed."""
+    here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
+    package = "ansible_collections.dbops.migrations.plugins.module_utils._rehearsal"
+    result, _modules = run(here, f"from {package} import rehearse\nrehearse.LONGEST = -1\n{PROGRAM}", "check")
+    assert result["rehearsal"]["migrations"][0]["why"] == "the rehearsal has taken longer than -1 s"
+
+
+def run(here: Database, program: str, rehearse: str) -> tuple[dict[str, Any], str]:
+    """Run the module in check mode in a process of its own; return its result, and what is printed behind it."""
     arguments = {**here.arguments("apply", {"rehearse": rehearse}), "_ansible_check_mode": True}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**arguments, "_ansible_remote_tmp": str(here.directory.parent)}}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    result, _newline, modules = done.stdout.rstrip().rpartition("\n")
-    assert json.loads(result)["changed"] is pending
-    assert (modules != "[]") is loads
+    result, _newline, printed = done.stdout.rstrip().rpartition("\n")
+    return json.loads(result), printed
