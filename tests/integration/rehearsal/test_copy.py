@@ -10,6 +10,9 @@ import pytest
 from integration.rehearsal.support import copied, made
 from parts.mariadb import DatabaseServer
 
+# Each server has its own ways here.
+ABOUT_SERVERS = True
+
 
 # 750 objects on three servers in make test-rehearsal.
 @pytest.mark.parametrize(

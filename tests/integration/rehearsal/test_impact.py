@@ -15,6 +15,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact
 from integration.migration.support import Database
 from parts.mariadb import MariaDB
 
+# Each server has its own ways here.
+ABOUT_SERVERS = True
+
 # Of each its own table, called @.
 ALTERS = (
     "ALTER TABLE @ ADD c INT",

@@ -12,6 +12,9 @@ import pymysql
 from integration.migration.support import Database
 from parts.mariadb import MariaDB
 
+# Each server has its own ways here.
+ABOUT_SERVERS = True
+
 COLUMNS = (
     "id INT PRIMARY KEY, n INT, m INT, s VARCHAR(40), d DECIMAL(10,2), e ENUM('a','b','c'), p INT, b BIGINT, "
     "k VARCHAR(40) COLLATE utf8mb4_bin"
