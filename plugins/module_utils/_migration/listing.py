@@ -32,7 +32,8 @@ def listing(directory: str, steps: Iterable[Step], notes: Iterable[Iterable[str]
         found.append(f"  {step.direction} {step.file or f'{step.version} (no file)'}")
         lines = [] if step.file is None else _lines(directory, step, min(CHARACTERS, left))
         left -= sum(map(len, lines))
-        lines += [f"-- {clean(line)}" for line in next(further, ())]
+        # What a server quotes may have several lines.
+        lines += [f"-- {clean(line)}".replace("\n", " ") for line in next(further, ())]
         found += [f"{_INDENT}{line}".rstrip() for line in lines]
     return "".join(f"{line}\n" for line in found)
 

@@ -41,6 +41,17 @@ def test_a_step_without_a_file(tmp_path: Path) -> None:
     assert listing(str(tmp_path), [Step(3, "m", "down", None, 2)]) == "  down 3 (no file)\n"
 
 
+def test_what_was_found_out_stands_below_the_text(tmp_path: Path) -> None:
+    """As comments, each on one line; steps without any have none."""
+    register_secret("open-sesame-9")
+    (tmp_path / "1_m.up.sql").write_bytes(b"SELECT 1")
+    steps = [Step(1, "m", "up", "1_m.up.sql", 1), Step(2, "m", "up", None, 2), Step(3, "m", "up", None, 3)]
+    assert listing(str(tmp_path), steps, [["one\ntwo \x1b", "  three open-sesame-9"], ["four"]]) == (
+        "  up 1_m.up.sql\n    SELECT 1\n    -- one two ?\n    --   three ********\n"
+        "  up 2 (no file)\n    -- four\n  up 3 (no file)\n"
+    )
+
+
 def test_what_could_steer_a_terminal_is_masked(tmp_path: Path) -> None:
     found = of(tmp_path, b"SELECT '\xff\x1b[31m\xe2\x80\xae', 1\tAS\ra;\r\n")
     assert found == "  up 1_m.up.sql\n    SELECT '\\xff?[31m?', 1\tAS?a;\n"
