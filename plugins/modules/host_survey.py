@@ -22,7 +22,7 @@ description:
     does not answer, C(/proc/net) is read.
   - Secrets in command lines are replaced by C(********). The environments of processes are never read.
   - The host's own C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are asked once, where they are there.
-  - This version does not look into the network namespaces of containers. RV(survey.unseen) says so.
+  - Root looks into the network namespaces of containers, too. Where there are many, they take turns.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module

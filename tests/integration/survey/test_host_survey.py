@@ -70,6 +70,11 @@ class Hosts:
         """Return a command as one that runs on a host."""
         return ["nsenter", f"--net=/proc/{self._here if here else self._there}/ns/net", *command]
 
+    @property
+    def there(self) -> str:
+        """Return the name of the other host's namespace."""
+        return os.readlink(f"/proc/{self._there}/ns/net")
+
     def nft(self, rules: str) -> None:
         """Set rules on the first host."""
         subprocess.run(self.command(True, "nft", "-f", "-"), input=rules, text=True, check=True)
@@ -156,10 +161,15 @@ def _name(service: str | None) -> str | None:
     return service and service.partition("@")[0]
 
 
-def _flows(survey: dict[str, Any]) -> set[tuple[Any, ...]]:
+def _own(survey: dict[str, Any]) -> list[dict[str, Any]]:
+    return [flow for flow in survey["flows"] if not flow["namespace"]]
+
+
+def _flows(survey: dict[str, Any], namespace: str | None = None) -> set[tuple[Any, ...]]:
     return {
         (_name(flow["service"]), flow["direction"], flow["remote_address"], flow["port"], _name(flow["peer_service"]))
         for flow in survey["flows"]
+        if flow["namespace"] == namespace
     }
 
 
@@ -187,14 +197,38 @@ def test_every_flow_of_a_second_is_found_and_none_is_invented(hosts: Hosts) -> N
         ("worker", "local", "127.0.0.1", 6379, "cache"),
         ("probe", "local", HERE, 8080, "web"),
     }
-    assert all(flow["established"] and flow["sources"] == ["netlink"] for flow in survey["flows"])
-    assert {(_name(one["service"]), one["address"], one["port"], one["loopback"]) for one in survey["listeners"]} == {
+    assert all(flow["established"] and flow["sources"] == ["netlink"] for flow in _own(survey))
+    assert {
+        (_name(one["service"]), one["address"], one["port"], one["loopback"])
+        for one in survey["listeners"]
+        if not one["namespace"]
+    } == {
         ("web", "0.0.0.0", 8080, False),
         ("cache", "127.0.0.1", 6379, True),
         ("mapped", "::", 8081, False),
     }
     addresses = {one["name"]: one["addresses"] for one in survey["identity"]["interfaces"]}
     assert f"{HERE}/24" in addresses["survey0"]
+
+
+def test_what_runs_in_another_network_namespace_is_seen_too(hosts: Hosts) -> None:
+    hosts.server("web", True, "0.0.0.0", 8080)
+    hosts.server("database", False, "0.0.0.0", 45000)
+    clients = [
+        hosts.client("browser", False, HERE, 8080, 4),
+        hosts.client("shop", True, THERE, 45000, 4),
+    ]
+    looking = _looking(hosts, {"duration": 4})
+    time.sleep(0.8)
+    _start(clients)
+    survey = _survey(looking)
+    assert _flows(survey, hosts.there) == {
+        ("browser", "out", HERE, 8080, None),
+        ("database", "in", HERE, 45000, None),
+    }
+    inside = [one for one in survey["listeners"] if one["namespace"] == hosts.there]
+    assert [(_name(one["service"]), one["port"]) for one in inside] == [("database", 45000)]
+    assert "namespaces" not in {entry["what"] for entry in survey["unseen"]}
 
 
 def test_connection_tracking_shows_what_is_short_and_what_is_translated(hosts: Hosts) -> None:
@@ -214,7 +248,7 @@ def test_connection_tracking_shows_what_is_short_and_what_is_translated(hosts: H
     looking = _looking(hosts, {"duration": 3})
     time.sleep(0.8)
     _start(clients)
-    flows = _survey(looking)["flows"]
+    flows = _own(_survey(looking))
     tracked = {
         (flow["direction"], flow["remote_address"], flow["port"], flow["translated"], flow["established"])
         for flow in flows
@@ -236,7 +270,7 @@ def test_another_account_is_told_what_it_does_not_see(hosts: Hosts) -> None:
     survey = _survey(_looking(hosts, {"duration": 2}, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))
     assert not survey["privileged"]
     unseen = {entry["what"]: entry for entry in survey["unseen"]}
-    assert {"processes", "firewall"} <= unseen.keys()
+    assert {"processes", "firewall", "namespaces"} <= unseen.keys()
     assert "closed to this account" in unseen["processes"]["why"]
     assert "root" in unseen["processes"]["remedy"]
     # Whose they are is not known, and so is said; what is said is right.

@@ -47,7 +47,7 @@ def _all(*samples: list[Socket], owners: list[dict[int, str]] | None = None) -> 
     before: list[Socket] = []
     for number, sample in enumerate(samples):
         known = owners[number] if owners else OWNERS
-        conversations.add([("proc", _changes(before, sample))], known, "abcdefghijkl"[number])
+        conversations.add([("proc", _changes(before, sample))], known, "abcdefghijklmno"[number])
         before = sample
     conversations.end()
     return conversations
@@ -112,6 +112,16 @@ def test_listeners_tell_whether_only_this_host_reaches_them() -> None:
         Listener("web", "tcp", "0.0.0.0", 8080, False, None),
         Listener(None, "udp", "127.0.0.1", 53, True, None),
     ]
+
+
+def test_a_client_of_udp_is_no_listener() -> None:
+    client = Socket("udp", "0.0.0.0", 40000, "0.0.0.0", 0, CLOSE, 9)
+    assert _all([WEB], [WEB, client], [WEB]).listeners() == _all([WEB]).listeners()
+    assert _all([WEB], [WEB, client]).listeners() == _all([WEB]).listeners()
+    # It was there before, or stays, or it was not the kernel that chose the port.
+    assert [one.port for one in _all([client]).listeners()] == [40000]
+    assert [one.port for one in _all([], *[[client]] * 11).listeners()] == [40000]
+    assert [one.port for one in _all([], [client._replace(local_port=53)], []).listeners()] == [53]
 
 
 def test_a_real_local_connection_is_one_flow_from_who_began_it() -> None:

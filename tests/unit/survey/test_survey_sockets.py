@@ -103,7 +103,7 @@ def test_only_what_has_changed_is_told() -> None:
             ended += [
                 (one.local_port, one.inode)
                 for one in changes.opened
-                if one.state == TIME_WAIT and own == one.remote_port
+                if one.state == TIME_WAIT and one[2:5:2] == (theirs, own)
             ]
             time.sleep(0.01)
         assert inode in closed

@@ -21,6 +21,8 @@ from .sockets import ATTEMPTS, CLOSE, ESTABLISHED, LISTEN, SYN_SENT, TIME_WAIT, 
 _ANY = ("0.0.0.0", "::")
 # For how many samples at least it is remembered that a connection was seen: as long as it may be in TIME_WAIT.
 _MEMORY = 90
+# A socket of UDP at a port that the kernel chose is a client's, mostly. One that stays for so many samples waits.
+_STAYS = 10
 
 # The protocol, and both addresses with their ports.
 _Ends = tuple[Protocol, str, int, str, int]
@@ -92,9 +94,10 @@ class Conversations:
     """The sockets of one network namespace in the window.
 
     :param namespace: as in Flow.
+    :param chosen: the ports that the kernel chooses for those who name none.
     """
 
-    def __init__(self, namespace: Optional[str] = None) -> None:
+    def __init__(self, namespace: Optional[str] = None, chosen: range = range(32768, 61000)) -> None:
         self._namespace = namespace
         self._flows: dict[_Key, _Flow] = {}
         self._listeners: dict[_Place, Optional[str]] = {}
@@ -105,6 +108,9 @@ class Conversations:
         # Those whose process is not known, by their ends, and the inodes of such listeners.
         self._unowned: dict[_Ends, _Connection] = {}
         self._unowned_listeners: dict[_Place, int] = {}
+        # Since when those have been there that may be clients.
+        self._passing: dict[_Place, int] = {}
+        self._chosen = chosen
         # Connections that have been seen and are gone: at one of the last _MEMORY samples, and before.
         self._recent: set[_Ends] = set()
         self._older: set[_Ends] = set()
@@ -118,6 +124,9 @@ class Conversations:
         :param owners: the Service.id for each inode that is known.
         :param moment: as in Flow.first_seen.
         """
+        for _source, changes in tables:
+            for entry in changes.closed:
+                self._dismiss(entry)
         went = [one for _source, changes in tables for entry in changes.closed for one in self._closed(entry)]
         came: list[_Connection] = []
         ended: list[_Connection] = []
@@ -125,6 +134,8 @@ class Conversations:
             for entry in changes.opened:
                 if entry.state == LISTEN or (entry.state == CLOSE and not entry.remote_port and entry.local_port):
                     self._unowned_listeners[entry[:3]] = entry.inode
+                    if entry.protocol == "udp" and entry.local_port in self._chosen:
+                        self._passing.setdefault(entry[:3], self._samples)
                 elif entry.state == TIME_WAIT:
                     ended.append(_Connection(entry, self._samples, moment, source))
                 elif entry.remote_port:
@@ -153,6 +164,7 @@ class Conversations:
         return [
             Listener(service, protocol, address, port, _loopback(address), self._namespace)
             for (protocol, address, port), service in sorted(self._listeners.items(), key=lambda item: item[0])
+            if not 0 < self._passing.get((protocol, address, port), 0) > self._samples - _STAYS
         ]
 
     def flows(self) -> list[Flow]:
@@ -173,6 +185,13 @@ class Conversations:
             for key, flow in found
             if flow.kept
         ]
+
+    def _dismiss(self, entry: Socket) -> None:
+        """Forget what waited, if it did so for a moment only."""
+        since = self._passing.pop(entry[:3], None) if not entry.remote_port else None
+        if since is not None and since > self._samples - _STAYS:
+            self._listeners.pop(entry[:3], None)
+            self._unowned_listeners.pop(entry[:3], None)
 
     def _closed(self, entry: Socket) -> list[_Connection]:
         one = self._live.get(entry[:5])

@@ -15,10 +15,11 @@ from ..document import SCHEMA_VERSION, Document, Flow, Interface, Listener, Stor
 from .conversations import Conversations
 from .firewall import firewall
 from .identity import identity, interfaces
+from .namespaces import Namespaces
 from .packages import with_packages
 from .schedules import schedules
 from .services import Services, moment
-from .sockets import PROTOCOLS, Table
+from .sockets import PROTOCOLS, Table, chosen_ports
 from .storage import directories, volumes
 from .system import mounts, resolution
 from .texts import read_or_empty
@@ -28,11 +29,6 @@ from .unix import Paths
 # The seconds between two looks at the connections that have ended, which are there for 60.
 _ENDED_EVERY = 20
 _ROOT = "Run the module as root (become: true), outside of containers."
-_NAMESPACES = Unseen(
-    "namespaces",
-    "Sockets in the network namespaces of containers are not collected by this version.",
-    "Wait for a version that collects it, or look by hand.",
-)
 
 
 def survey(
@@ -64,6 +60,11 @@ def survey(
         sleep(max(0.0, begin + tick * interval - clock()))
     services = window.services.services()
     missing += _unseen(window.services)
+    if os.geteuid():
+        missing.append(Unseen("namespaces", "Only root may enter the network namespaces of containers.", _ROOT))
+    elif window.namespaces.closed:
+        why = f"The network namespaces of containers may not be entered ({window.namespaces.closed})."
+        missing.append(Unseen("namespaces", why, _ROOT))
     rules, closed = firewall()
     missing += closed
     services, closed = with_packages(services)
@@ -83,10 +84,10 @@ def survey(
         interval=float(interval),
         samples=samples,
         privileged=os.geteuid() == 0 and not window.services.closed,
-        unseen=[*missing, *closed, _NAMESPACES],
+        unseen=missing + closed,
         identity=host,
         services=services,
-        listeners=listeners,
+        listeners=listeners + window.namespaces.listeners(),
         flows=window.flows(listeners),
         unix_flows=window.paths.flows() if window.paths else [],
         firewall=rules,
@@ -106,7 +107,8 @@ class _Window:
     def __init__(self, interval: float, addresses: list[Interface], missing: list[Unseen]) -> None:
         self.interfaces = addresses
         self.services = Services(interval)
-        self.conversations = Conversations()
+        self.conversations = Conversations(chosen=chosen_ports())
+        self.namespaces = Namespaces()
         self.paths: Optional[Paths] = None
         self._tables = [Table(protocol) for protocol in PROTOCOLS]
         own = [one.partition("/")[0] for entry in addresses for one in entry.addresses]
@@ -124,12 +126,17 @@ class _Window:
         """
         self.services.look()
         found = [(table.source, table.changes(ended)) for table in self._tables]
-        came, went = self.paths.look() if self.paths else ([], [])
+        self.namespaces.notice(self.services.new())
+        came, went = self.namespaces.look()
+        if self.paths:
+            opened, closed = self.paths.look()
+            came, went = came + opened, went + closed
         came += [entry.inode for _source, changes in found for entry in changes.opened]
         went += [entry.inode for _source, changes in found for entry in changes.closed]
         self.services.find(came, went)
         now = moment(time.time())
         self.conversations.add(found, self.services.owners, now)
+        self.namespaces.own(self.services.owners, now)
         if self.paths:
             self.paths.own(self.services.owners)
         if ended and self._tracking:
@@ -143,7 +150,8 @@ class _Window:
         """Return the flows. No other sample follows."""
         self.conversations.end()
         found = self.conversations.flows()
-        return self._tracking.merged(found, listeners) if self._tracking else found
+        found = self._tracking.merged(found, listeners) if self._tracking else found
+        return [*found, *self.namespaces.flows()]
 
     def _cannot(self, what: What, why: str, error: OSError, remedy: str) -> None:
         self._missing.append(Unseen(what, f"{why} ({error.strerror or error}).", remedy))

@@ -154,6 +154,11 @@ class Services:
             self._read(pid)
         return [self._service(name, group) for name, group in sorted(self._groups.items())]
 
+    def new(self) -> dict[int, Optional[str]]:
+        """Return the processes that came at the last look, each with its container."""
+        latest = {pid: self._running[pid].latest for pid in self._new}
+        return {pid: found.container for pid, found in latest.items() if found}
+
     def pids(self) -> dict[str, int]:
         """Return the oldest process of each service that still has one."""
         return {name: min(group.pids) for name, group in self._groups.items() if group.pids}

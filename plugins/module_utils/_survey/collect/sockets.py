@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, Union
 
 from ..document import Protocol, Source
 from .netlink import ask, runs
+from .texts import read_or_empty
 
 PROTOCOLS: tuple[Protocol, ...] = ("tcp", "udp")
 # The kernel's numbers of states.
@@ -172,6 +174,12 @@ def _identities(pieces: bytes, start: int, end: int) -> dict[bytes, int]:
     return found
 
 
+def chosen_ports() -> range:
+    """Return the ports that the kernel chooses for those who name none."""
+    first, last = (read_or_empty("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768", "60999"])[:2]
+    return range(int(first), int(last) + 1)
+
+
 # The addresses with their ports, the state, and the inode, as the text has them.
 _Line = tuple[str, str, str, str]
 
@@ -192,10 +200,12 @@ class _Text:
         :param ended: those in TIME_WAIT, too.
         :raises OSError: there is no table.
         """
-        lines = set(_lines(f"/proc/net/{self._protocol}"))
+        # /proc/net is that of the first thread, which may be in another network namespace.
+        root = f"/proc/self/task/{threading.get_native_id()}/net"
+        lines = set(_lines(f"{root}/{self._protocol}"))
         # A kernel may be without IPv6.
         with contextlib.suppress(FileNotFoundError):
-            lines.update(_lines(f"/proc/net/{self._protocol}6"))
+            lines.update(_lines(f"{root}/{self._protocol}6"))
         gone = f"{TIME_WAIT:02X}"
         self.ended = {line for line in lines if line[2] == gone}
         self.open = lines - self.ended
