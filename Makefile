@@ -81,8 +81,9 @@ bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside
 bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
 
-bench-survey: packages-test .venv/test.stamp ## Count what a sample of the survey costs, with 20,000 sockets
+bench-survey: packages-test .venv/test.stamp ## Count what a minute of the survey costs with 20,000 sockets, and the analysis of 1,000 hosts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey_analysis
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
