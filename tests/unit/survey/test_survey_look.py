@@ -134,7 +134,7 @@ def test_a_unix_socket_joins_two_services(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "question", "what", "why"),
     [
-        ("unix", "_pairs", "sockets", "Unix sockets are not told by the kernel (Operation not permitted)."),
+        ("unix", "_messages", "sockets", "Unix sockets are not told by the kernel (Operation not permitted)."),
         ("tracking", "ask", "conntrack", "Connection tracking is not told by the kernel (Operation not permitted)."),
     ],
 )

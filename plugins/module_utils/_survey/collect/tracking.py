@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
@@ -60,6 +61,8 @@ class Tracking:
     def __init__(self, own: Iterable[str]) -> None:
         self._own = frozenset(own)
         self._seen: dict[_Key, _Seen] = {}
+        # Where an entry of the last look counts, by what it says of who asked.
+        self._known: dict[bytes, Optional[_Seen]] = {}
 
     def look(self, moment: str) -> None:
         """Take note of what is tracked now.
@@ -69,9 +72,19 @@ class Tracking:
         # To ask may load what is not there, and where nothing is tracked there is nothing to tell.
         if read_or_empty("/proc/sys/net/netfilter/nf_conntrack_count").strip() in ("", "0"):
             return
+        now: dict[bytes, Optional[_Seen]] = {}
         for piece in ask(_NETFILTER, _GET, bytes(4)):
             for message in messages(piece):
-                self._add(_plain(message[4:]), moment)
+                # The first attribute. To take an entry apart costs most, so it is done until the answer has come.
+                asked = message[: 4 + int.from_bytes(message[4:6], sys.byteorder)]
+                seen = self._known.get(asked)
+                if asked in self._known and (seen is None or seen.established):
+                    if seen:
+                        seen.last = moment
+                else:
+                    seen = self._add(_plain(message[4:]), moment)
+                now[asked] = seen
+        self._known = now
 
     def merged(self, flows: Sequence[Flow], listeners: Sequence[Listener]) -> list[Flow]:
         """Return the flows with what tracking adds to them, and those that nothing else has shown."""
@@ -110,10 +123,11 @@ class Tracking:
                 return flow._replace(direction=direction, service=flow.service or server)
         return flow
 
-    def _add(self, entry: dict[int, bytes], moment: str) -> None:
+    def _add(self, entry: dict[int, bytes], moment: str) -> Optional[_Seen]:
+        """Take note of an entry; return where it counts, None for one that is not of this host."""
         asked, answered = (_ends(entry.get(kind, b"")) for kind in (_ASKED, _ANSWERED))
         if not asked or not answered:
-            return
+            return None
         protocol, ends = asked
         reply = answered[1]
         key: Optional[_Key] = None
@@ -126,12 +140,14 @@ class Tracking:
         elif reply.source in self._own:
             # What the socket here sees.
             key = _Key("in", protocol, reply.source, ends.source, reply.source_port)
-        if key:
-            seen = self._seen.setdefault(key, _Seen(moment))
-            seen.last = moment
-            seen.translated = translated or seen.translated
-            status = struct.unpack(">I", entry.get(_STATUS, bytes(4)))[0]
-            seen.established |= bool(status & (_ASSURED if protocol == "tcp" else _REPLIED))
+        if not key:
+            return None
+        seen = self._seen.setdefault(key, _Seen(moment))
+        seen.last = moment
+        seen.translated = translated or seen.translated
+        status = struct.unpack(">I", entry.get(_STATUS, bytes(4)))[0]
+        seen.established |= bool(status & (_ASSURED if protocol == "tcp" else _REPLIED))
+        return seen
 
 
 def _key(flow: Flow) -> _Key:

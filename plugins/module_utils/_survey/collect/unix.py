@@ -45,21 +45,27 @@ class Paths:
         # The samples of each flow, as bits.
         self._flows: dict[tuple[Optional[str], Optional[str], str], int] = {}
         self._samples = 0
-        _pairs()
+        # What the kernel told at the last sample. Mostly it is the same.
+        self._told: set[bytes] = set()
+        _messages()
 
     def look(self) -> tuple[list[int], list[int]]:
         """Take a sample; return the inodes that came, and those that went.
 
         :raises OSError: the kernel does not tell any more.
         """
-        now = _pairs()
+        self._samples += 1
+        told = _messages()
+        if told == self._told:
+            return [], []
+        self._told = told
+        now = _pairs(told)
         gone = [pair for pair in self._open if pair not in now]
         for pair in gone:
-            self._end(self._open.pop(pair))
+            self._end(self._open.pop(pair), self._samples - 1)
         came = [pair for pair in now if pair not in self._open]
         for pair in came:
-            self._open[pair] = _Connection(now[pair], self._samples)
-        self._samples += 1
+            self._open[pair] = _Connection(now[pair], self._samples - 1)
         return [inode for pair in came for inode in pair], [inode for pair in gone for inode in pair]
 
     def own(self, owners: Mapping[int, str]) -> None:
@@ -71,31 +77,34 @@ class Paths:
     def flows(self) -> list[UnixFlow]:
         """Return the connections of two different services, sorted. No other sample follows."""
         while self._open:
-            self._end(self._open.popitem()[1])
+            self._end(self._open.popitem()[1], self._samples)
         return [
             UnixFlow(client, server, path, bin(samples).count("1"))
             for (client, server, path), samples in sorted(self._flows.items(), key=str)
         ]
 
-    def _end(self, one: _Connection) -> None:
+    def _end(self, one: _Connection, until: int) -> None:
         if one.client != one.server:
             key = (one.client, one.server, one.path)
-            bits = (1 << self._samples) - (1 << one.since)
+            bits = (1 << until) - (1 << one.since)
             self._flows[key] = self._flows.get(key, 0) | bits
 
 
-def _pairs() -> dict[_Pair, str]:
+def _messages() -> set[bytes]:
+    return {message for piece in ask(_SOCK_DIAG, _BY_FAMILY, _QUESTION) for message in messages(piece)}
+
+
+def _pairs(told: set[bytes]) -> dict[_Pair, str]:
     """Return the connected sockets whose other end has a path, which is that of the one that made it."""
     names: dict[int, bytes] = {}
     peers: dict[int, int] = {}
-    for piece in ask(_SOCK_DIAG, _BY_FAMILY, _QUESTION):
-        for message in messages(piece):
-            inode = struct.unpack_from("=I", message, 4)[0]
-            found = attributes(message[16:])
-            if found.get(_NAME):
-                names[inode] = found[_NAME]
-            if _PEER in found:
-                peers[inode] = struct.unpack("=I", found[_PEER])[0]
+    for message in told:
+        inode = struct.unpack_from("=I", message, 4)[0]
+        found = attributes(message[16:])
+        if found.get(_NAME):
+            names[inode] = found[_NAME]
+        if _PEER in found:
+            peers[inode] = struct.unpack("=I", found[_PEER])[0]
     return {(inode, peer): _path(names[peer]) for inode, peer in peers.items() if peer in names and inode not in names}
 
 
