@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Optional
 
 HIDDEN = "********"
 
@@ -91,15 +93,23 @@ def redacted(arguments: Sequence[str], limit: int = 1000) -> str:
     :param arguments: the arguments as /proc/PID/cmdline has them; a program that wrote its title there has one.
     :param limit: the longest result, in characters. It is cut after secrets are gone.
     """
+    return _redacted(tuple(arguments), limit)
+
+
+# Many processes are called the same.
+@lru_cache(maxsize=256)
+def _redacted(arguments: tuple[str, ...], limit: int) -> str:
     # A title is one text: its words are arguments for us.
-    line = _words(_WORD.findall(arguments[0]) if len(arguments) == 1 else arguments)
+    line = _words(_WORD.findall(arguments[0]) if len(arguments) == 1 else arguments, limit)
     # Once more as a whole: what a title or a shell's -c has in one text.
     line = _text(line)
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
-def _words(words: Sequence[str]) -> str:
+def _words(words: Sequence[str], limit: Optional[int] = None) -> str:
+    """Return the arguments, but none that begins behind the limit: it costs much, and would be cut off."""
+    length = 0
     shorts: set[str] = set()
     result: list[str] = []
     hide = False
@@ -117,6 +127,9 @@ def _words(words: Sequence[str]) -> str:
         # sudo, env, timeout and sshpass have the program behind them.
         shorts = shorts | _short_options(word.rsplit("/", 1)[-1])
         result.append(shown)
+        length += len(shown) + 1
+        if limit is not None and length > 2 * limit:
+            break
     return " ".join(result)
 
 

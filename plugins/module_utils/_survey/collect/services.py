@@ -26,7 +26,7 @@ _YOUNG = 5
 # At one sample of how many an old process is read.
 _TURNS = 60
 # The seconds of processor that looking for sockets may take at first, and in each second of the window.
-_FIRST, _EACH = 0.25, 0.006
+_FIRST, _EACH = 0.2, 0.004
 
 
 def moment(seconds: float) -> str:

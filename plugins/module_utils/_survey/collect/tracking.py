@@ -23,6 +23,8 @@ _NETFILTER, _GET, _ASKED, _ANSWERED, _STATUS = 12, 0x0101, 1, 2, 3
 _ADDRESSES, _PROTOCOL = 1, 2
 # IPS_SEEN_REPLY, IPS_ASSURED; the flag that marks an attribute with others in it.
 _REPLIED, _ASSURED, _NESTED = 2, 4, 0x8000
+# Both, of IPv4 and a protocol with ports, as the kernel writes them, which are nearly all.
+_IPV4 = struct.Struct(">4x4x4s4x4s4x4xB3x4xH2x4xH2x")
 _PROTOCOLS: dict[int, Protocol] = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
 
 
@@ -123,6 +125,9 @@ class Tracking:
                 return flow._replace(direction=direction, service=flow.service or server)
         return flow
 
+    def _here(self, host: str) -> bool:
+        return host in self._own or host.startswith("127.")
+
     def _add(self, entry: dict[int, bytes], moment: str) -> Optional[_Seen]:
         """Take note of an entry; return where it counts, None for one that is not of this host."""
         asked, answered = (_ends(entry.get(kind, b"")) for kind in (_ASKED, _ANSWERED))
@@ -132,12 +137,12 @@ class Tracking:
         reply = answered[1]
         key: Optional[_Key] = None
         translated = None
-        if ends.source in self._own:
-            direction: Direction = "local" if ends.destination in self._own else "out"
+        if self._here(ends.source):
+            direction: Direction = "local" if self._here(ends.destination) else "out"
             key = _Key(direction, protocol, ends.source, ends.destination, ends.port)
             if (reply.source, reply.source_port) != (ends.destination, ends.port):
                 translated = _place(reply.source, reply.source_port)
-        elif reply.source in self._own:
+        elif self._here(reply.source):
             # What the socket here sees.
             key = _Key("in", protocol, reply.source, ends.source, reply.source_port)
         if not key:
@@ -165,6 +170,10 @@ def _added(flow: Flow, seen: _Seen) -> Flow:
 
 
 def _ends(data: bytes) -> Optional[tuple[Protocol, _Ends]]:
+    if len(data) == _IPV4.size:
+        first, second, number, port, other = _IPV4.unpack(data)
+        known = _PROTOCOLS.get(number)
+        return (known, _Ends(address(first), port, address(second), other)) if known else None
     parts = _plain(data)
     addresses, ports = _plain(parts.get(_ADDRESSES, b"")), _plain(parts.get(_PROTOCOL, b""))
     protocol = _PROTOCOLS.get(ports.get(1, b"\0")[0])
