@@ -137,11 +137,13 @@ class World:
         ).stdout
 
     def clear(self) -> None:
-        """Take all rules away."""
+        """Take all rules away, and what the ends have concluded from them about each other."""
         self.run(self.here, "nft", "flush", "ruleset")
         for program in ("iptables-legacy", "ip6tables-legacy"):
             self.run(self.here, program, "-P", "INPUT", "ACCEPT")
             self.run(self.here, program, "-F")
+        for pid in (self.here, self.there):
+            self.run(pid, "ip", "neighbour", "flush", "dev", "fw0")
 
     @staticmethod
     def _inside(pid: int) -> list[str]:

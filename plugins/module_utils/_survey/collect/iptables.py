@@ -36,6 +36,11 @@ _NEUTRAL = (
 _SENDER = ("SNAT", "MASQUERADE")
 # Modules whose options are read below, or are no conditions.
 _MODULES = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "iprange", "icmp6")
+# Those with one value that are read.
+_OPTIONS = (
+    *("-s", "-d", "-i", "-o", "-p", "-m", "--comment", "--src-range", "--dst-range", "--ctstate", "--state"),
+    *("--dport", "--dports", "--sport", "--sports", "--icmpv6-type"),
+)
 
 
 def tables(text: str, family: Literal["ip", "ip6"]) -> list[Table]:
@@ -83,7 +88,11 @@ def _rule(words: list[str], chains: dict[str, Chain], text: str) -> Rule:
                 conditions.complete = False
             # What follows are the target's own options.
             break
-        _condition(conditions, word, next(rest, ""), negated)
+        if word in _OPTIONS:
+            _condition(conditions, word, next(rest, ""), negated)
+        elif word.startswith("-"):
+            # Its values, of which there may be several, are passed over.
+            conditions.complete = False
         negated = False
     return conditions.rule(verdict, target, text)
 
@@ -116,7 +125,8 @@ def _condition(conditions: Conditions, option: str, value: str, negated: bool) -
         conditions.states(value.split(","), negated)
     elif option == "--icmpv6-type" and not negated:
         conditions.types("icmpv6", [value])
-    elif not (option == "-m" and value in _MODULES) and option != "--comment":
+    elif (option == "-m" and value not in _MODULES) or option not in ("-m", "--comment"):
+        # What is negated here and not above, too.
         conditions.complete = False
 
 
