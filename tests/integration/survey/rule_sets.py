@@ -258,7 +258,7 @@ RULE_SETS = [
             "-A INPUT -j MARK --set-mark 1",
             "-A INPUT -p tcp --dport 80 -m comment --comment \"web: a 'b'\" -j ACCEPT",
         ),
-        unclear=14,
+        unclear=12,
     ),
     RuleSet(
         "iptables: nothing goes out",
