@@ -42,7 +42,7 @@ class Trial:
     :ivar known: the truth, see truth.py.
     :ivar told: what happened, for people.
     :ivar asked: how often it was asked where to resume.
-    :ivar warned: a run has warned that the value of a variable is lost.
+    :ivar warned: a run has said that values are lost.
     :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table, or the
         value that a call had given to a variable, went with its session), ``part`` (a statement took effect in part
         and was undone by hand), ``by hand`` (nobody can know where its statements end).
@@ -139,7 +139,9 @@ class Trial:
         if result is not None and "bug" in result:
             raise Wrong(f"A bug: {result['bug'][-2000:]}")
         view = look(self.bench.server, self.work)
-        self.warned |= result is not None and "went with their connection" in str(result.get("warnings"))
+        # In a warning or in a question. Whoever answers that it is to go on goes on without.
+        said = "" if result is None else f"{result.get('warnings')} {result.get('msg')}"
+        self.warned |= re.search(r"went with (?:its|their) connection", said) is not None
         if result is not None and not result["failed"]:
             return self._finished(view)
         places = matching(self.known, view)
