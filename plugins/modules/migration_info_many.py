@@ -133,6 +133,10 @@ groups:
       description: The versions that the history has as applied and the state table does not.
       type: list
       elements: int
+    drift:
+      description: Always null; M(dbops.migrations.migration_info) looks for what no migration has changed.
+      type: list
+      elements: dict
     missing_privileges:
       description: The privileges on the schemas that migrations need and the account lacks.
       type: list
@@ -156,6 +160,7 @@ groups:
       missing: []
       out_of_order: []
       history_ahead: []
+      drift: null
       missing_privileges: []
       obstacles: []
       msg: 'customer_1, customer_2, customer_3, customer_4, customer_5 and 985 more: version 4, 0 migrations pending'

@@ -104,6 +104,8 @@ def standing(found: Snapshot, source: Source, account: Account, schema: str) -> 
         "missing": missing,
         "out_of_order": below,
         "history_ahead": ahead,
+        # It takes a look at each schema alone.
+        "drift": None,
         "missing_privileges": held.missing if held else [],
         "obstacles": [obstacle._asdict() for obstacle in account.obstacles(held, _longest(source, steps))],
     }
