@@ -139,7 +139,7 @@ class Trial:
         if result is not None and "bug" in result:
             raise Wrong(f"A bug: {result['bug'][-2000:]}")
         view = look(self.bench.server, self.work)
-        # In a warning or in a question. Whoever answers that it is to go on goes on without.
+        # In a warning, or in a question: whoever answers it resumes without these values.
         said = "" if result is None else f"{result.get('warnings')} {result.get('msg')}"
         self.warned |= re.search(r"went with (?:its|their) connection", said) is not None
         if result is not None and not result["failed"]:
