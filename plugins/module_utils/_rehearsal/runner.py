@@ -174,7 +174,7 @@ def history_table(params: Mapping[str, Any]) -> str:
 
 
 def _said(error: Error) -> str:
-    """Return what went wrong, without what the engine says about a database in which a migration is partially applied."""
+    """Return what went wrong, without what the engine says about a migration that is partially applied."""
     cause = error.__cause__
     if isinstance(cause, StatementFailed):
         found = error.results
