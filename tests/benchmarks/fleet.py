@@ -79,10 +79,10 @@ was measured, with some room:
 - **A thousand schemas, one migration each.** A process of golang-migrate, its connection and its migration take 10 ms
   here, where nothing is far away and the disk is quick. Of the 11 ms of ours the server takes 6, in 16 round trips: the
   lock, the state, the history and the statement. On two processors that alone is 0.3 of golang-migrate's time.
-- **The playbook.** Before a module runs, Ansible reads it and all that it imports and packs that: some 230 files, half a
-  second, once for each run. `git_fetch` asks the repository over SSH. Then each database takes a start of Python and of
-  Ansible's own module code, as the floor does, and its login. One module in place of two would save 0.4 s for one
-  database, and could not be used for one of the two jobs alone.
+- **The playbook.** Before a module runs, Ansible reads it and all that it imports and packs that: some 230 files,
+  half a second, once for each run. `git_fetch` asks the repository over SSH. Then each database takes a start of
+  Python and of Ansible's own module code, as the floor does, and its login. One module in place of two would save 0.4
+  s for one database, and could not be used for one of the two jobs alone.
 
 ## Where the time goes
 
