@@ -28,7 +28,7 @@ _FIRST = _ROWS | frozenset(
 # They need no USE, no other schema's name and no text that is put together to reach it.
 _ANYWHERE = frozenset(
     b"GLOBAL PERSIST PERSIST_ONLY KILL SHUTDOWN PREPARE EXECUTE CALL SONAME OUTFILE DUMPFILE GRANT REVOKE FLUSH "
-    b"STORAGE_ENGINE DEFAULT_STORAGE_ENGINE DEFAULT_TMP_STORAGE_ENGINE ENFORCE_STORAGE_ENGINE".split()
+    b"GET_LOCK STORAGE_ENGINE DEFAULT_STORAGE_ENGINE DEFAULT_TMP_STORAGE_ENGINE ENFORCE_STORAGE_ENGINE".split()
 )
 _INSIDE = frozenset(b"TABLE TABLES VIEW INDEX TRIGGER PROCEDURE FUNCTION EVENT SEQUENCE PACKAGE".split())
 _OF_SERVER = frozenset(
@@ -114,8 +114,10 @@ def _statement(text: bytes, tokens: Sequence[Token]) -> Optional[str]:
         return _statement(text, tokens[place + 1 :])
     if first == b"SET" and second in _SET_OF_SERVER:
         return f"has SET {second.decode()}"
-    if (first == b"BEGIN" and second not in (b"", b";", b"WORK")) or (
-        first in (b"LOCK", b"UNLOCK") and second not in (b"TABLE", b"TABLES")
+    if (
+        (first == b"BEGIN" and second not in (b"", b";", b"WORK"))
+        or (first == b"START" and second != b"TRANSACTION")
+        or (first in (b"LOCK", b"UNLOCK") and second not in (b"TABLE", b"TABLES"))
     ):
         return f"has {first.decode()} {_shown(text, tokens[1]) if second else ''}".rstrip()
     thing = b""

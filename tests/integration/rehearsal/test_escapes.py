@@ -131,7 +131,17 @@ def test_no_script_reaches_production(
     assert reached <= ({"ALTER EVENT nightly ENABLE"} if guarded else {"INSERT INTO watched VALUES (1)"})
 
 
-@pytest.mark.parametrize("escape", [*ESCAPES, "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVASCRIPT AS 'return 1'"])
+# What reaches the whole server, and cannot be tried on one that others use.
+SERVER_WIDE = (
+    "CREATE FUNCTION f() RETURNS INT LANGUAGE JAVASCRIPT AS 'return 1'",
+    "START REPLICA",
+    "START GROUP_REPLICATION",
+    "LOCK INSTANCE FOR BACKUP",
+    "SELECT GET_LOCK('the one that an application takes', 0)",
+)
+
+
+@pytest.mark.parametrize("escape", [*ESCAPES, *SERVER_WIDE])
 def test_what_could_leave_is_known_by_its_text(escape: str) -> None:
     """One of a script's statements at least; but for what only the bodies of other objects do."""
     dialect = Dialect(mariadb=True, version=101100, ansi_quotes="ANSI_QUOTES" in escape)
