@@ -52,12 +52,14 @@ runner.carry_out, there and back and there again, a snapshot after each → diff
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._core.paths import native
 from .._core.stop import Stop
 from .._migration.files.reader import open_file
 from .._migration.model import Plan, Source, Step
@@ -76,6 +78,8 @@ from .snapshot import Change, Definition, Key, Snapshot, difference, take
 MOST = 200
 # Seconds; no other migration is begun then.
 LONGEST = 60
+# Bytes of all files together.
+LARGEST = 16 * 10**6
 _NO_SCHEMA = (1044, 1227)
 _ROWS = "The copies hold no rows: what statements do to rows is not seen."
 
@@ -369,12 +373,21 @@ class _Rehearsal:
             raise NotRehearsed(f"it names {key}, which could not be copied: {self.left_out[key]}")
 
     def _scripts(self) -> Iterator[bytes]:
-        """Yield the texts of the plan's files, and of the files that lead back."""
-        directory = self._request.source.directory
+        """Yield the texts of the plan's files, and of the files that lead back.
+
+        :raises NotRehearsed: they are too large.
+        """
+        directory, size = self._request.source.directory, 0
         for step in self._request.plan.steps:
             found = [item for item in self._request.source.migrations if item.version == step.version]
-            files = {step.file, *(item.down for item in found)}
-            yield from (_text(directory, step._replace(file=file)) for file in sorted(filter(None, files)))
+            for file in sorted(filter(None, {step.file, *(item.down for item in found)})):
+                own = os.path.getsize(native(f"{directory}/{file}"))
+                size += own
+                if size > LARGEST:
+                    raise NotRehearsed(
+                        f"{file} has {own / 1e6:.1f} MB, and the files may have {LARGEST // 10**6} together"
+                    )
+                yield _text(directory, step._replace(file=file))
 
     def stop(self) -> None:
         """End the work if a signal has come.

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Optional
 
@@ -28,7 +29,7 @@ from .impact import REFUSED, Impact, target
 from .leaving import why_leaving
 from .risks import Story
 
-# Seconds that a statement may take, on tables without rows.
+# Seconds that a migration may take, or a statement, on tables without rows.
 LONGEST = 60
 # The account may not: no such right on the schema, table, column, routine, proxy; SUPER is wanting, also to define what
 # the binary log holds.
@@ -74,15 +75,19 @@ class RehearsalRunner(StatementRunner):
         self._schemas = schemas
         self._impact = impact
         self._story = story
+        self._end = time.monotonic() + LONGEST
         self.skipped: list[str] = []
 
     def run(self, sending: Sending) -> Answer:
         """Run a statement; see StatementRunner.
 
-        :raises NotRehearsed: it could leave the schema, or fails for a reason that says nothing of the migration.
+        :raises NotRehearsed: it could leave the schema, or fails for a reason that says nothing of the migration; or
+            the migration has taken long enough.
         """
         statement = sending.statement.statement
         place = f"line {statement.line} (statement {statement.number})"
+        if time.monotonic() > self._end:
+            raise NotRehearsed(f"before {place} it has taken longer than {LONGEST} s")
         dialect = dialect_of(self._session)
         text = statement.text + statement.suffix
         why = None if self._schemas is None else why_leaving(text, dialect, self._schemas)

@@ -48,6 +48,26 @@ def test_a_long_rehearsal_ends_before_its_time(here: Database) -> None:
     assert result["rehearsal"]["migrations"][0]["why"] == "the rehearsal has taken longer than -1 s"
 
 
+def test_a_long_file_ends_before_its_time(here: Database) -> None:
+    """It may have a million rows, which are not worth a rehearsal of them."""
+    here.write(
+        {"0001_a.up.sql": "CREATE TABLE a (id INT);\nDO SLEEP(0.7);\nDO SLEEP(0.7);\nINSERT INTO a VALUES (1);\n"}
+    )
+    package = "ansible_collections.dbops.migrations.plugins.module_utils._rehearsal"
+    result, _modules = run(here, f"from {package} import runner\nrunner.LONGEST = 1\n{PROGRAM}", "check")
+    [migration] = result["rehearsal"]["migrations"]
+    assert migration["rehearsed"] is False
+    assert migration["why"] == "before line 4 (statement 4) it has taken longer than 1 s"
+
+
+def test_files_that_are_large_are_not_read(here: Database) -> None:
+    """They are rows, which the copies do without."""
+    row = f"INSERT INTO a VALUES ('{'x' * 1000}');\n"
+    here.write({"0001_a.up.sql": "CREATE TABLE a (t TEXT)", "0002_rows.up.sql": row * 17_000})
+    result = here.module("apply", check=True, rehearse="check")
+    assert result["rehearsal"]["why"] == "0002_rows.up.sql has 17.5 MB, and the files may have 16 together"
+
+
 def run(here: Database, program: str, rehearse: str) -> tuple[dict[str, Any], str]:
     """Run the module in check mode in a process of its own; return its result, and what is printed behind it."""
     arguments = {**here.arguments("apply", {"rehearse": rehearse}), "_ansible_check_mode": True}
