@@ -146,8 +146,10 @@ def drawing(lines: list[Line]) -> str:
     return "\n".join(
         [
             "<!--",
+            # They are not this file's own. REUSE-IgnoreStart
             "SPDX-FileCopyrightText: 2026, the dbops.migrations contributors",
             "SPDX-License-Identifier: GPL-3.0-or-later",
+            # REUSE-IgnoreEnd
             "-->",
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" xml:space="preserve">',
             "<title>A terminal in which ansible-playbook shows what long migrations do</title>",
