@@ -46,6 +46,7 @@ def slow(book: Callable[[str], Book], schemas: Callable[[str], str], tmp_path: P
     return make
 
 
+@MORE
 def test_connections_that_are_cut() -> None:
     counted, wrong = cuts.play(4, 7, down=3)
     assert wrong == []
