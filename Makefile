@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-survey format build clean terminal packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside
 
 bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
+
+bench-rehearsal: packages-test .venv/test.stamp ## Time what a rehearsal of 3 tables among 1,000 adds to check mode
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.rehearsal
 
 bench-survey: packages-test .venv/test.stamp ## Count what a minute of the survey costs with 20,000 sockets, and the analysis of 1,000 hosts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
