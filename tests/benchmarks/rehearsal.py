@@ -57,9 +57,8 @@ def main() -> None:
             continue
         more = took["check"] - took["never"]
         verdict = "met" if more <= BAR else "missed"
-        print(
-            f"{kind.__name__}: {took['never']:.2f} s, rehearsed {took['check']:.2f} s: +{more:.2f} s (bar {BAR}: {verdict})"
-        )
+        times = f"{took['never']:.2f} s, rehearsed {took['check']:.2f} s: +{more:.2f} s"
+        print(f"{kind.__name__}: {times} (bar {BAR}: {verdict})")
 
 
 if __name__ == "__main__":
