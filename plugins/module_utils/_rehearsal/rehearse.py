@@ -44,7 +44,6 @@ seconds
     How long it took.
 
 What else is to be known of a migration has a place beside these.
-Drift compares what ``snapshot.Snapshot.fingerprints`` returned at two times.
 
 The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
 runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks → notes.

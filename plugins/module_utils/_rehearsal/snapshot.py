@@ -11,7 +11,6 @@ What is left can be run as it stands, in another schema, too.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import unified_diff
@@ -63,7 +62,6 @@ _HEAD_OF_TRIGGER = re.compile(
 )
 # MySQL writes it where a definition has named it, and a definition that it has written itself names it.
 _CHARACTER_SET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
-_CHARACTERS = 32
 
 
 class Key(NamedTuple):
@@ -115,13 +113,6 @@ class Definition(NamedTuple):
         return text, self.settings._replace(character_set="", collation=""), self.order
 
     @property
-    def fingerprint(self) -> str:
-        """A digest that differs when what matters of the definition does: 32 hexadecimal digits."""
-        text, settings, order = self.compared
-        parts = [text, *(value.encode() for value in settings), b"%d" % order]
-        return hashlib.sha256(b"\0".join(parts)).hexdigest()[:_CHARACTERS]
-
-    @property
     def shown(self) -> str:
         """The definition for a person."""
         return self.text.decode("utf-8", "backslashreplace")
@@ -139,10 +130,6 @@ class Snapshot(NamedTuple):
     definitions: dict[Key, Definition]
     unreadable: dict[Key, str]
     unlisted: frozenset[str] = frozenset()
-
-    def fingerprints(self) -> dict[str, str]:
-        """Return each object's fingerprint, by its sort and name: what drift compares."""
-        return {str(key): definition.fingerprint for key, definition in self.definitions.items()}
 
 
 class Change(NamedTuple):

@@ -84,16 +84,16 @@ def test_a_difference_is_in_a_stable_order() -> None:
 def test_keys_have_no_order_and_columns_have_one() -> None:
     """The order of columns matters to INSERT and SELECT *."""
     other = TABLE.replace(b"`b`", b"`x`").replace(b"`a`", b"`b`").replace(b"`x`", b"`a`")
-    assert definition("TABLE", "t", TABLE).fingerprint == definition("TABLE", "t", other).fingerprint
+    assert definition("TABLE", "t", TABLE).compared == definition("TABLE", "t", other).compared
     columns = b"CREATE TABLE `t` (\n  `a` int,\n  `b` int\n) ENGINE=InnoDB"
     turned = b"CREATE TABLE `t` (\n  `b` int,\n  `a` int\n) ENGINE=InnoDB"
-    assert definition("TABLE", "t", columns).fingerprint != definition("TABLE", "t", turned).fingerprint
+    assert definition("TABLE", "t", columns).compared != definition("TABLE", "t", turned).compared
 
 
 def test_what_a_program_runs_under_is_part_of_it() -> None:
     """The sql_mode is; the character set of the connection that made it is not."""
     plain = definition("PROCEDURE", "p", b"x", sql_mode="", character_set="utf8mb4")
-    assert plain.fingerprint == definition("PROCEDURE", "p", b"x", sql_mode="", character_set="latin1").fingerprint
+    assert plain.compared == definition("PROCEDURE", "p", b"x", sql_mode="", character_set="latin1").compared
     strict = definition("PROCEDURE", "p", b"x", sql_mode="ANSI_QUOTES", character_set="utf8mb4")
     [change] = difference(snapshot(plain), snapshot(strict))
     assert "+-- sql_mode: ANSI_QUOTES\n" in change.diff
