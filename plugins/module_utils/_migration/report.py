@@ -45,12 +45,15 @@ def steps_result(steps: Iterable[Step]) -> list[dict[str, Any]]:
     return [{"version": step.version, "title": step.title, "direction": step.direction} for step in steps]
 
 
-def summary(database: str, plan: Plan, check_mode: bool) -> str:
-    """Return one line on what a plan does, or would do."""
+def summary(database: str, plan: Plan, check_mode: bool, last: Optional[AttemptRecord] = None) -> str:
+    """Return one line on what a plan does, or would do.
+
+    :param last: the migration that has led to where the database is, which somebody may not have heard the end of.
+    """
     if not plan.steps:
         if plan.from_version is None:
             return f"{database}: no migrations yet"
-        return f"{database}: nothing to do, at version {plan.from_version}"
+        return f"{database}: nothing to do, at version {plan.from_version}{_by_whom(last)}"
     if plan.from_version == plan.to_version:
         return f"{database}: {_in_place(plan, check_mode)}"
     mood = "check mode, nothing was changed; it would go " if check_mode else ""
@@ -58,6 +61,13 @@ def summary(database: str, plan: Plan, check_mode: bool) -> str:
         f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
         f"{count(len(plan.steps), 'migration')}"
     )
+
+
+def _by_whom(last: Optional[AttemptRecord]) -> str:
+    if last is None or last.direction not in ("up", "down"):
+        return ""
+    text = f" (last: {last.direction} {last.version} at {last.moment}, by {last.ran_by})"
+    return "".join(filter(str.isprintable, text))
 
 
 def _in_place(plan: Plan, check_mode: bool) -> str:

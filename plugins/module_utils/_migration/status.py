@@ -41,6 +41,7 @@ class DatabaseStatus(NamedTuple):
     :param history: None if none is kept.
     :param present: whether there is a history table.
     :param compared: the last migration was applied from this very commit, so that its files need no second look.
+    :param last: the newest attempt, where the history was asked for it.
     """
 
     state_table: StateTable
@@ -49,6 +50,7 @@ class DatabaseStatus(NamedTuple):
     state: State
     known: Known
     compared: bool = False
+    last: Optional[AttemptRecord] = None
 
     def changed(self, source: Source) -> list[str]:
         """Return the files that are not what they were when they were applied.
@@ -82,9 +84,10 @@ def load(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
         check_readable(session, name)
     if history is None or not present:
         return DatabaseStatus(state_table, history, present, state, known(()))
-    if may_be_known(params) and history.stands_at(params["commit"], state):
-        return DatabaseStatus(state_table, history, present, state, known(()), compared=True)
-    return DatabaseStatus(state_table, history, present, state, known(history.moves()))
+    last = history.last()
+    if may_be_known(params) and last is not None and last.has_led_to(state) and last.git_commit == params["commit"]:
+        return DatabaseStatus(state_table, history, present, state, known(()), True, last)
+    return DatabaseStatus(state_table, history, present, state, known(history.moves()), last=last)
 
 
 class Snapshot(NamedTuple):

@@ -38,7 +38,9 @@ def test_all_that_is_pending_then_nothing(database: Database) -> None:
     assert database.query("SELECT COUNT(*) FROM users") == [(2,)]
     second = database.apply()
     assert (second["changed"], second["applied"], second["to_version"]) == (False, [], 3)
-    assert second["msg"] == f"{database.name}: nothing to do, at version 3"
+    [attempt] = database.module("info")["history"][:1]
+    last = f"last: up 3 at {attempt['started_at']}, by {attempt['ran_by']}"
+    assert second["msg"] == f"{database.name}: nothing to do, at version 3 ({last})"
 
 
 def indented(text: str) -> str:

@@ -96,7 +96,9 @@ def test_what_others_read(team: Team, git_server: GitServer, playbook: RunPlaybo
             refused,
         ), refused
         wait_for(team, schema, False)
-        assert said_to_ben(MIGRATE) == [f"{schema}: nothing to do, at version 3"]
+        [nothing] = said_to_ben(MIGRATE)
+        text = rf"{schema}: nothing to do, at version 3 \(last: up 3 at {since}, by ann\)"
+        assert re.fullmatch(text, nothing), nothing
         first, *more = said_to_ben(STATUS)
         assert first == f"{schema}: version 3, 0 migrations pending"
         assert re.fullmatch(rf"attempts +{since}  applied +\d+\.\d{{3}} s  up 3 slow, by ann, .*", more[0])

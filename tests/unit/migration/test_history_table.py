@@ -109,19 +109,16 @@ def test_what_has_succeeded_and_the_newest_that_has_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "state", "expected"),
+    ("outcome", "state", "expected"),
     [
-        ([("abc", "applied", 3)], State(3, False), True),
-        ([("abc", "applied", 3)], State(3, True), False),
-        ([("abc", "applied", 3)], State(4, False), False),
-        ([("abc", "failed", 3)], State(3, False), False),
-        ([("xyz", "applied", 3)], State(3, False), False),
-        ([], State(3, False), False),
+        ("applied", State(3, False), True),
+        ("applied", State(3, True), False),
+        ("applied", State(4, False), False),
+        ("failed", State(3, False), False),
     ],
 )
-def test_whether_the_last_attempt_was_of_a_commit(rows: Any, state: State, expected: bool) -> None:
-    found, _session = table("SELECT git_commit", rows)
-    assert found.stands_at("abc", state) is expected
+def test_whether_an_attempt_has_led_to_a_state(outcome: str, state: State, expected: bool) -> None:
+    assert record(outcome=outcome, leads_to=3).has_led_to(state) is expected
 
 
 # Creating.

@@ -57,6 +57,15 @@ def test_a_plan_without_steps() -> None:
     assert report.summary("shop", Plan(3, 3, ()), check_mode=False) == "shop: nothing to do, at version 3"
 
 
+def test_who_has_brought_a_database_to_where_it_is() -> None:
+    def said(**values: object) -> str:
+        return report.summary("shop", Plan(3, 3, ()), False, record(version=3, **values))
+
+    where = "shop: nothing to do, at version 3"
+    assert said(direction="up", ran_by="ann\x1b[2J") == f"{where} (last: up 3 at 2026-11-05T12:30:15Z, by ann[2J)"
+    assert said(direction="force") == where
+
+
 def test_five_names_and_how_many_more() -> None:
     assert report.few(range(5)) == "0, 1, 2, 3, 4"
     assert report.few(range(7)) == "0, 1, 2, 3, 4 and 2 more"

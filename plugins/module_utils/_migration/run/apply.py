@@ -24,6 +24,7 @@ from ..status import DatabaseStatus, load, running_attempt
 if TYPE_CHECKING:
     from ..._mysql.limit import Connect
     from ..progress.file import ProgressFile
+    from ..tables.history_table import AttemptRecord
     from .recovery import Resumption
 
 # Documented in the doc fragment dbops.migrations._apply.
@@ -150,8 +151,9 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
     rehearsal = rehearsed(order, plan, resumption) if order.check_mode else rehearsal
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
+    last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
-        **report(session.database, plan, resumption, order.check_mode),
+        **report(session.database, plan, resumption, order.check_mode, last),
         **results,
         **drift,
         "pending": steps_result(ahead),
@@ -343,7 +345,9 @@ def check_source(order: Order, source: Source, status: DatabaseStatus, resumptio
     return below
 
 
-def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool) -> dict[str, Any]:
+def report(
+    database: str, plan: Plan, resumption: Optional[Resumption], check_mode: bool, last: Optional[AttemptRecord]
+) -> dict[str, Any]:
     resumed = {"version": resumption.record.version, "statement": resumption.done + 1} if resumption else None
     return {
         "changed": bool(plan.steps),
@@ -352,6 +356,6 @@ def report(database: str, plan: Plan, resumption: Optional[Resumption], check_mo
         "resumed": resumed,
         "dirty": False,
         "database": database,
-        "msg": summary(database, plan, check_mode),
+        "msg": summary(database, plan, check_mode, last),
         "diff": difference(database, plan),
     }

@@ -93,6 +93,10 @@ class AttemptRecord(NamedTuple):
         is_open = self.direction in ("up", "down") and self.outcome in OPEN
         return state.dirty and is_open and self.leads_to == state.version and self.version is not None
 
+    def has_led_to(self, state: State) -> bool:
+        """Tell whether it has succeeded, and nothing has moved the database since."""
+        return self.outcome == APPLIED and self.leads_to == state.version and not state.dirty
+
     @property
     def run(self) -> Optional[str]:
         """The number of its run, if that has one."""
@@ -169,11 +173,6 @@ class HistoryTable:
     def of_run(self, run: str) -> list[AttemptRecord]:
         """Return the attempts of a run that has a number, the oldest first."""
         return self.rows(f"progress LIKE '%{_mark(run)}%' ORDER BY id")
-
-    def stands_at(self, commit: str, state: State) -> bool:
-        """Tell whether the newest attempt applied a migration of a commit and led to a state."""
-        rows = self._session.query(f"SELECT git_commit, outcome, leads_to FROM {self.table} ORDER BY id DESC LIMIT 1")
-        return rows == [(commit, APPLIED, state.version)] and not state.dirty
 
     def moves(self) -> list[Move]:
         """Return all that has succeeded, the oldest first, and at last an attempt that is unfinished."""
