@@ -76,8 +76,8 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert who == [("alice", "19")]
 
     again = job("Database migrate").run()
-    [nothing] = said(again, "orders")
-    assert nothing.startswith(f"{schema}: nothing to do, at version 2 (last: up 2 at 20")
+    [line] = said(again, "orders")
+    assert line.startswith(f"{schema}: nothing to do, at version 2 (last: up 2 at 20")
     assert [counts.get("changed", 0) for counts in again.stats.values()] == [0, 0]
     assert again.artifacts["database_migrations"]["orders"]["applied"] == 0
 
