@@ -58,7 +58,7 @@ def test_a_plan_without_steps() -> None:
 
 
 def test_who_has_brought_a_database_to_where_it_is() -> None:
-    def said(**values: object) -> str:
+    def said(**values: Any) -> str:
         return report.summary("shop", Plan(3, 3, ()), False, record(version=3, **values))
 
     where = "shop: nothing to do, at version 3"
