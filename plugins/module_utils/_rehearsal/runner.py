@@ -112,11 +112,11 @@ class RehearsalRunner(StatementRunner):
 
     def _run(self, sending: Sending, text: bytes, dialect: Dialect) -> Answer:
         """Run a statement; an ALTER in the mildest way that the server takes."""
-        effect = classify(text, dialect) if self._impact is not None else OPAQUE
-        if self._story is not None:
-            self._story.notice(text, effect, dialect)
-        about = target(text, dialect) if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) else None
         impact, statement = self._impact, sending.statement.statement
+        effect = classify(text, dialect) if impact is not None else OPAQUE
+        if self._story is not None:
+            self._story.notice(text, statement.line, effect, dialect)
+        about = target(text, dialect) if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) else None
         if impact is None or about is None or not impact.concerns(about):
             answer = super().run(sending)
             if impact is not None and effect.verb in (b"CREATE", b"CREATE TEMPORARY"):

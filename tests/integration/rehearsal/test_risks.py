@@ -176,4 +176,4 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     here.write({"0001_x.up.sql": statement})
     result = here.module("apply", check=True, diff=True, rehearse="check")
     assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
-    assert "up 1 destroys: t0: rows that go with the table: 3" in result["warnings"]
+    assert "up 1, destroy: t0: rows that go with the table: 3 (line 1)" in result["warnings"]
