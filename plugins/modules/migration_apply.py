@@ -97,6 +97,20 @@ options:
     default: ignore
     choices: [ignore, warn, refuse]
     version_added: 0.2.0
+  keep_destroyed:
+    description:
+      - A schema in which what migrations destroy is kept. It is made if it is not there.
+      - A table that is dropped is renamed into it, if it has no foreign keys and no triggers and a plain C(DROP TABLE)
+        drops it. Otherwise it is copied before the migration begins, and so are all rows of a table that C(TRUNCATE), or
+        C(DELETE) without a condition, empties, the rows of a partition, and, with the primary key, the values of a
+        column that is dropped or that C(UPDATE) without a condition changes.
+      - Needs O(rehearse=always), which says what is destroyed, O(lock) and O(history_table). A migration that is not
+        rehearsed is not run. What nobody can see is named in a warning. See the page on what is kept in the
+        collection's documentation.
+      - The account needs C(SELECT), C(INSERT), C(UPDATE), C(DELETE), C(CREATE), C(ALTER) and C(DROP) on that schema.
+      - M(dbops.migrations.migration_kept) lists, restores and purges what is kept.
+    type: str
+    version_added: 0.2.0
   detached:
     description:
       - Have the run go on when the connection to the host ends. It leaves the process group of the connection's session
@@ -326,6 +340,46 @@ rehearsal:
             text:
               description: All of it in one line.
               type: str
+        kept:
+          description: What of it O(keep_destroyed) keeps, or would in a run.
+          returned: with O(keep_destroyed)
+          type: list
+          elements: dict
+          contains:
+            what:
+              description: V(table), V(rows) for all rows of one, V(partition) or V(columns).
+              type: str
+            table:
+              description: The table's name before the migration.
+              type: str
+            columns:
+              description: The columns of which values are kept.
+              type: list
+              elements: str
+            partitions:
+              description: The partitions of which rows are kept.
+              type: list
+              elements: str
+            how:
+              description: V(renamed) or V(copied).
+              type: str
+            why:
+              description: Why it is copied; null if it is renamed.
+              type: str
+            rows:
+              description: About how many rows the table has now; null if the plan makes it.
+              type: int
+            bytes:
+              description: About how many bytes it has now, with its indexes; null if the plan makes it.
+              type: int
+            text:
+              description: All of it in one line.
+              type: str
+        not_kept:
+          description: What may be destroyed without being kept, a text for each.
+          returned: with O(keep_destroyed)
+          type: list
+          elements: str
         skipped:
           description: The statements that were left out because they need rows, which the copies do not have.
           type: list
@@ -491,7 +545,7 @@ error_code:
   sample: 1060
 """
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
@@ -510,6 +564,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.ap
     bring,
 )
 
+if TYPE_CHECKING:
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
+
 SPEC = (
     LOGIN
     + APPLY
@@ -523,6 +580,7 @@ SPEC = (
             "rehearsal_login_user": {"type": "str"},
             "rehearsal_login_password": {"type": "str", "no_log": True},
             "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
+            "keep_destroyed": {"type": "str"},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
         },
@@ -541,8 +599,11 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
     if module.params["assert_impact"] and module.params["rehearse"] != "always":
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
+    keeper = keeper_of(module, login, source) if module.params["keep_destroyed"] else None
+    if keeper is not None:
+        order = order._replace(before_step=keeper.before_step)
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
-        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
+        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes, keeper))
     if module.params["drift"] != "ignore":
         order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
@@ -574,7 +635,17 @@ def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
     return DriftCheck(look, keep)
 
 
-def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:
+def keeper_of(module: AnsibleModule, login: Login, source: Source) -> Keeper:
+    if module.params["rehearse"] != "always":
+        raise Error("keep_destroyed needs the rehearsal that says what is destroyed. Set rehearse to always.")
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper  # noqa: PLC0415
+
+    return Keeper(module.params["keep_destroyed"], login.database, login.session, source, module.params)
+
+
+def rehearse(
+    module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool, keeper: Optional[Keeper]
+) -> Rehearsed:
     # Most runs have nothing to do, and need not load it.
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import (  # noqa: PLC0415
         notes,
@@ -588,7 +659,7 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
     user = module.params["rehearsal_login_user"]
     there = login.other(user, module.params["rehearsal_login_password"]) if user else login
     request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params)
-    result, spelled = rehearse(request)
+    result, spelled, lost = rehearse(request)
     failed = next((item for item in result["migrations"] if item["error"]), None)
     if failed is not None and not module.check_mode:
         raise Error(
@@ -596,7 +667,8 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
             "or set rehearse to check, if the copy is not what the database is. Nothing was run.",
             rehearsal=result,
         )
-    for warning in warnings(result):
+    unknown = keeper.learn(plan, result, lost, resumes, module.check_mode) if keeper is not None else []
+    for warning in (*warnings(result), *unknown):
         module.warn(warning)
     return Rehearsed(result, notes(result), spelled if module.params["assert_impact"] else {})
 

@@ -39,6 +39,8 @@ def _lines(migration: Mapping[str, Any]) -> Iterator[str]:
     yield from map(_impact, migration["impact"])
     for risk in migration["risks"]:
         yield f"{_RISKS[risk['kind']]}: {risk['text']}"
+    yield from (f"keeps {kept['text']}" for kept in migration.get("kept", ()))
+    yield from (f"not kept: {text}" for text in migration.get("not_kept", ()))
     for text in migration["skipped"]:
         yield f"left out, as the copies hold no rows: {text}"
     lines = [line for change in migration["changes"] for line in _change(change)]
@@ -72,5 +74,7 @@ def warnings(rehearsal: Mapping[str, Any]) -> Iterator[str]:
             yield f"The rehearsal of {name} failed: {migration['error']}"
         for risk in migration["risks"]:
             yield f"{name} {_RISKS[risk['kind']]}: {risk['text']}"
+        for text in migration.get("not_kept", ()):
+            yield f"Of {name} is not kept: {text}"
         if migration["reversible"] is False:
             yield f"The rehearsal found no way back from {name}: {migration['irreversible']}"

@@ -68,6 +68,7 @@ from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from . import account, scratch
 from .copy import Names, needed, row_formats, write
+from .destroyed import Destruction, Losses
 from .impact import Impact, identity, look
 from .risks import Story, find
 from .runner import NotRehearsed, Ran, carry_out
@@ -103,10 +104,11 @@ class Request(NamedTuple):
     params: Mapping[str, Any]
 
 
-def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
+def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes], dict[tuple[int, str], Losses]]:
     """Rehearse a plan, and return what came of it; the file's docstring says in which form.
 
-    Also return statements with the clause by which they were carried out, by the digest of their text.
+    Also return statements with the clause by which they were carried out, by the digest of their text; and what goes by
+    each migration that was rehearsed, by its version and direction.
 
     :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
     """
@@ -130,7 +132,7 @@ def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
         "cannot_tell": [_ROWS] if migrations and why is None else [],
         "seconds": round(time.monotonic() - began, 3),
     }
-    return result, rehearsal.spelled
+    return result, rehearsal.spelled, rehearsal.lost
 
 
 def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
@@ -230,6 +232,7 @@ class _Rehearsal:
     :ivar copied: how many objects were copied.
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
+    :ivar lost: what goes by each migration, by its version and direction.
     """
 
     def __init__(self, request: Request, stopped: Stop) -> None:
@@ -239,6 +242,7 @@ class _Rehearsal:
         self.copied = 0
         self.left_out: dict[Key, str] = {}
         self.spelled: dict[str, bytes] = {}
+        self.lost: dict[tuple[int, str], Losses] = {}
 
     def run(self) -> None:
         """Rehearse all migrations.
@@ -298,7 +302,8 @@ class _Rehearsal:
                 try:
                     self._check_copied(step)
                     story.begin()
-                    ran = room.carry_out(session, step, self._stopped, impact, story)
+                    destruction = Destruction(story)
+                    ran = room.carry_out(session, step, self._stopped, impact, destruction)
                 except NotRehearsed as reason:
                     entry["why"] = str(reason)
                     blocked = f"version {step.version}, which comes before it, is not rehearsed"
@@ -311,6 +316,7 @@ class _Rehearsal:
                     blocked = f"version {step.version}, which comes before it, fails"
                     continue
                 entry["risks"] = find(production, story, original, before, after)
+                self.lost[step.version, step.direction] = destruction.losses(before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

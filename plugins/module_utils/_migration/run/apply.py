@@ -16,7 +16,7 @@ from ..._core.arguments import ArgumentSpec
 from ..._core.errors import Error
 from ..._mysql.lock import Lock, locked
 from ..._mysql.session import Session
-from ..model import Goal, Plan, Source, State
+from ..model import Goal, Plan, Source, State, Step
 from ..plan import make_plan, pending
 from ..report import difference, digest, few, format_version, steps_result, summary
 from ..status import DatabaseStatus, load, running_attempt
@@ -86,6 +86,7 @@ class Order(NamedTuple):
     :param progress: where to write what is being done; None if nobody looks.
     :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
     :param drift: None if that is not wanted.
+    :param before_step: see Executor; is also given what tells why to stop.
     """
 
     params: Mapping[str, Any]
@@ -96,6 +97,7 @@ class Order(NamedTuple):
     progress: Optional[ProgressFile] = None
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
     drift: Optional[DriftCheck] = None
+    before_step: Optional[Callable[[Step, bool, Callable[[], Optional[str]]], Mapping[str, bytes]]] = None
 
     @property
     def reattaches(self) -> bool:

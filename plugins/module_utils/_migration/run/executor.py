@@ -76,6 +76,8 @@ class Executor:
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :param watch: is shown each statement as it is sent; None if nobody looks.
+    :param before_step: is called before anything of a step is run or recorded, with whether the step resumes a migration
+        that is partially applied; returns what is sent in place of its statements, see StatementRunner.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
@@ -88,6 +90,7 @@ class Executor:
     resumption: Optional[Resumption] = None
     stopped: Callable[[], Optional[str]] = lambda: None
     watch: Optional[Watch] = None
+    before_step: Optional[Callable[[Step, bool], Mapping[str, bytes]]] = None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -180,7 +183,9 @@ class Executor:
         # What the file leaves behind is met by the state's own write, as golang-migrate's meets it.
         read_only = self._is_read_only()
         left_open = self.runner.state.held or self.runner.state.next_only or read_only
-        ends = following is None or reason is not None or left_open or self.recorder.apart
+        # What happens before the next one may take long, or fail: the state is clean then.
+        apart = self.recorder.apart or self.before_step is not None
+        ends = following is None or reason is not None or left_open or apart
         self.recorder.end(reader.checksum, last=ends)
         if ends:
             self._flush(read_only)
@@ -270,6 +275,8 @@ class Executor:
         """
         self._taken, self._whole, self._made = None, False, None
         self._shows = self._shows and not resumes
+        if self.before_step is not None:
+            self.runner.spelled = self.before_step(reader.step, resumes)
         locks: list[bytes] = []
         if resumes and self.resumption is not None:
             reached = self.find_place(self.resumption, reader)
@@ -680,6 +687,8 @@ class Executor:
                 "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
                 "have it carried out in any way, set assert_impact to false."
             )
+        if classified.digest in self.runner.spelled and classified.effect.verb == b"DROP":
+            return "RENAME TABLE was sent in its place, to keep what it drops (keep_destroyed)."
         command = client_command(classified.statement.text)
         if command:
             return (

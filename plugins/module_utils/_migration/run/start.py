@@ -61,6 +61,9 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
     )
     runner = _runner(params, work, recorder)
     executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stopped)
+    before_step = order.before_step
+    if before_step is not None:
+        executor.before_step = lambda step, resumes: {**work.spelled, **before_step(step, resumes, stopped)}
     if params["portability"] == "require":
         _require_portability(executor.scan())
     elif order.check_mode:
