@@ -107,8 +107,8 @@ class Request(NamedTuple):
 def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes], dict[tuple[int, str], Losses]]:
     """Rehearse a plan, and return what came of it; the file's docstring says in which form.
 
-    Also return statements with the clause by which they were carried out, by the digest of their text; and what goes
-    by each migration that was rehearsed, by its version and direction.
+    Also return statements with the clause by which they were carried out, by the digest of their text; and what
+    goes by each migration that was rehearsed, by its version and direction.
 
     :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
     """
