@@ -327,14 +327,16 @@ class _Keeping:
     def _statements(self) -> list[_Statement]:
         """Return each statement of the file."""
         if self._read is None:
-            reader, self._read = FileReader(self._session, self._directory, self._step), []
+            reader = FileReader(self._session, self._directory, self._step)
+            found: list[_Statement] = []
             while True:
                 statement = reader.take()
                 if statement is None:
                     break
                 effect = classify(statement.text, dialect_of(self._session)) if statement.bounded else OPAQUE
                 suspect = _may_destroy(statement.text, effect)
-                self._read.append(_Statement(digest(statement.text), statement.line, effect.kind, suspect))
+                found.append(_Statement(digest(statement.text), statement.line, effect.kind, suspect))
+            self._read = found
         return self._read
 
     def _suspects(self) -> dict[str, str]:

@@ -33,6 +33,7 @@ NAMES = (
     "migration_force",
     "migration_info",
     "migration_info_many",
+    "migration_kept",
 )
 
 
