@@ -77,7 +77,7 @@ The bars were 0.25 of golang-migrate in a loop, and 1.90 and 2.00 of the floor f
 was measured at first, with some room; where that was not enough, the tables say so:
 
 - **A thousand schemas, one migration each.** A process of golang-migrate, its connection and its migration take 10 ms
-  here, where nothing is far away and the disk is quick. Of the 9 to 11 ms of ours the server takes 6, in 16 round trips: the
+  here, where nothing is far away and the disk is quick. Of our 9 to 11 ms the server takes 6, in 16 round trips: the
   lock, the state, the history and the statement. On two processors that alone is 0.3 of golang-migrate's time.
 - **The playbook.** Before a module runs, Ansible reads it and all that it imports and packs that: some 230 files,
   half a second, once for each run. `git_fetch` asks the repository over SSH. Then each database takes a start of
