@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_check and the playbook check, as a team runs them in a merge request: no server, files only."""
+"""migration_check and the playbook check, as a team runs them in a merge request: files only, or an empty server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -21,6 +22,7 @@ from parts.ansible import PROGRAMS, environment
 
 if TYPE_CHECKING:
     from conftest import RunModule
+    from parts.mariadb import DatabaseServer
 
 GOOD = {
     "0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\n",
@@ -60,7 +62,8 @@ def test_nothing_to_find(repository: Path, run_module: RunModule) -> None:
     result = run_module("migration_check", options(repository))
     summary = "db/migrations: 0 errors and 0 warnings in 2 files"
     assert result == {
-        "failed": False, "changed": False, "passed": True, "findings": [], "report": [summary], "msg": summary
+        "failed": False, "changed": False, "passed": True, "findings": [], "report": [summary], "tried_on": None,
+        "msg": summary,
     }  # fmt: skip
 
 
@@ -181,7 +184,7 @@ def test_variables_of_the_playbook(repository: Path) -> None:
 
 
 PAGE = (CHECKOUT / "docs" / "ci.md").read_text()
-GITHUB, GITLAB = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+GITHUB, GITLAB, GITHUB_SERVER, GITLAB_SERVER = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
 
 
 def of_the_page(commands: list[str]) -> list[str]:
@@ -212,3 +215,48 @@ def test_the_lines_for_gitlab(repository: Path) -> None:
         "db/migrations/0002_other.up.sql",
         "db/migrations/0002_other.up.sql",
     ]
+
+
+NO_WAY_BACK = {
+    "0002_note.up.sql": "ALTER TABLE users ADD note INT, ADD author INT;\n",
+    "0002_note.down.sql": "ALTER TABLE users DROP note;\n",
+}
+
+
+@pytest.fixture
+def service(mariadb: DatabaseServer) -> Iterator[str]:
+    """A server as a pipeline starts it, with an account root without a password; return where it is, as variables."""
+    mariadb.query("CREATE USER root@'%'")
+    mariadb.query("GRANT ALL PRIVILEGES ON *.* TO root@'%'")
+    yield f" -e check_login_host={mariadb.host} -e check_login_port={mariadb.port}"
+    mariadb.query("DROP USER root@'%'")
+
+
+def test_the_lines_for_github_with_a_server(repository: Path, service: str) -> None:
+    write(repository, NO_WAY_BACK)
+    job = GITHUB_SERVER["jobs"]["check"]
+    check, show = of_the_page([step["run"] for step in job["steps"] if "run" in step])
+    assert job["services"]["mysql"]["ports"] == ["3306:3306"]
+    assert "-e check_login_host=127.0.0.1" in check
+    assert run(repository, check + service).returncode == 2
+    assert run(repository, show).stdout == (
+        "::error file=db/migrations/0002_note.down.sql,line=1,title=no_way_back::Its down file does not restore "
+        "TABLE users (another one). Let the down file restore what was there before, no less and no more.\n"
+    )
+
+
+def test_the_lines_for_gitlab_with_a_server(repository: Path, service: str) -> None:
+    write(repository, NO_WAY_BACK)
+    job = GITLAB_SERVER["migrations"]
+    [check] = of_the_page(job["script"])
+    assert [service.split(":")[0] for service in job["services"]] == ["mysql"]
+    assert "-e check_login_host=mysql" in check
+    assert run(repository, check + service).returncode == 2
+    report = repository / job["artifacts"]["reports"]["junit"]
+    assert [case.get("file") for case in ElementTree.parse(report).iter("testcase") if len(case)] == [
+        "db/migrations/0002_note.down.sql"
+    ]
+    write(repository, {"0002_note.down.sql": "ALTER TABLE users DROP note, DROP author;\n"})
+    done = run(repository, check + service)
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"0 errors and 0 warnings in 4 files, tried on MariaDB [0-9.]+", done.stdout)

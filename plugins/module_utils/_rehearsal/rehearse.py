@@ -35,6 +35,9 @@ migrations
         ``table``, ``name``, ``rows``, ``certain`` and ``text``. Guards decide by these.
     skipped
         The statements that were left out because they need rows, each with what the server said.
+    lines
+        Where that is in the files: ``up``, the line at which the migration fails or is not rehearsed; ``down``, the
+        same of its down file, if it is taken back; ``skipped``, a list. None stands for no line.
     reversible, irreversible, not_restored
         Whether its down file restores the schema, and it can be applied again then: True, False, or None if that is not
         known; why it is not True; what differs after the down file, in the form of ``changes``.
@@ -75,7 +78,7 @@ from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
 # So many objects are copied at most.
 MOST = 200
-# Seconds; no other migration is begun then.
+# Seconds; no other migration is begun then. A migration may take as long itself, on tables without rows.
 LONGEST = 60
 # Bytes of all files together.
 LARGEST = 16 * 10**6
@@ -92,6 +95,7 @@ class Request(NamedTuple):
     :param there: opens a session of the account that rehearses, to a schema, or to none for an empty name.
     :param guarded: that account is another one, which has rights on the schemas of rehearsals only.
     :param params: the options of the state table, the history and the lock, and those about the run.
+    :param longest: seconds; see LONGEST.
     """
 
     source: Source
@@ -101,6 +105,7 @@ class Request(NamedTuple):
     there: Callable[[str], AbstractContextManager[Session]]
     guarded: bool
     params: Mapping[str, Any]
+    longest: int = LONGEST
 
 
 def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -111,7 +116,7 @@ def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
     :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
     """
     began = time.monotonic()
-    rehearsal = _Rehearsal(request, Stop())
+    rehearsal = Rehearsal(request, Stop())
     why = None
     try:
         rehearsal.run()
@@ -148,30 +153,37 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
         "reversible": None,
         "irreversible": None,
         "not_restored": [],
+        "lines": {"up": None, "down": None, "skipped": []},
     }
 
 
-class _Room:
+class Room:
     """The scratch schema, with copies of the chosen objects in it.
 
+    :param schemas: see ``why_leaving``; None where the server sees to that.
+    :param stop: raises what ends the work.
+    :param stack: ends what has been opened here.
     :ivar left_out: what could not be copied, and why.
     """
 
     def __init__(
-        self, request: Request, owner: Session, name: str, collation: str, stop: Callable[[], None], stack: ExitStack
+        self,
+        request: Request,
+        owner: Session,
+        name: str,
+        collation: str,
+        schemas: Optional[frozenset[str]],
+        stop: Callable[[], None],
+        stack: ExitStack,
     ) -> None:
         self._request = request
         self._owner = owner
         self._collation = collation
         self._stop = stop
-        self._stack = stack
+        self._open = stack.enter_context(ExitStack())
         self.name = name
         self.left_out: dict[Key, str] = {}
-        self.schemas: Optional[frozenset[str]] = None
-        if not request.guarded:
-            # One that the account may not see it may not touch either; this one can only be read.
-            rows = owner.query("SHOW DATABASES")
-            self.schemas = frozenset(str(row[0]).lower() for row in rows) - {"information_schema"}
+        self.schemas = schemas
 
     def make(self) -> None:
         """Make the schema; what was there goes.
@@ -193,7 +205,9 @@ class _Room:
         """Copy what is needed."""
         with self.session() as session:
             self.left_out = write(session, definitions, formats, self.schemas, self._stop)
-        self._observer = self._stack.enter_context(self.session())
+        # The one before has lost its schema.
+        self._open.close()
+        self._observer = self._open.enter_context(self.session())
         self._observer.query("SET SESSION lock_wait_timeout = 2")
 
     def session(self) -> AbstractContextManager[Session]:
@@ -217,13 +231,22 @@ class _Room:
         request = self._request
         session.query("SET SESSION lock_wait_timeout = 2")
         ran = carry_out(
-            session, self.session, request.source.directory, step, request.params, self.schemas, stopped, impact, story
+            session,
+            self.session,
+            request.source.directory,
+            step,
+            request.params,
+            self.schemas,
+            stopped,
+            request.longest,
+            impact,
+            story,
         )
         self._stop()
         return ran
 
 
-class _Rehearsal:
+class Rehearsal:
     """One rehearsal.
 
     :ivar migrations: what came of each migration that had its turn.
@@ -255,11 +278,12 @@ class _Rehearsal:
                 account.check(owner, schema)
             [(collation,)] = production.query("SELECT @@collation_database")
             with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name, ExitStack() as stack:
-                room = _Room(request, owner, name, str(collation), self.stop, stack)
+                schemas = None if request.guarded else account.visible(owner)
+                room = Room(request, owner, name, str(collation), schemas, self.stop, stack)
                 room.make()
                 self._fill(room, production)
 
-    def _fill(self, room: _Room, production: Session) -> None:
+    def _fill(self, room: Room, production: Session) -> None:
         """Copy what the plan's files name, and carry the plan out there."""
         params = self._request.params
         snapshot = needed(production, own_tables(params), self._scripts())
@@ -278,19 +302,31 @@ class _Rehearsal:
 
         found = look(production, [key.name for key in chosen if key.sort == "TABLE"], room.name)
         impact = Impact(found, lambda table: identity(production, room.name, table))
-        self._walk(room, refill, impact, production)
+        self.walk(room, refill, impact, production)
         self.spelled = impact.spelled
 
-    def _walk(self, room: _Room, refill: Callable[[], None], impact: Impact, production: Session) -> None:
-        """Carry out the plan in a room, each migration there, back, and there again."""
+    def walk(
+        self,
+        room: Room,
+        refill: Callable[[], None],
+        impact: Optional[Impact] = None,
+        production: Optional[Session] = None,
+    ) -> None:
+        """Carry out the plan in a room, each migration there, back, and there again.
+
+        :param refill: makes the room what it is now.
+        :param impact: asks what each ALTER does to its table; None if nobody wants to know.
+        :param production: what is asked about its rows; None likewise.
+        :raises ServerError: a connection was lost.
+        """
         steps, blocked = self._request.plan.steps, None
         original = before = room.snapshot()
         story, began = Story(), time.monotonic()
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):
-                if time.monotonic() - began > LONGEST:
-                    blocked = blocked or f"the rehearsal has taken longer than {LONGEST} s"
+                if time.monotonic() - began > self._request.longest:
+                    blocked = blocked or f"the rehearsal has taken longer than {self._request.longest} s"
                 entry = _entry(step, blocked)
                 self.migrations.append(entry)
                 if blocked:
@@ -300,17 +336,20 @@ class _Rehearsal:
                     story.begin()
                     ran = room.carry_out(session, step, self._stopped, impact, story)
                 except NotRehearsed as reason:
-                    entry["why"] = str(reason)
+                    entry["why"], entry["lines"]["up"] = str(reason), reason.line
                     blocked = f"version {step.version}, which comes before it, is not rehearsed"
                     continue
                 after = room.snapshot()
-                entry["impact"], impact.found = impact.found, []
-                entry.update(rehearsed=True, error=ran.error, skipped=ran.skipped)
+                if impact is not None:
+                    entry["impact"], impact.found = impact.found, []
+                entry.update(rehearsed=True, error=ran.error, skipped=[said for _line, said in ran.skipped])
+                entry["lines"].update(up=ran.line, skipped=[line for line, _said in ran.skipped])
                 entry["changes"] = _changes(difference(before, after))
                 if ran.error:
                     blocked = f"version {step.version}, which comes before it, fails"
                     continue
-                entry["risks"] = find(production, story, original, before, after)
+                if production is not None:
+                    entry["risks"] = find(production, story, original, before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.
@@ -322,7 +361,7 @@ class _Rehearsal:
                     after = room.snapshot()
                 before = after
 
-    def _turn(self, room: _Room, step: Step, entry: dict[str, Any], before: Snapshot, after: Snapshot) -> bool:
+    def _turn(self, room: Room, step: Step, entry: dict[str, Any], before: Snapshot, after: Snapshot) -> bool:
         """Carry out the down file of a migration and the migration again; return whether all is as after it."""
         down = next(item.down for item in self._request.source.migrations if item.version == step.version)
         if down is None:
@@ -334,9 +373,10 @@ class _Rehearsal:
             self._check_copied(back)
             touched = True
             with room.session() as session:
-                error = room.carry_out(session, back, self._stopped).error
-            if error:
-                raise _Irreversible(f"its down file fails: {error}")
+                ran = room.carry_out(session, back, self._stopped)
+            if ran.error:
+                entry["lines"]["down"] = ran.line
+                raise _Irreversible(f"its down file fails: {ran.error}")
             left = difference(before, room.snapshot())
             if left:
                 entry["not_restored"] = _changes(left)
@@ -352,6 +392,7 @@ class _Rehearsal:
                 raise _Irreversible(f"applied again after its down file, it makes something else of {names}")
         except NotRehearsed as reason:
             entry["irreversible"] = f"its down file is not rehearsed: {reason}"
+            entry["lines"]["down"] = reason.line
             return not touched
         except _Irreversible as reason:
             entry.update(reversible=False, irreversible=str(reason))

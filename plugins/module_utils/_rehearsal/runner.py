@@ -29,8 +29,6 @@ from .impact import REFUSED, Impact, target
 from .leaving import why_leaving
 from .risks import Story
 
-# Seconds that a migration may take, or a statement, on tables without rows.
-LONGEST = 60
 # The account may not: no such right on the schema, table, column, routine, proxy; SUPER is wanting, also to define what
 # the binary log holds.
 _DENIED = (1044, 1045, 1142, 1143, 1227, 1370, 1410, 1418, 1419, 1698)
@@ -40,18 +38,27 @@ _ENDED = (1028, 1317, 1969, 3024)
 
 
 class NotRehearsed(Exception):
-    """A migration, or all of them, cannot be rehearsed; the text says why, without a full stop."""
+    """A migration, or all of them, cannot be rehearsed; the text says why, without a full stop.
+
+    :ivar line: the line of the file at which that is so; None if it is about more than a statement.
+    """
+
+    def __init__(self, why: str, line: Optional[int] = None) -> None:
+        self.line = line
+        super().__init__(why)
 
 
 class Ran(NamedTuple):
     """What became of a migration.
 
     :param error: why it failed; None if it did not.
-    :param skipped: the statements that could not be run on tables without rows, and what the server said.
+    :param line: the line of its file at which it failed, if it was at one.
+    :param skipped: the statements that could not be run on tables without rows: the line, and what the server said.
     """
 
     error: Optional[str]
-    skipped: list[str]
+    line: Optional[int]
+    skipped: list[tuple[int, str]]
 
 
 class RehearsalRunner(StatementRunner):
@@ -60,6 +67,7 @@ class RehearsalRunner(StatementRunner):
     :param schemas: see ``why_leaving``; None where the server sees to that.
     :param impact: is told how each ALTER was carried out; None if nobody wants to know.
     :param story: is told of each statement before; None likewise.
+    :param longest: seconds that all statements may take together.
     """
 
     def __init__(
@@ -70,13 +78,15 @@ class RehearsalRunner(StatementRunner):
         schemas: Optional[Collection[str]],
         impact: Optional[Impact],
         story: Optional[Story],
+        longest: int,
     ) -> None:
         super().__init__(session, recorder, None, 0, limit, batches=False)
         self._schemas = schemas
         self._impact = impact
         self._story = story
-        self._end = time.monotonic() + LONGEST
-        self.skipped: list[str] = []
+        self._longest = longest
+        self._end = time.monotonic() + longest
+        self.skipped: list[tuple[int, str]] = []
 
     def run(self, sending: Sending) -> Answer:
         """Run a statement; see StatementRunner.
@@ -87,27 +97,27 @@ class RehearsalRunner(StatementRunner):
         statement = sending.statement.statement
         place = f"line {statement.line} (statement {statement.number})"
         if time.monotonic() > self._end:
-            raise NotRehearsed(f"before {place} it has taken longer than {LONGEST} s")
+            raise NotRehearsed(f"before {place} it has taken longer than {self._longest} s", statement.line)
         dialect = dialect_of(self._session)
         text = statement.text + statement.suffix
         why = None if self._schemas is None else why_leaving(text, dialect, self._schemas)
         if why is not None:
-            raise NotRehearsed(f"{place} {why}")
+            raise NotRehearsed(f"{place} {why}", statement.line)
         try:
             return self._run(sending, text, dialect)
         except StatementFailed as failure:
             error = failure.error
             said = f"{place}: ({error.code}) {error.reason}"
             if error.code in _DENIED:
-                raise NotRehearsed(f"the account may not do there what it does; {said}") from failure
+                raise NotRehearsed(f"the account may not do there what it does; {said}", statement.line) from failure
             if error.code in _ENDED:
-                raise NotRehearsed(f"a statement took longer than {LONGEST} s; {said}") from failure
+                raise NotRehearsed(f"a statement took longer than {self._longest} s; {said}", statement.line) from failure
             if error.code not in _OF_ROWS or classify(statement.text, dialect).kind is not StatementKind.DATA:
                 raise
             if self._recorder.history is not None:
-                raise NotRehearsed(f"it needs rows, and the copy has none; {said}") from failure
+                raise NotRehearsed(f"it needs rows, and the copy has none; {said}", statement.line) from failure
             self._recorder.carried_out([sending.statement.digest])
-            self.skipped.append(said)
+            self.skipped.append((statement.line, said))
             return []
 
     def _run(self, sending: Sending, text: bytes, dialect: Dialect) -> Answer:
@@ -147,6 +157,7 @@ def carry_out(
     params: Mapping[str, Any],
     schemas: Optional[Collection[str]],
     stopped: Callable[[], Optional[str]],
+    longest: int,
     impact: Optional[Impact] = None,
     story: Optional[Story] = None,
 ) -> Ran:
@@ -155,6 +166,7 @@ def carry_out(
     :param connect: opens another session, to end a statement that takes too long.
     :param params: the options of the state table and the history, and those about the run.
     :param schemas: see ``why_leaving``.
+    :param longest: seconds that it may take.
     :param impact: is told how each ALTER was carried out.
     :param story: is told of each statement.
     :raises NotRehearsed: it cannot be told how it would go.
@@ -163,14 +175,16 @@ def carry_out(
     atomic = FileReader(session, directory, step).atomic
     history = HistoryTable(session, history_table(params)) if atomic else None
     recorder = AttemptRecorder(session, StateTable(session, params["migrations_table"]), history, about(params), None)
-    runner = RehearsalRunner(session, recorder, Limit(session, connect, LONGEST), schemas, impact, story)
+    runner = RehearsalRunner(
+        session, recorder, Limit(session, connect, longest), schemas, impact, story, longest
+    )
     plan = Plan(None, step.leads_to, (step,))
     executor = Executor(session, recorder, runner, directory, plan, None, stopped)
     try:
         executor.run(State(None, False))
     except Error as error:
-        return Ran(_said(error), runner.skipped)
-    return Ran(None, runner.skipped)
+        return Ran(_said(error), error.results.get("line"), runner.skipped)
+    return Ran(None, None, runner.skipped)
 
 
 def history_table(params: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def scratch(session: Session, database: str, timeout: int) -> Iterator[str]:
     :raises ServerError: the connection was lost.
     """
     lock = lock_name(database)
-    if not _takes(session, lock, timeout):
+    if not takes(session, lock, timeout):
         raise Busy(f"another rehearsal of {database} was not over within {timeout} s")
     try:
         remove_left(session, lock)
@@ -64,7 +64,7 @@ def remove_left(session: Session, own: str) -> None:
     :raises ServerError: the connection was lost.
     """
     for lock in {*_locks(session), own}:
-        if lock != own and not _takes(session, lock, 0):
+        if lock != own and not takes(session, lock, 0):
             continue
         # What another run has made meanwhile, it has made under the lock.
         for name in _schemas(session):
@@ -96,7 +96,8 @@ def drop(session: Session, name: str) -> None:
             raise
 
 
-def _takes(session: Session, lock: str, timeout: int) -> bool:
+def takes(session: Session, lock: str, timeout: int) -> bool:
+    """Take a lock of the server's, which the session has until its end; return whether it has it."""
     return session.query(f"SELECT GET_LOCK({text_literal(lock)}, {timeout})") == [(1,)]
 
 

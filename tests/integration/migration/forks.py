@@ -29,6 +29,7 @@ NAMES = (
     "migration_apply",
     "migration_apply_many",
     "migration_baseline",
+    "migration_check",
     "migration_drop",
     "migration_force",
     "migration_info",

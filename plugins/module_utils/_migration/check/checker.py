@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All rules over a directory of migrations; no server is asked. Private to the collection."""
+"""All rules over a directory of migrations; no server is asked, but what one has said is taken in.
+
+Private to the collection.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from ..._core.paths import native
 from ..files.directives import Directive
 from ..files.directory import FileName, parse_name, read_names
 from ..files.lexer import Dialect
-from . import charset, clauses, destroy, names, references, schemas, transactions, whole
+from . import charset, clauses, destroy, names, references, schemas, transactions, tried, whole
 from .finding import ERROR, Finding, Found, Rule, printable
 from .script import Script, read_script
 
@@ -36,7 +39,8 @@ _OF_STATEMENTS: tuple[tuple[Rule, _Judge], ...] = (
     (schemas.RULE, schemas.judge),
 )
 RULES: dict[str, Rule] = {
-    rule.name: rule for rule in (*names.RULES, *(rule for rule, _judge in (*_OF_FILES, *_OF_STATEMENTS)))
+    rule.name: rule
+    for rule in (*names.RULES, *(rule for rule, _judge in (*_OF_FILES, *_OF_STATEMENTS)), *tried.RULES)
 }
 # Nobody says which server will read the files. They read differently what holds one of these.
 _MARIADB, _MYSQL = Dialect(mariadb=True, version=110800), Dialect(mariadb=False, version=90700)
@@ -56,16 +60,19 @@ class Checked(NamedTuple):
     findings: list[Finding]
 
 
-def check_directory(directory: str, ignore: Collection[str] = ()) -> Checked:
+def check_directory(
+    directory: str, ignore: Collection[str] = (), known: Iterable[tuple[str, Rule, Found]] = ()
+) -> Checked:
     """Look at each file of a directory that is a migration's, or looks like one.
 
     :param ignore: names of rules that do not apply.
+    :param known: what else is known of files, by their names.
     :raises Error: the directory or a file cannot be read.
     """
     all_names, shown = read_names(directory), _in_repository(directory)
     files = [file for file in map(parse_name, all_names) if file is not None]
     found: dict[str, list[tuple[Rule, Found]]] = {file.name: [] for file in files}
-    for name, rule, one in names.judge(all_names):
+    for name, rule, one in (*names.judge(all_names), *known):
         found.setdefault(name, []).append((rule, one))
     for file in files:
         found[file.name] = check_script(_read(directory, file), file.direction, found[file.name])
