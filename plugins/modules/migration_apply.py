@@ -580,6 +580,7 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         notes,
         warnings,
     )
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.recheck import Recheck  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
         Request,
         rehearse,
@@ -588,7 +589,7 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
     user = module.params["rehearsal_login_user"]
     there = login.other(user, module.params["rehearsal_login_password"]) if user else login
     request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params)
-    result, spelled = rehearse(request)
+    result, rehearsal = rehearse(request)
     failed = next((item for item in result["migrations"] if item["error"]), None)
     if failed is not None and not module.check_mode:
         raise Error(
@@ -598,7 +599,8 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         )
     for warning in warnings(result):
         module.warn(warning)
-    return Rehearsed(result, notes(result), spelled if module.params["assert_impact"] else {})
+    spelled = rehearsal.spelled if module.params["assert_impact"] else {}
+    return Rehearsed(result, notes(result), spelled, Recheck(rehearsal.unseen, login.session))
 
 
 def main() -> None:

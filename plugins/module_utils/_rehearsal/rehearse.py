@@ -56,7 +56,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, NamedTuple, Optional
 
@@ -72,7 +72,7 @@ from .._mysql.session import ServerError, Session
 from . import account, scratch
 from .copy import Names, needed, row_formats, write
 from .impact import Impact, identity, look
-from .risks import Story, find
+from .risks import Question, Story, find, unseen
 from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
@@ -108,10 +108,10 @@ class Request(NamedTuple):
     longest: int = LONGEST
 
 
-def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
+def rehearse(request: Request) -> tuple[dict[str, Any], Rehearsal]:
     """Rehearse a plan, and return what came of it; the file's docstring says in which form.
 
-    Also return statements with the clause by which they were carried out, by the digest of their text.
+    Also return the rehearsal, which knows what a run needs of it.
 
     :raises Error: the account that rehearses may do too much, a file cannot be read, or a signal came.
     """
@@ -135,7 +135,7 @@ def rehearse(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
         "cannot_tell": [_ROWS] if migrations and why is None else [],
         "seconds": round(time.monotonic() - began, 3),
     }
-    return result, rehearsal.spelled
+    return result, rehearsal
 
 
 def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
@@ -225,7 +225,7 @@ class Room:
         step: Step,
         stopped: Callable[[], Optional[str]],
         impact: Optional[Impact] = None,
-        story: Optional[Story] = None,
+        stories: Collection[Story] = (),
     ) -> Ran:
         """Carry out a migration."""
         request = self._request
@@ -240,7 +240,7 @@ class Room:
             stopped,
             request.longest,
             impact,
-            story,
+            stories,
         )
         self._stop()
         return ran
@@ -253,6 +253,7 @@ class Rehearsal:
     :ivar copied: how many objects were copied.
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
+    :ivar unseen: what is to be asked of the real tables just before each migration.
     """
 
     def __init__(self, request: Request, stopped: Stop) -> None:
@@ -262,6 +263,7 @@ class Rehearsal:
         self.copied = 0
         self.left_out: dict[Key, str] = {}
         self.spelled: dict[str, bytes] = {}
+        self.unseen: dict[Step, list[Question]] = {}
 
     def run(self) -> None:
         """Rehearse all migrations.
@@ -334,7 +336,8 @@ class Rehearsal:
                 try:
                     self._check_copied(step)
                     story.begin()
-                    ran = room.carry_out(session, step, self._stopped, impact, story)
+                    own = Story()
+                    ran = room.carry_out(session, step, self._stopped, impact, (story, own))
                 except NotRehearsed as reason:
                     entry["why"], entry["lines"]["up"] = str(reason), reason.line
                     blocked = f"version {step.version}, which comes before it, is not rehearsed"
@@ -350,6 +353,7 @@ class Rehearsal:
                     continue
                 if production is not None:
                     entry["risks"] = find(production, story, original, before, after)
+                    self.unseen[step] = unseen(production.mariadb, story, own, before, after, entry["risks"])
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

@@ -12,7 +12,7 @@ to all rows of a table.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._migration.files.lexer import Dialect
@@ -38,6 +38,8 @@ _DATES = ("date", "datetime", "timestamp")
 _LETTERS = ("char", "varchar")
 _LETTERS_OF_BYTES = ("binary", "varbinary")
 _MEMBER = re.compile(r"'(?:[^']|'')*'")
+# Questions of which the name is that of a column that is there.
+_OF_COLUMNS = ("null", "does_not_fit", "character_set", "column")
 # What DROP takes away of a table besides its columns.
 _NO_COLUMN = (
     b"INDEX",
@@ -237,6 +239,31 @@ def _on_all_rows(text: bytes, dialect: Dialect) -> str:
     return "" if words.reach(b"WHERE", b"LIMIT", b"JOIN", b"USING") else first.decode()
 
 
+def unseen(
+    mariadb: bool, story: Story, own: Story, before: Snapshot, after: Snapshot, risks: Collection[Mapping[str, Any]]
+) -> list[Question]:
+    """Return what is to be asked again just before a migration: all but what has been answered for certain.
+
+    By then the migrations before it are applied, and the real tables are what the copies were before it. What its own
+    statements may change cannot be asked at any time.
+
+    :param own: the story of this migration alone.
+    :param risks: what ``find`` has found.
+    """
+    known = {(risk["kind"], risk["what"], risk["table"], risk["name"]) for risk in risks if risk["certain"]}
+    found = []
+    for question in questions(mariadb, own, before, before, after):
+        table, name = story.earlier.table(question.table), question.name
+        if question.what in _OF_COLUMNS:
+            name = story.earlier.column(question.table, name)
+        made = not table or (bool(question.name) and not name)
+        # What the plan has made itself it may destroy.
+        skipped = question.written or (made and question.kind == "destroy")
+        if not skipped and (question.kind, question.what, table, name) not in known:
+            found.append(question)
+    return found
+
+
 def find(session: Session, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:
     """Ask the real tables what a migration would fail on, and what it would destroy.
 
@@ -248,7 +275,7 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
     """
     found = []
     for question in questions(session.mariadb, story, original, before, after):
-        answer = _count(session, question.counting)
+        answer = count(session, question.counting)
         if answer == 0:
             continue
         certain = answer is not None and not question.written
@@ -268,8 +295,11 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
     return found
 
 
-def _count(session: Session, counting: str) -> Optional[int]:
-    """Return how many rows there are; None if that takes too long, or the account may not read them."""
+def count(session: Session, counting: str) -> Optional[int]:
+    """Return how many rows there are; None if that takes too long, or the account may not read them.
+
+    :raises ServerError: the connection was lost.
+    """
     if session.mariadb:
         question = f"SET STATEMENT max_statement_time = {LONGEST} FOR {counting}"
     else:
@@ -302,7 +332,7 @@ def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot,
                 first = read(original.definitions[Key("TABLE", table)].shown)
                 changed = _Of(mariadb, story, key.name, table, first, was[table].name, read(old.shown), read(new.shown))
                 written = story.writes(table)
-                yield from (question._replace(written=written) for question in changed.ask())
+                yield from (item._replace(written=written or item.written) for item in changed.ask())
 
 
 _OF_ALL = {
@@ -455,7 +485,8 @@ class _Of:
             where = f"{filled} AND NOT EXISTS (SELECT 1 FROM {identifier(parent)} p WHERE {same})"
             count = f"SELECT COUNT(*) FROM {identifier(self._origin)} c WHERE {where}"
             said = f"rows without a parent under the foreign key {name} (1452)"
-            yield Question("would_fail", "orphan", self._origin, name, count, said)
+            written = self._story.writes(parent)
+            yield Question("would_fail", "orphan", self._origin, name, count, said, written)
 
     def _is_of_real_columns(self, condition: str) -> bool:
         """Tell whether the real table has all that a condition names, under the same names."""

@@ -66,7 +66,7 @@ class RehearsalRunner(StatementRunner):
 
     :param schemas: see ``why_leaving``; None where the server sees to that.
     :param impact: is told how each ALTER was carried out; None if nobody wants to know.
-    :param story: is told of each statement before; None likewise.
+    :param stories: are told of each statement before.
     :param longest: seconds that all statements may take together.
     """
 
@@ -77,13 +77,13 @@ class RehearsalRunner(StatementRunner):
         limit: Limit,
         schemas: Optional[Collection[str]],
         impact: Optional[Impact],
-        story: Optional[Story],
+        stories: Collection[Story],
         longest: int,
     ) -> None:
         super().__init__(session, recorder, None, 0, limit, batches=False)
         self._schemas = schemas
         self._impact = impact
-        self._story = story
+        self._stories = stories
         self._longest = longest
         self._end = time.monotonic() + longest
         self.skipped: list[tuple[int, str]] = []
@@ -123,8 +123,8 @@ class RehearsalRunner(StatementRunner):
     def _run(self, sending: Sending, text: bytes, dialect: Dialect) -> Answer:
         """Run a statement; an ALTER in the mildest way that the server takes."""
         effect = classify(text, dialect) if self._impact is not None else OPAQUE
-        if self._story is not None:
-            self._story.notice(text, effect, dialect)
+        for story in self._stories:
+            story.notice(text, effect, dialect)
         about = target(text, dialect) if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) else None
         impact, statement = self._impact, sending.statement.statement
         if impact is None or about is None or not impact.concerns(about):
@@ -159,7 +159,7 @@ def carry_out(
     stopped: Callable[[], Optional[str]],
     longest: int,
     impact: Optional[Impact] = None,
-    story: Optional[Story] = None,
+    stories: Collection[Story] = (),
 ) -> Ran:
     """Carry out a migration in the session's schema.
 
@@ -168,16 +168,14 @@ def carry_out(
     :param schemas: see ``why_leaving``.
     :param longest: seconds that it may take.
     :param impact: is told how each ALTER was carried out.
-    :param story: is told of each statement.
+    :param stories: are told of each statement.
     :raises NotRehearsed: it cannot be told how it would go.
     """
     # Without a history statements are sent as golang-migrate sends them; a file that is all-or-nothing needs one.
     atomic = FileReader(session, directory, step).atomic
     history = HistoryTable(session, history_table(params)) if atomic else None
     recorder = AttemptRecorder(session, StateTable(session, params["migrations_table"]), history, about(params), None)
-    runner = RehearsalRunner(
-        session, recorder, Limit(session, connect, longest), schemas, impact, story, longest
-    )
+    runner = RehearsalRunner(session, recorder, Limit(session, connect, longest), schemas, impact, stories, longest)
     plan = Plan(None, step.leads_to, (step,))
     executor = Executor(session, recorder, runner, directory, plan, None, stopped)
     try:

@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pymysql
+from integration.migration.forks import Forks
 from integration.migration.support import Database
 from parts.mariadb import MariaDB
 
@@ -177,3 +181,87 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     result = here.module("apply", check=True, diff=True, rehearse="check")
     assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
     assert "up 1 destroys: t0: rows that go with the table: 3" in result["warnings"]
+
+
+@contextmanager
+def running(database: Database, forks: Forks) -> Iterator[None]:
+    """Begin a run that rehearses, and is held up in the real table ``gate``; let it go on afterwards."""
+    with database.server.connect(database.name) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE gate SET n = 1")
+        options = database.arguments("apply", {"rehearse": "always"})
+        forks.begin("migration_apply", {**options, "_ansible_check_mode": False, "_ansible_diff": False})
+        waiting = f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}' AND info LIKE '%gate SET n%'"
+        deadline = time.monotonic() + 30
+        while not database.server.query(waiting):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield
+        connection.rollback()
+
+
+def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there: Database, forks: Forks) -> None:
+    """By the names that the migrations before it have given; nothing of it is run, and the next run goes on there."""
+    there.query("CREATE TABLE gate (n INT)")
+    there.query("INSERT INTO gate VALUES (0)")
+    [rename] = fill(there, ("RENAME TABLE @ TO renamed",), "t")
+    there.write(
+        {
+            "0001_x.up.sql": f"{rename};\nALTER TABLE renamed CHANGE id number INT NOT NULL;\nUPDATE gate SET n = 2",
+            "0002_x.up.sql": "CREATE TABLE a (id INT)",
+            "0003_x.up.sql": "DELETE FROM gate;\nALTER TABLE renamed ADD UNIQUE (number, m), MODIFY d DECIMAL(9,2) NOT NULL",
+            "0004_x.up.sql": "CREATE TABLE b (id INT)",
+        }
+    )
+    with running(there, forks):
+        there.query("INSERT INTO renamed (number, m) VALUES (9, 9)")
+    result = forks.result()
+    assert result["msg"] == (
+        "up 3 was not begun, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which becomes "
+        "NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the "
+        "file, and run again."
+    )
+    assert [item["version"] for item in result["applied"]] == [1, 2]
+    assert result["changed"]
+    assert there.state() == [(2, 0)]
+    assert there.query("SELECT n FROM gate") == [(2,)]
+    there.query("UPDATE renamed SET d = 1 WHERE number = 9")
+    result = there.apply(rehearse="always")
+    assert [item["version"] for item in result["applied"]] == [3, 4]
+
+
+def test_what_a_migration_before_has_mended_is_no_reason_to_refuse(there: Database) -> None:
+    """Nor what the file's own statements mend, in the table itself or in a foreign key's parents."""
+    [own, other] = fill(there, ("@", "@"), "t")
+    there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
+    there.write(
+        {
+            "0001_x.up.sql": f"UPDATE {own} SET n = 0 WHERE n IS NULL",
+            "0002_x.up.sql": f"ALTER TABLE {own} MODIFY n INT NOT NULL",
+            "0003_x.up.sql": f"UPDATE {other} SET n = 0 WHERE n IS NULL;\nALTER TABLE {other} MODIFY n INT NOT NULL",
+            "0004_x.up.sql": "INSERT INTO parent VALUES (1), (8), (9);\n"
+            f"ALTER TABLE {own} ADD FOREIGN KEY (p) REFERENCES parent (id)",
+        }
+    )
+    result = there.apply(rehearse="always")
+    assert not result["failed"], result["msg"]
+    assert [item["version"] for item in result["applied"]] == [1, 2, 3, 4]
+
+
+def test_what_a_migration_before_has_left_is_found_before_the_next_one(here: Database) -> None:
+    """Also in a table that it has made itself."""
+    here.write(
+        {
+            "0001_x.up.sql": "CREATE TABLE made (id INT, n INT);\nINSERT INTO made VALUES (1, NULL), (2, NULL)",
+            "0002_x.up.sql": "ALTER TABLE made MODIFY n INT NOT NULL",
+        }
+    )
+    # The copies have its rows, too: it is found there.
+    assert here.refusal(rehearse="always").startswith("The rehearsal of up 2 failed: 0002_x.up.sql:1 (statement 1): (1265)")
+    here.query("CREATE TABLE source (id INT, n INT)")
+    here.query("INSERT INTO source VALUES (1, NULL)")
+    here.write({"0001_x.up.sql": "CREATE TABLE made (id INT, n INT);\nINSERT INTO made SELECT * FROM source"})
+    assert here.refusal(rehearse="always").startswith(
+        "up 2 was not begun, because of rows that the rehearsal did not find: made: rows with NULL in n, which becomes NOT"
+    )
+    assert here.state() == [(1, 0)]

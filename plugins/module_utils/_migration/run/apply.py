@@ -16,7 +16,7 @@ from ..._core.arguments import ArgumentSpec
 from ..._core.errors import Error
 from ..._mysql.lock import Lock, locked
 from ..._mysql.session import Session
-from ..model import Goal, Plan, Source, State
+from ..model import Goal, Plan, Source, State, Step
 from ..plan import make_plan, pending
 from ..report import difference, digest, few, format_version, steps_result, summary
 from ..status import DatabaseStatus, load, running_attempt
@@ -59,11 +59,13 @@ class Rehearsed(NamedTuple):
     :param result: as a return value.
     :param notes: lines on each step, for a person.
     :param spelled: see StatementRunner.
+    :param before_step: see Executor.
     """
 
     result: dict[str, Any]
     notes: list[list[str]]
     spelled: dict[str, bytes]
+    before_step: Optional[Callable[[Step], None]] = None
 
 
 class DriftCheck(NamedTuple):
@@ -139,7 +141,9 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             from .start import Work, carry_out  # noqa: PLC0415
 
             spelled = rehearsal.spelled if rehearsal else {}
-            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved, spelled)
+            before_step = rehearsal.before_step if rehearsal else None
+            directory = source.directory
+            work = Work(session, lock, connect, status, directory, plan, resumption, moved, spelled, before_step)
             try:
                 results = carry_out(order, work)
             except Error as error:

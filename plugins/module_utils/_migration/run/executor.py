@@ -76,6 +76,7 @@ class Executor:
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :param watch: is shown each statement as it is sent; None if nobody looks.
+    :param before_step: is asked before each step's file, and raises Error to have it not begun; None if nobody is.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
@@ -88,6 +89,7 @@ class Executor:
     resumption: Optional[Resumption] = None
     stopped: Callable[[], Optional[str]] = lambda: None
     watch: Optional[Watch] = None
+    before_step: Optional[Callable[[Step], None]] = None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -149,6 +151,8 @@ class Executor:
         # What it was before an attempt that is resumed, nobody has written down.
         self._before = None if resumes else State(self.plan.from_version, False)
         while reader is not None:
+            if self.before_step is not None:
+                self.before_step(reader.step)
             reader, resumes = self._run_step(reader, resumes), False
 
     def _run_step(self, reader: FileReader, resumes: bool) -> Optional[FileReader]:
@@ -180,7 +184,9 @@ class Executor:
         # What the file leaves behind is met by the state's own write, as golang-migrate's meets it.
         read_only = self._is_read_only()
         left_open = self.runner.state.held or self.runner.state.next_only or read_only
-        ends = following is None or reason is not None or left_open or self.recorder.apart
+        # Whoever is asked about the next step may end the run there, and be some time about it.
+        asks = self.before_step is not None
+        ends = following is None or reason is not None or left_open or self.recorder.apart or asks
         self.recorder.end(reader.checksum, last=ends)
         if ends:
             self._flush(read_only)

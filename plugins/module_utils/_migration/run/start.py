@@ -9,7 +9,7 @@ A file of its own because a run that has nothing to do, the usual one, need not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
@@ -19,7 +19,7 @@ from ..._core.stop import Stop
 from ..._mysql.limit import Connect, Limit
 from ..._mysql.lock import Lock
 from ..._mysql.session import Session
-from ..model import Plan
+from ..model import Plan, Step
 from ..report import count, few
 from ..status import DatabaseStatus, about
 from .apply import Order
@@ -36,6 +36,7 @@ class Work(NamedTuple):
     :param connect: opens another session.
     :param moved: a move by something else that is to be recorded first.
     :param spelled: see StatementRunner.
+    :param before_step: see Executor.
     """
 
     session: Session
@@ -47,6 +48,7 @@ class Work(NamedTuple):
     resumption: Optional[Resumption]
     moved: Optional[dict[str, Any]]
     spelled: Mapping[str, bytes] = MappingProxyType({})
+    before_step: Optional[Callable[[Step], None]] = None
 
 
 def carry_out(order: Order, work: Work) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
     )
     runner = _runner(params, work, recorder)
     executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stopped)
+    executor.before_step = work.before_step
     if params["portability"] == "require":
         _require_portability(executor.scan())
     elif order.check_mode:

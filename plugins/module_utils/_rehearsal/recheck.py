@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Asks once more, under the lock and just before a migration, what the rehearsal has asked. Private to the collection.
+
+Between the two rows may come, from an application or from the migrations before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from .._core.errors import Error
+from .._migration.model import Step
+from .._migration.report import few
+from .._mysql.limit import Connect
+from .risks import Question, count
+
+
+class Recheck:
+    """Refuses a migration before its first statement.
+
+    :param questions: what is to be asked before each.
+    :param connect: opens a session to the database; the migrations' own may have locked tables, or be in a transaction.
+    :param refuses: the kinds of what it refuses.
+    """
+
+    def __init__(
+        self,
+        questions: Mapping[Step, Sequence[Question]],
+        connect: Connect,
+        refuses: Collection[str] = frozenset({"would_fail"}),
+    ) -> None:
+        self._questions = questions
+        self._connect = connect
+        self._refuses = refuses
+
+    def __call__(self, step: Step) -> None:
+        """Ask about a migration that is the next one.
+
+        What cannot be counted, for want of time or of a right, is left to the server.
+
+        :raises Error: rows have come that it would fail on, or destroy.
+        """
+        questions = [item for item in self._questions.get(step, ()) if item.kind in self._refuses]
+        found = list(self._ask(questions)) if questions else []
+        if found:
+            raise Error(
+                f"{step.direction} {step.version} was not begun, because of rows that the rehearsal did not find: "
+                f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
+                "or the file, and run again."
+            )
+
+    def _ask(self, questions: Sequence[Question]) -> Iterator[str]:
+        with self._connect() as session:
+            session.query("SET SESSION lock_wait_timeout = 2")
+            for question in questions:
+                number = count(session, question.counting)
+                if number:
+                    yield f"{question.table}: {question.said}: {number:,}"
