@@ -20,7 +20,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ._core.arguments import ArgumentSpec
 from ._core.errors import Error
 from ._mysql.session import ServerError, Session, connect
-from ._mysql.settings import MYSQL, Settings, read_settings
+from ._mysql.settings import MYSQL, PORT, Settings, read_settings
 from ._secret.arguments import AWS, address
 
 # Documented in the doc fragments dbops.migrations._mysql and dbops.migrations._aws.
@@ -75,10 +75,17 @@ class Login:
         """The schema's name as it was given."""
         return self._settings.database
 
-    def other(self, user: str, password: Optional[str]) -> Login:
-        """Return the same with another account, and no schema of its own."""
+    def other(self, user: str, password: Optional[str], host: Optional[str], port: Optional[int]) -> Login:
+        """Return the same with another account, and no schema of its own.
+
+        :param host: of another server; None for the same.
+        :param port: None for the same, or on another host for the usual one.
+        """
         login = copy(self)
-        login._settings = replace(self._settings, user=user, password=password, database="", hints={})
+        settings = replace(self._settings, user=user, password=password, database="", hints={})
+        if host or port:
+            settings = replace(settings, host=host or settings.host, port=port or PORT, unix_socket=None)
+        login._settings = settings
         login._params = {**self._params, "login_auth": "password"}
         login._rotates = False
         return login

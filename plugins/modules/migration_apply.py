@@ -86,6 +86,19 @@ options:
     description: The password of O(rehearsal_login_user).
     type: str
     version_added: 0.2.0
+  rehearsal_login_host:
+    description:
+      - Another server to rehearse on, as the runner reaches it, with the account O(rehearsal_login_user). It must be of
+        the same series and have the same settings, such as C(sql_mode); otherwise nothing is rehearsed, and
+        RV(rehearsal) says why.
+      - What the tables hold is asked of the database's own server all the same. What an C(ALTER) does to its table is
+        called certain only if it copies it.
+    type: str
+    version_added: 0.2.0
+  rehearsal_login_port:
+    description: The port of that server; 3306 by default. Without O(rehearsal_login_host) another server on the same host.
+    type: int
+    version_added: 0.2.0
   drift:
     description:
       - What to do about changes of the schema that no migration has made, if something is pending.
@@ -522,12 +535,14 @@ SPEC = (
             "assert_impact": {"type": "bool", "default": False},
             "rehearsal_login_user": {"type": "str"},
             "rehearsal_login_password": {"type": "str", "no_log": True},
+            "rehearsal_login_host": {"type": "str"},
+            "rehearsal_login_port": {"type": "int"},
             "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
         },
         mutually_exclusive=[["target", "steps"]],
-        required_by={"rehearsal_login_password": ["rehearsal_login_user"]},
+        required_by={f"rehearsal_login_{name}": ["rehearsal_login_user"] for name in ("password", "host", "port")},
         required_if=[["detached", True, ["run_id"]], ["reattach", True, ["run_id"]]],
     )
 )
@@ -586,9 +601,12 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         rehearse,
     )
 
-    user = module.params["rehearsal_login_user"]
-    there = login.other(user, module.params["rehearsal_login_password"]) if user else login
-    request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params)
+    user, password, host, port = (
+        module.params[f"rehearsal_login_{name}"] for name in ("user", "password", "host", "port")
+    )
+    there = login.other(user, password, host, port) if user else login
+    elsewhere = bool(host or port)
+    request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params, elsewhere)
     result, rehearsal = rehearse(request)
     failed = next((item for item in result["migrations"] if item["error"]), None)
     if failed is not None and not module.check_mode:

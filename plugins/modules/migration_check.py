@@ -326,7 +326,7 @@ def carry_out(params: Mapping[str, Any]) -> tuple[list[tuple[str, Rule, Found]],
         return [], None
     if not plan.steps:
         return [], None
-    request = Request(source, plan, False, there, there, False, options, from_nothing.LONGEST)
+    request = Request(source, plan, False, there, there, False, options, longest=from_nothing.LONGEST)
     done = from_nothing.try_all(request, params["login_db"] or "")
     return list(tried.judge(source, done.migrations)), done.server
 

@@ -16,6 +16,8 @@ from typing import Any, Optional
 from .._core.arguments import ArgumentSpec
 from .._core.errors import Error
 
+# Of servers that listen where they usually do.
+PORT = 3306
 # Documented in the doc fragment dbops.migrations._mysql.
 MYSQL = ArgumentSpec(
     argument_spec={
@@ -135,7 +137,7 @@ def read_settings(
         raise Error("login_db is empty: name the schema to work on, here or in the secret of login_secret.")
     return Settings(
         host=params["login_host"] or found.get("host") or "localhost",
-        port=params["login_port"] or found.get("port") or 3306,
+        port=params["login_port"] or found.get("port") or PORT,
         user=params["login_user"] or found.get("user"),
         password=params["login_password"] or found.get("password"),
         unix_socket=params["login_unix_socket"],

@@ -246,10 +246,11 @@ class _Asking(NamedTuple):
             yield Way(algorithm, lock, self.about.spelled(algorithm, lock))
 
 
-def look(session: Session, tables: Collection[str], copy: str) -> dict[str, Table]:
+def look(session: Session, tables: Collection[str], copies: Session, copy: str) -> dict[str, Table]:
     """Return what the dictionary says of the session's tables, by their names in small letters.
 
-    :param copy: the schema that has copies of them.
+    :param copies: a session of which the server has copies of them.
+    :param copy: the schema that has them.
     :raises ServerError: the connection was lost.
     """
     if not tables:
@@ -263,7 +264,7 @@ def look(session: Session, tables: Collection[str], copy: str) -> dict[str, Tabl
         f"FROM information_schema.tables WHERE table_schema = %s AND table_name IN ({names})",
         (session.schema,),
     )
-    real, copies = _dictionary(session, session.schema, tables), _dictionary(session, copy, tables)
+    real, copies = _dictionary(session, session.schema, tables), _dictionary(copies, copy, tables)
     return {
         str(name).lower(): Table(int(count), int(size), _hidden(str(name), str(engine), real, copies))
         for name, count, size, engine in rows
@@ -278,8 +279,10 @@ def _hidden(
 ) -> Optional[str]:
     if engine.lower() != "innodb":
         return None
-    if real is None or copies is None:
+    if real is None:
         return "without the privilege PROCESS the account cannot see whether the table has a past that matters"
+    if copies is None:
+        return "the copy is on another server, where the account cannot see whether the table has a past that matters"
     columns, versions = real.get(name, (0, 0))
     if not columns or name not in copies:
         return "the table is not in InnoDB's dictionary under this name"

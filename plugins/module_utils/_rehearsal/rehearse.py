@@ -69,7 +69,7 @@ from .._migration.report import few
 from .._migration.status import own_tables
 from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
-from . import account, scratch
+from . import account, likeness, scratch
 from .copy import Names, needed, row_formats, write
 from .impact import Impact, identity, look
 from .risks import Question, Story, find, unseen
@@ -95,6 +95,7 @@ class Request(NamedTuple):
     :param there: opens a session of the account that rehearses, to a schema, or to none for an empty name.
     :param guarded: that account is another one, which has rights on the schemas of rehearsals only.
     :param params: the options of the state table, the history and the lock, and those about the run.
+    :param elsewhere: that account is on another server.
     :param longest: seconds; see LONGEST.
     """
 
@@ -105,6 +106,7 @@ class Request(NamedTuple):
     there: Callable[[str], AbstractContextManager[Session]]
     guarded: bool
     params: Mapping[str, Any]
+    elsewhere: bool = False
     longest: int = LONGEST
 
 
@@ -278,15 +280,21 @@ class Rehearsal:
             schema = production.schema
             if request.guarded:
                 account.check(owner, schema)
+            if request.elsewhere:
+                _check_alike(production, owner)
+                schema = likeness.full_name(production)
             [(collation,)] = production.query("SELECT @@collation_database")
             with scratch.scratch(owner, schema, request.params["lock_timeout"]) as name, ExitStack() as stack:
                 schemas = None if request.guarded else account.visible(owner)
                 room = Room(request, owner, name, str(collation), schemas, self.stop, stack)
                 room.make()
-                self._fill(room, production)
+                self._fill(room, production, owner if request.elsewhere else production)
 
-    def _fill(self, room: Room, production: Session) -> None:
-        """Copy what the plan's files name, and carry the plan out there."""
+    def _fill(self, room: Room, production: Session, copies: Session) -> None:
+        """Copy what the plan's files name, and carry the plan out there.
+
+        :param copies: a session of which the server has the copies.
+        """
         params = self._request.params
         snapshot = needed(production, own_tables(params), self._scripts())
         count = len(snapshot.definitions) + len(snapshot.unreadable)
@@ -302,8 +310,8 @@ class Rehearsal:
             room.make()
             room.fill(chosen, formats)
 
-        found = look(production, [key.name for key in chosen if key.sort == "TABLE"], room.name)
-        impact = Impact(found, lambda table: identity(production, room.name, table))
+        found = look(production, [key.name for key in chosen if key.sort == "TABLE"], copies, room.name)
+        impact = Impact(found, lambda table: identity(copies, room.name, table))
         self.walk(room, refill, impact, production)
         self.spelled = impact.spelled
 
@@ -441,6 +449,16 @@ class Rehearsal:
         reason = self._stopped()
         if reason is not None:
             raise Error(f"{reason}: stopped during the rehearsal. Nothing was run.")
+
+
+def _check_alike(own: Session, other: Session) -> None:
+    """See to it that another server does what the database's own would do.
+
+    :raises NotRehearsed: it may not.
+    """
+    found = likeness.differences(own, other)
+    if found:
+        raise NotRehearsed(f"the server of rehearsal_login_host is not like this one: {few(found, '; ')}")
 
 
 class _Irreversible(Exception):
