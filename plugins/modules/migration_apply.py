@@ -96,7 +96,7 @@ options:
     type: str
     version_added: 0.2.0
   rehearsal_login_port:
-    description: The port of that server; 3306 by default. Without O(rehearsal_login_host) another server on the same host.
+    description: The port of that server; 3306 by default. Without O(rehearsal_login_host) it is on the same host.
     type: int
     version_added: 0.2.0
   drift:
@@ -354,6 +354,20 @@ rehearsal:
           description: What is another one after the down file than before the migration, in the same form.
           type: list
           elements: dict
+        lines:
+          description: The lines of its files that this is about, from 1.
+          type: dict
+          contains:
+            up:
+              description: Where it fails or is not rehearsed; null if that is not at a statement.
+              type: int
+            down:
+              description: The same in its down file.
+              type: int
+            skipped:
+              description: Where the statements are that were left out, in order.
+              type: list
+              elements: int
     cannot_tell:
       description: What a rehearsal does not see.
       type: list
@@ -401,6 +415,7 @@ rehearsal:
         reversible: true
         irreversible: null
         not_restored: []
+        lines: {up: null, down: null, skipped: []}
     cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
     seconds: 0.21
 drift:

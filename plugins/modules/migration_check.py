@@ -91,8 +91,8 @@ options:
     description:
       - The account on the server on which the migrations are carried out. Without it no server is asked.
       - If the server has no schemas but those that it was made with, and O(login_db), or the account can reach no
-        others, any statement is tried, also those about accounts and settings. What they do outside of the schema stays.
-        So give it a server that nobody else uses.
+        others, any statement is tried, also those about accounts and settings. What they do outside of the schema
+        stays. So give it a server that nobody else uses.
       - On another server a file is not tried that could reach out of the schema it runs in, nor what comes behind it.
     type: str
   login_password:
@@ -294,7 +294,7 @@ def check(module: AnsibleModule) -> dict[str, Any]:
 
 
 def carry_out(params: Mapping[str, Any]) -> tuple[list[tuple[str, Rule, Found]], Optional[str]]:
-    """Carry all migrations out on the server; return what is found, and on which server; None if there is nothing to do.
+    """Carry all migrations out on the server; return what is found, and on which server; None if nothing was run.
 
     :raises Error: the server cannot be used.
     """

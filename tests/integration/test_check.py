@@ -184,7 +184,9 @@ def test_variables_of_the_playbook(repository: Path) -> None:
 
 
 PAGE = (CHECKOUT / "docs" / "ci.md").read_text()
-GITHUB, GITLAB, GITHUB_SERVER, GITLAB_SERVER = (yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+GITHUB, GITLAB, GITHUB_SERVER, GITLAB_SERVER = (
+    yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+)
 
 
 def of_the_page(commands: list[str]) -> list[str]:

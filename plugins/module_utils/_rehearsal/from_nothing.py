@@ -4,8 +4,8 @@
 
 """Carries out a directory's migrations from nothing, each there, back, and there again, where there is no production.
 
-Private to the collection. It happens in a schema as a rehearsal has it; or in one that the user names, which is empty, or
-not there, and is so again afterwards.
+Private to the collection. It happens in a schema as a rehearsal has it; or in one that the user names, which is empty,
+or not there, and is so again afterwards.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _named(request: Request, owner: Session, database: str) -> Iterator[Place]:
     # The one of migrations: the first of them may be about to be applied. It goes with the session.
     if not scratch.takes(owner, lock_name(database, request.params["migrations_table"]), 0):
         raise Error(
-            f"Another run holds the lock on {database}. Wait for it, or name another schema in login_db. Nothing was run."
+            f"Another run holds the lock on {database}. Wait for it, or name another schema in login_db. Nothing was "
+            "run."
         )
     try:
         with request.there(database) as session:

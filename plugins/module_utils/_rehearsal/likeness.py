@@ -9,8 +9,8 @@ from __future__ import annotations
 from .._mysql.session import Session
 from .._mysql.statements import text_literal
 
-# What a definition becomes, whether a statement is taken, and how an ALTER is carried out depends on these. A server has
-# those that its series knows.
+# What a definition becomes, whether a statement is taken, and how an ALTER is carried out depends on these. A server
+# has those that its series knows.
 _SETTINGS = (
     "alter_algorithm",
     "character_set_collations",

@@ -15,7 +15,7 @@ from .._core.errors import Error
 from .._migration.model import Step
 from .._migration.report import few
 from .._mysql.limit import Connect
-from .risks import Question, count
+from .risks import Question, count_rows
 
 
 class Recheck:
@@ -56,6 +56,6 @@ class Recheck:
         with self._connect() as session:
             session.query("SET SESSION lock_wait_timeout = 2")
             for question in questions:
-                number = count(session, question.counting)
+                number = count_rows(session, question.counting)
                 if number:
                     yield f"{question.table}: {question.said}: {number:,}"

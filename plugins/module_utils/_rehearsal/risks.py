@@ -275,7 +275,7 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
     """
     found = []
     for question in questions(session.mariadb, story, original, before, after):
-        answer = count(session, question.counting)
+        answer = count_rows(session, question.counting)
         if answer == 0:
             continue
         certain = answer is not None and not question.written
@@ -295,7 +295,7 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
     return found
 
 
-def count(session: Session, counting: str) -> Optional[int]:
+def count_rows(session: Session, counting: str) -> Optional[int]:
     """Return how many rows there are; None if that takes too long, or the account may not read them.
 
     :raises ServerError: the connection was lost.

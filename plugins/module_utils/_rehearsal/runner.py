@@ -111,7 +111,8 @@ class RehearsalRunner(StatementRunner):
             if error.code in _DENIED:
                 raise NotRehearsed(f"the account may not do there what it does; {said}", statement.line) from failure
             if error.code in _ENDED:
-                raise NotRehearsed(f"a statement took longer than {self._longest} s; {said}", statement.line) from failure
+                why = f"a statement took longer than {self._longest} s; {said}"
+                raise NotRehearsed(why, statement.line) from failure
             if error.code not in _OF_ROWS or classify(statement.text, dialect).kind is not StatementKind.DATA:
                 raise
             if self._recorder.history is not None:

@@ -69,11 +69,11 @@ def test_the_copies_are_on_the_other_server(there: Database, twins: Twins, accou
     """And what the tables hold is asked of the real one; certain is only what no past can change."""
     twin = twins(there.server)
     there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
-    there.query("CREATE TABLE orders (id INT PRIMARY KEY, n INT, parent INT, FOREIGN KEY (parent) REFERENCES parent (id))")
+    there.query("CREATE TABLE orders (id INT PRIMARY KEY, n INT, p INT, FOREIGN KEY (p) REFERENCES parent (id))")
     there.query("CREATE VIEW numbers AS SELECT n FROM orders")
     there.query("INSERT INTO orders (id, n) VALUES (1, 1), (2, NULL), (3, NULL)")
-    up = f"ALTER TABLE orders ADD a INT;\nALTER TABLE orders MODIFY n BIGINT NOT NULL;\nUSE {there.name}"
-    there.write({"0001_a.up.sql": up.partition(";\nUSE")[0], "0001_a.down.sql": "ALTER TABLE orders DROP a, MODIFY n INT"})
+    up = "ALTER TABLE orders ADD a INT;\nALTER TABLE orders MODIFY n BIGINT NOT NULL"
+    there.write({"0001_a.up.sql": up, "0001_a.down.sql": "ALTER TABLE orders DROP a, MODIFY n INT"})
     before = there.snapshot()
     twin.query(f"CREATE DATABASE `{there.name}`")
     found = rehearsed(there, account(twin))
@@ -90,7 +90,7 @@ def test_the_copies_are_on_the_other_server(there: Database, twins: Twins, accou
     assert twin.query("SHOW DATABASES LIKE 'dbops%'") == []
     assert there.snapshot() == before
     # A script that leaves the schema is held back by that server, which may have one of the same name.
-    there.write({"0001_a.up.sql": up})
+    there.write({"0001_a.up.sql": f"{up};\nUSE {there.name}"})
     [migration] = rehearsed(there, account(twin))["migrations"]
     assert migration["why"].startswith("the account may not do there what it does; line 3 (statement 3): (1044) ")
 
@@ -141,6 +141,7 @@ def test_the_account_there_may_do_no_more(here: Database, twins: Twins, account:
 def test_a_server_that_cannot_be_reached_is_said(here: Database) -> None:
     """The check itself succeeds."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
-    found = rehearsed(here, {"rehearsal_login_user": "a", "rehearsal_login_host": "127.0.0.1", "rehearsal_login_port": 1})
+    options = {"rehearsal_login_user": "a", "rehearsal_login_host": "127.0.0.1", "rehearsal_login_port": 1}
+    found = rehearsed(here, options)
     assert not found["complete"]
     assert "127.0.0.1:1" in found["why"]

@@ -246,7 +246,8 @@ def test_a_schema_with_anything_in_it_is_refused(check: Check) -> None:
     """Whatever it is; nothing of it is changed."""
     check.write_files(BEFORE)
     check.server.create_schema(check.schema)
-    for thing in ("TABLE a (id INT)", "PROCEDURE p() SELECT 1", "SEQUENCE s", "EVENT e ON SCHEDULE EVERY 1 DAY DO DO 1"):
+    event = "EVENT e ON SCHEDULE EVERY 1 DAY DO DO 1"
+    for thing in ("TABLE a (id INT)", "PROCEDURE p() SELECT 1", "SEQUENCE s", event):
         check.server.query(f"CREATE {thing}", check.schema)
         key = " ".join(thing.split()[:2]).removesuffix("()")
         message = check()["msg"]

@@ -17,12 +17,12 @@ from ..report import count
 from .finding import ERROR, WARNING, Found, Rule, printable
 
 DOES_NOT_APPLY = Rule(
-    "does_not_apply", ERROR, "Correct it; if it names its own schema, let that be the one that it is tried in (login_db)."
+    "does_not_apply", ERROR, "Correct it; if it names a schema of its own, have it tried in that one (login_db)."
 )
 NO_WAY_BACK = Rule("no_way_back", ERROR, "Let the down file restore what was there before, no less and no more.")
 NEEDS_ROWS = Rule("needs_rows", WARNING, "Try it by a rehearsal where the rows are, or see to it that it does without.")
 NOT_TRIED = Rule(
-    "not_tried", WARNING, "On a server without other schemas any statement is tried, if the account may do what it does."
+    "not_tried", WARNING, "On a server without other schemas any statement is tried that the account may carry out."
 )
 RULES = (DOES_NOT_APPLY, NO_WAY_BACK, NEEDS_ROWS, NOT_TRIED)
 
