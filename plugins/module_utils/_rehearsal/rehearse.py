@@ -332,6 +332,9 @@ class Rehearsal:
         steps, blocked = self._request.plan.steps, None
         original = before = room.snapshot()
         story, began = Story(), time.monotonic()
+        if production is not None:
+            [(modes,)] = production.query("SELECT @@GLOBAL.sql_mode")
+            story.lenient = "STRICT_" not in str(modes)
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):

@@ -37,6 +37,8 @@ _BYTES = {
 _DATES = ("date", "datetime", "timestamp")
 _LETTERS = ("char", "varchar")
 _LETTERS_OF_BYTES = ("binary", "varbinary")
+# By these a statement may go through although there are rows that stand against it.
+_LENIENT = re.compile(rb"sql_mode|foreign_key_checks|check_constraint_checks|\balter\s(?:.*\s)?ignore\s", re.IGNORECASE)
 _MEMBER = re.compile(r"'(?:[^']|'')*'")
 # Questions of which the name is that of a column that is there.
 _OF_COLUMNS = ("null", "does_not_fit", "character_set", "column")
@@ -120,9 +122,11 @@ class Story:
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
     :ivar moved: tables of which rows may have gone from one partition to another.
+    :ivar lenient: the server may pass over what it refuses otherwise.
     """
 
     def __init__(self) -> None:
+        self.lenient = False
         self.names = Names({}, {})
         self._written: set[str] = set()
         self._anything = False
@@ -141,6 +145,7 @@ class Story:
     def notice(self, text: bytes, effect: Effect, dialect: Dialect) -> None:
         """Take note of a statement that is to be carried out."""
         words = Tokens(text, dialect)
+        self.lenient = self.lenient or _LENIENT.search(text) is not None
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
             self._alter(words)
         elif effect.kind is StatementKind.OPAQUE:
@@ -245,7 +250,7 @@ def unseen(
     """Return what is to be asked again just before a migration: all but what has been answered for certain.
 
     By then the migrations before it are applied, and the real tables are what the copies were before it. What its own
-    statements may change cannot be asked at any time.
+    statements may change cannot be asked at any time; nor can it be told what a server refuses that is lenient.
 
     :param own: the story of this migration alone.
     :param risks: what ``find`` has found.
@@ -258,7 +263,7 @@ def unseen(
             name = story.earlier.column(question.table, name)
         made = not table or (bool(question.name) and not name)
         # What the plan has made itself it may destroy.
-        skipped = question.written or (made and question.kind == "destroy")
+        skipped = question.written or (made if question.kind == "destroy" else story.lenient)
         if not skipped and (question.kind, question.what, table, name) not in known:
             found.append(question)
     return found

@@ -197,7 +197,7 @@ def test_what_could_reach_another_schema_is_not_tried(anywhere: Check) -> None:
     anywhere.server.create_schema(other)
     try:
         anywhere.server.query("CREATE TABLE kept (id INT)", other)
-        anywhere.write_files({"0001_a.up.sql": "CREATE TABLE a (id INT)", "0001_a.down.sql": "DROP TABLE a"})
+        anywhere.write_files({"0001_a.up.sql": "CREATE TABLE z (id INT)", "0001_a.down.sql": "DROP TABLE z"})
         anywhere.write((f"CREATE TABLE b (id INT);\nDROP TABLE {other}.kept", "DROP TABLE b"), RIGHT[0])
         for options in (anywhere.admin(), anywhere.admin(login_db=None)):
             [(file, line, rule, what)] = anywhere.found(**options)
@@ -275,5 +275,6 @@ def test_names_that_are_wrong_are_found_and_nothing_is_tried(check: Check) -> No
     """The server is not even asked."""
     check.write_files({"0001_a.up.sql": "SELECT 1", "0001_b.up.sql": "SELECT 1"})
     result = check(login_port=1)
-    assert (result["tried_on"], result["findings"][0]["rule"]) == (None, "duplicate_version")
+    assert result["tried_on"] is None
+    assert "duplicate_version" in [item["rule"] for item in result["findings"]]
     assert result["report"][-1].endswith("in 2 files, and nothing was tried on the server")

@@ -137,6 +137,25 @@ def test_between_two_files_the_state_goes_from_dirty_to_dirty(tmp_path: Path) ->
     assert house.applied == [1, 2]
 
 
+def test_whoever_is_asked_before_a_file_finds_the_state_clean(tmp_path: Path) -> None:
+    house = House(tmp_path, ROWS, OTHER, ROWS)
+    asked: list[tuple[int, list[str]]] = []
+
+    def ask(step: Step) -> None:
+        asked.append((step.version, house.sent[-3:]))
+        if step.version == 3:
+            raise Error("It was not begun.")
+
+    house.executor.before_step = ask
+    error = house.fails()
+    assert str(error) == "It was not begun."
+    assert error.results["changed"]
+    done = [[f"update {number} applied 1/1", f"state {number} clean", COMMIT] for number in (1, 2)]
+    assert asked == [(1, []), (2, done[0]), (3, done[1])]
+    assert house.sent[-3:] == done[1]
+    assert house.applied == [1, 2]
+
+
 def test_a_state_table_without_transactions_is_written_between_the_rows_of_the_history(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, OTHER)
     house.state_table.transactional = False

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked again just before a migration, and what has been answered already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import classify
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Story, unseen
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.snapshot import Definition, Key, Snapshot
+
+DIALECT = Dialect(mariadb=True, version=101100)
+TABLE = "CREATE TABLE `t` (\n  `id` int(11) NOT NULL,\n  `n` int(11) {}\n) ENGINE=InnoDB"
+NULLS = ("would_fail", "null", "t", "n")
+
+
+def snapshot(column: str) -> Snapshot:
+    key = Key("TABLE", "t")
+    return Snapshot({key: Definition(key, TABLE.format(column).encode())}, {})
+
+
+def story(*statements: bytes) -> Story:
+    """Return the story of statements of earlier migrations."""
+    found = Story()
+    for text in statements:
+        found.notice(text, classify(text, DIALECT), DIALECT)
+    found.begin()
+    return found
+
+
+def asked(of: Story, *risks: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return what is asked before a migration by which a column becomes NOT NULL."""
+    found = unseen(True, of, Story(), snapshot("DEFAULT NULL"), snapshot("NOT NULL"), risks)
+    return [(item.kind, item.what, item.table, item.name) for item in found]
+
+
+def risk(table: str, name: str, certain: bool) -> dict[str, Any]:
+    return {"kind": "would_fail", "what": "null", "table": table, "name": name, "certain": certain}
+
+
+def test_what_has_no_answer_is_asked() -> None:
+    """No rows were found, or it is not certain how many there will be."""
+    assert asked(story()) == [NULLS]
+    assert asked(story(), risk("t", "n", False)) == [NULLS]
+    assert asked(story(), risk("t", "id", True)) == [NULLS]
+
+
+def test_what_was_answered_for_certain_is_not_asked_again() -> None:
+    """Whoever has let the run begin knows of it; by the names before the plan."""
+    assert asked(story(), risk("t", "n", True)) == []
+    renamed = story(b"RENAME TABLE old TO t", b"ALTER TABLE t CHANGE m n INT")
+    assert asked(renamed, risk("old", "m", True)) == []
+    assert asked(renamed, risk("t", "n", True)) == [NULLS]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [b"SET foreign_key_checks = 0", b"SET SESSION sql_mode = ''", b"ALTER ONLINE IGNORE TABLE other ADD UNIQUE (a)"],
+)
+def test_a_lenient_server_is_not_asked(statement: bytes) -> None:
+    """What it would pass over is no reason to refuse."""
+    assert asked(story(statement)) == []
