@@ -333,7 +333,8 @@ class Rehearsal:
         original = before = room.snapshot()
         story, began = Story(), time.monotonic()
         if production is not None:
-            [(modes,)] = production.query("SELECT @@GLOBAL.sql_mode")
+            [(modes, folds)] = production.query("SELECT @@GLOBAL.sql_mode, @@lower_case_table_names")
+            story = Story(folds=folds != 0)
             story.lenient = "STRICT_" not in str(modes)
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
@@ -347,7 +348,7 @@ class Rehearsal:
                 try:
                     self._check_copied(step)
                     story.begin()
-                    own = Story()
+                    own = Story(story.folds)
                     ran = room.carry_out(session, step, self._stopped, impact, (story, own))
                 except NotRehearsed as reason:
                     entry["why"], entry["lines"]["up"] = str(reason), reason.line

@@ -20,7 +20,7 @@ from .._migration.statements.effect import Effect, StatementKind
 from .._migration.statements.tokens import Tokens, unquote
 from .._mysql.session import ServerError, Session
 from .._mysql.statements import identifier
-from .snapshot import Key, Snapshot
+from .snapshot import Snapshot
 from .structure import Column, Structure, read
 
 # Seconds that a question may take.
@@ -78,7 +78,10 @@ class Question(NamedTuple):
 
 
 class Names:
-    """What tables and columns were called before the plan, by their names now; a column without a name is a new one."""
+    """What tables and columns were called before the plan, by their names now; a column without a name is a new one.
+
+    Tables are called here as ``Story.fold`` has it, and columns in small letters: no server regards the case of these.
+    """
 
     def __init__(self, tables: dict[str, str], columns: dict[tuple[str, str], str]) -> None:
         self.tables = tables
@@ -93,7 +96,7 @@ class Names:
 
     def column(self, table: str, name: str) -> str:
         """Return what a column was called."""
-        return self.columns.get((table, name), name)
+        return self.columns.get((table, name.lower()), name.lower())
 
     def rename(self, old: str, new: str) -> None:
         """Give a table another name."""
@@ -105,7 +108,7 @@ class Names:
 class Emptied(NamedTuple):
     """A statement about all rows of a table, or of some of its partitions.
 
-    :param table: its name before the plan.
+    :param table: its name before the plan, as ``Story.fold`` has it.
     :param written: a statement before it may have written the table.
     """
 
@@ -118,6 +121,7 @@ class Emptied(NamedTuple):
 class Story:
     """What a plan's statements have done to names and rows, as far as that matters here.
 
+    :param folds: the server does not regard the case of tables' names.
     :ivar names: those after the last statement.
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
@@ -125,7 +129,8 @@ class Story:
     :ivar lenient: the server may pass over what it refuses otherwise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folds: bool = False) -> None:
+        self.folds = folds
         self.lenient = False
         self.names = Names({}, {})
         self._written: set[str] = set()
@@ -137,6 +142,13 @@ class Story:
         self.earlier = self.names.copy()
         self.emptied: list[Emptied] = []
         self.moved: set[str] = set()
+
+    def fold(self, table: str) -> str:
+        """Return how a table is called here, however a statement or the server spells its name."""
+        return table.lower() if self.folds else table
+
+    def _table(self, name: bytes) -> str:
+        return self.fold(_text(name))
 
     def writes(self, table: str) -> bool:
         """Tell whether a statement up to now may have written rows of a table."""
@@ -151,7 +163,7 @@ class Story:
         elif effect.kind is StatementKind.OPAQUE:
             self._anything = True
         elif effect.kind is StatementKind.DATA and effect.writes:
-            names = [_text(item.name) for item in effect.writes]
+            names = [self._table(item.name) for item in effect.writes]
             verb = _on_all_rows(text, dialect)
             if verb:
                 self._empty(verb, names[0])
@@ -164,7 +176,7 @@ class Story:
         self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin)))
 
     def _notice_definition(self, text: bytes, effect: Effect, words: Tokens) -> None:
-        tables = [_text(item.name) for item in effect.objects if item.sort == "TABLE"]
+        tables = [self._table(item.name) for item in effect.objects if item.sort == "TABLE"]
         if effect.verb in (b"DROP", b"TRUNCATE") or (effect.verb == b"CREATE" and effect.replaces):
             verb = effect.verb.decode() if effect.verb != b"CREATE" else "REPLACE"
             for table in tables:
@@ -183,27 +195,28 @@ class Story:
         while words.peek().kind != "nothing":
             if words.skip(b"IF"):
                 words.skip(b"EXISTS")
-            old = _text(words.name())
+            old = self._table(words.name())
             words.reach(b"TO")
-            self.names.rename(old, _text(words.name()))
+            self.names.rename(old, self._table(words.name()))
             words.reach(b",")
 
     def _alter(self, words: Tokens) -> None:
         if words.skip(b"IF"):
             words.skip(b"EXISTS")
-        table = _text(words.name())
+        table = self._table(words.name())
         while words.peek().kind != "nothing":
             word, following = words.take(), words.peek().text
             if word.kind != "word":
                 continue
             if word.text == b"RENAME" and following not in (b"COLUMN", b"INDEX", b"KEY"):
                 words.skip(b"TO", b"AS", b"=")
-                old, table = table, _text(words.name())
+                old, table = table, self._table(words.name())
                 self.names.rename(old, table)
             elif word.text == b"CHANGE" or (word.text == b"RENAME" and following == b"COLUMN"):
                 old = _column(words)
                 words.skip(b"TO")
-                self.names.columns[table, _text(words.name())] = self.names.columns.pop((table, old), old)
+                new = _text(words.name()).lower()
+                self.names.columns[table, new] = self.names.columns.pop((table, old), old)
             elif word.text == b"DROP" and following not in _NO_COLUMN:
                 self.names.columns[table, _column(words)] = ""
             elif word.text == b"TRUNCATE":
@@ -228,7 +241,7 @@ def _column(words: Tokens) -> str:
     words.skip(b"COLUMN")
     if words.skip(b"IF"):
         words.skip(b"EXISTS")
-    return _text(words.name())
+    return _text(words.name()).lower()
 
 
 def _text(name: bytes) -> str:
@@ -255,12 +268,17 @@ def unseen(
     :param own: the story of this migration alone.
     :param risks: what ``find`` has found.
     """
-    known = {(risk["kind"], risk["what"], risk["table"], risk["name"]) for risk in risks if risk["certain"]}
+    known = {
+        (risk["kind"], risk["what"], story.fold(risk["table"]), risk["name"].lower())
+        for risk in risks
+        if risk["certain"]
+    }
     found = []
     for question in questions(mariadb, own, before, before, after):
-        table, name = story.earlier.table(question.table), question.name
+        now, name = story.fold(question.table), question.name.lower()
+        table = story.earlier.table(now)
         if question.what in _OF_COLUMNS:
-            name = story.earlier.column(question.table, name)
+            name = story.earlier.column(now, name)
         made = not table or (bool(question.name) and not name)
         # What the plan has made itself it may destroy.
         skipped = question.written or (made if question.kind == "destroy" else story.lenient)
@@ -320,22 +338,24 @@ def count_rows(session: Session, counting: str) -> Optional[int]:
 
 def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[Question]:
     """Yield what is to be asked about a migration."""
-    real = {key.name for key in original.definitions if key.sort == "TABLE"}
-    was = {story.earlier.table(key.name): key for key in before.definitions if key.sort == "TABLE"}
-    now = {story.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+    real = {story.fold(key.name): key for key in original.definitions if key.sort == "TABLE"}
+    was = {story.earlier.table(story.fold(key.name)): key for key in before.definitions if key.sort == "TABLE"}
+    now = {story.names.table(story.fold(key.name)): key for key in after.definitions if key.sort == "TABLE"}
     known = {item.table for item in story.emptied if item.verb in ("DROP", "REPLACE")}
     gone = [Emptied("DROP", table, (), story.writes(table)) for table in was if table not in now and table not in known]
     for verb, table, partitions, written in (*story.emptied, *gone):
         if table in real:
             of = f" PARTITION ({', '.join(map(identifier, partitions))})" if partitions else ""
             what = {"DROP": "table", "REPLACE": "table", "UPDATE": "values"}.get(verb, "rows")
-            yield Question("destroy", what, table, "", f"{_rows(table)}{of}", _OF_ALL[verb], written)
+            name = real[table].name
+            yield Question("destroy", what, name, "", f"{_rows(name)}{of}", _OF_ALL[verb], written)
     for table, key in now.items():
         if table in real and table in was:
             old, new = before.definitions[was[table]], after.definitions[key]
             if old.text != new.text:
-                first = read(original.definitions[Key("TABLE", table)].shown)
-                changed = _Of(mariadb, story, key.name, table, first, was[table].name, read(old.shown), read(new.shown))
+                names = (key.name, real[table].name, was[table].name)
+                first = read(original.definitions[real[table]].shown)
+                changed = _Of(mariadb, story, names, first, read(old.shown), read(new.shown))
                 written = story.writes(table)
                 yield from (item._replace(written=written or item.written) for item in changed.ask())
 
@@ -356,34 +376,31 @@ def _rows(table: str) -> str:
 class _Of:
     """What is to be asked about a table that a migration changes.
 
-    :param table: its name after it.
-    :param origin: its name before the plan, which is that of the real one.
+    :param names: of the table after it, before the plan, which is that of the real one, and before the migration.
     :param first: what it is before the plan.
-    :param earlier: its name before the migration.
     """
 
     def __init__(
         self,
         mariadb: bool,
         story: Story,
-        table: str,
-        origin: str,
+        names: tuple[str, str, str],
         first: Structure,
-        earlier: str,
         old: Structure,
         new: Structure,
     ) -> None:
         self._mariadb = mariadb
         self._story = story
-        self._table = table
-        self._origin = origin
+        table, self._origin, earlier = names
+        self._table = story.fold(table)
         self._first, self._old, self._new = first, old, new
         # The columns of the real table, by the names they have after and before the migration.
-        self._sources = self._known({name: story.names.column(table, name) for name in new.columns})
-        self._before = self._known({name: story.earlier.column(earlier, name) for name in old.columns})
+        self._sources = self._known({name: story.names.column(self._table, name) for name in new.columns})
+        self._before = self._known({name: story.earlier.column(story.fold(earlier), name) for name in old.columns})
 
     def _known(self, names: dict[str, str]) -> dict[str, str]:
-        return {name: source for name, source in names.items() if source in self._first.columns}
+        real = {name.lower(): name for name in self._first.columns}
+        return {name: real[source] for name, source in names.items() if source in real}
 
     def ask(self) -> Iterator[Question]:
         """Yield the questions."""
@@ -478,8 +495,8 @@ class _Of:
                 said = f"rows that violate the CHECK {name} (3819, 4025)"
                 yield self._ask("would_fail", "check", name, f"NOT ({condition})", said)
         for name, foreign in self._new.foreign.items():
-            sources = [self._sources.get(column) for column in foreign.columns]
-            parent = self._story.names.table(foreign.parent)
+            sources = [self._source(column) for column in foreign.columns]
+            parent = self._story.names.table(self._story.fold(foreign.parent))
             if name in self._old.foreign or None in sources:
                 continue
             pairs = [
@@ -493,9 +510,13 @@ class _Of:
             written = self._story.writes(parent)
             yield Question("would_fail", "orphan", self._origin, name, count, said, written)
 
+    def _source(self, column: str) -> Optional[str]:
+        """Return the real table's column; a foreign key names it in the letters of whoever has made the key."""
+        return next((real for name, real in self._sources.items() if name.lower() == column.lower()), None)
+
     def _is_of_real_columns(self, condition: str) -> bool:
         """Tell whether the real table has all that a condition names, under the same names."""
-        names = [name for name in self._new.columns if identifier(name) in condition]
+        names = [name for name in self._new.columns if identifier(name).lower() in condition.lower()]
         return all(self._sources.get(name) == name for name in names)
 
 
