@@ -9,6 +9,7 @@ The one place that knows both _mysql and _secret. Private to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
@@ -19,6 +20,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ._core.arguments import ArgumentSpec
 from ._core.errors import Error
+from ._mysql.errors import HINTS
 from ._mysql.session import ServerError, Session, connect
 from ._mysql.settings import MYSQL, PORT, Settings, read_settings
 from ._secret.arguments import AWS, address
@@ -76,16 +78,21 @@ class Login:
         return self._settings.database
 
     def other(self, user: str, password: Optional[str], host: Optional[str], port: Optional[int]) -> Login:
-        """Return the same with another account, and no schema of its own.
+        """Return the same with another account, which rehearses, and no schema of its own.
 
         :param host: of another server; None for the same.
         :param port: None for the same, or on another host for the usual one.
         """
         login = copy(self)
-        settings = replace(self._settings, user=user, password=password, database="", hints={})
+        settings = replace(self._settings, user=user, password=password, database="")
+        options = "user|password"
         if host or port:
-            settings = replace(settings, host=host or settings.host, port=port or PORT, unix_socket=None)
-        login._settings = settings
+            # The option file may hold a password and a socket, which are the database's own.
+            settings = replace(settings, unix_socket=None, config_file=None)
+            settings = replace(settings, host=host or settings.host, port=port or PORT)
+            options += "|host|port"
+        hints = {code: re.sub(rf"login_(?={options})", "rehearsal_login_", text) for code, text in HINTS.items()}
+        login._settings = replace(settings, hints=hints)
         login._params = {**self._params, "login_auth": "password"}
         login._rotates = False
         return login

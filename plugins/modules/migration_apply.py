@@ -93,6 +93,7 @@ options:
         RV(rehearsal) says why.
       - What the tables hold is asked of the database's own server all the same. What an C(ALTER) does to its table is
         called certain only if it copies it.
+      - O(login_unix_socket) and O(config_file) do not matter there.
     type: str
     version_added: 0.2.0
   rehearsal_login_port:

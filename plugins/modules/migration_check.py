@@ -237,7 +237,7 @@ if TYPE_CHECKING:
 
 # The usual ones, but of a server that is there for this only: nothing of them is in the group mysql, so that the module
 # defaults of a play that has a database to migrate do not bring the check there.
-SERVER = {
+SERVER: dict[str, dict[str, Any]] = {
     "login_host": {"type": "str"},
     "login_port": {"type": "int"},
     "login_user": {"type": "str"},

@@ -264,9 +264,9 @@ def look(session: Session, tables: Collection[str], copies: Session, copy: str) 
         f"FROM information_schema.tables WHERE table_schema = %s AND table_name IN ({names})",
         (session.schema,),
     )
-    real, copies = _dictionary(session, session.schema, tables), _dictionary(copies, copy, tables)
+    real, copied = _dictionary(session, session.schema, tables), _dictionary(copies, copy, tables)
     return {
-        str(name).lower(): Table(int(count), int(size), _hidden(str(name), str(engine), real, copies))
+        str(name).lower(): Table(int(count), int(size), _hidden(str(name), str(engine), real, copied))
         for name, count, size, engine in rows
     }
 

@@ -25,6 +25,11 @@ except SystemExit:
     print()
     print(sorted(name for name in sys.modules if "_rehearsal" in name))
 """
+LONGEST = """
+from functools import partial
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import rehearse
+rehearse.Request = partial(rehearse.Request, longest={})
+"""
 
 
 @pytest.mark.parametrize(
@@ -43,8 +48,7 @@ def test_nothing_of_it_is_loaded_without_need(here: Database, rehearse: str, pen
 def test_a_long_rehearsal_ends_before_its_time(here: Database) -> None:
     """What has not had its turn is not rehearsed."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
-    package = "ansible_collections.dbops.migrations.plugins.module_utils._rehearsal"
-    result, _modules = run(here, f"from {package} import rehearse\nrehearse.LONGEST = -1\n{PROGRAM}", "check")
+    result, _modules = run(here, LONGEST.format(-1) + PROGRAM, "check")
     assert result["rehearsal"]["migrations"][0]["why"] == "the rehearsal has taken longer than -1 s"
 
 
@@ -53,8 +57,7 @@ def test_a_long_file_ends_before_its_time(here: Database) -> None:
     here.write(
         {"0001_a.up.sql": "CREATE TABLE a (id INT);\nDO SLEEP(0.7);\nDO SLEEP(0.7);\nINSERT INTO a VALUES (1);\n"}
     )
-    package = "ansible_collections.dbops.migrations.plugins.module_utils._rehearsal"
-    result, _modules = run(here, f"from {package} import runner\nrunner.LONGEST = 1\n{PROGRAM}", "check")
+    result, _modules = run(here, LONGEST.format(1) + PROGRAM, "check")
     [migration] = result["rehearsal"]["migrations"]
     assert migration["rehearsed"] is False
     assert migration["why"] == "before line 4 (statement 4) it has taken longer than 1 s"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,9 +140,21 @@ def test_the_account_there_may_do_no_more(here: Database, twins: Twins, account:
 
 
 def test_a_server_that_cannot_be_reached_is_said(here: Database) -> None:
-    """The check itself succeeds."""
+    """The check itself succeeds; what to look at are the options of that server."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
-    options = {"rehearsal_login_user": "a", "rehearsal_login_host": "127.0.0.1", "rehearsal_login_port": 1}
-    found = rehearsed(here, options)
+    options: dict[str, Any] = {"rehearsal_login_user": "a", "rehearsal_login_host": "127.0.0.1"}
+    found = rehearsed(here, {**options, "rehearsal_login_port": 1})
     assert not found["complete"]
     assert "127.0.0.1:1" in found["why"]
+    assert "Check rehearsal_login_host and rehearsal_login_port, and that a firewall" in found["why"]
+    found = rehearsed(here, {**options, "rehearsal_login_port": here.server.port})
+    assert "Check rehearsal_login_user and rehearsal_login_password, and from which" in found["why"]
+
+
+def test_the_option_file_is_not_for_that_server(here: Database, twins: Twins, account: Account, tmp_path: Path) -> None:
+    """It may name the socket of the database's own, and has the password for that."""
+    here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
+    file = tmp_path / "options.cnf"
+    [(socket,)] = here.server.query("SELECT @@socket")
+    file.write_text(f"[client]\nsocket = {socket}\npassword = {here.server.password}\n")
+    assert rehearsed(here, {**account(twins(here.server)), "config_file": str(file)})["complete"]
