@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pymysql
 from integration.migration.forks import Forks
-from integration.migration.support import Database
+from integration.migration.support import Database, make
+from parts import private_folder
 from parts.mariadb import MariaDB
 
 # Each server has its own ways here.
@@ -34,6 +36,7 @@ RISKS: tuple[tuple[str, str, str, int], ...] = (
     ("ALTER TABLE @ MODIFY n INT NOT NULL", "would_fail", "null", 2),
     ("ALTER TABLE @ CHANGE COLUMN n nn INT NOT NULL", "would_fail", "null", 2),
     ("ALTER TABLE `@` ADD x INT, MODIFY COLUMN `n` BIGINT NOT NULL", "would_fail", "null", 2),
+    ("ALTER TABLE @ CHANGE N NN INT NOT NULL", "would_fail", "null", 2),
     ("ALTER TABLE @ ADD UNIQUE (m)", "would_fail", "duplicate", 1),
     ("ALTER TABLE @ ADD CONSTRAINT one UNIQUE KEY (m)", "would_fail", "duplicate", 1),
     ("CREATE UNIQUE INDEX one ON @ (m)", "would_fail", "duplicate", 1),
@@ -52,6 +55,7 @@ RISKS: tuple[tuple[str, str, str, int], ...] = (
     ("ALTER TABLE @ ADD FOREIGN KEY (p) REFERENCES parent (id)", "would_fail", "orphan", 2),
     ("ALTER TABLE @ ADD CONSTRAINT up FOREIGN KEY (p) REFERENCES `parent` (`id`) ON DELETE CASCADE", "would_fail",
      "orphan", 2),
+    ("ALTER TABLE @ CHANGE p Pa INT, ADD FOREIGN KEY (pA) REFERENCES parent (ID)", "would_fail", "orphan", 2),
     ("DROP TABLE @", "destroy", "table", 3),
     ("DROP TABLE IF EXISTS `@` /* gone */", "destroy", "table", 3),
     ("DROP TABLE empty_one, @", "destroy", "table", 3),
@@ -59,6 +63,7 @@ RISKS: tuple[tuple[str, str, str, int], ...] = (
     ("ALTER TABLE @ DROP n", "destroy", "column", 1),
     ("ALTER TABLE @ DROP COLUMN `s`", "destroy", "column", 3),
     ("ALTER TABLE @ DROP n, ADD n INT", "destroy", "column", 1),
+    ("ALTER TABLE @ DROP N, ADD n INT", "destroy", "column", 1),
     ("ALTER TABLE @ DROP m, RENAME COLUMN n TO m", "destroy", "column", 3),
     ("TRUNCATE TABLE @", "destroy", "rows", 3),
     ("TRUNCATE @", "destroy", "rows", 3),
@@ -145,6 +150,28 @@ def test_what_would_fail_or_go_is_counted(there: Database) -> None:
             except pymysql.MySQLError:
                 refused = True
         assert refused == (kind == "would_fail"), (place, statement)
+
+
+def test_the_case_of_names_does_not_matter_where_the_server_does_not_regard_it(tmp_path: Path, forks: Forks) -> None:
+    """Neither in what is emptied, nor in what was renamed or written before."""
+    with private_folder("case") as folder, MariaDB(folder, options=["--lower-case-table-names=1"]) as server:
+        database = make(server, tmp_path / "migrations", forks)
+        one, two, three, four = (f"t{number}" for number in range(4))
+        fill(database, ("@", "@", "@", "@"), "T")
+        first, second = rehearsed(
+            database,
+            ["DELETE FROM T0", "RENAME TABLE T1 TO Other", f"UPDATE {three.upper()} SET n = 0 WHERE n IS NULL"],
+            ["ALTER TABLE OTHER MODIFY n INT NOT NULL", "ALTER TABLE T2 MODIFY n INT NOT NULL", "DROP TABLE T3",
+             "CREATE TABLE t3 (id INT)"],
+        )  # fmt: skip
+        assert [(item["table"], item["what"], item["rows"], item["certain"]) for item in first] == [
+            (one, "rows", 3, True),
+        ]
+        assert [(item["table"], item["what"], item["rows"], item["certain"]) for item in second] == [
+            (four, "table", 3, True),
+            (two, "null", 2, True),
+            (three, "null", 2, False),
+        ]
 
 
 def test_a_zero_date_is_foretold_where_it_is_refused(there: Database) -> None:
