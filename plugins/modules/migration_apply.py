@@ -335,7 +335,9 @@ rehearsal:
               description: How many rows or values; null if that took too long, or the account may not read them.
               type: int
             certain:
-              description: Whether the number is known, and no statement of the plan before may change it.
+              description: >-
+                Whether the number is known, no statement of the plan before may change it, and the server does not pass
+                over such rows.
               type: bool
             text:
               description: All of it in one line.

@@ -72,7 +72,7 @@ from .._mysql.session import ServerError, Session
 from . import account, likeness, scratch
 from .copy import Names, needed, row_formats, write
 from .impact import Impact, identity, look
-from .risks import Question, Story, find, unseen
+from .risks import STRICT, Question, Story, find, unseen
 from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
@@ -335,7 +335,7 @@ class Rehearsal:
         if production is not None:
             [(modes, folds)] = production.query("SELECT @@GLOBAL.sql_mode, @@lower_case_table_names")
             story = Story(folds=folds != 0)
-            story.lenient = "STRICT_" not in str(modes)
+            story.passed |= set() if "STRICT_" in str(modes) else STRICT
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):

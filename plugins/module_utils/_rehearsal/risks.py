@@ -37,8 +37,15 @@ _BYTES = {
 _DATES = ("date", "datetime", "timestamp")
 _LETTERS = ("char", "varchar")
 _LETTERS_OF_BYTES = ("binary", "varbinary")
+# What a server refuses by its sql_mode, and passes over with a warning if that is not strict.
+STRICT = frozenset({"null", "does_not_fit", "character_set", "zero_date"})
 # By these a statement may go through although there are rows that stand against it.
-_LENIENT = re.compile(rb"sql_mode|foreign_key_checks|check_constraint_checks|\balter\s(?:.*\s)?ignore\s", re.IGNORECASE)
+_LENIENT = (
+    (re.compile(rb"sql_mode", re.IGNORECASE), STRICT),
+    (re.compile(rb"foreign_key_checks", re.IGNORECASE), {"orphan"}),
+    (re.compile(rb"check_constraint_checks", re.IGNORECASE), {"check"}),
+    (re.compile(rb"\balter\s(?:.*\s)?ignore\s", re.IGNORECASE | re.DOTALL), STRICT | {"duplicate", "orphan", "check"}),
+)
 _MEMBER = re.compile(r"'(?:[^']|'')*'")
 # Questions of which the name is that of a column that is there.
 _OF_COLUMNS = ("null", "does_not_fit", "character_set", "column")
@@ -126,12 +133,12 @@ class Story:
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
     :ivar moved: tables of which rows may have gone from one partition to another.
-    :ivar lenient: the server may pass over what it refuses otherwise.
+    :ivar passed: what the server may pass over that it refuses otherwise, as ``Question.what`` has it.
     """
 
     def __init__(self, folds: bool = False) -> None:
         self.folds = folds
-        self.lenient = False
+        self.passed: set[str] = set()
         self.names = Names({}, {})
         self._written: set[str] = set()
         self._anything = False
@@ -157,7 +164,7 @@ class Story:
     def notice(self, text: bytes, effect: Effect, dialect: Dialect) -> None:
         """Take note of a statement that is to be carried out."""
         words = Tokens(text, dialect)
-        self.lenient = self.lenient or _LENIENT.search(text) is not None
+        self.passed.update(*(what for pattern, what in _LENIENT if pattern.search(text)))
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
             self._alter(words)
         elif effect.kind is StatementKind.OPAQUE:
@@ -263,7 +270,7 @@ def unseen(
     """Return what is to be asked again just before a migration: all but what has been answered for certain.
 
     By then the migrations before it are applied, and the real tables are what the copies were before it. What its own
-    statements may change cannot be asked at any time; nor can it be told what a server refuses that is lenient.
+    statements may change cannot be asked at any time; nor can it be told what the server passes over.
 
     :param own: the story of this migration alone.
     :param risks: what ``find`` has found.
@@ -281,7 +288,7 @@ def unseen(
             name = story.earlier.column(now, name)
         made = not table or (bool(question.name) and not name)
         # What the plan has made itself it may destroy.
-        skipped = question.written or (made if question.kind == "destroy" else story.lenient)
+        skipped = question.written or (made if question.kind == "destroy" else question.what in story.passed)
         if not skipped and (question.kind, question.what, table, name) not in known:
             found.append(question)
     return found
@@ -301,9 +308,10 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
         answer = count_rows(session, question.counting)
         if answer == 0:
             continue
-        certain = answer is not None and not question.written
+        certain = answer is not None and not (question.written or question.what in story.passed)
         number = "not known" if answer is None else f"{answer:,}"
-        doubt = "" if certain or answer is None else ", unless another statement of the plan changes that"
+        why = "another statement of the plan changes that" if question.written else "the server passes over it"
+        doubt = "" if certain or answer is None else f", unless {why}"
         found.append(
             {
                 "kind": question.kind,

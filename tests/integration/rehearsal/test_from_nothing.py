@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from integration.migration.forks import Forks
 from integration.rehearsal.test_rehearsal import MISTAKES, RIGHT, SHOP
 from parts import CHECKOUT, private_folder
 from parts.mariadb import DatabaseServer, MariaDB
+from parts.mysql import MySQL
 
 # What comes before a mistake, and its way back.
 BEFORE = {
@@ -215,9 +219,12 @@ def test_what_could_reach_another_schema_is_not_tried(anywhere: Check) -> None:
         anywhere.server.query(f"DROP DATABASE `{other}`")
 
 
-def test_any_statement_is_tried_on_an_empty_server(tmp_path: Path, forks: Forks) -> None:
+@pytest.mark.parametrize("kind", [MariaDB, MySQL])
+def test_any_statement_is_tried_on_an_empty_server(
+    kind: type[MariaDB] | type[MySQL], tmp_path: Path, forks: Forks
+) -> None:
     """One that has no schemas but its own, with an account that may do all."""
-    with private_folder("empty") as folder, MariaDB(folder) as server:
+    with private_folder("empty") as folder, kind(folder) as server:
         for check in make(server, tmp_path / "migrations", forks):
             up, down = "CREATE USER nobody_else;\nSET GLOBAL max_connections = 150", "DROP USER nobody_else"
             check.write_files({"0001_a.up.sql": up, "0001_a.down.sql": down})
@@ -226,7 +233,7 @@ def test_any_statement_is_tried_on_an_empty_server(tmp_path: Path, forks: Forks)
                 # What is no part of the schema stays.
                 server.query("DROP USER nobody_else")
             assert check.schemas() == {"information_schema", "mysql", "performance_schema", "sys"}
-            assert check(**check.admin())["tried_on"].startswith("MariaDB 1")
+            assert check(**check.admin())["tried_on"].startswith(kind.__name__)
             # An account that cannot see all may have others in reach.
             server.query(f"GRANT CREATE USER ON *.* TO '{check.schema}'@'%'")
             [(_file, _line, rule, what)] = check.found()
@@ -259,6 +266,29 @@ def test_a_schema_with_anything_in_it_is_refused(check: Check) -> None:
     check.server.query(f"REVOKE ALL PRIVILEGES ON `{check.schema}`.* FROM {user}")
     check.server.query(f"GRANT CREATE, DROP ON `{check.schema}`.* TO {user}")
     assert "is empty cannot be told, as the server does not list to this account each EVENT, FUNC" in check()["msg"]
+
+
+@pytest.mark.parametrize("signal", [SIGTERM, SIGKILL], ids=["asked", "killed"])
+def test_a_check_that_is_ended_leaves_nothing_for_long(check: Check, forks: Forks, signal: Signals) -> None:
+    """It drops its schema, or the next one does."""
+    check.write_files(BEFORE)
+    check.write(("DO SLEEP(1.3)", "SELECT 1"))
+    options = {"directory": str(check.directory), **check.admin()}
+    process = forks.begin("migration_check", {**options, "_ansible_check_mode": False, "_ansible_diff": False})
+    sleeping = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'"
+    deadline = time.monotonic() + 30
+    while not check.server.query(sleeping):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert sum(name.startswith("dbops_rehearsal_") for name in check.schemas()) == 1
+    os.kill(process, signal)
+    if signal is SIGTERM:
+        assert forks.result()["msg"].startswith("SIGTERM: stopped during the rehearsal.")
+    else:
+        assert forks.status() == -SIGKILL
+        check.write_files({"0002_x.up.sql": "SELECT 1"})
+        assert check.found(**check.admin(login_db=None)) == []
+    assert not any(name.startswith("dbops_rehearsal_") for name in check.schemas())
 
 
 def test_what_else_is_refused(check: Check) -> None:

@@ -201,6 +201,22 @@ def test_what_a_statement_before_may_have_mended_is_not_certain(here: Database) 
     ]
 
 
+def test_what_a_lenient_server_may_pass_over_is_not_certain(here: Database) -> None:
+    """What it destroys is, and what it fails on in any sql_mode."""
+    [one, two, three] = fill(here, ("@", "@", "@"), "t")
+    before, found = rehearsed(
+        here,
+        [f"ALTER TABLE {one} ADD UNIQUE (m)"],
+        ["SET SESSION sql_mode = ''", f"ALTER TABLE {one} MODIFY n INT NOT NULL", f"DROP TABLE {two}",
+         f"ALTER TABLE {three} ADD UNIQUE (m)"],
+    )  # fmt: skip
+    assert [item["certain"] for item in before] == [True]
+    assert [(item["what"], item["certain"]) for item in found] == [
+        ("table", True), ("null", False), ("duplicate", True)
+    ]  # fmt: skip
+    assert found[1]["text"].endswith("which becomes NOT NULL (1138, 1265): 2, unless the server passes over it")
+
+
 def test_risks_are_shown_and_warned_of(here: Database) -> None:
     """Below the file's SQL, and as warnings."""
     [statement] = fill(here, ("DROP TABLE @",), "t")

@@ -60,8 +60,13 @@ def test_what_was_answered_for_certain_is_not_asked_again() -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    [b"SET foreign_key_checks = 0", b"SET SESSION sql_mode = ''", b"ALTER ONLINE IGNORE TABLE other ADD UNIQUE (a)"],
+    [b"SET SESSION sql_mode = ''", b"ALTER ONLINE\n IGNORE TABLE other ADD UNIQUE (a)"],
 )
 def test_a_lenient_server_is_not_asked(statement: bytes) -> None:
     """What it would pass over is no reason to refuse."""
     assert asked(story(statement)) == []
+
+
+def test_a_server_that_is_lenient_in_something_else_is_asked() -> None:
+    """Files that begin by switching off the checks of foreign keys are usual."""
+    assert asked(story(b"SET foreign_key_checks = 0")) == [NULLS]
