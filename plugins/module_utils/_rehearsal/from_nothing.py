@@ -59,6 +59,8 @@ def try_all(request: Request, database: str) -> Tried:
     """
     rehearsal = Rehearsal(request, Stop())
     with request.there("") as owner:
+        # It has the lock, and nothing to do until all is over.
+        owner.query(f"SET SESSION wait_timeout = {24 * LONGEST}")
         place = _named(request, owner, database) if database else _own(owner)
         try:
             with place as found, ExitStack() as stack:
