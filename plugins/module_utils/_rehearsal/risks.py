@@ -5,8 +5,8 @@
 """What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
 
 What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
-only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, and what statements do
-to all rows of a table.
+only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, what statements do to
+all rows of a table, and on which line it is done.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class Question(NamedTuple):
     :param counting: SQL that counts rows.
     :param said: what is counted, for a person.
     :param written: a statement before it may have written the table.
+    :param line: where in its file the statement begins that does it; None if that is not certain.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Question(NamedTuple):
     counting: str
     said: str
     written: bool = False
+    line: Optional[int] = None
 
 
 class Names:
@@ -107,12 +109,14 @@ class Emptied(NamedTuple):
 
     :param table: its name before the plan.
     :param written: a statement before it may have written the table.
+    :param line: where in its file it begins; None if that is not certain.
     """
 
     verb: str
     table: str
     partitions: tuple[str, ...] = ()
     written: bool = False
+    line: Optional[int] = None
 
 
 class Story:
@@ -137,15 +141,34 @@ class Story:
         self.earlier = self.names.copy()
         self.emptied: list[Emptied] = []
         self.moved: set[str] = set()
+        self._line = 0
+        self._definitions: list[tuple[int, bytes]] = []
+
+    def line(self, table: str, name: str = "") -> Optional[int]:
+        """Return where the statement begins that defines something of a table; None if that is not certain.
+
+        By the text: the only one that names both, or else the only one that names the table. It must have had this name
+        all along.
+        """
+        of_table = [(line, text) for line, text in self._definitions if _mentions(text, table)]
+        of_both = [(line, text) for line, text in of_table if name and _mentions(text, name)]
+        lines = {line for line, _text in of_both or of_table}
+        return lines.pop() if len(lines) == 1 else None
 
     def writes(self, table: str) -> bool:
         """Tell whether a statement up to now may have written rows of a table."""
         return self._anything or table.lower() in self._written
 
-    def notice(self, text: bytes, effect: Effect, dialect: Dialect) -> None:
-        """Take note of a statement that is to be carried out."""
+    def notice(self, text: bytes, line: int, effect: Effect, dialect: Dialect) -> None:
+        """Take note of a statement that is to be carried out.
+
+        :param line: where in its file it begins, from 1.
+        """
         words = Tokens(text, dialect)
         self.lenient = self.lenient or _LENIENT.search(text) is not None
+        self._line = line
+        if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE):
+            self._definitions.append((line, text.lower()))
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
             self._alter(words)
         elif effect.kind is StatementKind.OPAQUE:
@@ -161,7 +184,7 @@ class Story:
 
     def _empty(self, verb: str, table: str, partitions: tuple[str, ...] = ()) -> None:
         origin = self.names.table(table)
-        self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin)))
+        self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin), self._line))
 
     def _notice_definition(self, text: bytes, effect: Effect, words: Tokens) -> None:
         tables = [_text(item.name) for item in effect.objects if item.sort == "TABLE"]
@@ -215,6 +238,12 @@ class Story:
             elif word.text in (b"REORGANIZE", b"COALESCE", b"REMOVE", b"BY", b"EXCHANGE"):
                 self.moved.add(table)
                 self._anything = self._anything or word.text == b"EXCHANGE"
+
+
+def _mentions(text: bytes, name: str) -> bool:
+    """Tell whether a name stands in a text, which has small letters."""
+    letters = rb"[0-9a-z_$\x80-\xff]"
+    return re.search(rb"(?<!%b)%b(?!%b)" % (letters, re.escape(name.lower().encode()), letters), text) is not None
 
 
 def _is_alter(words: Tokens) -> bool:
@@ -292,6 +321,7 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
                 "what": question.what,
                 "table": question.table,
                 "name": question.name,
+                "line": question.line,
                 "rows": answer,
                 "certain": certain,
                 "text": f"{question.table}: {question.said}: {number}{doubt}",
@@ -320,24 +350,56 @@ def count_rows(session: Session, counting: str) -> Optional[int]:
 
 def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[Question]:
     """Yield what is to be asked about a migration."""
-    real = {key.name for key in original.definitions if key.sort == "TABLE"}
-    was = {story.earlier.table(key.name): key for key in before.definitions if key.sort == "TABLE"}
-    now = {story.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+    real, was, now = _tables(story, original, before, after)
     known = {item.table for item in story.emptied if item.verb in ("DROP", "REPLACE")}
-    gone = [Emptied("DROP", table, (), story.writes(table)) for table in was if table not in now and table not in known]
-    for verb, table, partitions, written in (*story.emptied, *gone):
-        if table in real:
-            of = f" PARTITION ({', '.join(map(identifier, partitions))})" if partitions else ""
+    gone = [
+        Emptied("DROP", table, (), story.writes(table), story.line(table) if key.name == table else None)
+        for table, key in was.items()
+        if table not in now and table not in known
+    ]
+    for verb, table, partitions, written, line in (*story.emptied, *gone):
+        for name in (partitions or ("",)) if table in real else ():
+            of = f" PARTITION ({identifier(name)})" if name else ""
             what = {"DROP": "table", "REPLACE": "table", "UPDATE": "values"}.get(verb, "rows")
-            yield Question("destroy", what, table, "", f"{_rows(table)}{of}", _OF_ALL[verb], written)
+            yield Question("destroy", what, table, name, f"{_rows(table)}{of}", _OF_ALL[verb], written, line)
     for table, key in now.items():
         if table in real and table in was:
             old, new = before.definitions[was[table]], after.definitions[key]
             if old.text != new.text:
                 first = read(original.definitions[Key("TABLE", table)].shown)
                 changed = _Of(mariadb, story, key.name, table, first, was[table].name, read(old.shown), read(new.shown))
-                written = story.writes(table)
-                yield from (item._replace(written=written or item.written) for item in changed.ask())
+                written, same = story.writes(table), table == was[table].name == key.name
+                for question in changed.ask():
+                    line = story.line(table, question.name) if same else None
+                    yield question._replace(written=written or question.written, line=line)
+
+
+def renames(story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[dict[str, Any]]:
+    """Yield the real tables and columns that have another name after a migration than before it."""
+    real, was, now = _tables(story, original, before, after)
+    for origin in sorted(now.keys() & was.keys() & real):
+        old, new = was[origin], now[origin]
+        same = old.name == new.name
+        if not same:
+            yield {"table": old.name, "column": "", "to": new.name, "line": story.line(old.name, new.name)}
+        if before.definitions[old].text != after.definitions[new].text:
+            columns = read(before.definitions[old].shown).columns
+            earlier = {story.earlier.column(old.name, name): name for name in columns}
+            for name in read(after.definitions[new].shown).columns:
+                column = earlier.get(story.names.column(new.name, name))
+                if column is not None and column != name:
+                    line = story.line(old.name, column) if same else None
+                    yield {"table": old.name, "column": column, "to": name, "line": line}
+
+
+def _tables(
+    story: Story, original: Snapshot, before: Snapshot, after: Snapshot
+) -> tuple[set[str], dict[str, Key], dict[str, Key]]:
+    """Return the names of the real tables, and what has them before and after a migration."""
+    real = {key.name for key in original.definitions if key.sort == "TABLE"}
+    was = {story.earlier.table(key.name): key for key in before.definitions if key.sort == "TABLE"}
+    now = {story.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+    return real, was, now
 
 
 _OF_ALL = {

@@ -180,7 +180,7 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     here.write({"0001_x.up.sql": statement})
     result = here.module("apply", check=True, diff=True, rehearse="check")
     assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
-    assert "up 1 destroys: t0: rows that go with the table: 3" in result["warnings"]
+    assert "up 1, destroy: t0: rows that go with the table: 3 (line 1)" in result["warnings"]
 
 
 @contextmanager
@@ -260,7 +260,8 @@ def test_what_a_migration_before_has_left_is_found_before_the_next_one(here: Dat
     )
     # The copies have its rows, too: it is found there.
     message = here.refusal(rehearse="always")
-    assert message.startswith("The rehearsal of up 2 failed: 0002_x.up.sql:1 (statement 1): (1265) ")
+    fails = "up 2, would_fail: it fails on copies of the tables: 0002_x.up.sql:1 (statement 1): (1265) "
+    assert message.startswith(f"The guards refuse this plan: {fails}")
     here.query("CREATE TABLE source (id INT, n INT)")
     here.query("INSERT INTO source VALUES (1, NULL)")
     here.write({"0001_x.up.sql": "CREATE TABLE made (id INT, n INT);\nINSERT INTO made SELECT * FROM source"})

@@ -39,8 +39,7 @@ _OF_STATEMENTS: tuple[tuple[Rule, _Judge], ...] = (
     (schemas.RULE, schemas.judge),
 )
 RULES: dict[str, Rule] = {
-    rule.name: rule
-    for rule in (*names.RULES, *(rule for rule, _judge in (*_OF_FILES, *_OF_STATEMENTS)), *tried.RULES)
+    rule.name: rule for rule in (*names.RULES, *(rule for rule, _judge in (*_OF_FILES, *_OF_STATEMENTS)), *tried.RULES)
 }
 # Nobody says which server will read the files. They read differently what holds one of these.
 _MARIADB, _MYSQL = Dialect(mariadb=True, version=110800), Dialect(mariadb=False, version=90700)
