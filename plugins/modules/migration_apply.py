@@ -731,7 +731,7 @@ SPEC = (
             "allow": {
                 "type": "dict",
                 "apply_defaults": True,
-                "options": dict.fromkeys(GUARDS, {"type": "list", "elements": "int"}),
+                "options": {name: {"type": "list", "elements": "int"} for name in GUARDS},
             },
             "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
             "detached": {"type": "bool", "default": False},
