@@ -409,6 +409,9 @@ rehearsal:
             name:
               description: The column, key, constraint or partition; empty for the table.
               type: str
+            named:
+              description: Both by the names before the migration, with a point between; so a comment may name it.
+              type: str
             line:
               description: The line at which the statement starts that does it, from 1; null if that is not certain.
               type: int
@@ -507,6 +510,7 @@ rehearsal:
             what: duplicate
             table: orders
             name: number
+            named: orders.number
             line: 1
             rows: 3
             certain: true
@@ -520,8 +524,10 @@ rehearsal:
     cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
     seconds: 0.21
 guards:
-  description: What those of O(guards) have found that are not set to V(allow), in the order of the plan.
-  returned: when something is pending
+  description:
+    - What those of O(guards) have found that are not set to V(allow), in the order of the plan.
+    - A run that rehearses nothing asks none but C(no_down_file), and this one if it is to refuse.
+  returned: when something is pending and a guard was asked
   type: list
   elements: dict
   contains:
@@ -558,9 +564,9 @@ guards:
       allowed_by: line 2 of 0006_drop_note.up.sql
 refusal:
   description: Why a run would be refused, with what to do; null if it would not.
-  returned: when something is pending
+  returned: when something is pending and a guard was asked
   type: str
-  sample: 'The guards refuse this plan: up 7, no_down_file: it has no down file. Correct the files.'
+  sample: 'The guards refuse this plan: up 7, no_down_file: there is no down file. Correct the files.'
 drift:
   description: What no migration has changed, as RV(dbops.migrations.migration_info#module:drift) has it.
   returned: when O(drift) is not V(ignore) and something is pending
@@ -673,6 +679,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.run import 
 from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import leave_session
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import (
@@ -690,16 +697,6 @@ if TYPE_CHECKING:
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Question
 
-GUARDS = (
-    "destroy",
-    "block_writes",
-    "rebuild",
-    "would_fail",
-    "irreversible",
-    "not_rehearsed",
-    "rename",
-    "no_down_file",
-)
 LEVEL = {"type": "str", "default": "warn", "choices": ["allow", "warn", "refuse"]}
 # Bytes of a file that are looked through for comments to this collection.
 LARGEST = 16 << 20
@@ -749,18 +746,14 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         leave_session()
     source = read_source(module.params["directory"])
     login = Login(module)
-    order = Order(
-        module.params,
-        module.check_mode,
-        module._diff,
-        module.warn,
-        progress=progress_of(module),
-        guard=partial(guard, module, source),
-    )
+    order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
     if module.params["assert_impact"] and module.params["rehearse"] != "always":
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
         order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
+    # In a run that rehearses nothing, there is nothing else that could be refused.
+    if module.check_mode or order.rehearse is not None or module.params["guards"]["no_down_file"] == "refuse":
+        order = order._replace(guard=partial(guard, module, source))
     if module.params["drift"] != "ignore":
         order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
@@ -833,9 +826,8 @@ def guard(
     refused = refusal(found)
     if refused is not None and not module.check_mode:
         raise Error(refused, guards=found, **({} if rehearsal is None else {"rehearsal": rehearsal}))
-    if module.check_mode or rehearsal is not None:
-        for text in said(item for item in found if item["verdict"] != "allowed"):
-            module.warn(text)
+    for text in said(item for item in found if item["verdict"] != "allowed"):
+        module.warn(text)
     return {"guards": found, "refusal": refused}
 
 

@@ -23,13 +23,16 @@ What a guard finds that is set to ``allow`` is not in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from .._migration.check.finding import printable
-from .._migration.files.directives import Directive
 from .._migration.model import Plan, Source, Step
 from .._migration.report import few
-from .risks import Question
+
+if TYPE_CHECKING:
+    # A run that does not rehearse need not load these.
+    from .._migration.files.directives import Directive
+    from .risks import Question
 
 # What is done to all rows of a table: the guard, whether it is so, and how that is said if it is certain and if not.
 _ON_ALL_ROWS = (
@@ -117,12 +120,8 @@ def allows_rows(step: Step, question: Question, rules: Rules, directives: Callab
 
     :param directives: returns the comments in the step's file.
     """
-    finding = _Finding(question.kind, question.said, question.line, _names(question.table, question.name))
+    finding = _Finding(question.kind, question.said, question.line, (question.named,))
     return _allowed_by(step, finding, rules, directives()) is not None
-
-
-def _names(table: str, name: str) -> tuple[str, ...]:
-    return (f"{table}.{name}" if name else table,)
 
 
 def _verdict(finding: _Finding, rules: Rules) -> str:
@@ -143,7 +142,7 @@ def _find(step: Step, has_down: bool, migration: Optional[Mapping[str, Any]], ru
         elif migration["reversible"] is None and migration["irreversible"]:
             yield _Finding("not_rehearsed", migration["irreversible"])
     if up and not has_down:
-        yield _Finding("no_down_file", "it has no down file")
+        yield _Finding("no_down_file", "there is no down file")
 
 
 def _in_rehearsal(migration: Mapping[str, Any], rules: Rules) -> Iterator[_Finding]:
@@ -152,8 +151,8 @@ def _in_rehearsal(migration: Mapping[str, Any], rules: Rules) -> Iterator[_Findi
     if migration["error"]:
         yield _Finding("would_fail", f"it fails on copies of the tables: {migration['error']}")
     for risk in migration["risks"]:
-        names, line = _names(risk["table"], risk["name"]), risk["line"]
-        yield _Finding(risk["kind"], f"{risk['text']}{_at(line)}", line, names, risk["certain"])
+        line = risk["line"]
+        yield _Finding(risk["kind"], f"{risk['text']}{_at(line)}", line, (risk["named"],), risk["certain"])
     for impact in migration["impact"]:
         yield from _on_all_rows(impact, rules)
 
@@ -172,9 +171,9 @@ def _on_all_rows(impact: Mapping[str, Any], rules: Rules) -> Iterator[_Finding]:
 
 
 def _rename(rename: Mapping[str, Any]) -> _Finding:
-    names = _names(rename["table"], rename["column"])
-    text = f"{names[0]} becomes {rename['to']}, and an application that still runs asks for the old name"
-    return _Finding("rename", f"{text}{_at(rename['line'])}", rename["line"], names)
+    name = f"{rename['table']}.{rename['column']}" if rename["column"] else rename["table"]
+    text = f"{name} becomes {rename['to']}, and an application that still runs asks for the old name"
+    return _Finding("rename", f"{text}{_at(rename['line'])}", rename["line"], (name,))
 
 
 def _at(line: Optional[int]) -> str:

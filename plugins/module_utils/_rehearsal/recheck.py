@@ -53,7 +53,7 @@ class Recheck:
             raise Error(
                 f"{step.direction} {step.version} was not begun, because of rows that the rehearsal did not find: "
                 f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
-                "or the file, and run again."
+                "or the file, or have the guards allow it, and run again."
             )
 
     def _ask(self, step: Step, questions: Sequence[Question]) -> Iterator[str]:

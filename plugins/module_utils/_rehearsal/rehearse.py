@@ -32,8 +32,8 @@ migrations
         ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
     risks
         What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
-        ``table``, ``name``, ``line`` (None if it is not certain which statement does it), ``rows``, ``certain`` and
-        ``text``.
+        ``table``, ``name``, ``named`` (both, by the names before the migration), ``line`` (None if it is not certain
+        which statement does it), ``rows``, ``certain`` and ``text``.
     renames
         The real tables and columns to which it gives another name: ``table``, ``column`` (empty for the table), ``to``
         and ``line``, as above.

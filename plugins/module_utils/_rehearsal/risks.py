@@ -62,11 +62,13 @@ class Question(NamedTuple):
 
     :param kind: would_fail or destroy.
     :param what: in a word.
-    :param name: of the column, key, constraint or partition; empty for the table.
+    :param table: its name before the plan, which is that of the real one.
+    :param name: of the column, key, constraint or partition, likewise; empty for the table.
     :param counting: SQL that counts rows.
     :param said: what is counted, for a person.
     :param written: a statement before it may have written the table.
     :param line: where in its file the statement begins that does it; None if that is not certain.
+    :param named: what it is about by the names before the migration, ``orders.note``, or ``orders`` for the table.
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Question(NamedTuple):
     said: str
     written: bool = False
     line: Optional[int] = None
+    named: str = ""
 
 
 class Names:
@@ -143,17 +146,18 @@ class Story:
         self.moved: set[str] = set()
         self._line = 0
         self._definitions: list[tuple[int, bytes]] = []
+        self._hidden = False
 
     def line(self, table: str, name: str = "") -> Optional[int]:
         """Return where the statement begins that defines something of a table; None if that is not certain.
 
-        By the text: the only one that names both, or else the only one that names the table. It must have had this name
-        all along.
+        By the text: the only one that names both, or else the only one that names the table. It must have this name
+        from the migration's beginning to its end.
         """
         of_table = [(line, text) for line, text in self._definitions if _mentions(text, table)]
         of_both = [(line, text) for line, text in of_table if name and _mentions(text, name)]
         lines = {line for line, _text in of_both or of_table}
-        return lines.pop() if len(lines) == 1 else None
+        return lines.pop() if len(lines) == 1 and not self._hidden else None
 
     def writes(self, table: str) -> bool:
         """Tell whether a statement up to now may have written rows of a table."""
@@ -172,7 +176,8 @@ class Story:
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
             self._alter(words)
         elif effect.kind is StatementKind.OPAQUE:
-            self._anything = True
+            # What it does, it need not name.
+            self._anything = self._hidden = True
         elif effect.kind is StatementKind.DATA and effect.writes:
             names = [_text(item.name) for item in effect.writes]
             verb = _on_all_rows(text, dialect)
@@ -321,6 +326,7 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
                 "what": question.what,
                 "table": question.table,
                 "name": question.name,
+                "named": question.named,
                 "line": question.line,
                 "rows": answer,
                 "certain": certain,
@@ -353,7 +359,7 @@ def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot,
     real, was, now = _tables(story, original, before, after)
     known = {item.table for item in story.emptied if item.verb in ("DROP", "REPLACE")}
     gone = [
-        Emptied("DROP", table, (), story.writes(table), story.line(table) if key.name == table else None)
+        Emptied("DROP", table, (), story.writes(table), story.line(key.name))
         for table, key in was.items()
         if table not in now and table not in known
     ]
@@ -361,17 +367,20 @@ def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot,
         for name in (partitions or ("",)) if table in real else ():
             of = f" PARTITION ({identifier(name)})" if name else ""
             what = {"DROP": "table", "REPLACE": "table", "UPDATE": "values"}.get(verb, "rows")
-            yield Question("destroy", what, table, name, f"{_rows(table)}{of}", _OF_ALL[verb], written, line)
+            named = _dotted(was[table].name if table in was else table, name)
+            yield Question("destroy", what, table, name, f"{_rows(table)}{of}", _OF_ALL[verb], written, line, named)
     for table, key in now.items():
         if table in real and table in was:
             old, new = before.definitions[was[table]], after.definitions[key]
             if old.text != new.text:
                 first = read(original.definitions[Key("TABLE", table)].shown)
                 changed = _Of(mariadb, story, key.name, table, first, was[table].name, read(old.shown), read(new.shown))
-                written, same = story.writes(table), table == was[table].name == key.name
+                written, earlier = story.writes(table), was[table].name
                 for question in changed.ask():
-                    line = story.line(table, question.name) if same else None
-                    yield question._replace(written=written or question.written, line=line)
+                    name = changed.earlier_name(question)
+                    line = story.line(earlier, name) if earlier == key.name else None
+                    named = _dotted(earlier, name)
+                    yield question._replace(written=written or question.written, line=line, named=named)
 
 
 def renames(story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[dict[str, Any]]:
@@ -409,6 +418,10 @@ _OF_ALL = {
     "DELETE": "rows that go by a DELETE without a condition",
     "UPDATE": "rows that are changed by an UPDATE without a condition",
 }
+
+
+def _dotted(table: str, name: str) -> str:
+    return f"{table}.{name}" if name else table
 
 
 def _rows(table: str) -> str:
@@ -463,6 +476,11 @@ class _Of:
         """Return what a column of the real table was before the migration."""
         name = next((name for name, real in self._before.items() if real == source), None)
         return self._old.columns[name] if name is not None else self._first.columns[source]
+
+    def earlier_name(self, question: Question) -> str:
+        """Return the name of what a question is about before the migration."""
+        names = self._before.items() if question.what in _OF_COLUMNS else ()
+        return next((name for name, source in names if source == question.name), question.name)
 
     def _ask(self, kind: str, what: str, name: str, where: str, said: str) -> Question:
         return Question(kind, what, self._origin, name, f"{_rows(self._origin)} WHERE {where}", said)

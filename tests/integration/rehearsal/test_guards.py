@@ -241,11 +241,11 @@ def test_a_migration_without_a_down_file_is_seen_without_a_rehearsal(here: Datab
     write(here, "CREATE TABLE a (id INT)", None)
     write(here, "CREATE TABLE b (id INT)", None, 3)
     plan = here.module("apply", check=True)
-    assert plan["warnings"] == ["up 2, up 3, no_down_file: it has no down file"]
+    assert plan["warnings"] == ["up 2, up 3, no_down_file: there is no down file"]
     assert (plan["refusal"], "rehearsal" in plan) == (None, False)
     with unchanged(here):
         message = here.refusal(guards={"no_down_file": "refuse"})
-    assert ": up 2, up 3, no_down_file: it has no down file. Correct" in message
+    assert ": up 2, up 3, no_down_file: there is no down file. Correct" in message
     write(here, "-- dbops: allow no_down_file\n\nCREATE TABLE a (id INT)", None)
     result = here.apply(guards={"no_down_file": "refuse"}, allow={"no_down_file": [3]})
     assert verdicts(result) == [(2, "no_down_file", "allowed"), (3, "no_down_file", "allowed")]

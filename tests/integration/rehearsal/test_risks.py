@@ -221,7 +221,7 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
     assert result["msg"] == (
         "up 3 was not begun, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
         "becomes NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these "
-        "rows, or the file, and run again."
+        "rows, or the file, or have the guards allow it, and run again."
     )
     assert [item["version"] for item in result["applied"]] == [1, 2]
     assert result["changed"]

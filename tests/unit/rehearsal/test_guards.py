@@ -7,13 +7,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.text.formatters import human_to_bytes
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import read_script
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Plan, Source, Step
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Rehearsed
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules, judge, refusal, said
+from ansible_collections.dbops.migrations.plugins.modules.migration_apply import SPEC
+from ansible_collections.dbops.migrations.plugins.modules.migration_apply import guard as guard_of_module
+from unit.migration.fakes import FakeSession
 
 PLAIN: dict[str, Any] = {
     "rehearsed": True, "why": None, "error": None, "impact": [], "risks": [], "renames": [], "reversible": True,
@@ -24,11 +33,11 @@ IMPACT: dict[str, Any] = {
     "bytes": 3 * 10**9, "certain": True, "uncertain": None,
 }  # fmt: skip
 RISK: dict[str, Any] = {
-    "kind": "destroy", "table": "orders", "name": "note", "line": 3, "certain": True,
+    "kind": "destroy", "named": "orders.note", "line": 3, "certain": True,
     "text": "orders: values that go with the column note: 12",
 }  # fmt: skip
 WOULD_FAIL: dict[str, Any] = {
-    **RISK, "kind": "would_fail", "name": "placed", "text": "orders: rows with NULL in placed: 12",
+    **RISK, "kind": "would_fail", "named": "orders.placed", "text": "orders: rows with NULL in placed: 12",
 }  # fmt: skip
 RENAME: dict[str, Any] = {"table": "orders", "column": "note", "to": "remark", "line": 3}
 COUNTS = "about 1,234,567 rows, 3,000.0 MB"
@@ -56,7 +65,7 @@ FOUND: dict[str, tuple[dict[str, Any], bool, str, str]] = {
         "orders.note becomes remark, and an application that still runs asks for the old name (line 3)",
     ),
     "no_down_file": (
-        {"reversible": False, "irreversible": "it has no down file"}, False, "", "it has no down file"
+        {"reversible": False, "irreversible": "it has no down file"}, False, "", "there is no down file"
     ),
 }  # fmt: skip
 WARN: dict[str, Any] = {
@@ -102,12 +111,57 @@ def test_a_finding_has_one_form(guard: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("level", ["allow", "warn", "refuse"])
 @pytest.mark.parametrize("guard", FOUND)
-def test_a_guard_does_what_it_is_set_to(guard: str) -> None:
-    """What is allowed altogether is not spoken of."""
-    assert only(guard, guards={**WARN, guard: "refuse"})["verdict"] == "refuse"
-    no_down = guard == "no_down_file"
-    assert judged(FOUND[guard][0], guards={**WARN, guard: "allow"}, no_down=no_down) == []
+def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) -> None:
+    """What is allowed altogether is not spoken of; what is refused fails a run, and is told in check mode."""
+    no_down, text = guard == "no_down_file", FOUND[guard][3]
+    (tmp_path / "12_x.up.sql").write_text("SELECT 1")
+    source = Source(str(tmp_path), (Migration(12, "x", "12_x.up.sql", None if no_down else "d"),), ())
+    plan = Plan(11, 12, (Step(12, "x", "up", "12_x.up.sql", 12),))
+    result = {"migrations": [{**PLAIN, **FOUND[guard][0]}]}
+    expected = [] if level == "allow" else [
+        {
+            "version": 12, "title": "x", "direction": "up", "guard": guard, "verdict": level, "text": text,
+            "allowed_by": None,
+        }
+    ]  # fmt: skip
+    warned = [f"up 12, {guard}: {text}"] if expected else []
+    refused = None if level != "refuse" else (
+        f"The guards refuse this plan: up 12, {guard}: {text}. Correct the files. Or allow what is meant, with "
+        f"{{{guard}: [12]}} in allow, or in the file, above the statement or at its head, with the comment "
+        f"-- dbops: allow {guard}. Or set such a guard to warn in guards. Nothing was run."
+    )  # fmt: skip
+    for check_mode in (True, False):
+        warnings: list[str] = []
+        module: Any = SimpleNamespace(
+            params={"guards": {**WARN, guard: level}, "allow": NOBODY, "assert_impact": False},
+            check_mode=check_mode,
+            warn=warnings.append,
+        )
+        session: Any = FakeSession()
+        if refused is not None and not check_mode:
+            with pytest.raises(Error) as error:
+                guard_of_module(module, source, plan, Rehearsed(result, [], {}), session)
+            assert str(error.value) == refused
+            assert error.value.results == {"guards": expected, "rehearsal": result}
+            assert warnings == []
+        else:
+            found = guard_of_module(module, source, plan, Rehearsed(result, [], {}), session)
+            assert found == {"guards": expected, "refusal": refused}
+            assert warnings == warned
+
+
+def test_all_guards_are_tested() -> None:
+    assert set(FOUND) == set(GUARDS)
+
+
+def test_would_fail_refuses_unless_it_is_told_otherwise() -> None:
+    options = SPEC.argument_spec["guards"]["options"]
+    levels = {name: option["default"] for name, option in options.items() if name in GUARDS}
+    assert levels == {**dict.fromkeys(GUARDS, "warn"), "would_fail": "refuse"}
+    sizes = {name: human_to_bytes(option["default"]) for name, option in options.items() if name not in GUARDS}
+    assert sizes == {"block_writes_above": WARN["block_writes_above"], "rebuild_above": WARN["rebuild_above"]}
 
 
 @pytest.mark.parametrize("guard", FOUND)
@@ -147,7 +201,7 @@ def test_what_may_be_several_statements_is_allowed_for_the_whole_file_only() -> 
 
 
 def test_a_table_has_its_own_name_in_a_comment() -> None:
-    found = judged({"risks": [{**RISK, "name": ""}]}, text="-- dbops: allow destroy orders\n\nSELECT 1")
+    found = judged({"risks": [{**RISK, "named": "orders"}]}, text="-- dbops: allow destroy orders\n\nSELECT 1")
     assert found[0]["verdict"] == "allowed"
     assert judged({"risks": [RISK]}, text="-- dbops: allow destroy orders\n\nSELECT 1")[0]["verdict"] == "warn"
 
@@ -223,7 +277,7 @@ def test_a_text_is_one_harmless_line() -> None:
 def test_what_migrations_have_in_common_is_said_once() -> None:
     found = judged({}, {}, {}, {"risks": [RISK]}, {}, {}, {}, rehearsed=True, no_down=True)
     assert list(said(found)) == [
-        "up 12, up 13, up 14, up 15, up 16 and 2 more, no_down_file: it has no down file",
+        "up 12, up 13, up 14, up 15, up 16 and 2 more, no_down_file: there is no down file",
         "up 15, destroy: orders: values that go with the column note: 12 (line 3)",
     ]
 
@@ -233,7 +287,7 @@ def test_a_refusal_says_what_and_each_way_on() -> None:
     found = judged({"risks": [RISK]}, {}, guards=rules, no_down=True)
     assert refusal(found) == (
         "The guards refuse this plan: up 12, destroy: orders: values that go with the column note: 12 (line 3); up 12, "
-        "up 13, no_down_file: it has no down file. Correct the files. Or allow what is meant, with {destroy: [12], "
+        "up 13, no_down_file: there is no down file. Correct the files. Or allow what is meant, with {destroy: [12], "
         "no_down_file: [12, 13]} in allow, or in the file, above the statement or at its head, with the comment "
         "-- dbops: allow destroy. Or set such a guard to warn in guards. Nothing was run."
     )
