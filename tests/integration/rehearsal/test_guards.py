@@ -68,7 +68,7 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
     fill(there)
     write(there, DROP, "ALTER TABLE orders ADD note TEXT AFTER id")
     write(there, "CREATE TABLE later (id INT)", "DROP TABLE later", 3)
-    refusing = {"guards": {"destroy": "refuse"}}
+    refusing: dict[str, Any] = {"guards": {"destroy": "refuse"}}
     found = "orders: values that go with the column note: 2 (line 2)"
     with unchanged(there):
         result = there.module("apply", rehearse="always", **refusing)
@@ -79,8 +79,8 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
         == plan["refusal"]
         == (
             f"The guards refuse this plan: up 2, destroy: {found}. Correct the files. Or allow what is meant, with "
-            "{destroy: [2]} in allow, or in the file, above the statement or at its head, with the comment -- dbops: allow "
-            "destroy. Or set such a guard to warn in guards. Nothing was run."
+            "{destroy: [2]} in allow, or in the file, above the statement or at its head, with the comment "
+            "-- dbops: allow destroy. Or set such a guard to warn in guards. Nothing was run."
         )
     )
     assert result["rehearsal"]["complete"]
@@ -236,7 +236,7 @@ def test_the_line_is_that_of_the_statement_or_none(here: Database) -> None:
 
 
 def test_a_migration_without_a_down_file_is_seen_without_a_rehearsal(here: Database) -> None:
-    """A run says nothing of what it is only to warn of, for it was said in check mode."""
+    """It is said once, and in check mode; a run is not held up by what it would only warn of."""
     fill(here)
     write(here, "CREATE TABLE a (id INT)", None)
     write(here, "CREATE TABLE b (id INT)", None, 3)
@@ -251,7 +251,7 @@ def test_a_migration_without_a_down_file_is_seen_without_a_rehearsal(here: Datab
     assert verdicts(result) == [(2, "no_down_file", "allowed"), (3, "no_down_file", "allowed")]
     write(here, "CREATE TABLE c (id INT)", None, 4)
     result = here.apply()
-    assert (verdicts(result), result["warnings"]) == ([(4, "no_down_file", "warn")], [])
+    assert (result["changed"], result["warnings"], "guards" in result) == (True, [], False)
 
 
 def test_what_has_no_way_back_or_is_not_rehearsed_can_be_refused(here: Database) -> None:
@@ -293,11 +293,11 @@ def test_a_rollback_is_guarded_by_what_makes_sense_there(here: Database) -> None
 def test_the_rest_of_a_run_that_was_begun_is_not_judged_again(here: Database, forks: Forks) -> None:
     """Its connection was lost; it must not be left half done because of what was not known when it began."""
     fill(here)
-    write(here, "CREATE TABLE a (id INT);\nDO SLEEP(2);\nCREATE TABLE b (id INT)", None)
+    write(here, "CREATE TABLE a (id INT);\nDO SLEEP(1);\nCREATE TABLE b (id INT)", None)
     run = uuid.uuid4().hex
     process = forks.begin("migration_apply", here.arguments("apply", {"run_id": run}))
     deadline = time.monotonic() + 30
-    while not here.server.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'DO SLEEP(2)%'"):
+    while not here.server.query("SELECT 1 FROM information_schema.processlist WHERE info LIKE 'DO SLEEP(1)%'"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.kill(process, signal.SIGKILL)
@@ -313,7 +313,6 @@ def test_the_rest_of_a_run_that_was_begun_is_not_judged_again(here: Database, fo
         ({"guards": {"destory": "warn"}}, ("guards.destory",)),
         ({"guards": {"destroy": "forbid"}}, ("destroy must be one of: allow, warn, refuse, got: forbid", "guards")),
         ({"guards": {"rebuild_above": "lots"}}, ("rebuild_above", "guards", "Byte")),
-        ({"guards": "refuse"}, ("guards",)),
         ({"allow": {"drop": [12]}}, ("allow.drop",)),
         ({"allow": {"destroy": ["twelve"]}}, ("destroy", "allow", "twelve")),
     ],

@@ -40,6 +40,10 @@ ROLE = CHECKOUT / "roles" / "migrate"
             "The guards refuse this plan: up 1, destroy: target: NULL in profile, login_db: 1. Correct the files."
             " Or allow it, with {destroy: [1]} in migrate_allow, or set it to warn in migrate_guards.",
         ),
+        (
+            "value of rename must be one of: allow, warn, refuse, got: no found in guards",
+            "value of rename must be one of: allow, warn, refuse, got: no found in migrate_guards",
+        ),
         ("run again with resume_from: 3 if", "run again with migrate_resume_from: 3 if"),
         ("name its key: fields: {password: KEY}.", "name its key: migrate_secret_fields: {password: KEY}."),
     ],
