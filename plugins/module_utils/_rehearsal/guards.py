@@ -59,7 +59,7 @@ class _Finding(NamedTuple):
     """What a guard has found.
 
     :param line: where the statement begins that does it; None if it is about the file, or that is not certain.
-    :param names: what it is done to, as a comment that allows it names it.
+    :param names: what it is done to, as a comment that allows it names it; none if it is about the file.
     :param certain: it is so.
     """
 
@@ -109,8 +109,10 @@ def judge(
 def _allowed_by(step: Step, finding: _Finding, rules: Rules, comments: Iterable[Directive]) -> Optional[str]:
     if step.version in (rules.allow[finding.guard] or ()):
         return "migrate_allow"
+    # Where it is not certain which statement does it, a comment about one of them is not enough.
+    statement = 0 if finding.names and finding.line is None else finding.line
     for comment in comments:
-        if comment.allows(finding.guard, finding.line, finding.names):
+        if comment.allows(finding.guard, statement, finding.names):
             return f"line {comment.line} of {step.file}"
     return None
 

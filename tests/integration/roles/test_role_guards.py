@@ -68,6 +68,8 @@ def test_a_guard_or_a_level_that_is_not_known_is_refused_at_once(team: Team, pla
         "cannot be converted to a Byte value.",
         "Value of rename must be one of: allow, warn, refuse, got: no found in migrate_guards.",
     ]
-    assert unknown.startswith("There is no migrate_allow.drop, migrate_guards.destory. Supported parameters include: bl")
+    assert unknown.startswith(
+        "There is no migrate_allow.drop, migrate_guards.destory. Supported parameters include: bl"
+    )
     result = playbook(MIGRATE, team.inventory(migrate_guards="refuse"), "-l", "orders")
     assert "Argument 'migrate_guards' is of type str" in failure(result, "orders", "Check the variables")

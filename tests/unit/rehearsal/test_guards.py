@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import read_script
@@ -22,6 +24,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.ap
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules, judge, refusal, said
 from ansible_collections.dbops.migrations.plugins.modules.migration_apply import SPEC
 from ansible_collections.dbops.migrations.plugins.modules.migration_apply import guard as guard_of_module
+from parts import CHECKOUT
 from unit.migration.fakes import FakeSession
 
 PLAIN: dict[str, Any] = {
@@ -157,11 +160,20 @@ def test_all_guards_are_tested() -> None:
 
 
 def test_would_fail_refuses_unless_it_is_told_otherwise() -> None:
+    """The role's defaults, and the page on guards, are the module's."""
     options = SPEC.argument_spec["guards"]["options"]
     levels = {name: option["default"] for name, option in options.items() if name in GUARDS}
     assert levels == {**dict.fromkeys(GUARDS, "warn"), "would_fail": "refuse"}
     sizes = {name: human_to_bytes(option["default"]) for name, option in options.items() if name not in GUARDS}
     assert sizes == {"block_writes_above": WARN["block_writes_above"], "rebuild_above": WARN["rebuild_above"]}
+    specs = yaml.safe_load((CHECKOUT / "roles" / "migrate" / "meta" / "argument_specs.yml").read_text())
+    of_role = specs["argument_specs"]["main"]["options"]
+    assert {name: option["default"] for name, option in of_role["migrate_guards"]["options"].items()} == {
+        name: option["default"] for name, option in options.items()
+    }
+    assert set(of_role["migrate_allow"]["options"]) == set(GUARDS)
+    rows = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", (CHECKOUT / "docs" / "guards.md").read_text(), re.M)
+    assert dict(rows) == levels
 
 
 @pytest.mark.parametrize("guard", FOUND)
@@ -195,8 +207,9 @@ def test_a_comment_allows_what_it_is_about(guard: str) -> None:
 
 def test_what_may_be_several_statements_is_allowed_for_the_whole_file_only() -> None:
     risk = {"risks": [{**RISK, "line": None}]}
-    [found] = judged(risk, text="SELECT 1;\n-- dbops: allow destroy\nSELECT 2")
-    assert (found["verdict"], found["text"]) == ("warn", RISK["text"])
+    for text in ("SELECT 1;\n-- dbops: allow destroy\nSELECT 2", "-- dbops: allow destroy\nSELECT 1;\nSELECT 2"):
+        [found] = judged(risk, text=text)
+        assert (found["verdict"], found["text"]) == ("warn", RISK["text"])
     assert judged(risk, text="-- dbops: allow destroy orders.note\n\nSELECT 1")[0]["verdict"] == "allowed"
 
 
