@@ -23,6 +23,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import told
 
 _TEXTS = ("str", "path")
+_CLASS = re.compile(r"<class '[^']*'>")
 _NAME = re.compile(r"\{\{ *[A-Za-z_][\w.]* *\}\}")
 
 
@@ -91,7 +92,13 @@ def _names_another(text: Any) -> bool:
 def _refused(options: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
     """Return what Ansible's own check of the role finds."""
     found = ArgumentSpecValidator(options).validate(values).error_messages
-    return [f"{message[0].upper()}{message[1:]}." for message in found]
+    return [_sentence(message) for message in found]
+
+
+def _sentence(text: str) -> str:
+    """Return one of Ansible's messages as a sentence: one about what is not known begins with its name."""
+    text = _CLASS.sub("it", text).rstrip(".")
+    return f"There is no {text}." if "Supported parameters" in text else f"{text[0].upper()}{text[1:]}."
 
 
 def _entries(role: Path) -> dict[str, dict[str, Any]]:

@@ -58,7 +58,8 @@ options:
       - Whether to carry the plan out on copies of the objects that its files name, in a schema of its own, before it is
         carried out. Each migration is applied there, rolled back by its down file, and applied again. See
         RV(rehearsal), and the page on rehearsals in the collection's documentation.
-      - V(check) does so in check mode. V(always) does so in a run, too, which then does nothing if a migration fails.
+      - V(check) does so in check mode. V(always) does so in a run, too, which then does nothing if O(guards) refuse
+        what was found.
       - The account needs rights on the schemas C(dbops_rehearsal_%). Where it has none, RV(rehearsal) says which
         C(GRANT) gives them.
       - Where nothing is pending, nothing is rehearsed.
@@ -100,6 +101,84 @@ options:
     description: The port of that server; 3306 by default. Without O(rehearsal_login_host) it is on the same host.
     type: int
     version_added: 0.2.0
+  guards:
+    description:
+      - What to do about what a plan should not do to a database in production. V(refuse) runs nothing. V(warn) says it,
+        in check mode and in a run that rehearses. V(allow) passes over it.
+      - All but V(no_down_file) see only what the rehearsal has found, see O(rehearse). In a rollback C(irreversible),
+        C(rename) and C(no_down_file) look for nothing.
+      - In check mode nothing is refused; see RV(refusal).
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      destroy:
+        description: Rows, columns, partitions or tables go in which there is something.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      block_writes:
+        description: An C(ALTER) has writes wait as long as it takes, or may have, on a table of some size.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      block_writes_above:
+        description: The size in bytes above which O(guards.block_writes) counts, such as V(100M).
+        type: bytes
+        default: 100M
+      rebuild:
+        description: An C(ALTER) writes all rows anew, or may do so, on a table of some size.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      rebuild_above:
+        description: The size in bytes above which O(guards.rebuild) counts, such as V(1G).
+        type: bytes
+        default: 1G
+      would_fail:
+        description:
+          - A migration fails on the copies, or there are rows on which it would fail.
+          - V(refuse) only warns of rows that a statement of the plan may change before.
+        type: str
+        default: refuse
+        choices: [allow, warn, refuse]
+      irreversible:
+        description: A down file fails, or does not restore the schema.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      not_rehearsed:
+        description: A migration, or its down file, was to be rehearsed and was not.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      rename:
+        description: A table or a column gets another name, which an application that still runs does not know.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+      no_down_file:
+        description: A migration has no down file.
+        type: str
+        default: warn
+        choices: [allow, warn, refuse]
+  allow:
+    description:
+      - The versions that each guard of O(guards) lets pass. Those that are not pending count for nothing.
+      - A file may allow it itself, with a comment such as C(-- dbops: allow destroy orders.note) above the statement.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      destroy: &versions
+        description: The versions that it lets pass.
+        type: list
+        elements: int
+      block_writes: *versions
+      rebuild: *versions
+      would_fail: *versions
+      irreversible: *versions
+      not_rehearsed: *versions
+      rename: *versions
+      no_down_file: *versions
   drift:
     description:
       - What to do about changes of the schema that no migration has made, if something is pending.
@@ -331,6 +410,12 @@ rehearsal:
             name:
               description: The column, key, constraint or partition; empty for the table.
               type: str
+            named:
+              description: Both by the names before the migration, with a point between; so a comment may name it.
+              type: str
+            line:
+              description: The line at which the statement starts that does it, from 1; null if that is not certain.
+              type: int
             rows:
               description: How many rows or values; null if that took too long, or the account may not read them.
               type: int
@@ -342,6 +427,23 @@ rehearsal:
             text:
               description: All of it in one line.
               type: str
+        renames:
+          description: The real tables and columns to which it gives another name.
+          type: list
+          elements: dict
+          contains:
+            table:
+              description: The table's name before the migration.
+              type: str
+            column:
+              description: The column's name before it; empty for the table.
+              type: str
+            to:
+              description: The name after it.
+              type: str
+            line:
+              description: The line at which the statement starts that does it, from 1; null if that is not certain.
+              type: int
         skipped:
           description: The statements that were left out because they need rows, which the copies do not have.
           type: list
@@ -411,9 +513,12 @@ rehearsal:
             what: duplicate
             table: orders
             name: number
+            named: orders.number
+            line: 1
             rows: 3
             certain: true
             text: 'orders: values that occur more than once under the unique key number (1062): 3'
+        renames: []
         skipped: []
         reversible: true
         irreversible: null
@@ -421,6 +526,50 @@ rehearsal:
         lines: {up: null, down: null, skipped: []}
     cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
     seconds: 0.21
+guards:
+  description:
+    - What those of O(guards) have found that are not set to V(allow), in the order of the plan.
+    - A run that rehearses nothing asks none but C(no_down_file), and this one if it is to refuse.
+  returned: when something is pending and a guard was asked
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: The migration's version.
+      type: int
+    title:
+      description: The migration's title.
+      type: str
+    direction:
+      description: V(up) or V(down).
+      type: str
+    guard:
+      description: The guard's name, see O(guards).
+      type: str
+    verdict:
+      description: V(refuse), V(warn), or V(allowed).
+      type: str
+    text:
+      description: What was found, where, and how much.
+      type: str
+    allowed_by:
+      description:
+        - V(migrate_allow) for O(allow), which is so called in the role; or the comment in the file.
+        - Null if it is not allowed.
+      type: str
+  sample:
+    - version: 6
+      title: drop_note
+      direction: up
+      guard: destroy
+      verdict: allowed
+      text: 'orders: values that go with the column note: 40,112 (line 3)'
+      allowed_by: line 2 of 0006_drop_note.up.sql
+refusal:
+  description: Why a run would be refused, with what to do; null if it would not.
+  returned: when something is pending and a guard was asked
+  type: str
+  sample: 'The guards refuse this plan: up 7, no_down_file: there is no down file. Correct the files.'
 drift:
   description: What no migration has changed, as RV(dbops.migrations.migration_info#module:drift) has it.
   returned: when O(drift) is not V(ignore) and something is pending
@@ -522,7 +671,9 @@ error_code:
   sample: 1060
 """
 
-from typing import Any, Optional
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
@@ -531,6 +682,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.run import 
 from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import leave_session
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import (
@@ -540,6 +692,17 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.ap
     Rehearsed,
     bring,
 )
+
+if TYPE_CHECKING:
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directives import Directive
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Step
+    from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Question
+
+LEVEL = {"type": "str", "default": "warn", "choices": ["allow", "warn", "refuse"]}
+# Bytes of a file that are looked through for comments to this collection.
+LARGEST = 16 << 20
 
 SPEC = (
     LOGIN
@@ -555,6 +718,21 @@ SPEC = (
             "rehearsal_login_password": {"type": "str", "no_log": True},
             "rehearsal_login_host": {"type": "str"},
             "rehearsal_login_port": {"type": "int"},
+            "guards": {
+                "type": "dict",
+                "apply_defaults": True,
+                "options": {
+                    **dict.fromkeys(GUARDS, LEVEL),
+                    "would_fail": {**LEVEL, "default": "refuse"},
+                    "block_writes_above": {"type": "bytes", "default": "100M"},
+                    "rebuild_above": {"type": "bytes", "default": "1G"},
+                },
+            },
+            "allow": {
+                "type": "dict",
+                "apply_defaults": True,
+                "options": {name: {"type": "list", "elements": "int"} for name in GUARDS},
+            },
             "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
@@ -576,6 +754,9 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
         order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
+    # In a run that rehearses nothing, there is nothing else that could be refused.
+    if module.check_mode or order.rehearse is not None or module.params["guards"]["no_down_file"] == "refuse":
+        order = order._replace(guard=partial(guard, module, source))
     if module.params["drift"] != "ignore":
         order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
@@ -609,10 +790,7 @@ def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
 
 def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:
     # Most runs have nothing to do, and need not load it.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import (  # noqa: PLC0415
-        notes,
-        warnings,
-    )
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import notes  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.recheck import Recheck  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
         Request,
@@ -626,17 +804,65 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
     elsewhere = bool(host or port)
     request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params, elsewhere)
     result, rehearsal = rehearse(request)
-    failed = next((item for item in result["migrations"] if item["error"]), None)
-    if failed is not None and not module.check_mode:
-        raise Error(
-            f"The rehearsal of {failed['direction']} {failed['version']} failed: {failed['error']}. Correct the file; "
-            "or set rehearse to check, if the copy is not what the database is. Nothing was run.",
-            rehearsal=result,
-        )
-    for warning in warnings(result):
-        module.warn(warning)
     spelled = rehearsal.spelled if module.params["assert_impact"] else {}
-    return Rehearsed(result, notes(result), spelled, Recheck(rehearsal.unseen, login.session))
+    again = Recheck(
+        rehearsal.unseen,
+        login.session,
+        {name for name, level in module.params["guards"].items() if level == "refuse"},
+        lambda session, step, question: allows(module, source, session, step, question),
+    )
+    return Rehearsed(result, notes(result), spelled, again)
+
+
+def guard(
+    module: AnsibleModule, source: Source, plan: Plan, rehearsed: Optional[Rehearsed], session: Session
+) -> dict[str, Any]:
+    # Most runs have nothing to do, and need not load it.
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import (  # noqa: PLC0415
+        judge,
+        refusal,
+        said,
+    )
+
+    rehearsal = rehearsed.result if rehearsed is not None else None
+    found = judge(plan, source, rehearsal, rules(module), lambda step: directives(session, source.directory, step))
+    refused = refusal(found)
+    if refused is not None and not module.check_mode:
+        raise Error(refused, guards=found, **({} if rehearsal is None else {"rehearsal": rehearsal}))
+    for text in said(item for item in found if item["verdict"] != "allowed"):
+        module.warn(text)
+    return {"guards": found, "refusal": refused}
+
+
+def rules(module: AnsibleModule) -> Rules:
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules  # noqa: PLC0415
+
+    return Rules(module.params["guards"], module.params["allow"], module.params["assert_impact"])
+
+
+def allows(module: AnsibleModule, source: Source, session: Session, step: Step, question: Question) -> bool:
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import (  # noqa: PLC0415
+        allows_rows,
+    )
+
+    return allows_rows(step, question, rules(module), lambda: directives(session, source.directory, step))
+
+
+def directives(session: Session, directory: str, step: Step) -> Sequence[Directive]:
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import (  # noqa: PLC0415
+        dialect_of,
+        open_file,
+    )
+
+    with open_file(directory, step) as file:
+        text = file.read(LARGEST)
+    if b"dbops:" not in text:
+        return ()
+    from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import (  # noqa: PLC0415
+        read_script,
+    )
+
+    return read_script(text, step.direction, dialect_of(session)).directives
 
 
 def main() -> None:

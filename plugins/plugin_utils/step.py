@@ -45,7 +45,12 @@ _SHORT_NAME = (
     r"(^|[.:;] |\(|\b(?:[Ss]et|[Gg]ive|[Cc]heck|[Rr]aise|[Uu]se|accept|in|and|or) )({})"
     r"(?=[:,.;)]| \(| (?:is|to|must|holds|uses|names|has|and|or)\b|$)"
 )
-_STATEMENT = " The statement: "
+# What came from elsewhere in a message, or has words of ours that are no options there.
+_OF_OTHERS = re.compile(
+    r"( The statement: .*|(?<=must be one of: ).*?(?=, got: )"
+    r"|(?<=The guards refuse this plan: ).*?(?=\. Correct the files))",
+    re.S,
+)
 
 
 class Step(NormalAction):
@@ -110,10 +115,11 @@ def in_role(text: str, role: Path) -> str:
         names.update(_OPTION.findall(file.read_text("utf-8")))
     long = "|".join(name for name in names if "_" in name)
     short = "|".join(name for name in names if "_" not in name and name not in _ORDINARY)
-    ours, *statement = text.split(_STATEMENT)
-    ours = re.sub(_LONG_NAME.format(long), lambda match: names[match[1]], ours)
-    ours = re.sub(_SHORT_NAME.format(short), lambda match: match[1] + names[match[2]], ours)
-    return _STATEMENT.join([ours, *statement])
+    parts = _OF_OTHERS.split(text)
+    for place in range(0, len(parts), 2):
+        ours = re.sub(_LONG_NAME.format(long), lambda match: names[match[1]], parts[place])
+        parts[place] = re.sub(_SHORT_NAME.format(short), lambda match: match[1] + names[match[2]], ours)
+    return "".join(parts)
 
 
 def _file(host: str) -> Path:

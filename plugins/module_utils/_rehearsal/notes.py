@@ -62,15 +62,3 @@ def _impact(impact: Mapping[str, Any]) -> str:
 def _change(change: Mapping[str, str]) -> Iterator[str]:
     yield f"{change['sort']} {change['name']} {change['change']}:"
     yield from (f"  {line}" for line in change["diff"].splitlines())
-
-
-def warnings(rehearsal: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a person should know before a run."""
-    for migration in rehearsal["migrations"]:
-        name = f"{migration['direction']} {migration['version']}"
-        if migration["error"]:
-            yield f"The rehearsal of {name} failed: {migration['error']}"
-        for risk in migration["risks"]:
-            yield f"{name} {_RISKS[risk['kind']]}: {risk['text']}"
-        if migration["reversible"] is False:
-            yield f"The rehearsal found no way back from {name}: {migration['irreversible']}"

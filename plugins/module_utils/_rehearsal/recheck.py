@@ -9,12 +9,13 @@ Between the two rows may come, from an application or from the migrations before
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from .._core.errors import Error
 from .._migration.model import Step
 from .._migration.report import few
 from .._mysql.limit import Connect
+from .._mysql.session import Session
 from .risks import Question, count_rows
 
 
@@ -24,17 +25,20 @@ class Recheck:
     :param questions: what is to be asked before each.
     :param connect: opens a session to the database; the migrations' own may have locked tables, or be in a transaction.
     :param refuses: the kinds of what it refuses.
+    :param allowed: tells whether rows that it has found are allowed to be there.
     """
 
     def __init__(
         self,
         questions: Mapping[Step, Sequence[Question]],
         connect: Connect,
-        refuses: Collection[str] = frozenset({"would_fail"}),
+        refuses: Collection[str],
+        allowed: Callable[[Session, Step, Question], bool],
     ) -> None:
         self._questions = questions
         self._connect = connect
         self._refuses = refuses
+        self._allowed = allowed
 
     def __call__(self, step: Step) -> None:
         """Ask about a migration that is the next one.
@@ -44,18 +48,18 @@ class Recheck:
         :raises Error: rows have come that it would fail on, or destroy.
         """
         questions = [item for item in self._questions.get(step, ()) if item.kind in self._refuses]
-        found = list(self._ask(questions)) if questions else []
+        found = list(self._ask(step, questions)) if questions else []
         if found:
             raise Error(
                 f"{step.direction} {step.version} was not begun, because of rows that the rehearsal did not find: "
                 f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
-                "or the file, and run again."
+                "or the file, or have the guards allow it, and run again."
             )
 
-    def _ask(self, questions: Sequence[Question]) -> Iterator[str]:
+    def _ask(self, step: Step, questions: Sequence[Question]) -> Iterator[str]:
         with self._connect() as session:
             session.query("SET SESSION lock_wait_timeout = 2")
             for question in questions:
                 number = count_rows(session, question.counting)
-                if number:
+                if number and not self._allowed(session, step, question):
                     yield f"{question.table}: {question.said}: {number:,}"

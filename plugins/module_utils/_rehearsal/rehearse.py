@@ -32,7 +32,11 @@ migrations
         ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
     risks
         What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
-        ``table``, ``name``, ``rows``, ``certain`` and ``text``. Guards decide by these.
+        ``table``, ``name``, ``named`` (both, by the names before the migration), ``line`` (None if it is not certain
+        which statement does it), ``rows``, ``certain`` and ``text``.
+    renames
+        The real tables and columns to which it gives another name: ``table``, ``column`` (empty for the table), ``to``
+        and ``line``, as above.
     skipped
         The statements that were left out because they need rows, each with what the server said.
     lines
@@ -72,7 +76,7 @@ from .._mysql.session import ServerError, Session
 from . import account, likeness, scratch
 from .copy import Names, needed, row_formats, write
 from .impact import Impact, identity, look
-from .risks import STRICT, Question, Story, find, unseen
+from .risks import STRICT, Question, Story, find, renames, unseen
 from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
@@ -151,6 +155,7 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
         "changes": [],
         "impact": [],
         "risks": [],
+        "renames": [],
         "skipped": [],
         "reversible": None,
         "irreversible": None,
@@ -366,6 +371,7 @@ class Rehearsal:
                 if production is not None:
                     entry["risks"] = find(production, story, original, before, after)
                     self.unseen[step] = unseen(production.mariadb, story, own, before, after, entry["risks"])
+                entry["renames"] = list(renames(story, original, before, after))
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

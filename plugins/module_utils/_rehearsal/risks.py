@@ -5,8 +5,8 @@
 """What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
 
 What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
-only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, and what statements do
-to all rows of a table.
+only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, what statements do to
+all rows of a table, and on which line it is done.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .._migration.statements.effect import Effect, StatementKind
 from .._migration.statements.tokens import Tokens, unquote
 from .._mysql.session import ServerError, Session
 from .._mysql.statements import identifier
-from .snapshot import Snapshot
+from .snapshot import Key, Snapshot
 from .structure import Column, Structure, read
 
 # Seconds that a question may take.
@@ -69,10 +69,13 @@ class Question(NamedTuple):
 
     :param kind: would_fail or destroy.
     :param what: in a word.
-    :param name: of the column, key, constraint or partition; empty for the table.
+    :param table: its name before the plan, which is that of the real one.
+    :param name: of the column, key, constraint or partition, likewise; empty for the table.
     :param counting: SQL that counts rows.
     :param said: what is counted, for a person.
     :param written: a statement before it may have written the table.
+    :param line: where in its file the statement begins that does it; None if that is not certain.
+    :param named: what it is about by the names before the migration, ``orders.note``, or ``orders`` for the table.
     """
 
     kind: str
@@ -82,6 +85,8 @@ class Question(NamedTuple):
     counting: str
     said: str
     written: bool = False
+    line: Optional[int] = None
+    named: str = ""
 
 
 class Names:
@@ -117,12 +122,14 @@ class Emptied(NamedTuple):
 
     :param table: its name before the plan, as ``Story.fold`` has it.
     :param written: a statement before it may have written the table.
+    :param line: where in its file it begins; None if that is not certain.
     """
 
     verb: str
     table: str
     partitions: tuple[str, ...] = ()
     written: bool = False
+    line: Optional[int] = None
 
 
 class Story:
@@ -149,6 +156,20 @@ class Story:
         self.earlier = self.names.copy()
         self.emptied: list[Emptied] = []
         self.moved: set[str] = set()
+        self._line = 0
+        self._definitions: list[tuple[int, bytes]] = []
+        self._hidden = False
+
+    def line(self, table: str, name: str = "") -> Optional[int]:
+        """Return where the statement begins that defines something of a table; None if that is not certain.
+
+        By the text: the only one that names both, or else the only one that names the table. It must have this name
+        from the migration's beginning to its end.
+        """
+        of_table = [(line, text) for line, text in self._definitions if _mentions(text, table)]
+        of_both = [(line, text) for line, text in of_table if name and _mentions(text, name)]
+        lines = {line for line, _text in of_both or of_table}
+        return lines.pop() if len(lines) == 1 and not self._hidden else None
 
     def fold(self, table: str) -> str:
         """Return how a table is called here, however a statement or the server spells its name."""
@@ -161,14 +182,21 @@ class Story:
         """Tell whether a statement up to now may have written rows of a table."""
         return self._anything or table.lower() in self._written
 
-    def notice(self, text: bytes, effect: Effect, dialect: Dialect) -> None:
-        """Take note of a statement that is to be carried out."""
+    def notice(self, text: bytes, line: int, effect: Effect, dialect: Dialect) -> None:
+        """Take note of a statement that is to be carried out.
+
+        :param line: where in its file it begins, from 1.
+        """
         words = Tokens(text, dialect)
         self.passed.update(*(what for pattern, what in _LENIENT if pattern.search(text)))
+        self._line = line
+        if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE):
+            self._definitions.append((line, text.lower()))
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) and _is_alter(words):
             self._alter(words)
         elif effect.kind is StatementKind.OPAQUE:
-            self._anything = True
+            # What it does, it need not name.
+            self._anything = self._hidden = True
         elif effect.kind is StatementKind.DATA and effect.writes:
             names = [self._table(item.name) for item in effect.writes]
             verb = _on_all_rows(text, dialect)
@@ -180,7 +208,7 @@ class Story:
 
     def _empty(self, verb: str, table: str, partitions: tuple[str, ...] = ()) -> None:
         origin = self.names.table(table)
-        self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin)))
+        self.emptied.append(Emptied(verb, origin, partitions, self.writes(origin), self._line))
 
     def _notice_definition(self, text: bytes, effect: Effect, words: Tokens) -> None:
         tables = [self._table(item.name) for item in effect.objects if item.sort == "TABLE"]
@@ -235,6 +263,12 @@ class Story:
             elif word.text in (b"REORGANIZE", b"COALESCE", b"REMOVE", b"BY", b"EXCHANGE"):
                 self.moved.add(table)
                 self._anything = self._anything or word.text == b"EXCHANGE"
+
+
+def _mentions(text: bytes, name: str) -> bool:
+    """Tell whether a name stands in a text, which has small letters."""
+    letters = rb"[0-9a-z_$\x80-\xff]"
+    return re.search(rb"(?<!%b)%b(?!%b)" % (letters, re.escape(name.lower().encode()), letters), text) is not None
 
 
 def _is_alter(words: Tokens) -> bool:
@@ -318,6 +352,8 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
                 "what": question.what,
                 "table": question.table,
                 "name": question.name,
+                "named": question.named,
+                "line": question.line,
                 "rows": answer,
                 "certain": certain,
                 "text": f"{question.table}: {question.said}: {number}{doubt}",
@@ -346,17 +382,21 @@ def count_rows(session: Session, counting: str) -> Optional[int]:
 
 def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[Question]:
     """Yield what is to be asked about a migration."""
-    real = {story.fold(key.name): key for key in original.definitions if key.sort == "TABLE"}
-    was = {story.earlier.table(story.fold(key.name)): key for key in before.definitions if key.sort == "TABLE"}
-    now = {story.names.table(story.fold(key.name)): key for key in after.definitions if key.sort == "TABLE"}
+    real, was, now = _tables(story, original, before, after)
     known = {item.table for item in story.emptied if item.verb in ("DROP", "REPLACE")}
-    gone = [Emptied("DROP", table, (), story.writes(table)) for table in was if table not in now and table not in known]
-    for verb, table, partitions, written in (*story.emptied, *gone):
-        if table in real:
-            of = f" PARTITION ({', '.join(map(identifier, partitions))})" if partitions else ""
+    gone = [
+        Emptied("DROP", table, (), story.writes(table), story.line(key.name))
+        for table, key in was.items()
+        if table not in now and table not in known
+    ]
+    for verb, table, partitions, written, line in (*story.emptied, *gone):
+        for name in (partitions or ("",)) if table in real else ():
+            of = f" PARTITION ({identifier(name)})" if name else ""
             what = {"DROP": "table", "REPLACE": "table", "UPDATE": "values"}.get(verb, "rows")
-            name = real[table].name
-            yield Question("destroy", what, name, "", f"{_rows(name)}{of}", _OF_ALL[verb], written)
+            real_name = real[table].name
+            named = _dotted(was[table].name if table in was else real_name, name)
+            counting = f"{_rows(real_name)}{of}"
+            yield Question("destroy", what, real_name, name, counting, _OF_ALL[verb], written, line, named)
     for table, key in now.items():
         if table in real and table in was:
             old, new = before.definitions[was[table]], after.definitions[key]
@@ -364,8 +404,40 @@ def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot,
                 names = (key.name, real[table].name, was[table].name)
                 first = read(original.definitions[real[table]].shown)
                 changed = _Of(mariadb, story, names, first, read(old.shown), read(new.shown))
-                written = story.writes(table)
-                yield from (item._replace(written=written or item.written) for item in changed.ask())
+                written, earlier = story.writes(table), was[table].name
+                for question in changed.ask():
+                    name = changed.earlier_name(question)
+                    line = story.line(earlier, name) if story.fold(earlier) == story.fold(key.name) else None
+                    named = _dotted(earlier, name)
+                    yield question._replace(written=written or question.written, line=line, named=named)
+
+
+def renames(story: Story, original: Snapshot, before: Snapshot, after: Snapshot) -> Iterator[dict[str, Any]]:
+    """Yield the real tables and columns that have another name after a migration than before it."""
+    real, was, now = _tables(story, original, before, after)
+    for origin in sorted(now.keys() & was.keys() & real.keys()):
+        old, new = was[origin], now[origin]
+        name, table = story.fold(old.name), story.fold(new.name)
+        if name != table:
+            yield {"table": old.name, "column": "", "to": new.name, "line": story.line(old.name, new.name)}
+        if before.definitions[old].text != after.definitions[new].text:
+            columns = read(before.definitions[old].shown).columns
+            earlier = {story.earlier.column(name, column): column for column in columns}
+            for to in read(after.definitions[new].shown).columns:
+                column = earlier.get(story.names.column(table, to))
+                if column is not None and column.lower() != to.lower():
+                    line = story.line(old.name, column) if name == table else None
+                    yield {"table": old.name, "column": column, "to": to, "line": line}
+
+
+def _tables(
+    story: Story, original: Snapshot, before: Snapshot, after: Snapshot
+) -> tuple[dict[str, Key], dict[str, Key], dict[str, Key]]:
+    """Return, by the names before the plan, the real tables, and what they are before and after a migration."""
+    real = {story.fold(key.name): key for key in original.definitions if key.sort == "TABLE"}
+    was = {story.earlier.table(story.fold(key.name)): key for key in before.definitions if key.sort == "TABLE"}
+    now = {story.names.table(story.fold(key.name)): key for key in after.definitions if key.sort == "TABLE"}
+    return real, was, now
 
 
 _OF_ALL = {
@@ -375,6 +447,10 @@ _OF_ALL = {
     "DELETE": "rows that go by a DELETE without a condition",
     "UPDATE": "rows that are changed by an UPDATE without a condition",
 }
+
+
+def _dotted(table: str, name: str) -> str:
+    return f"{table}.{name}" if name else table
 
 
 def _rows(table: str) -> str:
@@ -426,6 +502,11 @@ class _Of:
         """Return what a column of the real table was before the migration."""
         name = next((name for name, real in self._before.items() if real == source), None)
         return self._old.columns[name] if name is not None else self._first.columns[source]
+
+    def earlier_name(self, question: Question) -> str:
+        """Return the name of what a question is about before the migration."""
+        names = self._before.items() if question.what in _OF_COLUMNS else ()
+        return next((name for name, source in names if source == question.name), question.name)
 
     def _ask(self, kind: str, what: str, name: str, where: str, said: str) -> Question:
         return Question(kind, what, self._origin, name, f"{_rows(self._origin)} WHERE {where}", said)

@@ -125,7 +125,7 @@ class RehearsalRunner(StatementRunner):
         """Run a statement; an ALTER in the mildest way that the server takes."""
         effect = classify(text, dialect) if self._impact is not None else OPAQUE
         for story in self._stories:
-            story.notice(text, effect, dialect)
+            story.notice(text, sending.statement.statement.line, effect, dialect)
         about = target(text, dialect) if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE) else None
         impact, statement = self._impact, sending.statement.statement
         if impact is None or about is None or not impact.concerns(about):

@@ -223,8 +223,8 @@ def test_stored_programs_with_and_without_delimiter(database: Database) -> None:
 
 
 def test_portability(database: Database) -> None:
-    database.write({"1_a.up.sql": "CREATE TABLE a (i INT)"})
-    database.write({"2_b.up.sql": "\n\nDELIMITER //\nCREATE TABLE b (i INT)//\n"})
+    database.write({"1_a.up.sql": "CREATE TABLE a (i INT)", "1_a.down.sql": "DROP TABLE a"})
+    database.write({"2_b.up.sql": "\n\nDELIMITER //\nCREATE TABLE b (i INT)//\n", "2_b.down.sql": "DROP TABLE b"})
     note = "2_b.up.sql:3 uses DELIMITER, a command of the mysql client"
     assert database.apply(check=True)["warnings"] == [f"golang-migrate could not run this file: {note}."]
     for check in (True, False):

@@ -223,16 +223,16 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     here.write({"0001_x.up.sql": statement})
     result = here.module("apply", check=True, diff=True, rehearse="check")
     assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
-    assert "up 1 destroys: t0: rows that go with the table: 3" in result["warnings"]
+    assert "up 1, destroy: t0: rows that go with the table: 3 (line 1)" in result["warnings"]
 
 
 @contextmanager
-def running(database: Database, forks: Forks) -> Iterator[None]:
+def running(database: Database, forks: Forks, **more: Any) -> Iterator[None]:
     """Begin a run that rehearses, and is held up in the real table ``gate``; let it go on afterwards."""
     with database.server.connect(database.name) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("UPDATE gate SET n = 1")
-        options = database.arguments("apply", {"rehearse": "always"})
+        options = database.arguments("apply", {"rehearse": "always", **more})
         forks.begin("migration_apply", {**options, "_ansible_check_mode": False, "_ansible_diff": False})
         processes = f"SELECT 1 FROM information_schema.processlist WHERE db = '{database.name}'"
         waiting = f"{processes} AND info LIKE '%gate SET n%'"
@@ -264,7 +264,7 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
     assert result["msg"] == (
         "up 3 was not begun, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
         "becomes NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these "
-        "rows, or the file, and run again."
+        "rows, or the file, or have the guards allow it, and run again."
     )
     assert [item["version"] for item in result["applied"]] == [1, 2]
     assert result["changed"]
@@ -273,6 +273,38 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
     there.query("UPDATE renamed SET d = 1 WHERE number = 9")
     result = there.apply(rehearse="always")
     assert [item["version"] for item in result["applied"]] == [3, 4]
+
+
+def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Database, forks: Forks) -> None:
+    """By a comment, by the name that its file has, or by the version; others hold the run up if the guard refuses."""
+    there.query("CREATE TABLE gate (n INT)")
+    there.query("INSERT INTO gate VALUES (0)")
+    for name in "abc":
+        there.query(f"CREATE TABLE {name} (id INT, note TEXT)")
+    there.write(
+        {
+            "0001_x.up.sql": "RENAME TABLE a TO renamed;\nUPDATE gate SET n = 2 WHERE n < 9",
+            "0002_x.up.sql": "SELECT 1;\n-- dbops: allow destroy renamed.note\nALTER TABLE renamed DROP note",
+            "0003_x.up.sql": "ALTER TABLE b DROP note",
+            "0004_x.up.sql": "-- dbops: allow destroy c.id\nALTER TABLE c DROP note",
+        }
+    )
+    with running(there, forks, guards={"destroy": "refuse"}, allow={"destroy": [3]}):
+        for name in ("renamed", "b", "c"):
+            there.query(f"INSERT INTO {name} VALUES (1, 'x')")
+    result = forks.result()
+    assert result["msg"] == (
+        "up 4 was not begun, because of rows that the rehearsal did not find: c: values that go with the column note: "
+        "1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or have the "
+        "guards allow it, and run again."
+    )
+    assert [item["version"] for item in result["applied"]] == [1, 2, 3]
+    assert there.query("SELECT * FROM c") == [(1, "x")]
+    # With a guard that only warns, nobody is to be held up.
+    there.query("UPDATE c SET note = NULL")
+    there.query("UPDATE gate SET n = 0")
+    there.write({"0004_x.up.sql": "SELECT 1;\nALTER TABLE c DROP note"})
+    assert there.apply(rehearse="always")["applied"][0]["version"] == 4
 
 
 def test_what_a_migration_before_has_mended_is_no_reason_to_refuse(there: Database) -> None:
@@ -303,7 +335,8 @@ def test_what_a_migration_before_has_left_is_found_before_the_next_one(here: Dat
     )
     # The copies have its rows, too: it is found there.
     message = here.refusal(rehearse="always")
-    assert message.startswith("The rehearsal of up 2 failed: 0002_x.up.sql:1 (statement 1): (1265) ")
+    fails = "up 2, would_fail: it fails on copies of the tables: 0002_x.up.sql:1 (statement 1): (1265) "
+    assert message.startswith(f"The guards refuse this plan: {fails}")
     here.query("CREATE TABLE source (id INT, n INT)")
     here.query("INSERT INTO source VALUES (1, NULL)")
     here.write({"0001_x.up.sql": "CREATE TABLE made (id INT, n INT);\nINSERT INTO made SELECT * FROM source"})

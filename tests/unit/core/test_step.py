@@ -34,6 +34,16 @@ ROLE = CHECKOUT / "roles" / "migrate"
         ("repo holds credentials", "migrate_repository holds credentials"),
         ("that column; choose another migrations_table.", "that column; choose another migrate_table."),
         ("set checksums to warn.", "set migrate_checksums to warn."),
+        (
+            "The guards refuse this plan: up 1, destroy: target: NULL in profile, login_db: 1. Correct the files."
+            " Or allow it, with {destroy: [1]} in allow, or set it to warn in guards.",
+            "The guards refuse this plan: up 1, destroy: target: NULL in profile, login_db: 1. Correct the files."
+            " Or allow it, with {destroy: [1]} in migrate_allow, or set it to warn in migrate_guards.",
+        ),
+        (
+            "value of rename must be one of: allow, warn, refuse, got: no found in guards",
+            "value of rename must be one of: allow, warn, refuse, got: no found in migrate_guards",
+        ),
         ("run again with resume_from: 3 if", "run again with migrate_resume_from: 3 if"),
         ("name its key: fields: {password: KEY}.", "name its key: migrate_secret_fields: {password: KEY}."),
     ],

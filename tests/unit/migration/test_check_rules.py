@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.checker import RULES, check_script
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
 from parts import CHECKOUT
 
 DEMO = sorted((CHECKOUT / "tests/parts/demo_repository/database").rglob("*.sql"))
@@ -149,6 +150,7 @@ LEAVES = {
         "-- dbops: all-or-nothing\nSELECT 1",
         "-- dbops: allow destroy a\nDROP TABLE a",
         "-- dbops is nice\nSELECT 1",
+        *(f"-- dbops: allow {guard}\n\nSELECT 1" for guard in GUARDS),
     ],
     "several_clauses": [
         "ALTER TABLE a ADD b INT, ADD c INT, DROP d, RENAME COLUMN e TO f",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import notes, warnings
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import notes
 
 PLAIN: dict[str, Any] = {
     "version": 1, "title": "a", "direction": "up", "rehearsed": True, "why": None, "error": None, "changes": [],
@@ -66,12 +66,3 @@ def test_a_long_difference_is_cut() -> None:
     change = {"sort": "TABLE", "name": "t", "change": "added", "diff": "+x\n" * 300}
     [lines] = notes(rehearsal({"changes": [change]}))
     assert (len(lines), lines[-1]) == (202, "... and 101 more lines")
-
-
-def test_failures_and_ways_back_that_are_wanting_are_warned_of() -> None:
-    """What is not known is not."""
-    found = rehearsal({"error": "(1060)", "reversible": None}, {"reversible": False, "irreversible": "no"}, {})
-    assert list(warnings(found)) == [
-        "The rehearsal of up 1 failed: (1060)",
-        "The rehearsal found no way back from up 1: no",
-    ]

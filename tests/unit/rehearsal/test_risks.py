@@ -6,29 +6,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.statements.classify import classify
-from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Story, unseen
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Story, questions, unseen
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.snapshot import Definition, Key, Snapshot
 
 DIALECT = Dialect(mariadb=True, version=101100)
-TABLE = "CREATE TABLE `t` (\n  `id` int(11) NOT NULL,\n  `n` int(11) {}\n) ENGINE=InnoDB"
+TABLE = "CREATE TABLE `{}` (\n  `id` int(11) NOT NULL,\n  `{}` int(11) {}\n) ENGINE=InnoDB"
 NULLS = ("would_fail", "null", "t", "n")
 
 
-def snapshot(column: str) -> Snapshot:
-    key = Key("TABLE", "t")
-    return Snapshot({key: Definition(key, TABLE.format(column).encode())}, {})
+def snapshot(column: str, table: str = "t", name: str = "n") -> Snapshot:
+    """Return a schema with one table, in which this is what stands behind a column's type."""
+    key = Key("TABLE", table)
+    return Snapshot({key: Definition(key, TABLE.format(table, name, column).encode())}, {})
 
 
 def story(*statements: bytes) -> Story:
     """Return the story of statements of earlier migrations."""
     found = Story()
     for text in statements:
-        found.notice(text, classify(text, DIALECT), DIALECT)
+        found.notice(text, 1, classify(text, DIALECT), DIALECT)
     found.begin()
     return found
 
@@ -70,3 +71,32 @@ def test_a_lenient_server_is_not_asked(statement: bytes) -> None:
 def test_a_server_that_is_lenient_in_something_else_is_asked() -> None:
     """Files that begin by switching off the checks of foreign keys are usual."""
     assert asked(story(b"SET foreign_key_checks = 0")) == [NULLS]
+
+
+def about(
+    *statements: bytes, then: tuple[bytes, ...], table: str = "t", column: str = "n"
+) -> tuple[str, str, str, Optional[int]]:
+    """Return the one question about a migration by which a column becomes NOT NULL, and which others come before.
+
+    :param then: its statements, on lines 1, 2, and so on.
+    """
+    found = story(*statements)
+    for line, text in enumerate(then, 1):
+        found.notice(text, line, classify(text, DIALECT), DIALECT)
+    was, now = (snapshot(text, table, column) for text in ("DEFAULT NULL", "NOT NULL"))
+    [question] = questions(True, found, snapshot("DEFAULT NULL"), was, now)
+    return question.table, question.name, question.named, question.line
+
+
+def test_a_question_is_named_as_its_file_names_it() -> None:
+    """Whatever the migrations before it have renamed: they may be applied already, or be of the same plan."""
+    other = b"ALTER TABLE other ADD x INT"
+    assert about(then=(other, b"ALTER TABLE t MODIFY n INT NOT NULL")) == ("t", "n", "t.n", 2)
+    renaming = (b"RENAME TABLE t TO u", b"ALTER TABLE u CHANGE n m INT")
+    then = (b"ALTER TABLE u MODIFY m INT NOT NULL",)
+    assert about(*renaming, then=then, table="u", column="m") == ("t", "n", "u.m", 1)
+
+
+def test_where_a_statement_hides_what_it_does_no_line_is_named() -> None:
+    """Another one might be taken for it, and a comment above that allow what it is not about."""
+    assert about(then=(b"ALTER TABLE t ADD x INT AFTER n", b"CALL forbid()"))[3] is None

@@ -18,6 +18,7 @@ from ..._core.paths import native
 from ..files.directives import Directive
 from ..files.directory import FileName, parse_name, read_names
 from ..files.lexer import Dialect
+from ..guards import GUARDS
 from . import charset, clauses, destroy, names, references, schemas, transactions, tried, whole
 from .finding import ERROR, Finding, Found, Rule, printable
 from .script import Script, read_script
@@ -27,7 +28,7 @@ _OF_FILES: tuple[tuple[Rule, _Judge], ...] = (
     (whole.EMPTY_FILE, whole.empty),
     (whole.INCOMPLETE, whole.incomplete),
     (whole.PORTABILITY, whole.portability),
-    (whole.DIRECTIVE, lambda script: whole.directives(script, RULES)),
+    (whole.DIRECTIVE, lambda script: whole.directives(script, {*RULES, *GUARDS})),
 )
 _OF_STATEMENTS: tuple[tuple[Rule, _Judge], ...] = (
     (clauses.RULE, clauses.judge),

@@ -88,6 +88,8 @@ class Order(NamedTuple):
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
     :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
+    :param guard: judges a plan by its rehearsal, if there was one, and returns return values; outside of check mode it
+        raises an Error for what is refused. None if that is not wanted.
     :param drift: None if that is not wanted.
     """
 
@@ -98,6 +100,7 @@ class Order(NamedTuple):
     stopped: Optional[Callable[[], Optional[str]]] = None
     progress: Optional[ProgressFile] = None
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
+    guard: Optional[Callable[[Plan, Optional[Rehearsed], Session], dict[str, Any]]] = None
     drift: Optional[DriftCheck] = None
 
     @property
@@ -136,6 +139,8 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         rehearsal = None if order.check_mode else rehearsed(order, plan, resumption)
+        # A run that was begun before was judged then, as a whole.
+        judged = {} if order.check_mode or earlier is not None else guarded(order, session, plan, rehearsal)
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
@@ -153,13 +158,16 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         if order.drift is not None and not order.check_mode:
             order.drift.keep()
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
-    rehearsal = rehearsed(order, plan, resumption) if order.check_mode else rehearsal
+    if order.check_mode:
+        rehearsal = rehearsed(order, plan, resumption)
+        judged = guarded(order, session, plan, rehearsal)
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
         **report(session.database, plan, resumption, order.check_mode, last),
         **results,
         **drift,
+        **judged,
         "pending": steps_result(ahead),
     }
     if order.check_mode:
@@ -218,6 +226,14 @@ def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Opt
     if order.rehearse is None or not plan.steps:
         return None
     return order.rehearse(plan, resumption is not None)
+
+
+def guarded(order: Order, session: Session, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
+    """Judge a plan, if that is wanted and there is something to do; return it as return values.
+
+    :raises Error: it is refused.
+    """
+    return order.guard(plan, rehearsal, session) if order.guard is not None and plan.steps else {}
 
 
 def shown(order: Order, database: str, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
