@@ -4,8 +4,9 @@
 
 """Every ansible-core on every Python: ``python -m matrix [ends]``.
 
-With ``ends``, only the lowest and the highest, which is what CI runs; without, what ran is also written into docs. An
-interpreter that this machine has not got is reported, and is no failure; whatever else does not pass is one.
+With ``ends``, only the lowest and the highest, and no sanity tests, which is what CI runs; without, what ran is also
+written into docs. An interpreter that this machine has not got is reported, and is no failure; whatever else does not
+pass is one.
 """
 
 from __future__ import annotations
@@ -49,14 +50,11 @@ def ends() -> Iterator[Row]:
         yield Row(name, minor, [found[1][place]] if all(found) else [])
 
 
-def run(row: Row, sanity: list[str] | None) -> None:
-    """Run what there is to run on a core and a Python.
-
-    :param sanity: options of tests/sanity.sh; None runs no sanity tests.
-    """
+def run(row: Row, sanity: bool) -> None:
+    """Run what there is to run on a core and a Python."""
     steps: dict[str, Callable[[], dict[str, Part]]] = {
         "unit": lambda: {"unit": unit(row)},
-        "sanity": lambda: {} if sanity is None else {"sanity": sanity_tests(row, sanity)},
+        "sanity": lambda: {"sanity": sanity_tests(row)} if sanity else {},
         "main path": lambda: path(row),
     }
     for name, step in steps.items():
@@ -105,10 +103,10 @@ def pytest(python: Path, *arguments: str, **variables: str) -> tuple[list[ET.Ele
         return (ET.parse(report).findall(".//testcase") if report.exists() else []), output
 
 
-def sanity_tests(row: Row, options: list[str]) -> Part:
+def sanity_tests(row: Row) -> Part:
     """Run ansible-test sanity of the core."""
     programs = str(cores.programs(row.core, row.minor))
-    code, output = execute([CHECKOUT / "tests" / "sanity.sh", *options], {"PROGRAMS": programs})
+    code, output = execute([CHECKOUT / "tests" / "sanity.sh"], {"PROGRAMS": programs})
     ran = _SANITY.findall(output)
     tests = len({test for test, _python in ran})
     pythons = sorted({python for _test, python in ran if python}, key=lambda text: int(text.split(".")[1]))
@@ -161,8 +159,7 @@ def main(only_ends: bool) -> int:
     for row in rows:
         if row.hosts:
             # It tests every Python itself, so once is enough.
-            options: list[str] | None = [] if newest[row.core] == row.minor else None
-            run(row, ["--python", f"3.{row.minor}"] if only_ends else options)
+            run(row, not only_ends and newest[row.core] == row.minor)
     print(f"\n{table(rows)}", flush=True)
     if not only_ends:
         (CHECKOUT / "docs" / "versions.md").write_text(page(rows, missing, libraries(wanted)))

@@ -64,7 +64,6 @@ from parts.servers import SERVERS
 from pymysql.constants.CLIENT import MULTI_STATEMENTS
 
 FOLDER = Path(__file__).parent / "cases"
-ABOUT_SERVERS = True
 # How long what a client has left is waited for, in seconds.
 PATIENCE = 60
 Case = dict[str, Any]
