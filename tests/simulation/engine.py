@@ -16,7 +16,7 @@ import signal
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -36,7 +36,17 @@ _ANSWER = re.compile(r"resume_from: (\d+)")
 _LOST = "which went with its connection"
 _DONE = re.compile(r"(?i)its first (?:(\d+) statements are|statement is) done|(nothing of it is done)")
 _FOLDER = "SIMULATION_FOLDER"
-_OPTIONS = {name: option.get("default") for name, option in migration_apply.SPEC.argument_spec.items()}
+
+
+def _defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as Ansible has them if none is given."""
+    return {
+        name: _defaults(option["options"]) if option.get("apply_defaults") else option.get("default")
+        for name, option in options.items()
+    }
+
+
+_OPTIONS = _defaults(migration_apply.SPEC.argument_spec)
 
 
 class Outcome(NamedTuple):
