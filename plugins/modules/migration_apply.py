@@ -206,8 +206,8 @@ options:
     default: false
     version_added: 0.2.0
 notes:
-  - In check mode with C(--diff) the diff has each file's SQL, 200 lines and 20,000 characters of a file and 200,000
-    characters in all. What is left out is said.
+  - In check mode with C(--diff) the plan is shown as RV(plan_text) has it, with 200 lines and 20,000 characters of a
+    file and 200,000 characters in all. What is left out is said.
   - >-
     A file with the comment C(-- dbops: all-or-nothing) before its first statement, within its first 4 KiB, is one
     transaction. After a failure the schema is as before, at the version before, clean. It may only hold statements that
@@ -309,6 +309,16 @@ plan:
   returned: in check mode
   type: str
   sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a39287f6e5d4c3b2a19080f7e6d5
+plan_text:
+  description:
+    - The plan as Markdown, which reads well in a terminal, too. First two lines that say what decides; then of each
+      migration what the rehearsal has found out, its SQL, and the difference of the schema.
+  returned: when O(plan_file) is set and there is something to do, also if that fails
+  type: str
+  sample: |
+    ## shop: from version 3 to version 4
+
+    1 migration is pending: 4. It ran on a copy.
 rehearsal:
   description: What came of the rehearsal.
   returned: when O(rehearse) asks for it and something is pending
@@ -756,6 +766,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         module.warn,
         progress=progress_of(module),
         guard=partial(guard, module, source),
+        document=bool(module.params["plan_file"]),
     )
     if module.params["assert_impact"] and module.params["rehearse"] != "always":
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
@@ -794,7 +805,6 @@ def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
 
 def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:
     # Most runs have nothing to do, and need not load it.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import notes  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.recheck import Recheck  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
         Request,
@@ -815,7 +825,7 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         {name for name, level in module.params["guards"].items() if level == "refuse"},
         lambda session, step, question: allows(module, source, session, step, question),
     )
-    return Rehearsed(result, notes(result), spelled, again)
+    return Rehearsed(result, spelled, again)
 
 
 def guard(

@@ -14,6 +14,7 @@ from textwrap import wrap
 from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike, without_names
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan_text import decisive
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import few
 
 # Characters of a line. Ansible prints it indented and in quotes, which makes 120.
@@ -90,6 +91,9 @@ def _line(text: str) -> str:
 
 def _run(result: Mapping[str, Any]) -> Iterator[str]:
     """Return what was applied, or would be."""
+    if "rehearsal" in result and "plan" in result:
+        lines = decisive(result["pending"], result["rehearsal"], result.get("guards", ()))
+        yield from wrapped(f"  {line}" for line in lines)
     resumed = result.get("resumed")
     if resumed:
         yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"

@@ -53,7 +53,7 @@ seconds
 What else is to be known of a migration has a place beside these.
 
 The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
-runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks → notes.
+runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks.
 """
 
 from __future__ import annotations

@@ -268,7 +268,8 @@ def test_plans_that_are_equal_are_one(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found["databases"] == []
     assert found["migrated"] == 0
-    shown = outcome({name: results[name] for name in "abc"}, diff=True).returned()["diff"]
+    some = {name: results[name] for name in "abc"}
+    shown = outcome(some, diff=True).returned()["diff"]
     assert [(item["before_header"], item["after"]) for item in shown] == [
         ("a, c", "version 1\n  up 1_m.up.sql\n"),
         ("b", "version 2\n  up 2_m.up.sql\n"),

@@ -65,7 +65,9 @@ def bring_each(
 
     def begin(stopped: Stopped) -> Job:
         # The text of the files is shown once for all.
-        return Job(order._replace(diff=False, stopped=stopped, progress=None), source, connect, restoring)
+        return Job(
+            order._replace(diff=False, document=False, stopped=stopped, progress=None), source, connect, restoring
+        )
 
     tally = Tally(order.progress, len(names))
     try:

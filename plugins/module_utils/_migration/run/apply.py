@@ -47,6 +47,7 @@ APPLY = ArgumentSpec(
         "commit": {"type": "str"},
         "run_by": {"type": "str"},
         "job": {"type": "str"},
+        "plan_file": {"type": "str"},
         "run_id": {"type": "str"},
         "reconnect": {"type": "int", "default": 300},
     }
@@ -57,13 +58,11 @@ class Rehearsed(NamedTuple):
     """What came of a rehearsal.
 
     :param result: as a return value.
-    :param notes: lines on each step, for a person.
     :param spelled: see StatementRunner.
     :param before_step: see Executor.
     """
 
     result: dict[str, Any]
-    notes: list[list[str]]
     spelled: dict[str, bytes]
     before_step: Optional[Callable[[Step], None]] = None
 
@@ -84,13 +83,14 @@ class Order(NamedTuple):
 
     :param params: the options of APPLY, those of the state table, the history and the lock, and steps, resume_from and
         expected_plan, each of which may be None.
-    :param diff: whether check mode is to show the text of the files.
+    :param diff: whether check mode is to show the plan.
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
     :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
     :param guard: judges a plan by its rehearsal, if there was one, and returns return values; outside of check mode it
         raises an Error for what is refused. None if that is not wanted.
     :param drift: None if that is not wanted.
+    :param document: whether the plan is wanted as a text, too.
     """
 
     params: Mapping[str, Any]
@@ -102,6 +102,7 @@ class Order(NamedTuple):
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
     guard: Optional[Callable[[Plan, Optional[Rehearsed], Session], dict[str, Any]]] = None
     drift: Optional[DriftCheck] = None
+    document: bool = False
 
     @property
     def reattaches(self) -> bool:
@@ -138,9 +139,13 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         moved = status.moved(source) if plan.steps or status.present else None
         drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
-        rehearsal = None if order.check_mode else rehearsed(order, plan, resumption)
-        # A run that was begun before was judged then, as a whole.
-        judged = {} if order.check_mode or earlier is not None else guarded(order, session, plan, rehearsal)
+        rehearsal: Optional[Rehearsed] = None
+        judged: dict[str, Any] = {}
+        if not order.check_mode:
+            rehearsal = rehearsed(order, plan, resumption)
+            # A run that was begun before was judged then, as a whole.
+            judged = guarded(order, session, source, plan, rehearsal) if earlier is None else {}
+            judged.update(shown(order, session.database, source, plan, {**returned(rehearsal), **judged}))
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
@@ -152,6 +157,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             try:
                 results = carry_out(order, work)
             except Error as error:
+                error.results.update(text)
                 if earlier is not None:
                     error.results = earlier.include(error.results)
                 raise
@@ -160,7 +166,8 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
     if order.check_mode:
         rehearsal = rehearsed(order, plan, resumption)
-        judged = guarded(order, session, plan, rehearsal)
+        judged = guarded(order, session, source, plan, rehearsal)
+        judged.update(shown(order, session.database, source, plan, {**returned(rehearsal), **judged}))
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
@@ -169,10 +176,10 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         **drift,
         **judged,
         "pending": steps_result(ahead),
+        **returned(rehearsal),
     }
     if order.check_mode:
         found["plan"] = planned
-    found.update(shown(order, session.database, source, plan, rehearsal))
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found if earlier is None else earlier.whole(session.database, found, source)
@@ -228,23 +235,41 @@ def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Opt
     return order.rehearse(plan, resumption is not None)
 
 
-def guarded(order: Order, session: Session, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
+def guarded(
+    order: Order, session: Session, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]
+) -> dict[str, Any]:
     """Judge a plan, if that is wanted and there is something to do; return it as return values.
 
     :raises Error: it is refused.
     """
-    return order.guard(plan, rehearsal, session) if order.guard is not None and plan.steps else {}
+    if order.guard is None or not plan.steps:
+        return {}
+    try:
+        return order.guard(plan, rehearsal, session)
+    except Error as error:
+        error.results.update(shown(order, session.database, source, plan, error.results))
+        raise
 
 
-def shown(order: Order, database: str, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
-    """Return what a person is to see of a plan and its rehearsal, as return values."""
-    found: dict[str, Any] = {} if rehearsal is None else {"rehearsal": rehearsal.result}
-    if order.check_mode and order.diff and plan.steps:
-        from ..listing import listing  # noqa: PLC0415
+def returned(rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
+    """Return what came of a rehearsal, as return values."""
+    return {} if rehearsal is None else {"rehearsal": rehearsal.result}
 
-        notes = rehearsal.notes if rehearsal else []
-        found["diff"] = difference(database, plan, listing(source.directory, plan.steps, notes))
-    return found
+
+def shown(order: Order, database: str, source: Source, plan: Plan, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person is to see of a plan, as return values.
+
+    :param results: those that are known, of which the plan has the rehearsal and the guards.
+    """
+    diff = order.diff and order.check_mode
+    if not plan.steps or not (diff or order.document):
+        return {}
+    from ..listing import listing  # noqa: PLC0415
+    from ..plan_text import plan_text  # noqa: PLC0415
+
+    files = listing(source.directory, plan.steps)
+    text = plan_text(database, plan, files, results.get("rehearsal"), results.get("guards", ()))
+    return {**({"diff": {"prepared": text}} if diff else {}), **({"plan_text": text} if order.document else {})}
 
 
 def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:
