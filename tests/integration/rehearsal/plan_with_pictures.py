@@ -1,0 +1,243 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The plan to read: what check mode prints, and the file for a merge request, of the role on a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import threading
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from integration.rehearsal import deploys
+from markdown_it import MarkdownIt
+from parts import CHECKOUT
+from parts.mariadb import DatabaseServer
+
+if TYPE_CHECKING:
+    from conftest import PlaybookResult, RunPlaybook
+
+MIGRATE = "dbops.migrations.migrate"
+# The server's own estimates.
+ESTIMATE = re.compile(r"(?<=about )[\d,]+|[\d.]+(?= [kMG]B)")
+
+
+@pytest.fixture(scope="module")
+def schema(mariadb: DatabaseServer) -> Iterator[str]:
+    """A shop; checks leave it as it is."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    deploys.make_shop(mariadb, name)
+    yield name
+    mariadb.query(f"DROP DATABASE `{name}`")
+
+
+class Shop:
+    """Hosts whose database is a shop, and how to migrate it."""
+
+    def __init__(self, server: DatabaseServer, schema: str, folder: Path, playbook: RunPlaybook) -> None:
+        self.server, self.folder, self._playbook = server, folder, playbook
+        self.schema = schema
+        self.schemas = {"shop": schema}
+
+    def run(self, deploy: deploys.Deploy, *options: str, **more: Any) -> PlaybookResult:
+        """Run the playbook for all hosts."""
+        repository = self.folder / deploy.name
+        if not repository.exists():
+            deploys.make_repository(repository, deploy)
+        hosts = {
+            host: deploys.variables(self.server, schema, repository, self.folder / "home")
+            for host, schema in self.schemas.items()
+        }
+        inventory = {"all": {"children": {"databases": {"hosts": hosts}}}}
+        return self._playbook(MIGRATE, inventory, *options, extra_vars={**more})
+
+    def plan(self, deploy: deploys.Deploy, **more: Any) -> str:
+        """Return the plan that check mode writes."""
+        result = self.run(deploy, "--check", "--diff", migrate_plan_file=str(self.folder / "plan.md"), **more)
+        assert result.rc == 0, result.stdout + result.stderr
+        text = (self.folder / "plan.md").read_text()
+        # A terminal shows the same, but for the name of the host.
+        assert f"\n{text.split(chr(10), 1)[1]}" in result.stdout
+        return text
+
+
+@pytest.fixture
+def shop(mariadb: DatabaseServer, schema: str, playbook: RunPlaybook, tmp_path: Path) -> Shop:
+    """One host."""
+    return Shop(mariadb, schema, tmp_path, playbook)
+
+
+def test_the_page_shows_what_a_run_prints(shop: Shop) -> None:
+    """docs/plan.md has the plan of the deploy that costs something, and of each the two lines that decide."""
+    page = (CHECKOUT / "docs/plan.md").read_text()
+    tokens = MarkdownIt("commonmark").parse(page)
+    [sample] = [token.content for token in tokens if token.type == "fence" and token.info == "markdown"]
+    quotes = [token.content for token in tokens if token.type == "code_block"]
+    for deploy in deploys.DEPLOYS:
+        text = shop.plan(deploy).replace(shop.schema, "shop").replace("## shop (shop)", "## shop")
+        if deploy.name == "costly":
+            assert ESTIMATE.sub("N", text) == ESTIMATE.sub("N", sample)
+        two_lines = "\n\n".join(text.split("\n\n")[1:3])
+        assert any(ESTIMATE.sub("N", two_lines) == ESTIMATE.sub("N", quote.rstrip("\n")) for quote in quotes), two_lines
+        assert max(map(len, text.splitlines())) <= 100
+    [data] = json.loads((shop.folder / "plan.json").read_text())["databases"]
+    assert (data["host"], data["database"], data["failed"], data["from_version"]) == ("shop", shop.schema, False, 11)
+    assert [item["version"] for item in data["pending"]] == [12, 13, 14]
+    assert [risk["rows"] for item in data["rehearsal"]["migrations"] for risk in item["risks"]] == [40112]
+    assert re.fullmatch("[0-9a-f]{64}", data["plan"])
+
+
+def test_hosts_with_equal_plans_are_together(shop: Shop) -> None:
+    """In the order of their names; a host that fails is there, too, with the reason."""
+    small = [f"{shop.schema}_{letter}" for letter in "abc"]
+    for name in small:
+        shop.server.create_schema(name)
+    shop.server.query("CREATE TABLE customers (i INT)", small[2])
+    shop.schemas = {"b": small[1], "c": small[2], "a": small[0], "gone": "no_such_schema"}
+    file = shop.folder / "plans" / "plan.md"
+    file.parent.mkdir()
+    try:
+        result = shop.run(
+            deploys.DEPLOYS[0], "--check", migrate_plan_file=str(file), migrate_rehearse="never", migrate_target=11
+        )
+        text = file.read_text()
+        assert result.rc == 2
+        headings = [line for line in text.splitlines() if line.startswith("#")]
+        assert headings == [
+            f"## a ({small[0]}), b ({small[1]}): from no version yet to version 11",
+            "### Up 11: shop",
+            f"## c ({small[2]}): failed",
+            "## gone (no_such_schema): failed",
+        ]
+        assert text.count("CREATE TABLE orders (") == 1
+        assert "**Failed**: " in text.split(headings[2])[1].split(headings[3])[0]
+        assert "Unknown database 'no_such_schema'" in text.split(headings[3])[1]
+        data = json.loads(file.with_suffix(".json").read_text())["databases"]
+        assert [(item["host"], item["failed"]) for item in data] == [
+            ("a", False), ("b", False), ("c", True), ("gone", True),
+        ]  # fmt: skip
+        # A run writes it, too, in place of what was there; what there is nothing to do for is said.
+        shop.schemas = {"a": small[0]}
+        for heading in ("from no version yet to version 11", "nothing to do, at version 11"):
+            done = shop.run(deploys.DEPLOYS[0], migrate_plan_file=str(file), migrate_target=11)
+            assert done.rc == 0, done.stdout
+            assert file.read_text().startswith(f"## a ({small[0]}): {heading}\n")
+        assert shop.server.query("SELECT version FROM schema_migrations", small[0]) == [(11,)]
+    finally:
+        for name in small:
+            shop.server.query(f"DROP DATABASE `{name}`")
+
+
+def test_a_run_that_a_rehearsal_stops_leaves_its_plan(shop: Shop) -> None:
+    """What it would have failed on is in there."""
+    bad = deploys.Deploy("bad", {"0012_bad.up.sql": "ALTER TABLE orders ADD status INT;\n"})
+    file = shop.folder / "plan.md"
+    result = shop.run(bad, migrate_plan_file=str(file), migrate_rehearse="always")
+    assert result.rc == 2
+    text = file.read_text()
+    assert text.startswith(f"## shop ({shop.schema}): from version 11 to version 12\n\n**Failed**: ")
+    assert "\n1 migration is pending: 12. **12 will fail**: " in text
+    [data] = json.loads(file.with_suffix(".json").read_text())["databases"]
+    assert "(1060)" in data["rehearsal"]["migrations"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gone/plan.md", "migrate_plan_file: {}/gone/plan.md cannot be written on the controller: No such file or "
+         "directory. Nothing was run."),
+        ("plan.json", "migrate_plan_file {}/plan.json must have another ending than .json: the same as data goes "
+         "there."),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_written(shop: Shop, name: str, message: str) -> None:
+    """Is refused before anything is run."""
+    result = shop.run(deploys.DEPLOYS[0], migrate_plan_file=f"{shop.folder}/{name}")
+    assert result.rc == 2
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    assert " ".join(" ".join(lines).split()) == f"shop: failed {message.format(shop.folder)}"
+    assert shop.server.query("SELECT version FROM schema_migrations", shop.schema) == [(11,)]
+
+
+def test_a_disk_that_is_full_fails_nothing(shop: Shop) -> None:
+    """It is said, and what was to be done is done."""
+    (shop.folder / "plan.md").symlink_to("/dev/full")
+    result = shop.run(deploys.DEPLOYS[0], "--check", migrate_plan_file=f"{shop.folder}/plan.md")
+    assert result.rc == 0, result.stdout
+    said = " ".join(result.stderr.split())
+    assert "The plan could not be written to plan_file: [Errno 28] No space left on device" in said
+
+
+def test_hostile_names_are_shown_harmless(shop: Shop) -> None:
+    """In the terminal and in the file: titles, tables, and what the server quotes."""
+    hostile = "0012_x`<b>|@all $a$ \u202e.up.sql"
+    sql = "-- ```\n-- ~~~~\n# <script>\nALTER TABLE orders ADD `a\u202e``<i>|\x1b[31m` INT;\n"
+    deploy = deploys.Deploy("hostile", {hostile: sql})
+    result = shop.run(deploy, "--check", "--diff", migrate_plan_file=str(shop.folder / "plan.md"))
+    assert result.rc == 0, result.stdout
+    text = (shop.folder / "plan.md").read_text()
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    inner = {child.type for token in tokens for child in token.children or ()}
+    assert {token.type for token in tokens if token.nesting == 0} == {"inline", "fence"}
+    assert inner <= {"text", "code_inline", "softbreak", "strong_open", "strong_close"}
+    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h2", "h3"]
+    for line in (*text.split("\n"), *result.stdout.split("\n")):
+        assert line.isprintable(), line
+
+
+class _Api(BaseHTTPRequestHandler):
+    """Stands in for the API of GitHub and of GitLab, which nobody can run here."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.asked.append((self.path, dict(self.headers), body))  # type: ignore[attr-defined]
+        self.send_response(201)
+        self.end_headers()
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_the_page_says_how_to_comment(tmp_path: Path, service: str) -> None:
+    """Its commands send the file as it is, and the token where nobody else on the machine sees it."""
+    page = (CHECKOUT / "docs/plan.md").read_text()
+    found = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    if service == "github":
+        [workflow] = [item for item in found if "jobs" in item]
+        script = next(step["run"] for step in workflow["jobs"]["plan"]["steps"] if "TOKEN" in step.get("env", {}))
+    else:
+        [script] = next(item for item in found if "plan" in item)["plan"]["after_script"]
+    text = "## shop: from version 1 to version 2\n\n  ```sql\n  SELECT 'a&b=%20 +ü';\n  ```\n"
+    (tmp_path / "plan.md").write_text(text)
+    with HTTPServer(("127.0.0.1", 0), _Api) as server:
+        server.asked = []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        given = {
+            "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "a/b", "NUMBER": "7", "TOKEN": "t0ken",
+            "CI_API_V4_URL": address, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "PLAN_TOKEN": "t0ken",
+        }  # fmt: skip
+        shell = "bash" if service == "github" else "sh"
+        subprocess.run([shell, "-ec", script], cwd=tmp_path, env={**os.environ, **given}, check=True)
+        server.shutdown()
+        thread.join()
+        [(path, headers, body)] = server.asked  # type: ignore[attr-defined]
+    if service == "github":
+        assert (path, json.loads(body)) == ("/repos/a/b/issues/7/comments", {"body": text})
+        assert headers["Authorization"] == "Bearer t0ken"
+    else:
+        assert (path, urllib.parse.parse_qs(body)) == ("/projects/3/merge_requests/7/notes", {"body": [text]})
+        assert headers["PRIVATE-TOKEN"] == "t0ken"
