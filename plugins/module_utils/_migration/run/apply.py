@@ -141,11 +141,12 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         rehearsal: Optional[Rehearsed] = None
         judged: dict[str, Any] = {}
+        text: dict[str, Any] = {}
         if not order.check_mode:
             rehearsal = rehearsed(order, plan, resumption)
             # A run that was begun before was judged then, as a whole.
             judged = guarded(order, session, source, plan, rehearsal) if earlier is None else {}
-            judged.update(shown(order, session.database, source, plan, {**returned(rehearsal), **judged}))
+            text = shown(order, session.database, source, plan, {**returned(rehearsal), **judged})
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
@@ -167,7 +168,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
     if order.check_mode:
         rehearsal = rehearsed(order, plan, resumption)
         judged = guarded(order, session, source, plan, rehearsal)
-        judged.update(shown(order, session.database, source, plan, {**returned(rehearsal), **judged}))
+        text = shown(order, session.database, source, plan, {**returned(rehearsal), **judged})
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
@@ -177,6 +178,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         **judged,
         "pending": steps_result(ahead),
         **returned(rehearsal),
+        **text,
     }
     if order.check_mode:
         found["plan"] = planned
