@@ -137,9 +137,17 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "history ahead", result["history_ahead"]
     # Of a group it is not known.
     yield "drift", [f"{row['sort']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
+    kept = result.get("kept") or ()
+    yield "kept", [f"{row['id']}: {_kept(row)}, {row['bytes'] / 1e6:,.1f} MB, {row['days']} d" for row in kept]
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
+
+
+def _kept(row: Mapping[str, Any]) -> str:
+    parts = ", ".join([*row["columns"], *row["partitions"]])
+    what = {"table": "table", "rows": "all rows of"}.get(row["what"], f"{parts} of")
+    return f"{what} {row['table']} ({row['direction']} {row['version']})"
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:

@@ -248,6 +248,8 @@ def _findings(found: Mapping[str, Any]) -> Iterator[str]:
             doubts.setdefault(impact["uncertain"], []).append(impact["line"])
     for why, lines in doubts.items():
         yield f"not certain, line {few(lines)}: {said(why)}"
+    yield from (f"keeps {said(kept['text'])}" for kept in found.get("kept", ()))
+    yield from (f"**not kept**: {said(text)}" for text in found.get("not_kept", ()))
     for text in found["skipped"]:
         yield f"left out, as the copies hold no rows: {said(text)}"
     if found["reversible"]:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from integration.awx.conftest import clone
 from integration.awx.support import Job, Project
-from integration.rehearsal.deploys import DEPLOYS, Deploy, make_repository, make_shop, variables
+from integration.rehearsal.deploys import DEPLOYS, make_repository, make_shop, variables
 from markdown_it import MarkdownIt
 from parts import chromium, private_folder
 from parts.ansible import PROGRAMS, environment

@@ -18,6 +18,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import Stopped
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.applied import Known
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import Info
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Found, Looker, Tables
@@ -26,7 +27,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.o
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.overview import overview
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.schedule import Schedule
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.statuses import Statuses
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import Stopped, work
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import work
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Source, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Order
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus

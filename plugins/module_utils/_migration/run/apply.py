@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from ..._core.arguments import ArgumentSpec
 from ..._core.errors import Error
+from ..._core.stop import Stopped
 from ..._mysql.lock import Lock, locked
 from ..._mysql.session import Session
 from ..model import Goal, Plan, Source, State, Step
@@ -58,13 +59,11 @@ class Rehearsed(NamedTuple):
     """What came of a rehearsal.
 
     :param result: as a return value.
-    :param spelled: see StatementRunner.
-    :param before_step: see Executor.
+    :param before_step: see Executor; is also given what tells why to stop.
     """
 
     result: dict[str, Any]
-    spelled: dict[str, bytes]
-    before_step: Optional[Callable[[Step], None]] = None
+    before_step: Callable[[Step, bool, Stopped], Mapping[str, bytes]]
 
 
 class DriftCheck(NamedTuple):
@@ -97,7 +96,7 @@ class Order(NamedTuple):
     check_mode: bool
     diff: bool
     warn: Callable[[str], None]
-    stopped: Optional[Callable[[], Optional[str]]] = None
+    stopped: Optional[Stopped] = None
     progress: Optional[ProgressFile] = None
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
     guard: Optional[Callable[[Plan, Optional[Rehearsed], Session], dict[str, Any]]] = None
@@ -151,10 +150,8 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
 
-            spelled = rehearsal.spelled if rehearsal else {}
             before_step = rehearsal.before_step if rehearsal else None
-            directory = source.directory
-            work = Work(session, lock, connect, status, directory, plan, resumption, moved, spelled, before_step)
+            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved, before_step)
             try:
                 results = carry_out(order, work)
             except Error as error:
