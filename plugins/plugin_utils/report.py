@@ -35,7 +35,7 @@ def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
     if "groups" in result:
         lines = _statuses(result)
     else:
-        lines = _status(result) if "history_ahead" in result else iter([*_run(result), *many(result)])
+        lines = _status(result) if "history_ahead" in result else iter([*_run(result), *_kept(result), *many(result)])
     yield from map(_line, lines)
 
 
@@ -110,6 +110,7 @@ def _status(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _unfinished(result)
     for kind, values in _troubles(result):
         yield from (f"  {kind:13} {value}" for value in values)
+    yield from _kept(result)
     if result["lock_holder"] is not None:
         yield f"  locked by     {result['lock_holder']}"
     for number, row in enumerate(result["history"]):
@@ -137,17 +138,18 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "history ahead", result["history_ahead"]
     # Of a group it is not known.
     yield "drift", [f"{row['sort']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
-    kept = result.get("kept") or ()
-    yield "kept", [f"{row['id']}: {_kept(row)}, {row['bytes'] / 1e6:,.1f} MB, {row['days']} d" for row in kept]
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
 
 
-def _kept(row: Mapping[str, Any]) -> str:
-    parts = ", ".join([*row["columns"], *row["partitions"]])
-    what = {"table": "table", "rows": "all rows of"}.get(row["what"], f"{parts} of")
-    return f"{what} {row['table']} ({row['direction']} {row['version']})"
+def _kept(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is kept of what migrations have destroyed."""
+    for row in result.get("kept") or ():
+        parts = ", ".join([*row["columns"], *row["partitions"]])
+        what = {"table": "table", "rows": "all rows of"}.get(row["what"], f"{parts} of")
+        migration = f"{row['direction']} {row['version']}"
+        yield f"  kept          {row['id']}: {what} {row['table']} ({migration}), {row['bytes'] / 1e6:,.1f} MB, {row['days']} d"
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
