@@ -193,8 +193,8 @@ options:
     description:
       - A schema in which what migrations destroy is kept. It is made if it is not there.
       - A table that is dropped is renamed into it, if it has no foreign keys and no triggers and a plain C(DROP TABLE)
-        drops it. Otherwise it is copied before the migration begins, and so are all rows of a table that C(TRUNCATE), or
-        C(DELETE) without a condition, empties, the rows of a partition, and, with the primary key, the values of a
+        drops it. Otherwise it is copied before the migration begins. So are all rows of a table that C(TRUNCATE) or
+        C(DELETE) without a condition empties, the rows of a partition, and, with the primary key, the values of a
         column that is dropped or that C(UPDATE) without a condition changes.
       - Needs O(rehearse=always), which says what is destroyed, O(lock) and O(history_table). A migration that is not
         rehearsed is not run. What nobody can see is named in a warning. See the page on what is kept in the

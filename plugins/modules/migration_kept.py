@@ -10,8 +10,8 @@ module: migration_kept
 short_description: List, restore or purge what migrations of a MySQL or MariaDB schema have destroyed and was kept
 version_added: 0.2.0
 description:
-  - Lists what runs with O(dbops.migrations.migration_apply#module:keep_destroyed) have kept of a schema, gives it back, or
-    drops it for good.
+  - Lists what runs with O(dbops.migrations.migration_apply#module:keep_destroyed) have kept of a schema, gives it
+    back, or drops it for good.
   - Takes the schema's lock, so that no migration runs meanwhile.
 extends_documentation_fragment:
   - dbops.migrations._attributes
@@ -37,8 +37,8 @@ options:
       - The number of what is to be given back, as RV(kept) has it.
       - A table, and rows of one, become a table again, by a rename. They are not kept any more then. Foreign keys and
         triggers of a copy are not restored, RV(restored) has their definitions.
-      - Values of columns are written into the columns of these names, by the primary key, in one transaction. What stands
-        there is overwritten. The columns must be there. The values stay kept.
+      - Values of columns are written into the columns of these names, by the primary key, in one transaction. What
+        stands there is overwritten. The columns must be there. The values stay kept.
       - While a migration is running or partially applied, nothing is restored.
     type: int
   restore_as:

@@ -149,7 +149,8 @@ def _kept(result: Mapping[str, Any]) -> Iterator[str]:
         parts = ", ".join([*row["columns"], *row["partitions"]])
         what = {"table": "table", "rows": "all rows of"}.get(row["what"], f"{parts} of")
         migration = f"{row['direction']} {row['version']}"
-        yield f"  kept          {row['id']}: {what} {row['table']} ({migration}), {row['bytes'] / 1e6:,.1f} MB, {row['days']} d"
+        size = f"{row['bytes'] / 1e6:,.1f} MB, {row['days']} d"
+        yield f"  kept          {row['id']}: {what} {row['table']} ({migration}), {size}"
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:

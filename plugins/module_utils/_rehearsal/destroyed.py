@@ -120,10 +120,10 @@ class Destruction(Story):
         losses = [loss for table in tables for loss in self._of(table, before, after)]
         # One that drops something else besides has to be sent as it is.
         known = {(loss.dropped_by, loss.table) for loss in losses}
-        whole = [all((loss.dropped_by, name) in known for name in loss.together) for loss in losses]
-        return Losses(
-            [loss if all_known else loss._replace(dropped_by="") for loss, all_known in zip(losses, whole)], unseen
-        )
+        for place, loss in enumerate(losses):
+            if not all((loss.dropped_by, name) in known for name in loss.together):
+                losses[place] = loss._replace(dropped_by="")
+        return Losses(losses, unseen)
 
     def _of(self, table: str, before: Snapshot, after: Snapshot) -> Iterator[Loss]:
         definitions = [

@@ -282,8 +282,8 @@ class _Keeping:
         else:
             new = list(suspects.values())
         raise Error(
-            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), for it was "
-            f"begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if nothing "
+            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), for it "
+            f"was begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if nothing "
             "of it has to be kept, leave keep_destroyed out of this run, which then drops what it would keep. Nothing "
             "was run."
         )
@@ -312,7 +312,8 @@ class _Keeping:
         limit = "max_statement_time" if session.mariadb else "max_execution_time"
         session.query(
             "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', "
-            f"SESSION foreign_key_checks = 0, SESSION {limit} = 0, SESSION lock_wait_timeout = {wait}"
+            "SESSION foreign_key_checks = 0, "
+            f"SESSION {limit} = 0, SESSION lock_wait_timeout = {wait}"
         )
         [(binary_log, form)] = session.query("SELECT @@GLOBAL.log_bin, @@SESSION.binlog_format")
         # A binary log of statements takes no rows from such a transaction.
@@ -354,9 +355,10 @@ class _Keeping:
             "WHERE table_schema = %s AND table_name = %s AND table_type <> 'VIEW'",
             (self._session.schema, table),
         )
-        return (
-            Found(rows[0][0] or 0, int(rows[0][1] or 0), rows[0][2], rows[0][3] == "SYSTEM VERSIONED") if rows else None
-        )
+        if not rows:
+            return None
+        [(count, size, counter, kind), *_same_in_other_letters] = rows
+        return Found(count or 0, int(size or 0), counter, kind == "SYSTEM VERSIONED")
 
     def _why_copied(self, loss: Loss) -> Optional[str]:
         """Return why something is copied; None if its table can be renamed."""
@@ -384,7 +386,8 @@ class _Keeping:
         if held is None or not held.here & {"ALL PRIVILEGES", "TRIGGER"}:
             return "the account may not see triggers"
         triggers = self._session.query(
-            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s LIMIT 1",
+            "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s "
+            "LIMIT 1",
             (schema, table),
         )
         return f"{table} has triggers" if triggers else None

@@ -41,12 +41,14 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
             (session.schema, table),
         )
     )
-    if exists is not columns:
+    if columns and not exists:
         raise Error(
-            f"There is no table {table} in {session.database}, into which the values of {', '.join(entry.details['columns'])}"
-            " could be restored. Name it in restore_as. Nothing was restored."
-            if columns
-            else f"There is a table {table} in {session.database}, so that {entry.id} cannot be restored under that name. "
+            f"There is no table {table} in {session.database}, into which the values of "
+            f"{', '.join(entry.details['columns'])} could be restored. Name it in restore_as. Nothing was restored."
+        )
+    if exists and not columns:
+        raise Error(
+            f"There is a table {table} in {session.database}, so that {entry.id} cannot be restored under that name. "
             "Name another one in restore_as. Nothing was restored."
         )
     found = {"id": entry.id, "table": table, "rows": None, "gone": None, "definition": "", "changed": True}
@@ -78,8 +80,8 @@ def _restore_columns(
     missing = [name for name in (*key, *names) if name not in there]
     if missing:
         raise Error(
-            f"{table} of {session.database} has no column {few(missing)}, into which values could be restored. Add what "
-            "is missing, as it was. Nothing was restored."
+            f"{table} of {session.database} has no column {few(missing)}, into which values could be restored. Add "
+            "what is missing, as it was. Nothing was restored."
         )
     on = " AND ".join(f"t.{identifier(name)} = k.{identifier(name)}" for name in key)
     both = f"{_place(session, table)} t JOIN {catalogue.place(entry)} k ON {on}"
