@@ -283,9 +283,9 @@ class _Keeping:
             new = list(suspects.values())
         raise Error(
             f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), for it "
-            f"was begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if nothing "
-            "of it has to be kept, leave keep_destroyed out of this run, which then drops what it would keep. Nothing "
-            "was run."
+            f"was begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if "
+            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would keep. "
+            "Nothing was run."
         )
 
     def _goes_on(self, own: Entry) -> bool:

@@ -65,8 +65,9 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._core.paths import native
 from .._core.stop import Stop, Stopped
-from .._migration.files.reader import native, open_file
+from .._migration.files.reader import open_file
 from .._migration.model import Plan, Source, Step
 from .._migration.report import few
 from .._migration.status import own_tables

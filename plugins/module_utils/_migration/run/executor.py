@@ -76,8 +76,9 @@ class Executor:
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :param watch: is shown each statement as it is sent; None if nobody looks.
-    :param before_step: is called before anything of a step is run or recorded, with whether the step resumes a migration
-        that is partially applied; returns what is sent in place of its statements, see StatementRunner.
+    :param before_step: is called before anything of a step is run or recorded, with whether the step resumes a
+        migration that is partially applied; returns what is sent in place of its statements, see StatementRunner.
+        Raises Error to have it not begun.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
