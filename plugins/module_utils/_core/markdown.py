@@ -28,7 +28,7 @@ def code(text: str) -> str:
     """Return a text as code within a line."""
     flat = _flat(text) or " "
     marks = "`" * (_longest_run(flat) + 1)
-    pad = " " if flat[0] in "` " or flat[-1] in "` " else ""
+    pad = " " if flat.strip() and (flat[0] in "` " or flat[-1] in "` ") else ""
     return f"{marks}{pad}{flat}{pad}{marks}"
 
 
