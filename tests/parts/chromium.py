@@ -17,9 +17,9 @@ from . import CACHE, private_folder
 from .debian_packages import Packages
 
 # With it come the fonts of a page.
-_PACKAGES = ("chromium", "fonts-dejavu-core")
+_PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
 _HEIGHT = re.compile(r"<title>(\d+)</title>")
-_OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=2")
+_OPTIONS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=2")
 
 
 def photograph(page: Path, picture: Path, width: int) -> None:
@@ -34,13 +34,14 @@ def photograph(page: Path, picture: Path, width: int) -> None:
 
 def _run(*options: str) -> str:
     root = _root()
-    libraries = root / "usr" / "lib" / f"{platform.machine()}-linux-gnu"
+    usual = f"{platform.machine()}-linux-gnu"
+    libraries = ":".join(f"{root}/{folder}" for folder in (f"usr/lib/{usual}", f"usr/lib/{usual}/pulseaudio", f"lib/{usual}"))
     with private_folder("chromium") as home:
         fonts = home / "fonts.conf"
         fonts.write_text(f"<fontconfig><dir>{root}/usr/share/fonts</dir><cachedir>{home}</cachedir></fontconfig>")
-        more = {"HOME": str(home), "LD_LIBRARY_PATH": str(libraries), "FONTCONFIG_FILE": str(fonts)}
+        more = {"HOME": str(home), "LD_LIBRARY_PATH": libraries, "FONTCONFIG_FILE": str(fonts)}
         return subprocess.run(
-            [root / "usr/lib/chromium/chromium", *_OPTIONS, f"--user-data-dir={home}", *options],
+            [root / "usr/lib/chromium/chromium-headless-shell", *_OPTIONS, f"--user-data-dir={home}", *options],
             env={**os.environ, **more},
             check=True,
             capture_output=True,

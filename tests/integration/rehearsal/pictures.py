@@ -90,8 +90,11 @@ def terminal(here: Path, server: DatabaseServer) -> list[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    # The guards refuse one of the plans, once it is shown.
+    if not (here / "plan.md").exists():
+        raise RuntimeError(done.stdout + done.stderr)
     return [f"$ {' '.join(COMMAND)}", *done.stdout.splitlines()]
 
 
@@ -100,7 +103,7 @@ def awx(here: Path, server: DatabaseServer, project: Project) -> list[str]:
     hosts = {"shop": variables(server, "shop", here / "repository", here / "home-of-awx")}
     inventory = {"databases": {"hosts": list(hosts)}, "_meta": {"hostvars": hosts}}
     outcome = Job(project, here / "job", "Database plan", inventory).run()
-    if outcome.rc:
+    if "### Up 12" not in outcome.printed:
         raise RuntimeError(outcome.printed)
     return outcome.printed.replace("\r", "").splitlines()
 
