@@ -332,7 +332,7 @@ plan_text:
   sample: |
     ## shop: from version 3 to version 4
 
-    1 migration is pending: 4. It ran on a copy.
+    1 migration is pending: 4. It ran without an error on copies of the tables.
 rehearsal:
   description: What came of the rehearsal.
   returned: when O(rehearse) asks for it and something is pending

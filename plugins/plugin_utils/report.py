@@ -17,8 +17,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.alike impor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan_text import decisive
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import few
 
-# Characters of a line. Ansible prints it indented and in quotes, which makes 120.
-_WIDTH = 108
+# Characters of a line. Ansible prints it indented and in quotes, which makes 100.
+_WIDTH = 88
 # Lines about many schemas of one host.
 _MOST = 20
 # Lines of one kind about one group of them.

@@ -19,7 +19,7 @@ from .debian_packages import Packages
 # With it come the fonts of a page.
 _PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
 _HEIGHT = re.compile(r"<title>(\d+)</title>")
-_OPTIONS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=2")
+_OPTIONS = ("--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-device-scale-factor=1")
 
 
 def photograph(page: Path, picture: Path, width: int) -> None:

@@ -11,7 +11,7 @@ difference of the schema. Nothing here decides anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from .._core.markdown import code, fence, said, wrapped
 from .._core.secrets import clean
@@ -49,7 +49,7 @@ def plan_text(
     left = ALL - sum(len(line) for file in files for line in file.lines)
     for step, file, found in zip(steps, files, known):
         blocks.append([f"### {step['direction'].capitalize()} {step['version']}: {said(step['title'])}"])
-        bullets = [*_guards(said_by, step), *_findings(found)]
+        bullets = _bullets(said_by, step, found)
         if bullets:
             more = [f"and {len(bullets) - _LISTED} more"] if len(bullets) > _LISTED else []
             blocks.append([line for text in [*bullets[:_LISTED], *more] for line in wrapped(f"- {text}", "  ")])
@@ -61,7 +61,7 @@ def plan_text(
                 left -= sum(map(len, shown))
                 blocks += _change(when, change, shown, len(lines) - len(shown))
     for text in rehearsal["cannot_tell"] if rehearsal else ():
-        blocks.append(wrapped(f"Not seen: {said(text)}"))
+        blocks.append(wrapped(f"Note: {said(text)}"))
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -89,7 +89,7 @@ def decisive(
     if fates:
         parts.append(f"{_some(fates)}.")
     elif rehearsal["complete"]:
-        parts.append("It ran on a copy." if len(steps) == 1 else "Each ran on a copy.")
+        parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables.")
     effects = list(_effects(rehearsal))
     if not effects:
         effects = [_HARMLESS if back else f"{_HARMLESS}, each migration has a way back"]
@@ -109,9 +109,13 @@ def _fate(found: Mapping[str, Any]) -> str:
     risks = [risk for risk in found["risks"] if risk["kind"] == "would_fail"]
     if not risks:
         return ""
-    sure = [risk for risk in risks if risk["certain"]]
+    worst = max(risks, key=lambda risk: bool(risk["certain"]))
     more = f" and {count(len(risks) - 1, 'other reason')}" if len(risks) > 1 else ""
-    return f"**{found['version']} {'will' if sure else 'may'} fail**: {_failing((sure or risks)[0])}{more}"
+    return f"**{found['version']} {_may(worst)} fail**{_failing(worst)}{more}"
+
+
+def _may(risk: Mapping[str, Any]) -> str:
+    return "will" if risk["certain"] else "may"
 
 
 # By what the risk is; the rows come before, and the place after.
@@ -128,10 +132,11 @@ _FAILING = {
 def _failing(risk: Mapping[str, Any]) -> str:
     place = code(f"{risk['table']}.{risk['name']}")
     if risk["what"] == "duplicate":
-        return f"{_number(risk, 'value')} more than once under the unique key {place}"
+        occur = "occurs" if risk["rows"] == 1 else "occur"
+        return f" on {_number(risk, 'value')} that {occur} more than once under the unique key {place}"
     if risk["what"] in _FAILING:
-        return f"{_number(risk, 'row')} {_FAILING[risk['what']]} {place}"
-    return said(risk["text"])
+        return f" on {_number(risk, 'row')} {_FAILING[risk['what']]} {place}"
+    return f": {said(risk['text'])}"
 
 
 def _number(risk: Mapping[str, Any], noun: str) -> str:
@@ -220,43 +225,89 @@ def _size(number: int) -> str:
     return count(number, "byte")
 
 
-def _guards(guards: Iterable[Mapping[str, Any]], step: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the guards say of a migration."""
-    for guard in guards:
-        if (guard["version"], guard["direction"]) != (step["version"], step["direction"]):
-            continue
-        how = {"refuse": "**refused**", "warn": "**warning**"}.get(guard["verdict"], "allowed")
-        by = f" by {said(guard['allowed_by'])}" if guard["allowed_by"] else ""
-        yield f"{how}{by}, {said(guard['guard'])}: {said(guard['text'])}"
+class _Finding(NamedTuple):
+    """What is known of a migration, and how guards.py says it.
+
+    :param guards: those that may say it.
+    """
+
+    text: str
+    guards: Sequence[str] = ()
+    begins: str = ""
+    ends: str = ""
+
+    def is_said_by(self, guard: Mapping[str, Any]) -> bool:
+        """Tell whether it is what a guard has judged."""
+        text = guard["text"]
+        return guard["guard"] in self.guards and text.startswith(self.begins) and text.endswith(self.ends)
 
 
-def _findings(found: Mapping[str, Any]) -> Iterator[str]:
+# From what decides to what does not.
+_VERDICTS = {"refuse": "**refused**", "warn": "**warning**", "allowed": "allowed"}
+
+
+def _bullets(guards: Iterable[Mapping[str, Any]], step: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Return what is known of a migration, each with what the guards say of it; what they refuse comes first."""
+    own = [guard for guard in guards if (guard["version"], guard["direction"]) == (step["version"], step["direction"])]
+    findings = list(_findings(found))
+    for guard in own:
+        if not any(finding.is_said_by(guard) for finding in findings):
+            findings.append(_same(said(guard["text"]), guard["text"], guard["guard"]))
+    bullets: dict[str, list[str]] = {verdict: [] for verdict in (*_VERDICTS, "")}
+    for finding in findings:
+        judged = [guard for guard in own if finding.is_said_by(guard)]
+        verdicts = {guard["verdict"] for guard in judged}
+        first_of_all = next((verdict for verdict in _VERDICTS if verdict in verdicts), "")
+        bullets[first_of_all].append(": ".join([*dict.fromkeys(map(_verdict, judged)), finding.text]))
+    return [text for texts in bullets.values() for text in texts]
+
+
+def _verdict(guard: Mapping[str, Any]) -> str:
+    by = f" by {said(guard['allowed_by'])}" if guard["allowed_by"] else ""
+    return f"{_VERDICTS[guard['verdict']]}{by} ({said(guard['guard'])})"
+
+
+def _same(text: str, of_guard: str, *guards: str) -> _Finding:
+    """Return a finding of which guards say just this."""
+    return _Finding(text, guards, of_guard, of_guard)
+
+
+def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
     """Yield what a rehearsal has found out about a migration."""
     if not found:
         return
     if not found["rehearsed"]:
-        yield f"**not rehearsed**: {said(found['why'])}"
+        yield _same(f"**not rehearsed**: {said(found['why'])}", f"it was not rehearsed: {found['why']}", "not_rehearsed")
         return
     if found["error"]:
-        yield f"**will fail**: {said(found['error'])}"
-    for kind, what in (("would_fail", "**would fail**"), ("destroy", "**destroys**")):
-        yield from (f"{what}: {said(risk['text'])}" for risk in found["risks"] if risk["kind"] == kind)
-    yield from map(_impact, found["impact"])
+        error = found["error"]
+        yield _same(f"**will fail**: {said(error)}", f"it fails on copies of the tables: {error}", "would_fail")
+    for risk in sorted(found["risks"], key=lambda risk: risk["kind"] == "destroy"):
+        text = _destroyed(risk) if risk["kind"] == "destroy" else f"**{_may(risk)} fail**{_failing(risk)}"
+        yield _same(f"{text}{_at(risk['line'])}", f"{risk['text']}{_at(risk['line'])}", risk["kind"])
+    for impact in found["impact"]:
+        yield _Finding(_impact(impact), ("block_writes", "rebuild"), f"{impact['table']}: ", _at(impact["line"]))
     doubts: dict[str, list[int]] = {}
     for impact in found["impact"]:
         if not impact["certain"]:
             doubts.setdefault(impact["uncertain"], []).append(impact["line"])
     for why, lines in doubts.items():
-        yield f"not certain, line {few(lines)}: {said(why)}"
-    yield from (f"keeps {said(kept['text'])}" for kept in found.get("kept", ()))
-    yield from (f"**not kept**: {said(text)}" for text in found.get("not_kept", ()))
+        yield _Finding(f"not certain, line {few(lines)}: {said(why)}")
+    yield from (_Finding(f"keeps {said(kept['text'])}") for kept in found.get("kept", ()))
+    yield from (_Finding(f"**not kept**: {said(text)}") for text in found.get("not_kept", ()))
     for text in found["skipped"]:
-        yield f"left out, as the copies hold no rows: {said(text)}"
+        yield _Finding(f"left out, as the copies hold no rows: {said(text)}")
     if found["reversible"]:
-        yield "its down file restores the schema"
+        lost = any(risk["kind"] == "destroy" for risk in found["risks"])
+        yield _Finding(f"its down file restores the schema{', and not what is destroyed' if lost else ''}")
     elif found["irreversible"]:
         known = "**no way back**" if found["reversible"] is False else "whether there is a way back is not known"
-        yield f"{known}: {said(found['irreversible'])}"
+        why = found["irreversible"]
+        yield _same(f"{known}: {said(why)}", why, "irreversible", "no_down_file", "not_rehearsed")
+
+
+def _at(line: Optional[int]) -> str:
+    return "" if line is None else f" (line {line})"
 
 
 def _impact(impact: Mapping[str, Any]) -> str:
@@ -267,7 +318,7 @@ def _impact(impact: Mapping[str, Any]) -> str:
         what.append("all rows are written anew")
     if impact["rows"] is not None:
         what.append(f"about {impact['rows']:,} rows, {_size(impact['bytes'])}")
-    return f"line {impact['line']}, {code(impact['table'])}: {', '.join(what)}"
+    return f"{code(impact['table'])}: {', '.join(what)}{_at(impact['line'])}"
 
 
 def _sql(file: Listed) -> Iterator[list[str]]:

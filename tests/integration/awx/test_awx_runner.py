@@ -41,7 +41,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
     summary = f"{schema}: check mode, nothing was changed; it would go from no version yet to version 2, 2 migrations"
     decisive = [
-        "2 migrations are pending: 1, 2. Each ran on a copy.",
+        "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
         "No ALTER blocks writes, nothing with rows is dropped or emptied, each migration has a way back.",
     ]
     assert said(plan, "orders") == [summary, *decisive, "pending: up 1 people", "pending: up 2 email"]

@@ -110,8 +110,11 @@ def make_repository(folder: Path, deploy: Deploy) -> None:
     (folder / "db").mkdir(parents=True)
     for name, text in (SHOP | deploy.files).items():
         (folder / "db" / name).write_text(text)
+    # As a server is set up that sends no more than is asked for.
+    settings = (["config", f"uploadpack.{name}", "true"] for name in ("allowFilter", "allowAnySHA1InWant"))
     author = ["-c", "user.name=Shop", "-c", "user.email=shop@example.com"]
-    for command in (["init", "--quiet"], ["add", "db"], [*author, "commit", "--quiet", "--message", deploy.name]):
+    commit = [*author, "commit", "--quiet", "--message", deploy.name]
+    for command in (["init", "--quiet"], *settings, ["add", "db"], commit):
         subprocess.run(["git", *command], cwd=folder, check=True)
 
 

@@ -118,10 +118,14 @@ def write(path: Path, lines: Iterable[str], look: Look, title: str) -> None:
         y = place * HEIGHT + 2
         if number:
             texts.append(f'<text x="{4 * WIDTH:.0f}" y="{y}" text-anchor="end" fill="#6a6e73">{number}</text>')
-        if row.strip():
+        text = row.lstrip()
+        if text:
             fill = f' fill="{colour}"' if colour else ""
-            texts.append(f'<text x="{left * WIDTH:.0f}" y="{y}"{fill}>{html.escape(row, quote=False)}</text>')
-    style = f"text {{ font: 12px monospace; white-space: pre; }} svg {{ fill: {look.text}; }}"
+            # As wide as in a terminal, whatever the font is.
+            x, length = (left + len(row) - len(text)) * WIDTH, len(text) * WIDTH
+            place_of = f'x="{x:.2f}" y="{y}" textLength="{length:.2f}"'
+            texts.append(f"<text {place_of}{fill}>{html.escape(text, quote=False)}</text>")
+    style = f"text {{ font: 12px 'DejaVu Sans Mono', monospace; white-space: pre; }} svg {{ fill: {look.text}; }}"
     path.write_text(
         "\n".join(
             [

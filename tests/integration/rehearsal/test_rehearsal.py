@@ -143,7 +143,7 @@ def test_what_changes_is_said_as_a_difference(shop: Database) -> None:
     assert (change["sort"], change["name"], change["change"]) == ("TABLE", "orders", "changed")
     assert "+  `paid` date DEFAULT NULL," in change["diff"].splitlines()
     lines = result["diff"]["prepared"].splitlines()
-    assert lines[2] == "1 migration is pending: 1. It ran on a copy."
+    assert lines[2] == "1 migration is pending: 1. It ran without an error on copies of the tables."
     assert "- its down file restores the schema" in lines
     assert "  +  `paid` date DEFAULT NULL," in lines
     assert lines.index("  ALTER TABLE orders ADD paid DATE") < lines.index("TABLE orders is changed:")

@@ -79,7 +79,7 @@ def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
         in said(plan, "orders")[0]
     )
     # By default it is rehearsed, too.
-    ran = "1 migration is pending: 3. It ran on a copy."
+    ran = "1 migration is pending: 3. It ran without an error on copies of the tables."
     lines = said(plan, "orders")
     assert (lines[1], lines[-1]) == (ran, "pending: up 3 phone")
     assert "\nThe file 0003_phone.up.sql:\n\n  ```sql\n" in plan.stdout

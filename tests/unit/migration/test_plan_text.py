@@ -29,7 +29,7 @@ IMPACT: dict[str, Any] = {
     "rows": 297330, "bytes": 24_723_456, "certain": True, "uncertain": None,
 }  # fmt: skip
 RISK: dict[str, Any] = {
-    "kind": "would_fail", "what": "null", "table": "orders", "name": "placed", "rows": 12, "certain": True,
+    "kind": "would_fail", "what": "null", "table": "orders", "name": "placed", "line": 3, "rows": 12, "certain": True,
     "text": "orders: rows with NULL in placed, which becomes NOT NULL (1138, 1265): 12",
 }  # fmt: skip
 COPY = {**IMPACT, "algorithm": "COPY", "rebuilds": True, "blocks_writes": True}
@@ -67,21 +67,21 @@ def test_what_fails_and_what_it_costs_is_said_first() -> None:
     """An example with all of it."""
     stuck = {"reversible": False, "irreversible": "it has no down file"}
     assert two_lines({"impact": [COPY]}, {"risks": [RISK, LOST]}, stuck) == [
-        "3 migrations are pending: 12, 13, 14. **13 will fail**: 12 rows with NULL in `orders.placed`.",
+        "3 migrations are pending: 12, 13, 14. **13 will fail** on 12 rows with NULL in `orders.placed`.",
         "Writes to `orders` **wait** while 24.7 MB are copied; 40,112 values of `customer.legacy` are **destroyed**; "
         "14 has **no way back**.",
     ]
 
 
 def test_what_is_harmless_is_said_to_be() -> None:
-    assert two_lines({"impact": [IMPACT]}) == ["1 migration is pending: 12. It ran on a copy.", HARMLESS]
-    assert two_lines({}, {})[0] == "2 migrations are pending: 12, 13. Each ran on a copy."
+    assert two_lines({"impact": [IMPACT]}) == ["1 migration is pending: 12. It ran without an error on copies of the tables.", HARMLESS]
+    assert two_lines({}, {})[0] == "2 migrations are pending: 12, 13. Each ran without an error on copies of the tables."
 
 
 def test_of_a_rollback_no_way_back_is_said() -> None:
     back = {"direction": "down", "reversible": None}
     assert two_lines(back, back) == [
-        "2 migrations are to be rolled back: 12, 13. Each ran on a copy.",
+        "2 migrations are to be rolled back: 12, 13. Each ran without an error on copies of the tables.",
         "No ALTER blocks writes, nothing with rows is dropped or emptied.",
     ]
 
@@ -105,15 +105,15 @@ def test_without_a_rehearsal_nothing_is_known() -> None:
         ({"error": "a.sql:2 (statement 2): (1060) Duplicate column name 'note'", "reversible": None},
          "will fail**: a.sql:2 (statement 2): (1060) Duplicate column name 'note'"),
         ({"error": "x" * 200, "reversible": None}, f"will fail**: {'x' * 160}…"),
-        ({"risks": [{**RISK, "certain": False}]}, "may fail**: perhaps 12 rows with NULL in `orders.placed`"),
+        ({"risks": [{**RISK, "certain": False}]}, "may fail** on perhaps 12 rows with NULL in `orders.placed`"),
         ({"risks": [{**RISK, "rows": None, "certain": False}, RISK]},
-         "will fail**: 12 rows with NULL in `orders.placed` and 1 other reason"),
+         "will fail** on 12 rows with NULL in `orders.placed` and 1 other reason"),
         ({"risks": [{**RISK, "rows": None, "certain": False}]},
-         "may fail**: an unknown number of rows with NULL in `orders.placed`"),
+         "may fail** on an unknown number of rows with NULL in `orders.placed`"),
         ({"risks": [{**RISK, "what": "duplicate", "rows": 1}]},
-         "will fail**: 1 value more than once under the unique key `orders.placed`"),
+         "will fail** on 1 value that occurs more than once under the unique key `orders.placed`"),
         ({"risks": [{**RISK, "what": "orphan", "name": "of"}]},
-         "will fail**: 12 rows without a parent under the foreign key `orders.of`"),
+         "will fail** on 12 rows without a parent under the foreign key `orders.of`"),
         ({"risks": [{**RISK, "what": "a_new_one"}]},
          "will fail**: orders: rows with NULL in placed, which becomes NOT NULL (1138, 1265): 12"),
     ],
@@ -176,24 +176,27 @@ def test_each_migration_has_what_was_found_its_sql_and_its_difference() -> None:
             "not_restored": [change],
         },
         guards=(
-            GUARD, {**GUARD, "verdict": "warn", "guard": "irreversible", "text": "No way back."},
-            {**GUARD, "verdict": "allowed", "allowed_by": "line 3 of 12_a.up.sql"}, {**GUARD, "version": 13},
+            {**GUARD, "verdict": "warn", "text": f"{LOST['text']} (line 3)"},
+            {**GUARD, "guard": "block_writes", "text": "orders: writes wait, about 297,330 rows (line 3)"},
+            {**GUARD, "verdict": "allowed", "allowed_by": "line 3 of 12_a.up.sql", "guard": "irreversible",
+             "text": "its down file does not restore TABLE orders"},
+            {**GUARD, "verdict": "warn", "guard": "rename", "text": "orders becomes bills"}, {**GUARD, "version": 13},
         ),
     )  # fmt: skip
     assert lines == [
         "### Up 12: add_paid",
         "",
-        "- **refused**, destroy: It destroys 40,112 values of customer.legacy.",
-        "- **warning**, irreversible: No way back.",
-        "- allowed by line 3 of 12_a.up.sql, destroy: It destroys 40,112 values of customer.legacy.",
-        "- **would fail**: orders: rows with NULL in placed, which becomes NOT NULL (1138, 1265): 12",
-        "- **destroys**: orders: rows with NULL in placed, which becomes NOT NULL (1138, 1265): 12",
-        "- line 3, `orders`: COPY, **writes wait**, all rows are written anew, about 297,330 rows, 24.7 MB",
-        "- line 4, `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB",
-        "- line 5, `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB",
+        "- **refused** (block_writes): `orders`: COPY, **writes wait**, all rows are written anew, about",
+        "  297,330 rows, 24.7 MB (line 3)",
+        "- **warning** (destroy): 40,112 values of `customer.legacy` are **destroyed** (line 3)",
+        "- **warning** (rename): orders becomes bills",
+        "- allowed by line 3 of 12_a.up.sql (irreversible): **no way back**: its down file does not restore",
+        "  TABLE orders",
+        "- **will fail** on 12 rows with NULL in `orders.placed` (line 3)",
+        "- `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB (line 4)",
+        "- `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB (line 5)",
         "- not certain, line 4, 5: partitions",
         "- left out, as the copies hold no rows: line 1",
-        "- **no way back**: its down file does not restore TABLE orders",
         "",
         "The file a.sql:",
         "",
@@ -258,7 +261,7 @@ _IMPACTS = st.fixed_dictionaries({**{name: st.just(value) for name, value in COP
 _RISKS = st.fixed_dictionaries(
     {"kind": st.sampled_from(["would_fail", "destroy"]), "table": TEXTS, "name": TEXTS, "text": TEXTS,
      "what": st.sampled_from(["null", "duplicate", "column", "table", "partition", "rows", "values", "other"]),
-     "rows": st.none() | st.integers(1), "certain": st.booleans()}
+     "rows": st.none() | st.integers(1), "certain": st.booleans(), "line": st.none() | st.just(3)}
 )  # fmt: skip
 _CHANGES = st.fixed_dictionaries({"sort": st.just("VIEW"), "name": TEXTS, "change": st.just("added"), "diff": TEXTS})
 MIGRATIONS = st.fixed_dictionaries(
