@@ -34,8 +34,8 @@ def photograph(page: Path, picture: Path, width: int) -> None:
 
 def _run(*options: str) -> str:
     root = _root()
-    usual = f"{platform.machine()}-linux-gnu"
-    libraries = ":".join(f"{root}/{folder}" for folder in (f"usr/lib/{usual}", f"usr/lib/{usual}/pulseaudio", f"lib/{usual}"))
+    folders = (root / name / f"{platform.machine()}-linux-gnu" for name in ("usr/lib", "lib"))
+    libraries = ":".join(f"{folder}:{folder}/pulseaudio" for folder in folders)
     with private_folder("chromium") as home:
         fonts = home / "fonts.conf"
         fonts.write_text(f"<fontconfig><dir>{root}/usr/share/fonts</dir><cachedir>{home}</cachedir></fontconfig>")

@@ -276,8 +276,9 @@ def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
     """Yield what a rehearsal has found out about a migration."""
     if not found:
         return
+    why = found["why"]
     if not found["rehearsed"]:
-        yield _same(f"**not rehearsed**: {said(found['why'])}", f"it was not rehearsed: {found['why']}", "not_rehearsed")
+        yield _same(f"**not rehearsed**: {said(why)}", f"it was not rehearsed: {why}", "not_rehearsed")
         return
     if found["error"]:
         error = found["error"]
@@ -297,13 +298,14 @@ def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
     yield from (_Finding(f"**not kept**: {said(text)}") for text in found.get("not_kept", ()))
     for text in found["skipped"]:
         yield _Finding(f"left out, as the copies hold no rows: {said(text)}")
+    why = found["irreversible"]
     if found["reversible"]:
         lost = any(risk["kind"] == "destroy" for risk in found["risks"])
         yield _Finding(f"its down file restores the schema{', and not what is destroyed' if lost else ''}")
-    elif found["irreversible"]:
-        known = "**no way back**" if found["reversible"] is False else "whether there is a way back is not known"
-        why = found["irreversible"]
-        yield _same(f"{known}: {said(why)}", why, "irreversible", "no_down_file", "not_rehearsed")
+    elif found["reversible"] is False:
+        yield _Finding(f"**no way back**: {said(why)}", ("irreversible", "no_down_file"))
+    elif why:
+        yield _same(f"whether there is a way back is not known: {said(why)}", why, "not_rehearsed")
 
 
 def _at(line: Optional[int]) -> str:

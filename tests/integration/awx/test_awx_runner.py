@@ -44,7 +44,9 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
         "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
         "No ALTER blocks writes, nothing with rows is dropped or emptied, each migration has a way back.",
     ]
-    assert said(plan, "orders") == [summary, *decisive, "pending: up 1 people", "pending: up 2 email"]
+    lines = [decisive[0], *decisive[1].partition(" way back.")[:2], "pending: up 1 people", "pending: up 2 email"]
+    lines = [line.strip() for line in lines]
+    assert [line.strip() for line in said(plan, "orders")] == [summary, *lines]
     assert plan.stats["orders"]["changed"] == 2
     text = "\r\n".join(["", decisive[0], "", decisive[1], "", "### Up 1: people", ""])
     assert text in plan.printed or text.replace("\r", "") in plan.printed
@@ -53,13 +55,9 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert plan.artifacts["database_migrations"]["orders"] == would
     # What the request for approval says.
     report = plan.artifacts["database_report"].splitlines()
-    assert report[:5] == [
-        f"orders ({schema}){summary.removeprefix(schema)}",
-        *[f"  {line}" for line in decisive],
-        "  pending: up 1 people",
-        "  pending: up 2 email",
-    ]
-    assert len(report) == 10
+    assert report[0] == f"orders ({schema}){summary.removeprefix(schema)}"
+    assert [line.strip() for line in report[1:6]] == lines
+    assert len(report) == 12
     assert team.version("orders") is None
 
     # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.

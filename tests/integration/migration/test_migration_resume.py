@@ -573,11 +573,11 @@ def test_check_mode_shows_how_it_would_go_on(here: Database) -> None:
     plan = here.apply(check=True, diff=True)
     assert (plan["changed"], plan["resumed"], plan["applied"]) == (True, {"version": 1, "statement": 3}, [])
     assert [item["version"] for item in plan["pending"]] == [1, 2]
-    text = plan["diff"]["prepared"]
-    assert [line for line in text.splitlines() if line.startswith("#")] == [
+    shown = plan["diff"]["prepared"]
+    assert [line for line in shown.splitlines() if line.startswith("#")] == [
         f"## {here.name}: from version 1 to version 2", "### Up 1: a", "### Up 2: b",
     ]  # fmt: skip
-    assert f"\n  {ONE}" in text
+    assert f"\n  {ONE}" in shown
     assert (here.snapshot(), history(here, "*")) == before
     assert not here.apply()["failed"]
 

@@ -23,7 +23,7 @@ from integration.awx.conftest import clone
 from integration.awx.support import Job, Project
 from integration.rehearsal.deploys import DEPLOYS, make_repository, make_shop, variables
 from markdown_it import MarkdownIt
-from parts import chromium, private_folder
+from parts import CHECKOUT, chromium, private_folder
 from parts.ansible import PROGRAMS, environment
 from parts.mariadb import DatabaseServer, MariaDB
 
@@ -69,12 +69,17 @@ def main(folder: Path) -> None:
         for deploy in DEPLOYS:
             here = work / deploy.name
             make_repository(here / "repository", deploy)
-            printed = terminal(here, server)
+            printed = _as_installed(terminal(here, server), CHECKOUT / ".venv", "~/.ansible")
             write(folder / f"{deploy.name}-terminal.svg", printed, TERMINAL, "A terminal with the plan of a deploy")
-            printed = awx(here, server, project)
+            printed = _as_installed(awx(here, server, project), here / "job", "/runner")
             write(folder / f"{deploy.name}-awx.svg", printed, AWX, "The output of AWX with the plan of a deploy")
             page(here / "plan.md", folder / f"{deploy.name}-page.png")
             print((here / "plan.md").read_text())
+
+
+def _as_installed(lines: Iterable[str], here: Path, place: str) -> list[str]:
+    """Return lines with the place in them where the collection usually is."""
+    return [line.replace(str(here), place) for line in lines]
 
 
 def terminal(here: Path, server: DatabaseServer) -> list[str]:

@@ -139,13 +139,11 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
         rehearsal: Optional[Rehearsed] = None
-        judged: dict[str, Any] = {}
-        text: dict[str, Any] = {}
+        known: dict[str, Any] = {}
         if not order.check_mode:
-            rehearsal = rehearsed(order, plan, resumption)
             # A run that was begun before was judged then, as a whole.
-            judged = guarded(order, session, source, plan, rehearsal) if earlier is None else {}
-            text = shown(order, session.database, source, plan, {**returned(rehearsal), **judged})
+            asked = order if earlier is None else order._replace(guard=None)
+            rehearsal, known = examined(asked, session, source, plan, resumption)
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
@@ -155,7 +153,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             try:
                 results = carry_out(order, work)
             except Error as error:
-                error.results.update(text)
+                error.results = {**(known or shown(order, session.database, source, plan, {})), **error.results}
                 if earlier is not None:
                     error.results = earlier.include(error.results)
                 raise
@@ -163,19 +161,15 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             order.drift.keep()
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
     if order.check_mode:
-        rehearsal = rehearsed(order, plan, resumption)
-        judged = guarded(order, session, source, plan, rehearsal)
-        text = shown(order, session.database, source, plan, {**returned(rehearsal), **judged})
+        _rehearsal, known = examined(order, session, source, plan, resumption)
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
         **report(session.database, plan, resumption, order.check_mode, last),
         **results,
         **drift,
-        **judged,
         "pending": steps_result(ahead),
-        **returned(rehearsal),
-        **text,
+        **known,
     }
     if order.check_mode:
         found["plan"] = planned
@@ -227,32 +221,26 @@ def find_way(
     return Way(status, plan, baseline)
 
 
-def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Optional[Rehearsed]:
-    """Rehearse a plan, if that is wanted and there is something to do."""
-    if order.rehearse is None or not plan.steps:
-        return None
-    return order.rehearse(plan, resumption is not None)
+def examined(
+    order: Order, session: Session, source: Source, plan: Plan, resumption: Optional[Resumption]
+) -> tuple[Optional[Rehearsed], dict[str, Any]]:
+    """Rehearse and judge a plan, if that is wanted and there is something to do; also return it all as return values.
 
-
-def guarded(
-    order: Order, session: Session, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]
-) -> dict[str, Any]:
-    """Judge a plan, if that is wanted and there is something to do; return it as return values.
-
-    :raises Error: it is refused.
+    :raises Error: it is refused; the plan is among the return values then, too.
     """
-    if order.guard is None or not plan.steps:
-        return {}
+    rehearsal: Optional[Rehearsed] = None
+    known: dict[str, Any] = {}
     try:
-        return order.guard(plan, rehearsal, session)
+        if order.rehearse is not None and plan.steps:
+            rehearsal = order.rehearse(plan, resumption is not None)
+            known["rehearsal"] = rehearsal.result
+        if order.guard is not None and plan.steps:
+            known.update(order.guard(plan, rehearsal, session))
     except Error as error:
+        error.results = {**known, **error.results}
         error.results.update(shown(order, session.database, source, plan, error.results))
         raise
-
-
-def returned(rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
-    """Return what came of a rehearsal, as return values."""
-    return {} if rehearsal is None else {"rehearsal": rehearsal.result}
+    return rehearsal, {**known, **shown(order, session.database, source, plan, known)}
 
 
 def shown(order: Order, database: str, source: Source, plan: Plan, results: Mapping[str, Any]) -> dict[str, Any]:
