@@ -90,6 +90,9 @@ def _section(names: Sequence[str], text: str) -> str:
 def _after_the_name(data: Mapping[str, Any], text: str, database: str) -> str:
     """Return a host's plan without the name that it begins with."""
     message = str(data.get("msg", "")).removeprefix(f"{database}: ")
+    if not data["failed"]:
+        # When a database came to where it is, is its own.
+        message = message.partition(" (last: ")[0]
     way, rest = said(message), f"\n{text}" if text else ""
     heading = f"## {said(database)}: "
     if text.startswith(heading):

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,39 +43,44 @@ def schema(mariadb: DatabaseServer) -> Iterator[str]:
 
 
 class Shop:
-    """Hosts whose database is a shop, and how to migrate it."""
+    """A shop, and how to migrate it and others as a host's database."""
 
     def __init__(self, server: DatabaseServer, schema: str, folder: Path, playbook: RunPlaybook) -> None:
-        self.server, self.folder, self._playbook = server, folder, playbook
-        self.schema = schema
-        self.schemas = {"shop": schema}
+        self.server, self.schema, self.folder, self._playbook = server, schema, folder, playbook
 
     def run(self, deploy: deploys.Deploy, *options: str, **more: Any) -> PlaybookResult:
-        """Run the playbook for all hosts."""
-        repository = self.folder / deploy.name
-        if not repository.exists():
-            deploys.make_repository(repository, deploy)
-        hosts = {
-            host: deploys.variables(self.server, schema, repository, self.folder / "home")
-            for host, schema in self.schemas.items()
-        }
-        inventory = {"all": {"children": {"databases": {"hosts": hosts}}}}
-        return self._playbook(MIGRATE, inventory, *options, extra_vars={**more})
+        """Run the playbook for the shop."""
+        return self.run_for({"shop": (deploy, self.schema)}, *options, **more)
 
-    def plan(self, deploy: deploys.Deploy, **more: Any) -> str:
-        """Return the plan that check mode writes."""
-        result = self.run(deploy, "--check", "--diff", migrate_plan_file=str(self.folder / "plan.md"), **more)
-        text = (self.folder / "plan.md").read_text()
-        # A plan that the guards refuse is shown, and then the run fails.
-        assert result.rc == (2 if "**Refused**" in text else 0), result.stdout + result.stderr
-        # A terminal shows the same, but for the name of the host.
-        assert f"\n{text.split(chr(10), 1)[1]}" in result.stdout
-        return text
+    def run_for(
+        self, databases: Mapping[str, tuple[deploys.Deploy, str]], *options: str, **more: Any
+    ) -> PlaybookResult:
+        """Run the playbook for hosts, each with a deploy to a schema."""
+        hosts = {}
+        for host, (deploy, schema) in databases.items():
+            repository = self.folder / deploy.name
+            if not repository.exists():
+                deploys.make_repository(repository, deploy)
+            hosts[host] = deploys.variables(self.server, schema, repository, self.folder / "home")
+        inventory = {"all": {"children": {"databases": {"hosts": hosts}}}}
+        more = {"migrate_plan_file": str(self.folder / "plan.md"), **more}
+        return self._playbook(MIGRATE, inventory, *options, extra_vars=more)
+
+    @property
+    def text(self) -> str:
+        """The plan that was written."""
+        return (self.folder / "plan.md").read_text()
+
+    @property
+    def data(self) -> list[dict[str, Any]]:
+        """What was written as data."""
+        found: dict[str, list[dict[str, Any]]] = json.loads((self.folder / "plan.json").read_text())
+        return found["databases"]
 
 
 @pytest.fixture
 def shop(mariadb: DatabaseServer, schema: str, playbook: RunPlaybook, tmp_path: Path) -> Shop:
-    """One host."""
+    """The shop, and a folder for the plans."""
     return Shop(mariadb, schema, tmp_path, playbook)
 
 
@@ -84,56 +89,52 @@ def test_the_page_shows_what_a_run_prints(shop: Shop) -> None:
     page = (CHECKOUT / "docs/plan.md").read_text()
     tokens = MarkdownIt("commonmark").parse(page)
     [sample] = [token.content for token in tokens if token.type == "fence" and token.info == "markdown"]
-    quotes = [token.content for token in tokens if token.type == "code_block"]
-    for deploy in deploys.DEPLOYS:
-        text = shop.plan(deploy).replace(shop.schema, "shop").replace("## shop (shop)", "## shop")
-        if deploy.name == "costly":
-            assert ESTIMATE.sub("N", text) == ESTIMATE.sub("N", sample)
-        two_lines = "\n\n".join(text.split("\n\n")[1:3])
-        assert any(ESTIMATE.sub("N", two_lines) == ESTIMATE.sub("N", quote.rstrip("\n")) for quote in quotes), two_lines
+    quotes = [ESTIMATE.sub("N", token.content.rstrip("\n")) for token in tokens if token.type == "code_block"]
+    # One after the other: it is the same schema.
+    databases = {deploy.name: (deploy, shop.schema) for deploy in deploys.DEPLOYS}
+    result = shop.run_for(databases, "--check", "--diff", "--forks", "1")
+    # A plan that the guards refuse is shown, and then the run fails.
+    assert [host["failed"] for host in shop.data] == [False, False, False]
+    assert (result.rc, result.stdout.count("FAILED!")) == (2, 1)
+    plans = dict(re.findall(r"^## (\w+) \(\w+\)(: .*?\n)(?=\n## |\Z)", shop.text, re.MULTILINE | re.DOTALL))
+    assert list(plans) == ["costly", "failing", "harmless"]
+    assert ESTIMATE.sub("N", f"## shop{plans['costly']}") == ESTIMATE.sub("N", sample)
+    for text in plans.values():
+        # A terminal shows the same, but for the name of the host.
+        assert text in result.stdout
+        assert ESTIMATE.sub("N", "\n\n".join(text.split("\n\n")[1:3])) in quotes
         assert max(map(len, text.splitlines())) <= 100
-    [data] = json.loads((shop.folder / "plan.json").read_text())["databases"]
-    assert (data["host"], data["database"], data["failed"], data["from_version"]) == ("shop", shop.schema, False, 11)
+    data = shop.data[0]
+    assert (data["host"], data["database"], data["from_version"]) == ("costly", shop.schema, 11)
     assert [item["version"] for item in data["pending"]] == [12, 13, 14]
     assert [risk["rows"] for item in data["rehearsal"]["migrations"] for risk in item["risks"]] == [40112]
     assert re.fullmatch("[0-9a-f]{64}", data["plan"])
 
 
 def test_hosts_with_equal_plans_are_together(shop: Shop) -> None:
-    """In the order of their names; a host that fails is there, too, with the reason."""
-    small = [f"{shop.schema}_{letter}" for letter in "abc"]
+    """In the order of their names; a host that fails is there, too, with the reason. A run writes it as well."""
+    small = [f"{shop.schema}_{letter}" for letter in "ab"]
     for name in small:
         shop.server.create_schema(name)
-    shop.server.query("CREATE TABLE customers (i INT)", small[2])
-    shop.schemas = {"b": small[1], "c": small[2], "a": small[0], "gone": "no_such_schema"}
-    file = shop.folder / "plans" / "plan.md"
-    file.parent.mkdir()
+    schemas = {"b": small[1], "gone": "no_such_schema", "a": small[0]}
+    databases = {host: (deploys.DEPLOYS[0], schema) for host, schema in schemas.items()}
     try:
-        result = shop.run(
-            deploys.DEPLOYS[0], "--check", migrate_plan_file=str(file), migrate_rehearse="never", migrate_target=11
-        )
-        text = file.read_text()
+        result = shop.run_for(databases, "--check", migrate_rehearse="never", migrate_target=11)
+        text = shop.text
         assert result.rc == 2
         headings = [line for line in text.splitlines() if line.startswith("#")]
         assert headings == [
             f"## a ({small[0]}), b ({small[1]}): from no version yet to version 11",
             "### Up 11: shop",
-            f"## c ({small[2]}): failed",
             "## gone (no_such_schema): failed",
         ]
         assert text.count("CREATE TABLE orders (") == 1
-        assert "**Failed**: " in text.split(headings[2])[1].split(headings[3])[0]
-        assert "Unknown database 'no_such_schema'" in " ".join(text.split(headings[3])[1].split())
-        data = json.loads(file.with_suffix(".json").read_text())["databases"]
-        assert [(item["host"], item["failed"]) for item in data] == [
-            ("a", False), ("b", False), ("c", True), ("gone", True),
-        ]  # fmt: skip
-        # A run writes it, too, in place of what was there; what there is nothing to do for is said.
-        shop.schemas = {"a": small[0]}
-        for heading in ("from no version yet to version 11", "nothing to do, at version 11"):
-            done = shop.run(deploys.DEPLOYS[0], migrate_plan_file=str(file), migrate_target=11)
-            assert done.rc == 0, done.stdout
-            assert file.read_text().startswith(f"## a ({small[0]}): {heading}\n")
+        assert "Unknown database 'no_such_schema'" in " ".join(text.split("**Failed**: ")[1].split())
+        failed = {item["host"]: item["failed"] for item in shop.data}
+        assert failed == {"a": False, "b": False, "gone": True}
+        done = shop.run_for({"a": databases["a"]}, migrate_target=11)
+        assert done.rc == 0, done.stdout
+        assert shop.text.startswith(f"## a ({small[0]}): from no version yet to version 11\n")
         assert shop.server.query("SELECT version FROM schema_migrations", small[0]) == [(11,)]
     finally:
         for name in small:
@@ -143,38 +144,29 @@ def test_hosts_with_equal_plans_are_together(shop: Shop) -> None:
 def test_a_run_that_a_rehearsal_stops_leaves_its_plan(shop: Shop) -> None:
     """What it would have failed on is in there."""
     bad = deploys.Deploy("bad", {"0012_bad.up.sql": "ALTER TABLE orders ADD status INT;\n"})
-    file = shop.folder / "plan.md"
-    result = shop.run(bad, migrate_plan_file=str(file), migrate_rehearse="always")
+    result = shop.run(bad, migrate_rehearse="always")
     assert result.rc == 2
-    text = file.read_text()
-    assert text.startswith(f"## shop ({shop.schema}): from version 11 to version 12\n\n**Failed**: ")
-    assert "\n**Refused**: 12 (would_fail). 1 migration is pending: 12. **12 will fail**: " in text
-    [data] = json.loads(file.with_suffix(".json").read_text())["databases"]
-    assert "(1060)" in data["rehearsal"]["migrations"][0]["error"]
+    assert shop.text.startswith(f"## shop ({shop.schema}): from version 11 to version 12\n\n**Failed**: ")
+    assert "\n**Refused**: 12 (would_fail). 1 migration is pending: 12. **12 will fail**: " in shop.text
+    assert "(1060)" in shop.data[0]["rehearsal"]["migrations"][0]["error"]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("gone/plan.md", "migrate_plan_file: {}/gone/plan.md cannot be written on the controller: No such file or "
-         "directory. Nothing was run."),
-        ("plan.json", "migrate_plan_file {}/plan.json must have another ending than .json: the same as data goes "
-         "there."),
-    ],
-)  # fmt: skip
-def test_a_file_that_cannot_be_written(shop: Shop, name: str, message: str) -> None:
+def test_a_file_that_cannot_be_written(shop: Shop) -> None:
     """Is refused before anything is run."""
-    result = shop.run(deploys.DEPLOYS[0], migrate_plan_file=f"{shop.folder}/{name}")
+    result = shop.run(deploys.DEPLOYS[0], migrate_plan_file=f"{shop.folder}/gone/plan.md")
     assert result.rc == 2
     [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
-    assert " ".join(" ".join(lines).split()) == f"shop: failed {message.format(shop.folder)}"
+    assert " ".join(" ".join(lines).split()) == (
+        f"shop: failed migrate_plan_file: {shop.folder}/gone/plan.md cannot be written on the controller: No such file "
+        "or directory. Nothing was run."
+    )
     assert shop.server.query("SELECT version FROM schema_migrations", shop.schema) == [(11,)]
 
 
 def test_a_disk_that_is_full_fails_nothing(shop: Shop) -> None:
     """It is said, and what was to be done is done."""
     (shop.folder / "plan.md").symlink_to("/dev/full")
-    result = shop.run(deploys.DEPLOYS[0], "--check", migrate_plan_file=f"{shop.folder}/plan.md")
+    result = shop.run(deploys.DEPLOYS[0], "--check", migrate_rehearse="never")
     assert result.rc == 0, result.stdout
     said = " ".join(result.stderr.split())
     assert "The plan could not be written to plan_file: [Errno 28] No space left on device" in said
@@ -185,9 +177,9 @@ def test_hostile_names_are_shown_harmless(shop: Shop) -> None:
     hostile = "0012_x`<b>|@all $a$.up.sql"
     sql = "-- ```\n-- ~~~~\n# <script>\nALTER TABLE orders ADD `a\u202e``<i>|\x1b[31m` INT;\n"
     deploy = deploys.Deploy("hostile", {hostile: sql})
-    result = shop.run(deploy, "--check", "--diff", migrate_plan_file=str(shop.folder / "plan.md"))
+    result = shop.run(deploy, "--check", "--diff")
     assert result.rc == 0, result.stdout
-    text = (shop.folder / "plan.md").read_text()
+    text = shop.text
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
     inner = {child.type for token in tokens for child in token.children or ()}
     assert {token.type for token in tokens if token.nesting == 0} == {"inline", "fence"}

@@ -38,6 +38,8 @@ def test_equal_plans_are_one() -> None:
         "",
         "The same for a (a_db), b (b_db), c (c_db), d (d_db), e (e_db), f (f_db), g (g_db).",
     ]
+    done = [planned(name, "", msg=f"{name}_db: nothing to do, at version 2 (last: up 2 at {name})") for name in "ab"]
+    assert document(done) == "## a (a_db), b (b_db): nothing to do, at version 2\n"
 
 
 def test_what_has_no_plan_has_a_reason() -> None:
