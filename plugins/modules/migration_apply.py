@@ -333,6 +333,8 @@ plan_text:
     ## shop: from version 3 to version 4
 
     1 migration is pending: 4. It ran without an error on copies of the tables.
+
+    Writes to `orders` **wait** while 24.7 MB are copied.
 rehearsal:
   description: What came of the rehearsal.
   returned: when O(rehearse) asks for it and something is pending

@@ -74,10 +74,10 @@ def decisive(
 
     :param steps: as the return value pending of check mode.
     """
-    refused: dict[str, list[int]] = {}
+    refused: dict[str, dict[int, None]] = {}
     for guard in guards:
         if guard["verdict"] == "refuse":
-            refused.setdefault(guard["guard"], []).append(guard["version"])
+            refused.setdefault(guard["guard"], {})[guard["version"]] = None
     refusals = "; ".join(f"{few(versions)} ({said(name)})" for name, versions in refused.items())
     parts = [f"**Refused**: {refusals}."] if refusals else []
     back = all(step["direction"] == "down" for step in steps)
@@ -89,10 +89,13 @@ def decisive(
     if fates:
         parts.append(f"{_some(fates)}.")
     elif rehearsal["complete"]:
-        parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables.")
+        left_out = sum(len(found["skipped"]) for found in rehearsal["migrations"])
+        but = f", but for {count(left_out, 'statement')}, for lack of rows" if left_out else ""
+        parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables{but}.")
     effects = list(_effects(rehearsal))
     if not effects:
-        effects = [_HARMLESS if back else f"{_HARMLESS}, each migration has a way back"]
+        each = all(found["reversible"] for found in rehearsal["migrations"])
+        effects = [f"{_HARMLESS}, each migration has a way back" if each else _HARMLESS]
     return " ".join(parts), f"{effects[0][0].upper()}{'; '.join(effects)[1:]}."
 
 
@@ -169,6 +172,9 @@ def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
     unknown = [found["version"] for found in migrations if found["reversible"] is None and found["irreversible"]]
     if unknown:
         yield f"whether {few(unknown)} {'has' if len(unknown) == 1 else 'have'} a way back is not known"
+    failed = [found["version"] for found in migrations if found["error"]]
+    if failed:
+        yield f"what else {few(failed)} would do is not known"
     left = [found["version"] for found in rehearsal["migrations"] if not found["rehearsed"]]
     if left:
         yield f"{few(left)} {_are(len(left))} **not rehearsed**"

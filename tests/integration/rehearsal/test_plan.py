@@ -55,16 +55,20 @@ class Shop:
     def run_for(
         self, databases: Mapping[str, tuple[deploys.Deploy, str]], *options: str, **more: Any
     ) -> PlaybookResult:
-        """Run the playbook for hosts, each with a deploy to a schema."""
+        """Run the playbook for hosts, each with a deploy to a schema.
+
+        :param more: variables; one that is a dictionary has each host's own.
+        """
+        more = {"migrate_plan_file": str(self.folder / "plan.md"), **more}
         hosts = {}
         for host, (deploy, schema) in databases.items():
             repository = self.folder / deploy.name
             if not repository.exists():
                 deploys.make_repository(repository, deploy)
-            hosts[host] = deploys.variables(self.server, schema, repository, self.folder / "home")
+            own = {name: value[host] if isinstance(value, dict) else value for name, value in more.items()}
+            hosts[host] = {**deploys.variables(self.server, schema, repository, self.folder / "home"), **own}
         inventory = {"all": {"children": {"databases": {"hosts": hosts}}}}
-        more = {"migrate_plan_file": str(self.folder / "plan.md"), **more}
-        return self._playbook(MIGRATE, inventory, *options, extra_vars=more)
+        return self._playbook(MIGRATE, inventory, *options)
 
     @property
     def text(self) -> str:
@@ -112,7 +116,7 @@ def test_the_page_shows_what_a_run_prints(shop: Shop) -> None:
 
 
 def test_hosts_with_equal_plans_are_together(shop: Shop) -> None:
-    """In the order of their names; a host that fails is there, too, with the reason. A run writes it as well."""
+    """In the order of their names; a host that fails is there, too, with the reason."""
     small = [f"{shop.schema}_{letter}" for letter in "ab"]
     for name in small:
         shop.server.create_schema(name)
@@ -132,44 +136,48 @@ def test_hosts_with_equal_plans_are_together(shop: Shop) -> None:
         assert "Unknown database 'no_such_schema'" in " ".join(text.split("**Failed**: ")[1].split())
         failed = {item["host"]: item["failed"] for item in shop.data}
         assert failed == {"a": False, "b": False, "gone": True}
-        done = shop.run_for({"a": databases["a"]}, migrate_target=11)
-        assert done.rc == 0, done.stdout
-        assert shop.text.startswith(f"## a ({small[0]}): from no version yet to version 11\n")
-        assert shop.server.query("SELECT version FROM schema_migrations", small[0]) == [(11,)]
     finally:
         for name in small:
             shop.server.query(f"DROP DATABASE `{name}`")
 
 
-def test_a_run_that_a_rehearsal_stops_leaves_its_plan(shop: Shop) -> None:
-    """What it would have failed on is in there."""
+def test_a_run_leaves_its_plan(shop: Shop) -> None:
+    """Also one that is refused: what it would have failed on is in there."""
     bad = deploys.Deploy("bad", {"0012_bad.up.sql": "ALTER TABLE orders ADD status INT;\n"})
-    result = shop.run(bad, migrate_rehearse="always")
-    assert result.rc == 2
-    assert shop.text.startswith(f"## shop ({shop.schema}): from version 11 to version 12\n\n**Failed**: ")
-    assert "\n**Refused**: 12 (would_fail). 1 migration is pending: 12. **12 will fail**: " in shop.text
+    new = f"{shop.schema}_new"
+    shop.server.create_schema(new)
+    try:
+        result = shop.run_for(
+            {"bad": (bad, shop.schema), "good": (deploys.DEPLOYS[0], new)}, migrate_rehearse="always",
+            migrate_target={"bad": "", "good": "11"},
+        )  # fmt: skip
+        assert result.rc == 2
+        assert shop.server.query("SELECT version FROM schema_migrations", new) == [(11,)]
+    finally:
+        shop.server.query(f"DROP DATABASE `{new}`")
+    refused, done = shop.text.split("\n\n## ")
+    assert refused.startswith(f"## bad ({shop.schema}): from version 11 to version 12\n\n**Failed**: ")
+    assert "\n**Refused**: 12 (would_fail). 1 migration is pending: 12. **12 will fail**: " in refused
+    assert done.startswith(f"good ({new}): from no version yet to version 11\n\n1 migration is pending: 11. It ran ")
     assert "(1060)" in shop.data[0]["rehearsal"]["migrations"][0]["error"]
+    assert [item["version"] for item in shop.data[1]["applied"]] == [11]
 
 
-def test_a_file_that_cannot_be_written(shop: Shop) -> None:
-    """Is refused before anything is run."""
-    result = shop.run(deploys.DEPLOYS[0], migrate_plan_file=f"{shop.folder}/gone/plan.md")
-    assert result.rc == 2
-    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
-    assert " ".join(" ".join(lines).split()) == (
-        f"shop: failed migrate_plan_file: {shop.folder}/gone/plan.md cannot be written on the controller: No such file "
-        "or directory. Nothing was run."
-    )
-    assert shop.server.query("SELECT version FROM schema_migrations", shop.schema) == [(11,)]
-
-
-def test_a_disk_that_is_full_fails_nothing(shop: Shop) -> None:
-    """It is said, and what was to be done is done."""
+def test_files_that_cannot_be_written(shop: Shop) -> None:
+    """Without its folder nothing is run; when the disk is full, what was to be done is done."""
     (shop.folder / "plan.md").symlink_to("/dev/full")
-    result = shop.run(deploys.DEPLOYS[0], "--check", migrate_rehearse="never")
-    assert result.rc == 0, result.stdout
-    said = " ".join(result.stderr.split())
-    assert "The plan could not be written to plan_file: [Errno 28] No space left on device" in said
+    files = {"gone": f"{shop.folder}/gone/plan.md", "full": f"{shop.folder}/plan.md"}
+    databases = dict.fromkeys(files, (deploys.DEPLOYS[0], shop.schema))
+    result = shop.run_for(databases, "--check", migrate_rehearse="never", migrate_plan_file=files)
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    said = " ".join(" ".join(lines).split())
+    assert (
+        f"gone: failed migrate_plan_file: {files['gone']} cannot be written on the controller: No such file or "
+        "directory. Nothing was run."
+    ) in said
+    assert f"full ({shop.schema}): check mode, nothing was changed; it would go from version 11 to version 13" in said
+    warnings = " ".join(result.stderr.split())
+    assert "The plan could not be written to plan_file: [Errno 28] No space left on device" in warnings
 
 
 def test_hostile_names_are_shown_harmless(shop: Shop) -> None:

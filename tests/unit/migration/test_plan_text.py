@@ -76,6 +76,8 @@ def test_what_fails_and_what_it_costs_is_said_first() -> None:
 
 def test_what_is_harmless_is_said_to_be() -> None:
     assert two_lines({"impact": [IMPACT]}) == [f"1 migration is pending: 12. It {RAN}", HARMLESS]
+    skips = two_lines({"skipped": ["line 1", "line 2"]})[0]
+    assert skips.endswith("ran without an error on copies of the tables, but for 2 statements, for lack of rows.")
     assert two_lines({}, {})[0] == f"2 migrations are pending: 12, 13. Each {RAN}"
 
 
@@ -90,7 +92,7 @@ def test_of_a_rollback_no_way_back_is_said() -> None:
 def test_a_refusal_comes_first() -> None:
     """What is warned of or allowed does not stand there."""
     others = [{**GUARD, "verdict": "warn", "guard": "rename"}, {**GUARD, "version": 13, "guard": "irreversible"}]
-    first, _second = two_lines({}, {}, guards=(GUARD, *others))
+    first, _second = two_lines({}, {}, guards=(GUARD, GUARD, *others))
     assert first.startswith("**Refused**: 12 (destroy); 13 (irreversible). 2 migrations are pending: 12, 13. ")
 
 
@@ -151,6 +153,7 @@ def test_why_a_migration_will_fail(migration: dict[str, Any], fate: str) -> None
          "That writes to `orders` go on is not certain."),
         ({"reversible": None, "irreversible": "its down file is not rehearsed: x"},
          "Whether 12 has a way back is not known."),
+        ({"error": "no", "reversible": None}, "What else 12 would do is not known."),
         ({"rehearsed": False, "why": "it names VIEW v", "reversible": None}, "12 is **not rehearsed**."),
     ],
 )  # fmt: skip
