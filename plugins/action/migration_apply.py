@@ -2,19 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply, which is shown while it runs and outlives its connection.
+"""migration_apply, which is shown while it runs, outlives its connection, and whose plan goes into a file.
 
 Its failure is told as one of the role's steps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible.utils.display import Display
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.plugin_utils.plan_file import PlanFile
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
 from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
-from ansible_collections.dbops.migrations.plugins.plugin_utils.step import StepForMany
+from ansible_collections.dbops.migrations.plugins.plugin_utils.step import StepForMany, told
 
 
 class ActionModule(StepForMany):
@@ -26,9 +30,15 @@ class ActionModule(StepForMany):
 
     reached = False
     cut: tuple[str, ...] = ()
+    _plan_file: PlanFile | None = None
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
+        if self._task.args.get("plan_file"):
+            try:
+                self._plan_file = PlanFile(str(self._task.args["plan_file"]))
+            except Error as error:
+                return told(self, {"failed": True, "changed": False, "msg": str(error)}, task_vars or {})
         with shown(self) as run:
             seconds = patience(self) if run else 0
             if seconds <= 0:
@@ -36,6 +46,16 @@ class ActionModule(StepForMany):
             self._task.args = {**self._task.args, "detached": True}
             call = super().run
             return reconnecting(self, seconds, lambda: call(tmp, task_vars))
+
+    def kept(self, result: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the plan, if a file is named for it; return the result."""
+        if self._plan_file is not None:
+            try:
+                self._plan_file.keep(self._task._uuid, variables["inventory_hostname"], result)
+            except OSError as error:
+                # What was to be done is done.
+                Display().warning(f"The plan could not be written to plan_file: {error}")
+        return result
 
     def _low_level_execute_command(self, cmd: str, *args: Any, **more: Any) -> dict[str, Any]:
         try:

@@ -113,6 +113,14 @@ options:
       - The collection's action plugin gives one to each run, reads the file and shows the line.
     type: str
     version_added: 0.2.0
+  plan_file:
+    description:
+      - A file on the controller for the plan, as RV(plan_text) has it, of all hosts of the run; hosts with equal plans
+        are together. Beside it, with the ending C(.json) in place of its own, are the plans, the rehearsals and the
+        guards as data. Both are written in check mode, too.
+      - It is relative to where Ansible was started. The collection's action plugin writes it.
+    type: str
+    version_added: 0.2.0
   reconnect:
     description:
       - For how many seconds the collection's action plugin tries to reach the host again when the connection breaks

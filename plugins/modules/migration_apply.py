@@ -190,6 +190,20 @@ options:
     default: ignore
     choices: [ignore, warn, refuse]
     version_added: 0.2.0
+  keep_destroyed:
+    description:
+      - A schema in which what migrations destroy is kept. It is made if it is not there.
+      - A table that is dropped is renamed into it, if it has no foreign keys and no triggers and a plain C(DROP TABLE)
+        drops it. Otherwise it is copied before the migration begins. So are all rows of a table that C(TRUNCATE) or
+        C(DELETE) without a condition empties, the rows of a partition, and, with the primary key, the values of a
+        column that is dropped or that C(UPDATE) without a condition changes.
+      - Needs O(rehearse=always), which says what is destroyed, O(lock) and O(history_table). A migration that is not
+        rehearsed is not run. What nobody can see is named in a warning. See the page on what is kept in the
+        collection's documentation.
+      - The account needs C(SELECT), C(INSERT), C(UPDATE), C(DELETE), C(CREATE), C(ALTER) and C(DROP) on that schema.
+      - M(dbops.migrations.migration_kept) lists, restores and purges what is kept.
+    type: str
+    version_added: 0.2.0
   detached:
     description:
       - Have the run go on when the connection to the host ends. It leaves the process group of the connection's session
@@ -207,8 +221,8 @@ options:
     default: false
     version_added: 0.2.0
 notes:
-  - In check mode with C(--diff) the diff has each file's SQL, 200 lines and 20,000 characters of a file and 200,000
-    characters in all. What is left out is said.
+  - In check mode with C(--diff) the plan is shown as RV(plan_text) has it, with 200 lines and 20,000 characters of a
+    file and 200,000 characters in all. What is left out is said.
   - >-
     A file with the comment C(-- dbops: all-or-nothing) before its first statement, within its first 4 KiB, is one
     transaction. After a failure the schema is as before, at the version before, clean. It may only hold statements that
@@ -310,6 +324,18 @@ plan:
   returned: in check mode
   type: str
   sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a39287f6e5d4c3b2a19080f7e6d5
+plan_text:
+  description:
+    - The plan as Markdown, which reads well in a terminal, too. First two lines that say what decides; then of each
+      migration what the rehearsal has found out, its SQL, and the difference of the schema.
+  returned: when O(plan_file) is set and there is something to do, also if that fails
+  type: str
+  sample: |
+    ## shop: from version 3 to version 4
+
+    1 migration is pending: 4. It ran without an error on copies of the tables.
+
+    Writes to `orders` **wait** while 24.7 MB are copied.
 rehearsal:
   description: What came of the rehearsal.
   returned: when O(rehearse) asks for it and something is pending
@@ -444,6 +470,46 @@ rehearsal:
             line:
               description: The line at which the statement starts that does it, from 1; null if that is not certain.
               type: int
+        kept:
+          description: What of it O(keep_destroyed) keeps, or would in a run.
+          returned: with O(keep_destroyed)
+          type: list
+          elements: dict
+          contains:
+            what:
+              description: V(table), V(rows) for all rows of one, V(partition) or V(columns).
+              type: str
+            table:
+              description: The table's name before the migration.
+              type: str
+            columns:
+              description: The columns of which values are kept.
+              type: list
+              elements: str
+            partitions:
+              description: The partitions of which rows are kept.
+              type: list
+              elements: str
+            how:
+              description: V(renamed) or V(copied).
+              type: str
+            why:
+              description: Why it is copied; null if it is renamed.
+              type: str
+            rows:
+              description: About how many rows the table has now; null if the plan makes it.
+              type: int
+            bytes:
+              description: About how many bytes it has now, with its indexes; null if the plan makes it.
+              type: int
+            text:
+              description: All of it in one line.
+              type: str
+        not_kept:
+          description: What may be destroyed without being kept, a text for each.
+          returned: with O(keep_destroyed)
+          type: list
+          elements: str
         skipped:
           description: The statements that were left out because they need rows, which the copies do not have.
           type: list
@@ -671,7 +737,7 @@ error_code:
   sample: 1060
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -694,10 +760,12 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.ap
 )
 
 if TYPE_CHECKING:
+    from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import Stopped
     from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directives import Directive
     from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Step
     from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Question
 
 LEVEL = {"type": "str", "default": "warn", "choices": ["allow", "warn", "refuse"]}
@@ -734,6 +802,7 @@ SPEC = (
                 "options": {name: {"type": "list", "elements": "int"} for name in GUARDS},
             },
             "drift": {"type": "str", "default": "ignore", "choices": ["ignore", "warn", "refuse"]},
+            "keep_destroyed": {"type": "str"},
             "detached": {"type": "bool", "default": False},
             "reattach": {"type": "bool", "default": False},
         },
@@ -749,11 +818,19 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         leave_session()
     source = read_source(module.params["directory"])
     login = Login(module)
-    order = Order(module.params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
+    order = Order(
+        module.params,
+        module.check_mode,
+        module._diff,
+        module.warn,
+        progress=progress_of(module),
+        document=bool(module.params["plan_file"]),
+    )
     if module.params["assert_impact"] and module.params["rehearse"] != "always":
         raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
+    keeper = keeper_of(module, login, source) if module.params["keep_destroyed"] else None
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
-        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes))
+        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes, keeper))
     # In a run that rehearses nothing, there is nothing else that could be refused.
     if module.check_mode or order.rehearse is not None or module.params["guards"]["no_down_file"] == "refuse":
         order = order._replace(guard=partial(guard, module, source))
@@ -788,9 +865,18 @@ def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
     return DriftCheck(look, keep)
 
 
-def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool) -> Rehearsed:
+def keeper_of(module: AnsibleModule, login: Login, source: Source) -> Keeper:
+    if module.params["rehearse"] != "always":
+        raise Error("keep_destroyed needs the rehearsal that says what is destroyed. Set rehearse to always.")
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper  # noqa: PLC0415
+
+    return Keeper(module.params["keep_destroyed"], login.database, login.session, source, module.params)
+
+
+def rehearse(
+    module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool, keeper: Optional[Keeper]
+) -> Rehearsed:
     # Most runs have nothing to do, and need not load it.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.notes import notes  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.recheck import Recheck  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
         Request,
@@ -804,6 +890,12 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
     elsewhere = bool(host or port)
     request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params, elsewhere)
     result, rehearsal = rehearse(request)
+    if keeper is not None:
+        for warning in keeper.learn(plan, result, rehearsal.lost, resumes, module.check_mode):
+            module.warn(warning)
+        for migration in result["migrations"]:
+            for text in migration["not_kept"]:
+                module.warn(f"Of {migration['direction']} {migration['version']} is not kept: {text}")
     spelled = rehearsal.spelled if module.params["assert_impact"] else {}
     again = Recheck(
         rehearsal.unseen,
@@ -811,7 +903,13 @@ def rehearse(module: AnsibleModule, login: Login, source: Source, plan: Plan, re
         {name for name, level in module.params["guards"].items() if level == "refuse"},
         lambda session, step, question: allows(module, source, session, step, question),
     )
-    return Rehearsed(result, notes(result), spelled, again)
+
+    def before_step(step: Step, resumes: bool, stopped: Stopped) -> Mapping[str, bytes]:
+        if not resumes:
+            again(step)
+        return spelled if keeper is None else {**spelled, **keeper.before_step(step, resumes, stopped)}
+
+    return Rehearsed(result, before_step)
 
 
 def guard(

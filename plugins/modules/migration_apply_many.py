@@ -61,7 +61,7 @@ notes:
   - A schema that fails is resumed by the next run, as by M(dbops.migrations.migration_apply). What only one schema can
     answer, such as O(dbops.migrations.migration_apply#module:resume_from), is for that module.
   - In check mode with C(--diff) the diff has each file's SQL, once for all schemas that go the same way; 200 lines and
-    20,000 characters of a file and 200,000 characters in all. What is left out is said.
+    20,000 characters of a file and 200,000 characters in all of each way. What is left out is said.
 seealso:
   - module: dbops.migrations.migration_apply
   - module: dbops.migrations.git_fetch
@@ -144,6 +144,16 @@ databases:
       applied:
         - {version: 4, title: add_email, direction: up, statements: 2, seconds: 0.041}
       msg: 'customer_7: from version 3 to version 4, 1 migration'
+plan_text:
+  description:
+    - The plan as Markdown, once for all schemas that go the same way, as
+      RV(dbops.migrations.migration_apply#module:plan_text) has it.
+  returned: when O(plan_file) is set and there is something to do, also if that fails
+  type: str
+  sample: |
+    ## customer_7, customer_8: from version 3 to version 4
+
+    1 migration is pending: 4.
 plans:
   description: What would be carried out, once for all schemas for which it is the same.
   returned: in check mode
@@ -223,7 +233,8 @@ def apply_many(module: AnsibleModule) -> dict[str, Any]:
     source = read_source(module.params["directory"])
     login = Login(module, schema=False)
     params = {**module.params, **ALONE}
-    order = Order(params, module.check_mode, module._diff, module.warn, progress=progress_of(module))
+    document = bool(module.params["plan_file"])
+    order = Order(params, module.check_mode, module._diff, module.warn, progress=progress_of(module), document=document)
     with login.session("") as session:
         looker = Looker(session, module.params)
         names = looker.names()

@@ -23,8 +23,16 @@ extends_documentation_fragment:
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)
+options:
+  keep_destroyed:
+    description:
+      - The schema in which runs with O(dbops.migrations.migration_apply#module:keep_destroyed) keep what migrations
+        destroy, to have it listed in RV(kept).
+    type: str
+    version_added: 0.2.0
 seealso:
   - module: dbops.migrations.migration_apply
+  - module: dbops.migrations.migration_kept
 """
 
 EXAMPLES = r"""
@@ -294,6 +302,78 @@ drift:
       name: orders
       change: changed
       diff: "@@ -3,4 +3,5 @@\n   `placed` date DEFAULT NULL,\n+  KEY `placed` (`placed`),\n"
+kept:
+  description:
+    - What is kept of what migrations of the schema have destroyed, the oldest first; M(dbops.migrations.migration_kept)
+      restores or purges it.
+    - Null without O(keep_destroyed).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its number.
+      type: int
+    what:
+      description: V(table), V(rows) for all rows of one, V(partition) for those of partitions, or V(columns).
+      type: str
+    table:
+      description: The table's name before the migration.
+      type: str
+    columns:
+      description: The columns of which values are kept.
+      type: list
+      elements: str
+    partitions:
+      description: The partitions of which rows are kept.
+      type: list
+      elements: str
+    kept_as:
+      description: The name of the table in O(keep_destroyed) that holds it.
+      type: str
+    how:
+      description: V(renamed) or V(copied).
+      type: str
+    version:
+      description: The migration's version.
+      type: int
+    direction:
+      description: V(up) or V(down).
+      type: str
+    rows:
+      description: How many rows; of a table that was renamed, about how many.
+      type: int
+    bytes:
+      description: About how many bytes it takes, with its indexes.
+      type: int
+    kept_at:
+      description: Since when, in UTC, as ISO 8601 has it.
+      type: str
+    days:
+      description: For how many whole days.
+      type: int
+    ran_by:
+      description: Who ran the migration.
+      type: str
+    job:
+      description: The job that ran it; null if none was named.
+      type: str
+  sample:
+    - id: 7
+      what: table
+      table: orders
+      columns: []
+      partitions: []
+      kept_as: kept_7_orders
+      how: renamed
+      version: 12
+      direction: up
+      rows: 297330
+      bytes: 24723456
+      kept_at: '2026-11-22T10:14:00Z'
+      days: 3
+      ran_by: deploy
+      job: '1741'
 migrations:
   description: Every migration in the directory, in order.
   returned: success
@@ -370,6 +450,7 @@ msg:
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
@@ -378,7 +459,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.status
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import account
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import ServerError, Session
 
-SPEC = LOGIN + INFO
+SPEC = LOGIN + INFO + ArgumentSpec(argument_spec={"keep_destroyed": {"type": "str"}})
 
 
 def info(module: AnsibleModule) -> dict[str, Any]:
@@ -387,9 +468,18 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     login = Login(module)
     with login.session() as session:
         found = look(session, module.params, source, account(session), drift_of(login, module.params, session))
+        kept = kept_of(session, module.params["keep_destroyed"])
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
-    return {"changed": False, **of_server(session, source), **found.standing, **found.own}
+    return {"changed": False, **of_server(session, source), **found.standing, **found.own, "kept": kept}
+
+
+def kept_of(session: Session, schema: Optional[str]) -> Optional[list[dict[str, Any]]]:
+    if not schema:
+        return None
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue  # noqa: PLC0415
+
+    return [item.result() for item in Catalogue(session, schema).kept()]
 
 
 def drift_of(login: Login, params: dict[str, Any], session: Session) -> Optional[list[dict[str, str]]]:

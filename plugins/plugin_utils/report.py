@@ -14,10 +14,11 @@ from textwrap import wrap
 from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike, without_names
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan_text import decisive
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import few
 
-# Characters of a line. Ansible prints it indented and in quotes, which makes 120.
-_WIDTH = 108
+# Characters of a line. Ansible prints it indented and in quotes, which makes 100.
+_WIDTH = 88
 # Lines about many schemas of one host.
 _MOST = 20
 # Lines of one kind about one group of them.
@@ -34,7 +35,7 @@ def done(host: str, result: Mapping[str, Any]) -> Iterator[str]:
     if "groups" in result:
         lines = _statuses(result)
     else:
-        lines = _status(result) if "history_ahead" in result else iter([*_run(result), *many(result)])
+        lines = _status(result) if "history_ahead" in result else iter([*_run(result), *_kept(result), *many(result)])
     yield from map(_line, lines)
 
 
@@ -90,6 +91,9 @@ def _line(text: str) -> str:
 
 def _run(result: Mapping[str, Any]) -> Iterator[str]:
     """Return what was applied, or would be."""
+    if "rehearsal" in result and "plan" in result:
+        lines = decisive(result["pending"], result["rehearsal"], result.get("guards", ()))
+        yield from wrapped(f"  {line}" for line in lines)
     resumed = result.get("resumed")
     if resumed:
         yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"
@@ -106,6 +110,7 @@ def _status(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _unfinished(result)
     for kind, values in _troubles(result):
         yield from (f"  {kind:13} {value}" for value in values)
+    yield from _kept(result)
     if result["lock_holder"] is not None:
         yield f"  locked by     {result['lock_holder']}"
     for number, row in enumerate(result["history"]):
@@ -136,6 +141,16 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
+
+
+def _kept(result: Mapping[str, Any]) -> Iterator[str]:
+    """Return what is kept of what migrations have destroyed."""
+    for row in result.get("kept") or ():
+        parts = ", ".join([*row["columns"], *row["partitions"]])
+        what = {"table": "table", "rows": "all rows of"}.get(row["what"], f"{parts} of")
+        migration = f"{row['direction']} {row['version']}"
+        size = f"{row['bytes'] / 1e6:,.1f} MB, {row['days']} d"
+        yield f"  kept          {row['id']}: {what} {row['table']} ({migration}), {size}"
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:

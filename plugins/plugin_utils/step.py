@@ -58,7 +58,12 @@ class Step(NormalAction):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
-        return told(self, super().run(task_vars=task_vars), task_vars or {})
+        variables = task_vars or {}
+        return told(self, self.kept(super().run(task_vars=task_vars), variables), variables)
+
+    def kept(self, result: dict[str, Any], _variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep what is to be kept of a result before the reason of a failure is told elsewhere; return it."""
+        return result
 
 
 class StepForMany(Step):

@@ -20,7 +20,7 @@ _registered: set[str] = set()
 # Lines shorter than this tell nothing of a key, and may be ordinary words.
 _LINE = 16
 # What steers a terminal, ends a line unseen, or turns the direction of writing.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def register_secret(text: str | None) -> None:

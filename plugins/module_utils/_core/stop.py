@@ -16,6 +16,10 @@ from typing import Optional
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+# Returns why to stop; None to go on.
+Stopped = Callable[[], Optional[str]]
+
+
 def take(handler: Callable[[int, Optional[FrameType]], None]) -> None:
     """Have a handler take these signals, without those that whoever started the process ignores, as nohup does."""
     for number in _SIGNALS:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional
 
 from .._core.secrets import clean
 from .files.reader import open_file
@@ -15,41 +16,57 @@ from .model import Step
 
 # How much is shown: lines and characters of a file, and characters of all.
 LINES, CHARACTERS, ALL = 200, 20_000, 200_000
-_INDENT = "    "
 
 
-def listing(directory: str, steps: Iterable[Step], notes: Iterable[Iterable[str]] = ()) -> str:
-    """Return the steps, each with its file's SQL below it, and what was found out about it; what is left out is said.
+class Listed(NamedTuple):
+    """A file.
+
+    :param name: None if the migration has none.
+    :param lines: those that are shown.
+    :param size: its bytes, if not all of it is shown; None otherwise.
+    """
+
+    name: Optional[str]
+    lines: list[str]
+    size: Optional[int] = None
+
+
+def listing(directory: str, steps: Iterable[Step]) -> list[Listed]:
+    """Return each step's file.
 
     Secrets are masked, and so is what could steer a terminal.
 
     :raises Error: a file cannot be read.
     """
-    found: list[str] = []
+    found: list[Listed] = []
     left = ALL
-    further = iter(notes)
     for step in steps:
-        found.append(f"  {step.direction} {step.file or f'{step.version} (no file)'}")
-        lines = [] if step.file is None else _lines(directory, step, min(CHARACTERS, left))
-        left -= sum(map(len, lines))
-        # What a server quotes may have several lines.
-        lines += [f"-- {clean(line)}".replace("\n", " ") for line in next(further, ())]
-        found += [f"{_INDENT}{line}".rstrip() for line in lines]
-    return "".join(f"{line}\n" for line in found)
+        found.append(_listed(directory, step, left))
+        left -= sum(map(len, found[-1].lines))
+    return found
 
 
-def _lines(directory: str, step: Step, most: int) -> list[str]:
+def first(lines: Sequence[str], left: int) -> list[str]:
+    """Return as many lines as are shown of a file, where so many characters are left for all."""
+    shown: list[str] = []
+    most = min(CHARACTERS, left)
+    for line in lines[:LINES]:
+        most -= len(line)
+        if most < 0:
+            break
+        shown.append(line)
+    return shown
+
+
+def _listed(directory: str, step: Step, left: int) -> Listed:
+    if step.file is None:
+        return Listed(None, [])
     with open_file(directory, step) as file:
         # More than is shown: a secret that is cut in two would not be known as one.
         data = file.read(2 * CHARACTERS)
         size = file.seek(0, os.SEEK_END)
-    lines = clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace")).rstrip("\n").split("\n")
-    shown: list[str] = []
-    for line in lines[:LINES]:
-        if len(line) > most:
-            break
-        shown.append(line)
-        most -= len(line)
-    if len(shown) < len(lines) or len(data) < size:
-        shown.append(f"... not all is shown: the file has {size:,} bytes")
-    return shown
+    text = clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace"))
+    lines = text.rstrip("\n").split("\n")
+    shown = first(lines, left)
+    whole = len(shown) == len(lines) and len(data) == size
+    return Listed(step.file, shown, None if whole else size)

@@ -94,13 +94,9 @@ def digest(plan: Plan, done: Optional[int]) -> str:
     return hashlib.sha256(json.dumps([plan.from_version, done, steps]).encode()).hexdigest()
 
 
-def difference(database: str, plan: Plan, steps: Optional[str] = None) -> dict[str, str]:
-    """Return what Ansible shows in diff mode: the version, and the files that lead from one to the other.
-
-    :param steps: those files with their text, see listing.py; their names by default.
-    """
-    if steps is None:
-        steps = "".join(f"  {step.direction} {step.file or f'{step.version} (no file)'}\n" for step in plan.steps)
+def difference(database: str, plan: Plan) -> dict[str, str]:
+    """Return what Ansible shows in diff mode: the version, and the files that lead from one to the other."""
+    steps = "".join(f"  {step.direction} {step.file or f'{step.version} (no file)'}\n" for step in plan.steps)
     return {
         "before_header": database,
         "after_header": database,

@@ -53,7 +53,7 @@ seconds
 What else is to be known of a migration has a place beside these.
 
 The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
-runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks → notes.
+runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._core.paths import native
-from .._core.stop import Stop
+from .._core.stop import Stop, Stopped
 from .._migration.files.reader import open_file
 from .._migration.model import Plan, Source, Step
 from .._migration.report import few
@@ -75,6 +75,7 @@ from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from . import account, likeness, scratch
 from .copy import Names, needed, row_formats, write
+from .destroyed import Destruction, Losses
 from .impact import Impact, identity, look
 from .risks import STRICT, Question, Story, find, renames, unseen
 from .runner import NotRehearsed, Ran, carry_out
@@ -230,7 +231,7 @@ class Room:
         self,
         session: Session,
         step: Step,
-        stopped: Callable[[], Optional[str]],
+        stopped: Stopped,
         impact: Optional[Impact] = None,
         stories: Collection[Story] = (),
     ) -> Ran:
@@ -261,6 +262,7 @@ class Rehearsal:
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
     :ivar unseen: what is to be asked of the real tables just before each migration.
+    :ivar lost: what goes by each migration, by its version and direction.
     """
 
     def __init__(self, request: Request, stopped: Stop) -> None:
@@ -271,6 +273,7 @@ class Rehearsal:
         self.left_out: dict[Key, str] = {}
         self.spelled: dict[str, bytes] = {}
         self.unseen: dict[Step, list[Question]] = {}
+        self.lost: dict[tuple[int, str], Losses] = {}
 
     def run(self) -> None:
         """Rehearse all migrations.
@@ -353,7 +356,7 @@ class Rehearsal:
                 try:
                     self._check_copied(step)
                     story.begin()
-                    own = Story(story.folds)
+                    own = Destruction(story.folds)
                     ran = room.carry_out(session, step, self._stopped, impact, (story, own))
                 except NotRehearsed as reason:
                     entry["why"], entry["lines"]["up"] = str(reason), reason.line
@@ -372,6 +375,7 @@ class Rehearsal:
                     entry["risks"] = find(production, story, original, before, after)
                     self.unseen[step] = unseen(production.mariadb, story, own, before, after, entry["risks"])
                 entry["renames"] = list(renames(story, original, before, after))
+                self.lost[step.version, step.direction] = own.losses(before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

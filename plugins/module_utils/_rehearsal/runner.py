@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
+from .._core.stop import Stopped
 from .._migration.files.lexer import Dialect
 from .._migration.files.reader import FileReader, dialect_of
 from .._migration.model import Plan, State, Step
@@ -157,7 +158,7 @@ def carry_out(
     step: Step,
     params: Mapping[str, Any],
     schemas: Optional[Collection[str]],
-    stopped: Callable[[], Optional[str]],
+    stopped: Stopped,
     longest: int,
     impact: Optional[Impact] = None,
     stories: Collection[Story] = (),

@@ -40,19 +40,24 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
     summary = f"{schema}: check mode, nothing was changed; it would go from no version yet to version 2, 2 migrations"
-    assert said(plan, "orders") == [summary, "pending: up 1 people", "pending: up 2 email"]
+    decisive = [
+        "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
+        "No ALTER blocks writes, nothing with rows is dropped or emptied, each migration has a way back.",
+    ]
+    lines = [decisive[0], *decisive[1].partition(" way back.")[:2], "pending: up 1 people", "pending: up 2 email"]
+    lines = [line.strip() for line in lines]
+    assert [line.strip() for line in said(plan, "orders")] == [summary, *lines]
     assert plan.stats["orders"]["changed"] == 2
-    assert "0002_email.up.sql" in plan.printed
+    text = "\r\n".join(["", decisive[0], "", decisive[1], "", "### Up 1: people", ""])
+    assert text in plan.printed or text.replace("\r", "") in plan.printed
+    assert "ALTER TABLE people ADD email VARCHAR(99);" in plan.printed
     would = {"database": schema, "from": None, "to": 2, "applied": 0, "pending": 2, "commit": commit, "seconds": 0}
     assert plan.artifacts["database_migrations"]["orders"] == would
     # What the request for approval says.
     report = plan.artifacts["database_report"].splitlines()
-    assert report[:3] == [
-        f"orders ({schema}){summary.removeprefix(schema)}",
-        "  pending: up 1 people",
-        "  pending: up 2 email",
-    ]
-    assert len(report) == 6
+    assert report[0] == f"orders ({schema}){summary.removeprefix(schema)}"
+    assert [line.strip() for line in report[1:6]] == lines
+    assert len(report) == 12
     assert team.version("orders") is None
 
     # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
@@ -164,7 +169,7 @@ def test_keys_of_the_inventory_come_before_that_credential(job: MakeJob, team: T
 def test_a_slice_and_a_dry_run(job: MakeJob, team: Team) -> None:
     """AWX gives each slice an inventory with its share of the hosts."""
     dry = job("Database migrate", only="stock", answers={"migrate_dry_run": "yes"}).run()
-    assert said(dry, "stock")[1:] == ["pending: up 1 people", "pending: up 2 email"]
+    assert said(dry, "stock")[-2:] == ["pending: up 1 people", "pending: up 2 email"]
     assert dry.stats == {"stock": {"ok": 4, "changed": 2}}
     assert list(dry.artifacts["database_migrations"]) == ["stock"]
     assert (team.version("orders"), team.version("stock")) == (None, None)

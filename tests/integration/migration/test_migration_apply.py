@@ -43,19 +43,22 @@ def test_all_that_is_pending_then_nothing(database: Database) -> None:
     assert second["msg"] == f"{database.name}: nothing to do, at version 3 ({last})"
 
 
-def indented(text: str) -> str:
-    return "".join(f"    {line}\n" for line in text.rstrip("\n").split("\n"))
-
-
 def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> None:
     database.write(FILES)
     before = database.snapshot()
     plan = database.apply(check=True, diff=True)
     assert (plan["changed"], plan["applied"], plan["from_version"], plan["to_version"]) == (True, [], None, 3)
     assert pairs(plan["pending"]) == [(1, "up"), (2, "up"), (3, "up")]
-    assert plan["diff"]["before"] == "no version yet\n"
-    listed = [f"  up {name}\n{indented(FILES[name])}" for name in sorted(FILES) if ".up." in name]
-    assert plan["diff"]["after"] == f"version 3\n{''.join(listed)}"
+    text = plan["diff"].pop("prepared")
+    assert plan["diff"] == {}
+    assert text.startswith(
+        f"## {database.name}: from no version yet to version 3\n\n3 migrations are pending: 1, 2, 3.\n\n"
+        "**Not rehearsed**: what the migrations do to tables and rows is not known.\n\n### Up 1: users\n\n"
+    )
+    for name in sorted(FILES):
+        indented = "\n".join(f"  {line}".rstrip() for line in FILES[name].rstrip("\n").split("\n"))
+        assert (f"The file {name}:\n\n  ```sql\n{indented}\n  ```\n" in text) == (".up." in name)
+    assert database.apply(check=True, plan_file="plan.md")["plan_text"] == text
     assert database.snapshot() == before == {}
     real = database.apply(diff=True)
     assert real["diff"]["after"] == (

@@ -321,9 +321,13 @@ def test_check_mode_groups_the_plans(fleet: Fleet) -> None:
     assert first == {"from_version": 1, "to_version": 2, "steps": [step], "databases": 7, "first": old[:5]}
     assert (second["from_version"], second["databases"], second["first"]) == (None, 2, new)
     assert result["databases"] == []
-    assert [item["before"] for item in result["diff"]] == ["version 1\n", "no version yet\n"]
-    assert result["diff"][0]["before_header"] == f"{', '.join(old[:5])} and 2 more"
-    assert result["diff"][0]["after"] == "version 2\n  up 2_b.up.sql\n    ALTER TABLE a ADD b INT;\n"
+    texts = [item["prepared"] for item in result["diff"]]
+    assert [text.splitlines()[0] for text in texts] == [
+        f"## {', '.join(old[:5])} and 2 more: from version 1 to version 2",
+        f"## {', '.join(new)}: from no version yet to version 2",
+    ]
+    assert texts[0].endswith("\nThe file 2_b.up.sql:\n\n  ```sql\n  ALTER TABLE a ADD b INT;\n  ```\n")
+    assert fleet.apply([*old, *new], check=True, plan_file="plan.md")["plan_text"] == "\n".join(texts)
     failed = fleet.apply([broken, *old, *new], check=True)
     assert failed["failed"]
     assert counts(failed) == (10, 0, 0, 1, 0)

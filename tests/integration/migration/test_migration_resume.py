@@ -573,9 +573,11 @@ def test_check_mode_shows_how_it_would_go_on(here: Database) -> None:
     plan = here.apply(check=True, diff=True)
     assert (plan["changed"], plan["resumed"], plan["applied"]) == (True, {"version": 1, "statement": 3}, [])
     assert [item["version"] for item in plan["pending"]] == [1, 2]
-    listed = [line for line in plan["diff"]["after"].splitlines() if not line.startswith("    ")]
-    assert listed == ["version 2", "  up 1_a.up.sql", "  up 2_b.up.sql"]
-    assert f"\n    {ONE}" in plan["diff"]["after"]
+    shown = plan["diff"]["prepared"]
+    assert [line for line in shown.splitlines() if line.startswith("#")] == [
+        f"## {here.name}: from version 1 to version 2", "### Up 1: a", "### Up 2: b",
+    ]  # fmt: skip
+    assert f"\n  {ONE}" in shown
     assert (here.snapshot(), history(here, "*")) == before
     assert not here.apply()["failed"]
 

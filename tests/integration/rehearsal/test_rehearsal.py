@@ -136,16 +136,17 @@ def test_migrations_after_a_mistake_are_rehearsed_as_they_would_run(shop: Databa
 
 
 def test_what_changes_is_said_as_a_difference(shop: Database) -> None:
-    """In the result, and below the file's SQL in diff mode."""
+    """In the result, and below the file's SQL in what is read."""
     shop.write({"0001_a.up.sql": "ALTER TABLE orders ADD paid DATE", "0001_a.down.sql": "ALTER TABLE orders DROP paid"})
     result = shop.module("apply", check=True, diff=True, rehearse="check")
     [change] = result["rehearsal"]["migrations"][0]["changes"]
     assert (change["sort"], change["name"], change["change"]) == ("TABLE", "orders", "changed")
     assert "+  `paid` date DEFAULT NULL," in change["diff"].splitlines()
-    lines = result["diff"]["after"].splitlines()
-    assert "    -- rehearsed: its down file restores the schema" in lines
-    assert "    --   +  `paid` date DEFAULT NULL," in lines
-    assert lines.index("    ALTER TABLE orders ADD paid DATE") < lines.index("    -- TABLE orders changed:")
+    lines = result["diff"]["prepared"].splitlines()
+    assert lines[2] == "1 migration is pending: 1. It ran without an error on copies of the tables."
+    assert "- its down file restores the schema" in lines
+    assert "  +  `paid` date DEFAULT NULL," in lines
+    assert lines.index("  ALTER TABLE orders ADD paid DATE") < lines.index("TABLE orders is changed:")
 
 
 def test_a_failure_is_found_before_anything_is_run(shop: Database) -> None:

@@ -141,10 +141,12 @@ def test_whoever_is_asked_before_a_file_finds_the_state_clean(tmp_path: Path) ->
     house = House(tmp_path, ROWS, OTHER, ROWS)
     asked: list[tuple[int, list[str]]] = []
 
-    def ask(step: Step) -> None:
+    def ask(step: Step, resumes: bool) -> dict[str, bytes]:
+        assert not resumes
         asked.append((step.version, house.sent[-3:]))
         if step.version == 3:
             raise Error("It was not begun.")
+        return {}
 
     house.executor.before_step = ask
     error = house.fails()

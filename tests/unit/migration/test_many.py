@@ -18,6 +18,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.alike import alike
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import Stopped
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.applied import Known
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.info import Info
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.look import Found, Looker, Tables
@@ -26,7 +27,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.o
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.overview import overview
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.schedule import Schedule
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.statuses import Statuses
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import Stopped, work
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.workers import work
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Source, State
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Order
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import DatabaseStatus
@@ -268,7 +269,8 @@ def test_plans_that_are_equal_are_one(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert found["databases"] == []
     assert found["migrated"] == 0
-    shown = outcome({name: results[name] for name in "abc"}, diff=True).returned()["diff"]
+    some = {name: results[name] for name in "abc"}
+    shown = outcome(some, diff=True).returned()["diff"]
     assert [(item["before_header"], item["after"]) for item in shown] == [
         ("a, c", "version 1\n  up 1_m.up.sql\n"),
         ("b", "version 2\n  up 2_m.up.sql\n"),

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from ..._core.run import failed
 from ..._core.secrets import without_secrets
-from ..._core.stop import Stop
+from ..._core.stop import Stop, Stopped
 from ..._mysql.line import Line
 from ..._mysql.session import Session
 from ..model import Source
@@ -23,7 +23,7 @@ from ..run.apply import Order, bring
 from .outcome import Work
 from .schedule import Schedule
 from .tally import Tally
-from .workers import Stopped, work
+from .workers import work
 
 Connect = Callable[[str], AbstractContextManager[Session]]
 
@@ -65,7 +65,9 @@ def bring_each(
 
     def begin(stopped: Stopped) -> Job:
         # The text of the files is shown once for all.
-        return Job(order._replace(diff=False, stopped=stopped, progress=None), source, connect, restoring)
+        return Job(
+            order._replace(diff=False, document=False, stopped=stopped, progress=None), source, connect, restoring
+        )
 
     tally = Tally(order.progress, len(names))
     try:

@@ -76,6 +76,8 @@ class Outcome(NamedTuple):
             found["plans"] = [self._plan(group) for group in groups]
         if self.order.diff:
             found["diff"] = [self._difference(group) for group in groups]
+        if self.order.document and groups:
+            found["plan_text"] = "\n".join(map(self._text, groups))
         mood = "check mode, nothing was changed; " if check else ""
         counts = [
             f"{len(migrated)} {'would be ' if check else ''}migrated",
@@ -121,15 +123,19 @@ class Outcome(NamedTuple):
 
     def _difference(self, names: Sequence[str]) -> dict[str, str]:
         """Return what diff mode shows of schemas that go one way."""
+        return {"prepared": self._text(names)} if self.order.check_mode else difference(few(names), self._way(names))
+
+    def _text(self, names: Sequence[str]) -> str:
+        from ..listing import listing  # noqa: PLC0415
+        from ..plan_text import plan_text  # noqa: PLC0415
+
+        plan = self._way(names)
+        return plan_text(few(names), plan, listing(self.source.directory, plan.steps))
+
+    def _way(self, names: Sequence[str]) -> Plan:
         result = self.results[names[0]]
         steps = tuple(map(self._step, result["pending" if self.order.check_mode else "applied"]))
-        plan = Plan(result["from_version"], result["to_version"], steps)
-        text = None
-        if self.order.check_mode:
-            from ..listing import listing  # noqa: PLC0415
-
-            text = listing(self.source.directory, steps)
-        return difference(few(names), plan, text)
+        return Plan(result["from_version"], result["to_version"], steps)
 
     def _step(self, values: Mapping[str, Any]) -> Step:
         version, direction = values["version"], values["direction"]

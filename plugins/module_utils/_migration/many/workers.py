@@ -13,10 +13,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NamedTuple, NoReturn, Optional
 
-from ..._core.stop import Stop
+from ..._core.stop import Stop, Stopped
 from .schedule import Schedule
 
-Stopped = Callable[[], Optional[str]]
 Job = Callable[[str], dict[str, Any]]
 Tell = Callable[[Mapping[str, Any], Sequence[str]], None]
 

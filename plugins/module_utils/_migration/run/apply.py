@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from ..._core.arguments import ArgumentSpec
 from ..._core.errors import Error
+from ..._core.stop import Stopped
 from ..._mysql.lock import Lock, locked
 from ..._mysql.session import Session
 from ..model import Goal, Plan, Source, State, Step
@@ -47,6 +48,7 @@ APPLY = ArgumentSpec(
         "commit": {"type": "str"},
         "run_by": {"type": "str"},
         "job": {"type": "str"},
+        "plan_file": {"type": "str"},
         "run_id": {"type": "str"},
         "reconnect": {"type": "int", "default": 300},
     }
@@ -57,15 +59,11 @@ class Rehearsed(NamedTuple):
     """What came of a rehearsal.
 
     :param result: as a return value.
-    :param notes: lines on each step, for a person.
-    :param spelled: see StatementRunner.
-    :param before_step: see Executor.
+    :param before_step: see Executor; is also given what tells why to stop.
     """
 
     result: dict[str, Any]
-    notes: list[list[str]]
-    spelled: dict[str, bytes]
-    before_step: Optional[Callable[[Step], None]] = None
+    before_step: Callable[[Step, bool, Stopped], Mapping[str, bytes]]
 
 
 class DriftCheck(NamedTuple):
@@ -84,24 +82,26 @@ class Order(NamedTuple):
 
     :param params: the options of APPLY, those of the state table, the history and the lock, and steps, resume_from and
         expected_plan, each of which may be None.
-    :param diff: whether check mode is to show the text of the files.
+    :param diff: whether check mode is to show the plan.
     :param stopped: returns why to stop; by default signals are heeded from when something is run.
     :param progress: where to write what is being done; None if nobody looks.
     :param rehearse: rehearses a plan, of which the first step may resume a migration. None if that is not wanted.
     :param guard: judges a plan by its rehearsal, if there was one, and returns return values; outside of check mode it
         raises an Error for what is refused. None if that is not wanted.
     :param drift: None if that is not wanted.
+    :param document: whether the plan is wanted as a text, too.
     """
 
     params: Mapping[str, Any]
     check_mode: bool
     diff: bool
     warn: Callable[[str], None]
-    stopped: Optional[Callable[[], Optional[str]]] = None
+    stopped: Optional[Stopped] = None
     progress: Optional[ProgressFile] = None
     rehearse: Optional[Callable[[Plan, bool], Rehearsed]] = None
     guard: Optional[Callable[[Plan, Optional[Rehearsed], Session], dict[str, Any]]] = None
     drift: Optional[DriftCheck] = None
+    document: bool = False
 
     @property
     def reattaches(self) -> bool:
@@ -138,20 +138,22 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         moved = status.moved(source) if plan.steps or status.present else None
         drift = {"drift": order.drift.look()} if order.drift is not None and plan.steps else {}
         results: dict[str, Any] = {"from_version": plan.from_version, "applied": []}
-        rehearsal = None if order.check_mode else rehearsed(order, plan, resumption)
-        # A run that was begun before was judged then, as a whole.
-        judged = {} if order.check_mode or earlier is not None else guarded(order, session, plan, rehearsal)
+        rehearsal: Optional[Rehearsed] = None
+        known: dict[str, Any] = {}
+        if not order.check_mode:
+            # A run that was begun before was judged then, as a whole.
+            asked = order if earlier is None else order._replace(guard=None)
+            rehearsal, known = examined(asked, session, source, plan, resumption)
         if plan.steps or (moved and not order.check_mode):
             # Most runs have nothing to do, and need not load what does it.
             from .start import Work, carry_out  # noqa: PLC0415
 
-            spelled = rehearsal.spelled if rehearsal else {}
             before_step = rehearsal.before_step if rehearsal else None
-            directory = source.directory
-            work = Work(session, lock, connect, status, directory, plan, resumption, moved, spelled, before_step)
+            work = Work(session, lock, connect, status, source.directory, plan, resumption, moved, before_step)
             try:
                 results = carry_out(order, work)
             except Error as error:
+                error.results = {**(known or shown(order, session.database, source, plan, {})), **error.results}
                 if earlier is not None:
                     error.results = earlier.include(error.results)
                 raise
@@ -159,20 +161,18 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
             order.drift.keep()
     # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
     if order.check_mode:
-        rehearsal = rehearsed(order, plan, resumption)
-        judged = guarded(order, session, plan, rehearsal)
+        _rehearsal, known = examined(order, session, source, plan, resumption)
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
     last = status.last if status.last is not None and status.last.has_led_to(status.state) else None
     found = {
         **report(session.database, plan, resumption, order.check_mode, last),
         **results,
         **drift,
-        **judged,
         "pending": steps_result(ahead),
+        **known,
     }
     if order.check_mode:
         found["plan"] = planned
-    found.update(shown(order, session.database, source, plan, rehearsal))
     if baseline is not None:
         found.update(changed=True, baseline=baseline, msg=f"{found['msg']}; its baseline is version {baseline}")
     return found if earlier is None else earlier.whole(session.database, found, source)
@@ -221,30 +221,42 @@ def find_way(
     return Way(status, plan, baseline)
 
 
-def rehearsed(order: Order, plan: Plan, resumption: Optional[Resumption]) -> Optional[Rehearsed]:
-    """Rehearse a plan, if that is wanted and there is something to do."""
-    if order.rehearse is None or not plan.steps:
-        return None
-    return order.rehearse(plan, resumption is not None)
+def examined(
+    order: Order, session: Session, source: Source, plan: Plan, resumption: Optional[Resumption]
+) -> tuple[Optional[Rehearsed], dict[str, Any]]:
+    """Rehearse and judge a plan, if that is wanted and there is something to do; also return it all as return values.
 
-
-def guarded(order: Order, session: Session, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
-    """Judge a plan, if that is wanted and there is something to do; return it as return values.
-
-    :raises Error: it is refused.
+    :raises Error: it is refused; the plan is among the return values then, too.
     """
-    return order.guard(plan, rehearsal, session) if order.guard is not None and plan.steps else {}
+    rehearsal: Optional[Rehearsed] = None
+    known: dict[str, Any] = {}
+    try:
+        if order.rehearse is not None and plan.steps:
+            rehearsal = order.rehearse(plan, resumption is not None)
+            known["rehearsal"] = rehearsal.result
+        if order.guard is not None and plan.steps:
+            known.update(order.guard(plan, rehearsal, session))
+    except Error as error:
+        error.results = {**known, **error.results}
+        error.results.update(shown(order, session.database, source, plan, error.results))
+        raise
+    return rehearsal, {**known, **shown(order, session.database, source, plan, known)}
 
 
-def shown(order: Order, database: str, source: Source, plan: Plan, rehearsal: Optional[Rehearsed]) -> dict[str, Any]:
-    """Return what a person is to see of a plan and its rehearsal, as return values."""
-    found: dict[str, Any] = {} if rehearsal is None else {"rehearsal": rehearsal.result}
-    if order.check_mode and order.diff and plan.steps:
-        from ..listing import listing  # noqa: PLC0415
+def shown(order: Order, database: str, source: Source, plan: Plan, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a person is to see of a plan, as return values.
 
-        notes = rehearsal.notes if rehearsal else []
-        found["diff"] = difference(database, plan, listing(source.directory, plan.steps, notes))
-    return found
+    :param results: those that are known, of which the plan has the rehearsal and the guards.
+    """
+    diff = order.diff and order.check_mode
+    if not plan.steps or not (diff or order.document):
+        return {}
+    from ..listing import listing  # noqa: PLC0415
+    from ..plan_text import plan_text  # noqa: PLC0415
+
+    files = listing(source.directory, plan.steps)
+    text = plan_text(database, plan, files, results.get("rehearsal"), results.get("guards", ()))
+    return {**({"diff": {"prepared": text}} if diff else {}), **({"plan_text": text} if order.document else {})}
 
 
 def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Resumption]) -> str:

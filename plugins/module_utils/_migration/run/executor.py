@@ -76,7 +76,9 @@ class Executor:
     :param resumption: the attempt that the plan's first step resumes.
     :param stopped: returns why to stop after the statement that is running; None to go on.
     :param watch: is shown each statement as it is sent; None if nobody looks.
-    :param before_step: is asked before each step's file, and raises Error to have it not begun; None if nobody is.
+    :param before_step: is called before anything of a step is run or recorded, with whether the step resumes a
+        migration that is partially applied; returns what is sent in place of its statements, see StatementRunner.
+        Raises Error to have it not begun.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
@@ -89,7 +91,7 @@ class Executor:
     resumption: Optional[Resumption] = None
     stopped: Callable[[], Optional[str]] = lambda: None
     watch: Optional[Watch] = None
-    before_step: Optional[Callable[[Step], None]] = None
+    before_step: Optional[Callable[[Step, bool], Mapping[str, bytes]]] = None
     applied: list[Applied] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -152,7 +154,7 @@ class Executor:
         self._before = None if resumes else State(self.plan.from_version, False)
         while reader is not None:
             if self.before_step is not None:
-                self.before_step(reader.step)
+                self.runner.spelled = self.before_step(reader.step, resumes)
             reader, resumes = self._run_step(reader, resumes), False
 
     def _run_step(self, reader: FileReader, resumes: bool) -> Optional[FileReader]:
@@ -184,9 +186,9 @@ class Executor:
         # What the file leaves behind is met by the state's own write, as golang-migrate's meets it.
         read_only = self._is_read_only()
         left_open = self.runner.state.held or self.runner.state.next_only or read_only
-        # Whoever is asked about the next step may end the run there, and be some time about it.
-        asks = self.before_step is not None
-        ends = following is None or reason is not None or left_open or self.recorder.apart or asks
+        # What happens before the next one may take long, or fail: the state is clean then.
+        apart = self.recorder.apart or self.before_step is not None
+        ends = following is None or reason is not None or left_open or apart
         self.recorder.end(reader.checksum, last=ends)
         if ends:
             self._flush(read_only)
@@ -686,6 +688,8 @@ class Executor:
                 "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
                 "have it carried out in any way, set assert_impact to false."
             )
+        if classified.digest in self.runner.spelled and classified.effect.verb == b"DROP":
+            return "RENAME TABLE was sent in its place, to keep what it drops (keep_destroyed)."
         command = client_command(classified.statement.text)
         if command:
             return (

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import NamedTuple, Optional
 
 from ..._mysql.limit import Limit
@@ -173,7 +172,6 @@ class StatementRunner:
         retries: int = 0,
         limit: Optional[Limit] = None,
         batches: bool = True,
-        spelled: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         self._session = session
         self._recorder = recorder
@@ -181,7 +179,7 @@ class StatementRunner:
         self._retries = retries
         self._limit = limit
         self._batches = batches and limit is None
-        self.spelled = spelled
+        self.spelled: Mapping[str, bytes] = {}
         self.state = TxState()
         self.retried = 0
         self._xid = b""

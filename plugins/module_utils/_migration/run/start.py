@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
-from ..._core.stop import Stop
+from ..._core.stop import Stop, Stopped
 from ..._mysql.limit import Connect, Limit
 from ..._mysql.lock import Lock
 from ..._mysql.session import Session
@@ -35,8 +34,7 @@ class Work(NamedTuple):
     :param lock: the database's lock; None if none is taken.
     :param connect: opens another session.
     :param moved: a move by something else that is to be recorded first.
-    :param spelled: see StatementRunner.
-    :param before_step: see Executor.
+    :param before_step: see Rehearsed.
     """
 
     session: Session
@@ -47,8 +45,7 @@ class Work(NamedTuple):
     plan: Plan
     resumption: Optional[Resumption]
     moved: Optional[dict[str, Any]]
-    spelled: Mapping[str, bytes] = MappingProxyType({})
-    before_step: Optional[Callable[[Step], None]] = None
+    before_step: Optional[Callable[[Step, bool, Stopped], Mapping[str, bytes]]] = None
 
 
 def carry_out(order: Order, work: Work) -> dict[str, Any]:
@@ -63,7 +60,9 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
     )
     runner = _runner(params, work, recorder)
     executor = Executor(work.session, recorder, runner, work.directory, work.plan, work.resumption, stopped)
-    executor.before_step = work.before_step
+    before_step = work.before_step
+    if before_step is not None:
+        executor.before_step = lambda step, resumes: before_step(step, resumes, stopped)
     if params["portability"] == "require":
         _require_portability(executor.scan())
     elif order.check_mode:
@@ -98,7 +97,7 @@ def _runner(params: Mapping[str, Any], work: Work, recorder: AttemptRecorder) ->
         work.session.query("SET SESSION lock_wait_timeout = %s", (wait,))
     limit = Limit(work.session, work.connect, seconds) if seconds else None
     retries = params["lock_wait_retries"] if wait is not None else 0
-    return StatementRunner(work.session, recorder, work.lock, retries, limit, params["batch"], work.spelled)
+    return StatementRunner(work.session, recorder, work.lock, retries, limit, params["batch"])
 
 
 def _require_portability(notes: list[str]) -> None:

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one migration takes away of the tables that are there before it. Private to the collection.
+
+That a table, a column or a partition goes is what the snapshots of the copies before and after it show. Of the text it
+is taken what was renamed, and which statements are about all rows of a table. Where the text misleads, more is named
+than goes. What neither shows is named as unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from .._migration.files.lexer import Dialect
+from .._migration.statements.classified import digest
+from .._migration.statements.effect import Effect, StatementKind
+from .._migration.statements.tokens import Tokens, read, unquote
+from .risks import Story
+from .snapshot import Key, Snapshot
+from .structure import Structure
+from .structure import read as read_structure
+
+
+class Loss(NamedTuple):
+    """What goes of a table; all names are those before the migration.
+
+    :param what: ``table``; ``rows``, all of them, or values of a table without a key that lasts; ``partition``;
+        ``columns``, values of them.
+    :param columns: those that go, or whose values do.
+    :param key: the primary key's columns, by which values can be given back.
+    :param now: what the table is called afterwards; empty if it goes.
+    :param dropped_by: the digest of the one statement that drops the table and plainly nothing else; empty if none.
+    :param together: the tables that this statement names.
+    :param definition: SHOW CREATE of the table and of its triggers.
+    """
+
+    what: str
+    table: str
+    columns: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    now: str = ""
+    dropped_by: str = ""
+    together: tuple[str, ...] = ()
+    definition: str = ""
+
+
+class Losses(NamedTuple):
+    """What goes by a migration.
+
+    :param unseen: what may take away something that is not seen, for a person.
+    """
+
+    losses: list[Loss]
+    unseen: list[str]
+
+
+class _Drop(NamedTuple):
+    """A DROP TABLE.
+
+    :param names: as they stand in it, without quotes.
+    :param plain: it has its tables' names, IF EXISTS, and nothing else.
+    :param renamed: one of the tables had another name before the migration.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+    plain: bool
+    renamed: bool
+
+
+class Destruction(Story):
+    """What the statements of one migration do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drops: list[_Drop] = []
+        self._unseen: list[str] = []
+        # By a table's name before the migration, what an UPDATE gives other values; None for what is not understood.
+        self._assigned: list[tuple[str, Optional[tuple[str, ...]]]] = []
+        self._parted: set[str] = set()
+
+    def notice(self, text: bytes, line: int, effect: Effect, dialect: Dialect) -> None:
+        """Take note of a statement that is to be carried out."""
+        words = [token.text for token in read(text, dialect)] if effect.kind is not StatementKind.DATA else []
+        if effect.kind is StatementKind.DEFINITION and effect.verb == b"DROP" and words[1:2] == [b"TABLE"]:
+            names = tuple(_text(item.name) for item in effect.objects)
+            renamed = any(self.names.table(name) != name for name in names)
+            self._drops.append(_Drop(digest(text), names, _is_plain(text, dialect), renamed))
+        elif words[:1] == [b"ALTER"]:
+            if b"DISCARD" in words:
+                self._unseen.append(f"what {_shown(text)} takes away is not kept")
+            if (b"DROP", b"PARTITION") in zip(words, words[1:]):
+                self._parted |= {self.names.table(_text(item.name)) for item in effect.objects}
+                self._parted |= {"*"} if not effect.objects else set()
+        elif effect.kind is StatementKind.OPAQUE:
+            self._unseen.append(f"what {_shown(text)} may do to rows is not seen")
+        count = len(self.emptied)
+        super().notice(text, line, effect, dialect)
+        if [item.verb for item in self.emptied[count:]] == ["UPDATE"]:
+            # Of several tables it is not known to which one a column belongs.
+            columns = _assigned(text, dialect) if len(effect.writes) == 1 else None
+            for item in effect.writes:
+                name = _text(item.name)
+                known = columns if columns is None else tuple(self.names.column(name, one) for one in columns)
+                self._assigned.append((self.names.table(name), known))
+
+    def losses(self, before: Snapshot, after: Snapshot) -> Losses:
+        """Return what goes.
+
+        :param before: the copies before the migration.
+        :param after: those after it.
+        """
+        tables = [key.name for key in before.definitions if key.sort == "TABLE"]
+        sequences = [key for key in before.definitions if key.sort == "SEQUENCE" and key not in after.definitions]
+        unseen = [*self._unseen, *(f"the position of {key}, which goes, is not kept" for key in sequences)]
+        losses = [loss for table in tables for loss in self._of(table, before, after)]
+        # One that drops something else besides has to be sent as it is.
+        known = {(loss.dropped_by, loss.table) for loss in losses}
+        for place, loss in enumerate(losses):
+            if not all((loss.dropped_by, name) in known for name in loss.together):
+                losses[place] = loss._replace(dropped_by="")
+        return Losses(losses, unseen)
+
+    def _of(self, table: str, before: Snapshot, after: Snapshot) -> Iterator[Loss]:
+        definitions = [
+            item.shown
+            for item in before.definitions.values()
+            if item.key == Key("TABLE", table) or (item.key.sort == "TRIGGER" and item.table == table)
+        ]
+        now = {self.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+        # A server may take no notice of case.
+        emptied = [item for item in self.emptied if item.table.lower() == table.lower()]
+        if table not in now or any(item.verb in ("DROP", "REPLACE") for item in emptied):
+            drop = self._only_drop(table, after)
+            loss = Loss("table", table, definition="\n;\n".join(definitions))
+            yield loss._replace(dropped_by=drop.digest, together=drop.names) if drop is not None else loss
+            return
+        old = read_structure(before.definitions[Key("TABLE", table)].shown)
+        new = read_structure(after.definitions[now[table]].shown)
+        columns = self._columns(table, now[table].name, old, new)
+        key = _lasting_key(old, new) if columns else ()
+        all_rows = any(item.verb in ("TRUNCATE", "DELETE") and not item.partitions for item in emptied)
+        if all_rows or columns is None or (columns and not key):
+            yield Loss("rows", table, columns or (), now=now[table].name, definition="\n;\n".join(definitions))
+            return
+        partitions = {name for item in emptied for name in item.partitions} & old.partitions
+        if now[table].name not in self.moved or self._parted & {table, "*"}:
+            partitions |= old.partitions - new.partitions
+        if partitions:
+            yield Loss("partition", table, partitions=tuple(sorted(partitions)), now=now[table].name)
+        if columns:
+            yield Loss("columns", table, columns, key=key, now=now[table].name)
+
+    def _columns(self, table: str, name: str, old: Structure, new: Structure) -> Optional[tuple[str, ...]]:
+        """Return the columns of which values go; None if that is not known."""
+        assigned = [columns for of, columns in self._assigned if of.lower() == table.lower()]
+        if None in assigned:
+            return None
+        left = {self.names.column(name, column) for column in new.columns}
+        given = {column.lower() for columns in assigned for column in columns or ()}
+        # A generated column has no values of its own.
+        own = [column for column, what in old.columns.items() if not what.generated]
+        return tuple(column for column in own if column not in left or column.lower() in given)
+
+    def _only_drop(self, table: str, after: Snapshot) -> Optional[_Drop]:
+        """Return the statement that drops a table and can be another one: it plainly drops tables that go for good.
+
+        A table that is there again afterwards may be a temporary one's namesake.
+        """
+        drops = [item for item in self._drops if table in item.names]
+        if len(drops) != 1 or not drops[0].plain or drops[0].renamed:
+            return None
+        others = [name for item in self._drops if item is not drops[0] for name in item.names]
+        again = any(name in others or Key("TABLE", name) in after.definitions for name in drops[0].names)
+        return None if again else drops[0]
+
+
+def _is_plain(text: bytes, dialect: Dialect) -> bool:
+    """Tell whether DROP TABLE has names without a schema, in ASCII, and nothing that matters besides."""
+    words = Tokens(text, dialect)
+    words.take()
+    words.skip(b"TABLE")
+    if words.skip(b"IF"):
+        words.skip(b"EXISTS")
+    while True:
+        name = words.take()
+        if not words.is_name(name) or not text[name.start : name.end].isascii():
+            return False
+        if not words.skip(b","):
+            break
+    words.skip(b"RESTRICT", b"CASCADE")
+    return words.peek().kind == "nothing"
+
+
+def _assigned(text: bytes, dialect: Dialect) -> Optional[tuple[str, ...]]:
+    """Return the columns to which an UPDATE of one table gives values; None if they are not understood."""
+    words, found = Tokens(text, dialect), []
+    if not words.reach(b"SET"):
+        return None
+    while True:
+        name = words.take()
+        while words.skip(b"."):
+            name = words.take()
+        if not words.is_name(name) or not words.skip(b"=", b":="):
+            return None
+        found.append(_text(text[name.start : name.end]))
+        if not words.reach(b","):
+            return tuple(found)
+
+
+def _lasting_key(old: Structure, new: Structure) -> tuple[str, ...]:
+    """Return the primary key's columns if the table has the same key afterwards; nothing if not."""
+    parts = old.uniques.get("") or ()
+    same = new.uniques.get("") == old.uniques.get("") and all(
+        new.columns.get(name) == old.columns.get(name) for name, _length in parts
+    )
+    return tuple(name for name, _length in parts) if same and not any(length for _name, length in parts) else ()
+
+
+def _shown(text: bytes) -> str:
+    words = b" ".join(text.split(None, 2)[:2])
+    return "".join(filter(str.isprintable, words[:60].decode("utf-8", "replace")))
+
+
+def _text(name: bytes) -> str:
+    return unquote(name).decode("utf-8", "replace")

@@ -1,0 +1,556 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a migration destroys is kept, and comes back as it was; and whatever ends a run, nothing is lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source, Step
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.destroyed import Loss, Losses
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue
+from integration.migration.support import Database
+from integration.rehearsal.support import session_of
+from parts.mariadb import MariaDB
+
+# Each server has its own ways here.
+ABOUT_SERVERS = True
+
+COLUMNS = "id INT PRIMARY KEY, n INT, s VARCHAR(40), d DECIMAL(10,2), m INT NOT NULL DEFAULT 7"
+ROWS = "(1, 1, 'Aa', 12345678.91, 1), (2, NULL, 'aA', -0.5, 2), (3, 3, NULL, NULL, 3)"
+PARTS = "PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (3), PARTITION p1 VALUES LESS THAN MAXVALUE)"
+# A statement about the table @; what is kept, and how; nothing for one that destroys nothing.
+SPELLINGS: tuple[tuple[str, str, str], ...] = (
+    ("DROP TABLE @", "table", "renamed"),
+    ("drop table @", "table", "renamed"),
+    ("DROP TABLE `@`", "table", "renamed"),
+    ("DROP TABLE IF EXISTS @", "table", "renamed"),
+    ("DROP TABLE @ CASCADE", "table", "renamed"),
+    ("DROP TABLE IF EXISTS @ RESTRICT", "table", "renamed"),
+    ("DROP TABLE @ -- gone", "table", "renamed"),
+    ("/* first */ DROP /* then */ TABLE @", "table", "renamed"),
+    ("DROP\n\tTABLE\n@", "table", "renamed"),
+    ("DROP TABLE @, @_too", "table", "renamed"),
+    ("DROP TABLE IF EXISTS @, @_not_there", "table", "copied"),
+    ("DROP TABLES @", "table", "copied"),
+    ("/*!40000 DROP TABLE @ */", "table", "renamed"),
+    ("DROP TABLE @; CREATE TABLE @ (id INT)", "table", "copied"),
+    ("DROP TABLE @; DROP TABLE IF EXISTS @", "table", "copied"),
+    ("RENAME TABLE @ TO @_old; DROP TABLE @_old", "table", "copied"),
+    ("ALTER TABLE @ RENAME TO @_old; DROP TABLE @_old", "table", "copied"),
+    ("CREATE TABLE @_new LIKE @; RENAME TABLE @ TO @_old, @_new TO @; DROP TABLE @_old", "table", "copied"),
+    ("ALTER TABLE @ DROP n", "columns", "copied"),
+    ("ALTER TABLE @ DROP COLUMN `s`", "columns", "copied"),
+    ("ALTER TABLE @ DROP COLUMN m, DROP n, ADD x INT", "columns", "copied"),
+    ("ALTER TABLE @ DROP d, ADD d DECIMAL(10,2)", "columns", "copied"),
+    ("ALTER TABLE @ DROP m, RENAME COLUMN n TO m", "columns", "copied"),
+    ("ALTER TABLE @ RENAME TO @_other, DROP COLUMN n", "columns", "copied"),
+    ("ALTER TABLE @ DROP PRIMARY KEY, DROP n", "rows", "copied"),
+    ("TRUNCATE TABLE @", "rows", "copied"),
+    ("truncate @", "rows", "copied"),
+    ("DELETE FROM @", "rows", "copied"),
+    ("DELETE FROM `@` /* all */", "rows", "copied"),
+    ("UPDATE @ SET n = 1, s = CONCAT(s, ',')", "columns", "copied"),
+    ("UPDATE `@` AS a SET a.n = (SELECT 5)", "columns", "copied"),
+    ("ALTER TABLE @ ADD x INT; UPDATE @ SET x = n", "", ""),
+    ("DELETE FROM @ WHERE id = 7", "", ""),
+    ("RENAME TABLE @ TO @_moved", "", ""),
+    ("ALTER TABLE @ CHANGE n nn BIGINT", "", ""),
+)  # fmt: skip
+
+
+@pytest.fixture
+def keep(there: Database) -> Iterator[str]:
+    """The name of a schema that is not there."""
+    name = f"kept_{uuid.uuid4().hex[:12]}"
+    yield name
+    there.server.query(f"DROP DATABASE IF EXISTS `{name}`")
+
+
+def write(database: Database, version: int, *statements: str, down: str = "") -> None:
+    name = f"{version:04}_x"
+    database.write({f"{name}.up.sql": "\n;\n".join(statements), **({f"{name}.down.sql": down} if down else {})})
+
+
+def apply(database: Database, keep: str, **options: Any) -> dict[str, Any]:
+    """Apply everything, and keep what goes."""
+    result = database.apply(rehearse="always", keep_destroyed=keep, **options)
+    assert not result.get("failed"), result["msg"]
+    return result
+
+
+def kept(database: Database, keep: str) -> list[dict[str, Any]]:
+    result = database.module("info", keep_destroyed=keep)
+    assert not result.get("failed"), result["msg"]
+    found: list[dict[str, Any]] = result["kept"]
+    return found
+
+
+def handle(database: Database, keep: str, check: bool = False, **options: Any) -> dict[str, Any]:
+    """Run migration_kept."""
+    arguments = {**database.arguments("force", {}), "keep_destroyed": keep, **options}
+    result: dict[str, Any] = database.run_module("migration_kept", arguments, check, False)
+    assert "Traceback" not in str(result)
+    return result
+
+
+def checksum(database: Database, table: str, schema: str = "") -> Any:
+    [(_name, value)] = database.query(f"CHECKSUM TABLE `{schema or database.name}`.`{table}`")
+    assert value is not None
+    return value
+
+
+def test_each_spelling_is_kept_and_comes_back(there: Database, keep: str) -> None:
+    """A table with all it was, values of columns by their key; nothing of what does no harm."""
+    sums, statements = {}, []
+    for number, (statement, *_expected) in enumerate(SPELLINGS):
+        for table in (f"t{number}", f"t{number}_too") if "_too" in statement else (f"t{number}",):
+            there.query(f"CREATE TABLE {table} ({COLUMNS})")
+            there.query(f"INSERT INTO {table} VALUES {ROWS}")
+            sums[table] = checksum(there, table)
+        statements += [part.replace("@", f"t{number}") for part in statement.split("; ")]
+    write(there, 1, *statements)
+    result = apply(there, keep)
+    found = {item["table"]: item for item in kept(there, keep)}
+    seen = [(found[f"t{number}"]["what"], found[f"t{number}"]["how"]) if f"t{number}" in found else ("", "")
+            for number in range(len(SPELLINGS))]  # fmt: skip
+    assert dict(zip((item[0] for item in SPELLINGS), seen)) == {item[0]: item[1:] for item in SPELLINGS}
+    assert result["rehearsal"]["migrations"][0]["not_kept"] == []
+    for table, item in found.items():
+        name = f"{table}_restored"
+        if item["what"] == "columns":
+            # The table as it was, without its values.
+            definition = there.query(f"SHOW CREATE TABLE t{len(SPELLINGS) - 3}")[0][1]
+            there.query(definition.replace(f"t{len(SPELLINGS) - 3}", name))
+            others = [column for column in ("n", "s", "d", "m") if column not in item["columns"]]
+            there.query(f"INSERT INTO {name} ({', '.join(['id', *others])}) VALUES "
+                        + ", ".join(f"({', '.join(row)})" for row in picked(others)))  # fmt: skip
+        restored = handle(there, keep, restore=item["id"], restore_as=name)
+        assert not restored.get("failed"), (table, restored["msg"])
+        assert checksum(there, name) == sums[table], table
+    assert {item["what"] for item in kept(there, keep)} == {"columns"}
+
+
+def picked(columns: list[str]) -> list[list[str]]:
+    """Return the literals of the key and of some columns of each row."""
+    rows = [row.split(", ") for row in ROWS[1:-1].split("), (")]
+    return [[row[place] for place in (0, *(" nsdm".index(column) for column in columns))] for row in rows]
+
+
+def test_tables_of_all_kinds_come_back(there: Database, keep: str) -> None:
+    """Generated columns, AUTO_INCREMENT with a gap and a 0, triggers, foreign keys, no key, partitions, MyISAM."""
+    there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
+    there.query("INSERT INTO parent VALUES (1), (2)")
+    tables = {
+        "child": "id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id)",
+        "generated": "id INT PRIMARY KEY, p INT, v INT AS (p + 1) VIRTUAL, w INT AS (p * 2) STORED, KEY (w)",
+        "counted": "id INT AUTO_INCREMENT PRIMARY KEY, p INT",
+        "watched": "id INT PRIMARY KEY, p INT",
+        "keyless": "id INT, p INT",
+        "elsewhere": "id INT PRIMARY KEY, p INT",
+    }
+    for table, columns in tables.items():
+        engine = "MyISAM" if table == "elsewhere" else "InnoDB"
+        there.query(f"CREATE TABLE {table} ({columns}) ENGINE={engine}")
+        there.query(f"INSERT INTO {table} (id, p) VALUES (5, 1), (9, 2)")
+    there.query(f"CREATE TABLE parted (id INT PRIMARY KEY, p INT) {PARTS}")
+    there.query("INSERT INTO parted VALUES (1, 1), (2, 2), (3, 3)")
+    there.query("UPDATE counted SET id = 0 WHERE id = 5")
+    there.query("ALTER TABLE counted AUTO_INCREMENT = 77")
+    there.query("CREATE TRIGGER w BEFORE INSERT ON watched FOR EACH ROW SET NEW.p = NEW.p + 1")
+    names = ["child", "parent", *(name for name in tables if name != "child"), "parted"]
+    sums = {name: checksum(there, name) for name in names}
+    write(there, 1, "DROP TABLE child, parent", *(f"DROP TABLE {name}" for name in names[2:]))
+    apply(there, keep)
+    found = kept(there, keep)
+    copied = {"child", "parent", "watched"}
+    assert {item["table"]: item["how"] for item in found} == {
+        name: "copied" if name in copied else "renamed" for name in names
+    }
+    assert there.tables() == set()
+    for item in found:
+        result = handle(there, keep, restore=item["id"])
+        assert not result.get("failed"), result["msg"]
+        assert result["restored"]["table"] == item["table"]
+    assert {name: checksum(there, name) for name in names} == sums
+    there.query("INSERT INTO counted (p) VALUES (3)")
+    assert there.query("SELECT MAX(id) FROM counted") == [(77,)]
+    assert kept(there, keep) == []
+
+
+def test_rows_of_partitions_are_kept(there: Database, keep: str) -> None:
+    """Of the partitions that go, and no others."""
+    for table in ("dropped", "emptied", "moved"):
+        there.query(f"CREATE TABLE {table} (id INT PRIMARY KEY, n INT) {PARTS}")
+        there.query(f"INSERT INTO {table} VALUES (1, 1), (2, 2), (3, 3)")
+    write(
+        there, 1, "ALTER TABLE dropped DROP PARTITION p0", "ALTER TABLE emptied TRUNCATE PARTITION p1",
+        "ALTER TABLE moved REORGANIZE PARTITION p0 INTO (PARTITION q0 VALUES LESS THAN (2), "
+        "PARTITION q1 VALUES LESS THAN (3))",
+    )  # fmt: skip
+    apply(there, keep)
+    found = {item["table"]: item for item in kept(there, keep)}
+    assert {table: (item["partitions"], item["rows"]) for table, item in found.items()} == {
+        "dropped": (["p0"], 2), "emptied": (["p1"], 1),
+    }  # fmt: skip
+    refused = handle(there, keep, restore=found["dropped"]["id"])
+    assert "There is a table dropped in" in refused["msg"]
+    handle(there, keep, restore=found["dropped"]["id"], restore_as="again")
+    assert there.query("SELECT * FROM again ORDER BY id") == [(1, 1), (2, 2)]
+
+
+def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str) -> None:
+    """Texts that differ in case alone, numbers, NULL, a column that sets itself to the present time; rows that went."""
+    there.query(
+        "CREATE TABLE t (id INT, part VARCHAR(9), note VARCHAR(40), price DECIMAL(8,3), f DOUBLE, b BLOB, at TIMESTAMP "
+        "DEFAULT '2001-01-01 01:01:01' ON UPDATE CURRENT_TIMESTAMP, PRIMARY KEY (part, id))"
+    )
+    there.query(
+        "INSERT INTO t (id, part, note, price, f, b) VALUES (1, 'a', 'Aa', 0.125, 0.1, X'00FF'), "
+        "(2, 'a', 'aA', NULL, 1e300, NULL), (1, 'b', NULL, 1, NULL, ''), (3, 'b', NULL, NULL, NULL, NULL)"
+    )
+    was = checksum(there, "t")
+    rows = there.query("SELECT * FROM t ORDER BY part, id")
+    write(there, 1, "ALTER TABLE t DROP note, DROP price, DROP f, DROP b", down="SELECT 1")
+    apply(there, keep)
+    [item] = kept(there, keep)
+    assert (item["columns"], item["rows"], item["direction"]) == (["note", "price", "f", "b"], 3, "up")
+    refused = handle(there, keep, restore=item["id"])
+    assert "has no column note, price, f, b, into which" in refused["msg"]
+    there.query("ALTER TABLE t ADD note VARCHAR(40) DEFAULT 'AA' AFTER part, ADD price DECIMAL(8,3) AFTER note, "
+                "ADD f DOUBLE AFTER price, ADD b BLOB AFTER f")  # fmt: skip
+    there.query("UPDATE t SET note = NULL, at = at WHERE id = 3 OR part = 'b'")
+    foretold = handle(there, keep, check=True, restore=item["id"])
+    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 3)
+    assert checksum(there, "t") != was
+    result = handle(there, keep, restore=item["id"])
+    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 3, 0)
+    assert there.query("SELECT * FROM t ORDER BY part, id") == rows
+    assert checksum(there, "t") == was
+    there.query("DELETE FROM t WHERE id = 1")
+    again = handle(there, keep, restore=item["id"])
+    assert (again["changed"], again["restored"]["gone"]) == (False, 2)
+    there.query("UPDATE t SET note = NULL")
+    there.query("ALTER TABLE t MODIFY note VARCHAR(1)")
+    refused = handle(there, keep, restore=item["id"])
+    assert "could not be restored to t of" in refused["msg"]
+    assert there.query("SELECT COUNT(note) FROM t") == [(0,)]
+
+
+def test_a_rollback_keeps_too(there: Database, keep: str) -> None:
+    """What a down file drops."""
+    write(there, 1, "CREATE TABLE t (id INT)", down="DROP TABLE t")
+    apply(there, keep)
+    there.query("INSERT INTO t VALUES (1)")
+    apply(there, keep, steps=-1)
+    [item] = kept(there, keep)
+    assert (item["table"], item["direction"], item["version"]) == ("t", "down", 1)
+    assert there.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(1,)]
+
+
+def test_what_an_earlier_migration_of_the_plan_makes_is_kept(there: Database, keep: str) -> None:
+    """It is not there when the plan is made."""
+    there.query("CREATE TABLE a (id INT)")
+    there.query("INSERT INTO a VALUES (1), (2)")
+    write(there, 1, "CREATE TABLE b (id INT)", "INSERT INTO b SELECT id FROM a", "DROP TABLE a")
+    write(there, 2, "RENAME TABLE b TO c")
+    write(there, 3, "DROP TABLE c")
+    result = apply(there, keep)
+    assert [item["version"] for item in result["applied"]] == [1, 2, 3]
+    assert [(item["table"], item["version"]) for item in kept(there, keep)] == [("a", 1), ("c", 3)]
+
+
+def test_check_mode_says_what_would_be_kept(there: Database, keep: str) -> None:
+    """How, why it is copied, how large; what is not seen; and makes nothing."""
+    there.query(f"CREATE TABLE t ({COLUMNS})")
+    there.query(f"CREATE TABLE u ({COLUMNS})")
+    write(there, 1, "DROP TABLE t", "ALTER TABLE u DROP n")
+    result = there.module("apply", check=True, diff=True, rehearse="always", keep_destroyed=keep)
+    found = result["rehearsal"]["migrations"][0]["kept"]
+    assert [(item["what"], item["table"], item["columns"], item["how"], item["why"]) for item in found] == [
+        ("table", "t", [], "renamed", None), ("columns", "u", ["n"], "copied", "the table stays"),
+    ]  # fmt: skip
+    assert found[0]["rows"] == 0
+    assert found[0]["bytes"] >= 16384
+    assert "    -- keeps the table t, of about 0 rows and 0.0 MB: renamed" in result["diff"]["after"].splitlines()
+    assert there.server.query(f"SHOW DATABASES LIKE '{keep}'") == []
+
+
+def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> None:
+    """The run that resumes cannot rehearse; what follows is for another one."""
+    there.query("CREATE TABLE t (id INT)")
+    there.query("INSERT INTO t VALUES (1), (1)")
+    there.query("CREATE TABLE u (id INT)")
+    there.query("INSERT INTO u VALUES (7)")
+    write(there, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
+    write(there, 2, "DROP TABLE t")
+    assert "(1062)" in there.refusal(rehearse="always", keep_destroyed=keep)
+    assert kept(there, keep) == []
+    there.query("DELETE FROM t LIMIT 1")
+    message = there.refusal(rehearse="always", keep_destroyed=keep)
+    assert message.startswith("Nothing of up 2 was run: what comes behind a migration that was partially applied")
+    assert there.state() == [(1, 0)]
+    [item] = kept(there, keep)
+    assert (item["table"], item["how"]) == ("u", "renamed")
+    assert there.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(7,)]
+    apply(there, keep)
+    assert [item["table"] for item in kept(there, keep)] == ["u", "t"]
+
+
+def test_what_is_left_of_a_migration_that_nothing_was_kept_of_is_refused(there: Database, keep: str) -> None:
+    """It was begun without that, or the file was changed since; what takes nothing away may be changed."""
+    there.query("CREATE TABLE t (id INT)")
+    there.query("INSERT INTO t VALUES (1), (1)")
+    there.query("CREATE TABLE u (id INT)")
+    write(there, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
+    there.refusal()
+    there.query("DELETE FROM t LIMIT 1")
+    message = there.refusal(rehearse="always", keep_destroyed=keep)
+    assert message.startswith("What is left of up 1 may destroy what is not kept (keep_destroyed)")
+    assert "u" in there.tables()
+    there.apply()
+    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "ALTER TABLE t ADD UNIQUE (x)")
+    there.query("INSERT INTO t VALUES (2)")
+    there.query("CREATE TABLE z (id INT)")
+    assert "(1062)" in there.refusal(rehearse="always", keep_destroyed=keep)
+    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "DROP TABLE z")
+    message = there.refusal(rehearse="always", keep_destroyed=keep)
+    assert "0002_x.up.sql:5" in message
+    assert "z" in there.tables()
+    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "INSERT INTO z VALUES (1)")
+    apply(there, keep)
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+def test_a_run_that_ends_while_it_keeps_has_lost_nothing(there: Database, keep: str) -> None:
+    """At each of its questions, before the server has it and after; the next one begins anew, and leaves no rest."""
+    there.query(f"CREATE TABLE t ({COLUMNS})")
+    there.query(f"INSERT INTO t VALUES {ROWS}")
+    there.query(f"CREATE TABLE u ({COLUMNS})")
+    there.query(f"INSERT INTO u VALUES {ROWS}")
+    write(there, 1, "CREATE TABLE x (id INT)")
+    write(there, 2, "DELETE FROM t", "ALTER TABLE u DROP n, DROP s")
+    apply(there, keep, target="1")
+    sums = [checksum(there, table) for table in "tu"]
+    step = Step(2, "x", "up", "0002_x.up.sql", 2)
+    losses = [Loss("rows", "t"), Loss("columns", "u", ("n", "s"), key=("id",), now="u")]
+    params = {
+        "migrations_table": "schema_migrations", "history_table": None, "lock": True, "lock_wait_timeout": None,
+        "run_by": "test", "job": None, "commit": None,
+    }  # fmt: skip
+    cuts = 0
+    for after in (False, True):
+        place = 0
+        while True:
+            left = [place]
+
+            @contextmanager
+            def connect(left: list[int] = left, after: bool = after) -> Iterator[Session]:
+                with session_of(there.server, there.name) as session:
+                    yield cut_at(session, left, after)
+
+            keeper = Keeper(keep, there.name, connect, Source(str(there.directory), (), ()), params)
+            keeper._lost = {(2, "up"): Losses(losses, [])}
+            try:
+                keeper.before_step(step, False, lambda: None)
+            except Cut:
+                pass
+            else:
+                break
+            cuts += 1
+            place += 1
+            assert [checksum(there, table) for table in "tu"] == sums
+            with session_of(there.server, there.name) as session:
+                found = Catalogue(session, keep).kept()
+            # Both or none, and what is there is whole.
+            assert [item.rows for item in found[-2:]] in ([], [3, 3]), (place, after)
+            for item in found:
+                handle(there, keep, purge=[item.entry.id])
+        handle(there, keep, purge_older_than=0)
+    assert cuts > 40
+    apply(there, keep)
+    assert [(item["what"], item["rows"]) for item in kept(there, keep)] == [("rows", 3), ("columns", 3)]
+    tables = {row[0] for row in there.server.query(f"SHOW TABLES FROM `{keep}`")}
+    assert tables == {"dbops_kept", *(item["kept_as"] for item in kept(there, keep))}
+
+
+def cut_at(session: Session, left: list[int], after: bool) -> Session:
+    """Have a session end the process at a question; left is how many come before that."""
+    ask = session.query
+
+    def query(sql: str, arguments: Any = ()) -> Any:
+        left[0] -= 1
+        if left[0] < 0 and not after:
+            raise Cut
+        answer = ask(sql, arguments)
+        if left[0] < 0:
+            raise Cut
+        return answer
+
+    session.query = query  # type: ignore[method-assign]
+    return session
+
+
+def test_a_table_that_is_written_meanwhile_is_refused(here: Database) -> None:
+    """Its copy is not known to be whole."""
+    keep = f"kept_{uuid.uuid4().hex[:12]}"
+    here.query(f"CREATE TABLE t ({COLUMNS})")
+    here.query(f"INSERT INTO t VALUES {ROWS}")
+    # The real thing that cannot be timed: each copy meets a row more.
+    write(here, 1, "DELETE FROM t")
+    numbers = iter(range(10, 99))
+
+    @contextmanager
+    def connect() -> Iterator[Session]:
+        with session_of(here.server, here.name) as session:
+            ask = session.query
+
+            def query(sql: str, arguments: Any = ()) -> Any:
+                answer = ask(sql, arguments)
+                if sql.startswith("INSERT INTO") and " SELECT " in sql:
+                    here.query(f"INSERT INTO t (id) VALUES ({next(numbers)})")
+                return answer
+
+            session.query = query  # type: ignore[method-assign]
+            yield session
+
+    params = {"migrations_table": "schema_migrations", "history_table": None, "lock": True, "lock_wait_timeout": None}
+    keeper = Keeper(keep, here.name, connect, Source(str(here.directory), (), ()), params)
+    keeper._lost = {(1, "up"): Losses([Loss("rows", "t")], [])}
+    try:
+        with session_of(here.server, here.name) as session:
+            Catalogue(session, keep).create()
+        here.query("CREATE TABLE schema_migrations_history (id BIGINT)")
+        with pytest.raises(Exception, match="t was written while it was copied"):
+            keeper.before_step(Step(1, "x", "up", "0001_x.up.sql", 1), False, lambda: None)
+        with pytest.raises(Exception, match="SIGTERM: stopped while what up 1 destroys was being kept"):
+            keeper._lost = {(1, "up"): Losses([Loss("columns", "t", ("n",), key=("id",), now="t")], [])}
+            keeper.before_step(Step(1, "x", "up", "0001_x.up.sql", 1), False, lambda: "SIGTERM")
+    finally:
+        here.server.query(f"DROP DATABASE IF EXISTS `{keep}`")
+
+
+def test_who_may_not_keep_is_told_what_to_grant(there: Database, keep: str) -> None:
+    """Before anything is run, in check mode too."""
+    there.query("CREATE TABLE t (id INT)")
+    write(there, 1, "DROP TABLE t")
+    user = f"u{uuid.uuid4().hex[:8]}"
+    there.server.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'Secret-123'")
+    try:
+        there.server.query(f"GRANT ALL ON `{there.name}`.* TO '{user}'@'%'")
+        there.server.query(f"GRANT ALL ON `dbops\\_rehearsal\\_%`.* TO '{user}'@'%'")
+        login = {"login_user": user, "login_password": "Secret-123"}
+        for check in (True, False):
+            result = there.module("apply", check=check, rehearse="always", keep_destroyed=keep, **login)
+            assert result["failed"]
+            assert f"The account may not keep in {keep} (keep_destroyed)" in result["msg"]
+            name = keep.replace("_", "\\_")
+            assert f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP ON `{name}`.* TO" in result["msg"]
+        assert there.tables() == {"t"}
+        there.server.query(f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP ON `{name}`.* TO '{user}'@'%'")
+        apply(there, keep, **login)
+        [item] = kept(there, keep)
+        assert handle(there, keep, restore=item["id"], **login)["changed"]
+    finally:
+        there.server.query(f"DROP USER '{user}'@'%'")
+
+
+def test_kept_things_are_listed_and_purged(there: Database, keep: str) -> None:
+    """With size and age; by number, or by age; those of this database only."""
+    assert handle(there, keep)["msg"] == f"{there.name}: 0 things kept, 0.0 MB"
+    for name in ("t", "u"):
+        there.query(f"CREATE TABLE {name} (id INT)")
+    write(there, 1, "DROP TABLE t", "DROP TABLE u")
+    apply(there, keep)
+    [first, second] = kept(there, keep)
+    assert (first["days"], first["version"], first["bytes"] >= 16384) == (0, 1, True)
+    there.server.query(f"UPDATE `{keep}`.dbops_kept SET made_at = made_at - INTERVAL 40 DAY WHERE id = {first['id']}")
+    assert kept(there, keep)[0]["days"] == 40
+    assert handle(there, keep, check=True, purge_older_than=30)["purged"] == [first["id"]]
+    assert len(kept(there, keep)) == 2
+    assert handle(there, keep, purge_older_than=30)["purged"] == [first["id"]]
+    assert "Not kept of this database" in handle(there, keep, purge=[first["id"]])["msg"]
+    assert handle(there, keep, purge=[second["id"]])["changed"]
+    assert kept(there, keep) == []
+    assert handle(there, keep, purge_older_than=0)["changed"] is False
+    assert "Give a number of days" in handle(there, keep, purge_older_than=-1)["msg"]
+
+
+def test_what_cannot_be_kept_is_refused(here: Database) -> None:
+    """Options that do not go together, a migration that is not rehearsed, a schema or a table that is not for that."""
+    here.query("CREATE TABLE t (id INT)")
+    write(here, 1, "DROP TABLE t", "CALL nothing()")
+    assert "Set rehearse to always" in here.refusal(keep_destroyed="kept_x")
+    assert "needs the lock and the history" in here.refusal(rehearse="always", keep_destroyed="kept_x", lock=False)
+    assert "which is the database itself" in here.refusal(rehearse="always", keep_destroyed=here.name)
+    keep = f"kept_{uuid.uuid4().hex[:12]}"
+    try:
+        message = here.refusal(rehearse="always", keep_destroyed=keep)
+        assert message.startswith("It is not known what up 1 destroys, so that it cannot be kept")
+        checked = here.module("apply", check=True, rehearse="always", keep_destroyed=keep)
+        assert any("A run would be refused." in warning for warning in checked["warnings"])
+        here.server.query(f"DROP TABLE `{keep}`.dbops_kept")
+        here.server.query(f"CREATE TABLE `{keep}`.dbops_kept (id INT)")
+        assert f"The table dbops_kept in {keep} is no catalogue of ours" in here.refusal(
+            rehearse="always", keep_destroyed=keep
+        )
+    finally:
+        here.server.query(f"DROP DATABASE IF EXISTS `{keep}`")
+    assert "t" in here.tables()
+
+
+def test_a_restore_waits_until_a_migration_is_over(there: Database, keep: str) -> None:
+    there.query("CREATE TABLE u (id INT)")
+    there.query("CREATE TABLE t (id INT)")
+    there.query("INSERT INTO t VALUES (1), (1)")
+    write(there, 1, "DROP TABLE u", "ALTER TABLE t ADD UNIQUE (id)")
+    there.refusal(rehearse="always", keep_destroyed=keep)
+    [item] = kept(there, keep)
+    assert "is partially applied" in handle(there, keep, restore=item["id"])["msg"]
+    there.query("DELETE FROM t LIMIT 1")
+    apply(there, keep)
+    assert handle(there, keep, restore=item["id"])["msg"] == f"{there.name}: restored {item['id']}, the table u"
+
+
+def test_what_a_call_may_do_is_said(there: Database, keep: str) -> None:
+    """With an account that rehearses everything; a table that goes by it is seen all the same."""
+    there.query("CREATE TABLE t (id INT)")
+    there.query("CREATE PROCEDURE tidy() DROP TABLE t")
+    write(there, 1, "CALL tidy() -- t")
+    user = f"u{uuid.uuid4().hex[:8]}"
+    there.server.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'Secret-123'")
+    try:
+        there.server.query(f"GRANT ALL ON `dbops\\_rehearsal\\_%`.* TO '{user}'@'%'")
+        result = apply(there, keep, rehearsal_login_user=user, rehearsal_login_password="Secret-123")
+    finally:
+        there.server.query(f"DROP USER '{user}'@'%'")
+    assert "Of up 1 is not kept: what CALL tidy() may do to rows is not seen" in result["warnings"]
+    [item] = kept(there, keep)
+    assert (item["table"], item["how"]) == ("t", "copied")
+
+
+def test_former_versions_of_rows_are_not_lost_in_silence(there: Database, keep: str) -> None:
+    """A table with system versioning is renamed with all of them, and not copied without."""
+    if not isinstance(there.server, MariaDB):
+        there.query("DO 0")
+        return
+    there.query("CREATE TABLE t (id INT) WITH SYSTEM VERSIONING")
+    there.query("INSERT INTO t VALUES (1)")
+    there.query("UPDATE t SET id = 2")
+    write(there, 1, "DELETE FROM t")
+    assert "t keeps former versions of its rows" in there.refusal(rehearse="always", keep_destroyed=keep)
+    write(there, 1, "DROP TABLE t")
+    apply(there, keep)
+    [item] = kept(there, keep)
+    assert there.query(f"SELECT COUNT(*) FROM `{keep}`.`{item['kept_as']}` FOR SYSTEM_TIME ALL") == [(2,)]
