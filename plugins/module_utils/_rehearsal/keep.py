@@ -406,10 +406,7 @@ class _Keeping:
             )
         for _try in range(_TRIES):
             self._session.query(f"DROP TABLE IF EXISTS {self._catalogue.place(entry)}")
-            if loss.what == "columns":
-                rows = self._copy_columns(entry, loss)
-            else:
-                rows = self._copy_rows(entry, loss, found)
+            rows = self._copy_columns(entry, loss) if loss.what == "columns" else self._copy_rows(entry, loss, found)
             if rows is not None:
                 self._catalogue.count(entry, rows)
                 return
@@ -445,16 +442,15 @@ class _Keeping:
         return count if same else None
 
     def _copy_columns(self, entry: Entry, loss: Loss) -> Optional[int]:
-        """Copy columns with their key, of rows that have a value; return how many these are, None if not all."""
+        """Copy columns with their key; return of how many rows, None if not of all."""
         source, place = self._source(loss), self._catalogue.place(entry)
         key, columns = (", ".join(map(identifier, names)) for names in (loss.key, loss.columns))
-        values = f"{source} WHERE {' OR '.join(f'{identifier(name)} IS NOT NULL' for name in loss.columns)}"
         self._session.query(
             f"CREATE TABLE {place} (PRIMARY KEY ({key})) ENGINE=InnoDB CHARACTER SET utf8mb4 "
-            f"SELECT {', '.join(dict.fromkeys((key, columns)))} FROM {values}"
+            f"SELECT {key}, {columns} FROM {source}"
         )
         count = self._count(place)
-        return count if count == self._count(values) else None
+        return count if count == self._count(source) else None
 
     def _source(self, loss: Loss) -> str:
         return f"{identifier(self._session.schema)}.{identifier(loss.table)}"

@@ -19,6 +19,7 @@ migration was begun last, and which statements of it may take something away.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
@@ -37,7 +38,8 @@ NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 # No such schema, no such table.
 _NOT_THERE = (1049, 1146)
 _DENIED = (1044, 1142, 1143)
-_NAME = 64
+_NAME = 48
+_STRANGE = re.compile(r"\W", re.ASCII)
 _COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "from_schema": "VARCHAR(64) NOT NULL",
@@ -83,8 +85,8 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the table in which it is kept."""
-        return f"kept_{self.id}_{self.table}"[:_NAME]
+        """The name of the table in which it is kept, short enough for what a server adds to it."""
+        return f"kept_{self.id}_{_STRANGE.sub('', self.table)}"[:_NAME]
 
 
 class Kept(NamedTuple):
