@@ -11,7 +11,7 @@ than goes. What neither shows is named as unseen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 from .._migration.files.lexer import Dialect
@@ -150,9 +150,7 @@ class Destruction(Story):
         :param before: the copies before the migration.
         :param after: those after it.
         """
-        tables = {
-            key.name: read_structure(item.shown) for key, item in before.definitions.items() if key.sort == "TABLE"
-        }
+        tables = [key.name for key in before.definitions if key.sort == "TABLE"]
         views = {key.name.lower() for key in before.definitions if key.sort == "VIEW"}
         sequences = [key for key in before.definitions if key.sort == "SEQUENCE" and key not in after.definitions]
         by_view = [item for item in self.emptied if item.table.lower() in views and item.verb in ("DELETE", "UPDATE")]
@@ -161,8 +159,7 @@ class Destruction(Story):
             *(f"what {item.verb} does to rows by the view {item.table} is not seen" for item in by_view),
             *(f"the position of {key}, which goes, is not kept" for key in sequences),
         ]
-        emptied = _with_children([*self.emptied, *self._also], tables)
-        losses = [loss for table, old in tables.items() for loss in self._of(table, old, before, after, emptied)]
+        losses = [loss for table in tables for loss in self._of(table, before, after)]
         # One that drops something else besides has to be sent as it is.
         known = {(loss.dropped_by, loss.table) for loss in losses}
         for place, loss in enumerate(losses):
@@ -170,9 +167,7 @@ class Destruction(Story):
                 losses[place] = loss._replace(dropped_by="")
         return Losses(losses, unseen)
 
-    def _of(
-        self, table: str, old: Structure, before: Snapshot, after: Snapshot, emptied: Iterable[Emptied]
-    ) -> Iterator[Loss]:
+    def _of(self, table: str, before: Snapshot, after: Snapshot) -> Iterator[Loss]:
         definitions = "\n;\n".join(
             item.shown
             for item in before.definitions.values()
@@ -184,12 +179,13 @@ class Destruction(Story):
         )
         now = {self.names.table(name): key for _renamed, name, key in keys}
         # A server may take no notice of case.
-        emptied = [item for item in emptied if item.table.lower() == table.lower()]
+        emptied = [item for item in (*self.emptied, *self._also) if item.table.lower() == table.lower()]
         if table not in now or any(item.verb in ("DROP", "REPLACE") for item in emptied):
             drop = self._only_drop(table, after)
             loss = Loss("table", table, definition=definitions)
             yield loss._replace(dropped_by=drop.digest, together=drop.names) if drop is not None else loss
             return
+        old = read_structure(before.definitions[Key("TABLE", table)].shown)
         new = read_structure(after.definitions[now[table]].shown)
         columns = self._columns(table, now[table].name, old, new)
         key = self._lasting_key(table, old, new)
@@ -245,19 +241,6 @@ class Destruction(Story):
         others = [name for item in self._drops if item is not drops[0] for name in item.names]
         again = any(name in others or Key("TABLE", name) in after.definitions for name in drops[0].names)
         return None if again else drops[0]
-
-
-def _with_children(emptied: Iterable[Emptied], tables: Mapping[str, Structure]) -> list[Emptied]:
-    """Add the tables of which rows go, or change, with those of tables that they refer to."""
-    found = list(emptied)
-    for item in found:
-        deletes = item.verb == "DELETE"
-        for table, structure in tables.items() if deletes else ():
-            parents = {foreign.parent.lower() for foreign in structure.foreign.values() if foreign.deletes}
-            child = Emptied("DELETE", table)
-            if item.table.lower() in parents and child not in found:
-                found.append(child)
-    return found
 
 
 def _is_plain(text: bytes, dialect: Dialect) -> bool:

@@ -56,6 +56,8 @@ _TRIES = 2
 # Seconds to wait for whoever has a table locked; it may be the run itself.
 _PATIENCE = 60
 _WRITES_OVER = re.compile(rb"\b(?:delete|update|replace)\b", re.IGNORECASE)
+# Triggers are shown only to who may make them.
+_TO_RENAME = {"ALTER", "DROP", "TRIGGER"}
 _SYSTEM = ("mysql", "information_schema", "performance_schema", "sys")
 
 
@@ -135,14 +137,17 @@ class Keeper:
             for step, migration in zip(plan.steps, result["migrations"]):
                 found = lost.get((step.version, step.direction), Losses([], []))
                 keeping = _Keeping(session, catalogue, self._directory, step, self._params)
-                migration["kept"] = [keeping.foretell(loss) for loss in found.losses]
+                migration["kept"] = [keeping.foretell(loss) for loss in keeping.with_children(found.losses)]
                 migration["not_kept"] = found.unseen
-        unknown = next((item for item in result["migrations"] if not item["rehearsed"]), None)
+        unknown = next((item for item in result["migrations"] if item["error"] or not item["rehearsed"]), None)
         if unknown is None or resumes:
             return []
+        why = (
+            f"it fails on copies: {unknown['error']}" if unknown["error"] else f"it is not rehearsed: {unknown['why']}"
+        )
         text = (
             f"It is not known what {unknown['direction']} {unknown['version']} destroys, so that it cannot be kept "
-            f"(keep_destroyed): it is not rehearsed: {unknown['why']}."
+            f"(keep_destroyed): {why.rstrip('.')}."
         )
         if check_mode:
             return [f"{text} A run would be refused."]
@@ -231,6 +236,22 @@ class _Keeping:
         }
         return {**kept, "text": said(kept)}
 
+    def with_children(self, losses: Sequence[Loss]) -> list[Loss]:
+        """Add the tables of which rows go, or change, with those of a table that they refer to."""
+        found, session = list(losses), self._session
+        for loss in found:
+            rows = session.query(
+                "SELECT DISTINCT table_name FROM information_schema.referential_constraints WHERE constraint_schema = "
+                "%s AND unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', "
+                "'SET NULL', 'SET DEFAULT')",
+                (session.schema, session.schema, loss.table),
+            )
+            for (name,) in rows if loss.what == "rows" else ():
+                if not any(item.table == name and item.what in ("table", "rows") for item in found):
+                    [(_name, definition)] = session.query(f"SHOW CREATE TABLE {self._place(str(name))}")
+                    found.append(Loss("rows", str(name), now=str(name), definition=str(definition)))
+        return found
+
     def keep(self, losses: Sequence[Loss], stopped: Stopped) -> dict[str, bytes]:
         """Keep all that goes."""
         catalogue, step = self._catalogue, self._step
@@ -242,7 +263,7 @@ class _Keeping:
         own = catalogue.add(self._entry(STEP, "", COPIED, {"since": since, "suspects": suspects}))
         entries = []
         # A table may be gone, by IF EXISTS, that was there when the plan was rehearsed.
-        for loss in (loss for loss in losses if self._find(loss.table)):
+        for loss in (loss for loss in self.with_children(losses) if self._find(loss.table)):
             how = COPIED if self._why_copied(loss) else RENAMED
             details: dict[str, Any] = {
                 "columns": loss.columns,
@@ -301,8 +322,8 @@ class _Keeping:
         moves: dict[str, list[str]] = {}
         for entry in entries:
             if entry.how == RENAMED:
-                own = f"{identifier(self._session.schema)}.{identifier(entry.table)}"
-                moves.setdefault(entry.details["statement"], []).append(f"{own} TO {self._catalogue.place(entry)}")
+                move = f"{self._place(entry.table)} TO {self._catalogue.place(entry)}"
+                moves.setdefault(entry.details["statement"], []).append(move)
         return {number: f"RENAME TABLE {', '.join(parts)}".encode() for number, parts in moves.items()}
 
     def _set_up(self) -> None:
@@ -383,14 +404,25 @@ class _Keeping:
         if foreign:
             return f"{table} has foreign keys" if foreign[0][0] else f"foreign keys refer to {table}"
         held = account(self._session).rights(schema)
-        if held is None or not held.here & {"ALL PRIVILEGES", "TRIGGER"}:
-            return "the account may not see triggers"
+        if held is None or not ("ALL PRIVILEGES" in held.here or held.here >= _TO_RENAME):
+            return f"the account is not known to have {', '.join(sorted(_TO_RENAME))} on the database"
         triggers = self._session.query(
             "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s "
             "LIMIT 1",
             (schema, table),
         )
-        return f"{table} has triggers" if triggers else None
+        if triggers:
+            return f"{table} has triggers"
+        if self._session.mariadb:
+            return None
+        # Their names must differ in a schema, and there may be more of them where it goes.
+        checks = self._session.query(
+            "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = %s AND "
+            "table_name = %s AND constraint_type = 'CHECK'",
+            (schema, table),
+        )
+        named = any(not str(name).lower().startswith(f"{table}_chk_".lower()) for (name,) in checks)
+        return f"{table} has CHECKs with names" if named else None
 
     def _copy(self, entry: Entry, loss: Loss) -> None:
         """Make a copy that is known to be whole.
@@ -405,11 +437,11 @@ class _Keeping:
                 "keep_destroyed out of this run."
             )
         for _try in range(_TRIES):
-            self._session.query(f"DROP TABLE IF EXISTS {self._catalogue.place(entry)}")
             rows = self._copy_columns(entry, loss) if loss.what == "columns" else self._copy_rows(entry, loss, found)
             if rows is not None:
                 self._catalogue.count(entry, rows)
                 return
+            self._session.query(f"DROP TABLE {self._catalogue.place(entry)}")
         raise Error(
             f"{loss.table} was written while it was copied, so that its copy is not known to be whole "
             f"(keep_destroyed). Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it "
@@ -418,7 +450,7 @@ class _Keeping:
 
     def _copy_rows(self, entry: Entry, loss: Loss, found: Optional[Found]) -> Optional[int]:
         """Copy a table, or partitions of it; return how many rows that are, None if the two are not the same."""
-        session, source, place = self._session, self._source(loss), self._catalogue.place(entry)
+        session, source, place = self._session, self._place(loss.table), self._catalogue.place(entry)
         session.query(f"CREATE TABLE {place} LIKE {source}")
         of = ""
         if loss.partitions:
@@ -443,7 +475,7 @@ class _Keeping:
 
     def _copy_columns(self, entry: Entry, loss: Loss) -> Optional[int]:
         """Copy columns with their key; return of how many rows, None if not of all."""
-        source, place = self._source(loss), self._catalogue.place(entry)
+        source, place = self._place(loss.table), self._catalogue.place(entry)
         key, columns = (", ".join(map(identifier, names)) for names in (loss.key, loss.columns))
         self._session.query(
             f"CREATE TABLE {place} (PRIMARY KEY ({key})) ENGINE=InnoDB CHARACTER SET utf8mb4 "
@@ -452,8 +484,8 @@ class _Keeping:
         count = self._count(place)
         return count if count == self._count(source) else None
 
-    def _source(self, loss: Loss) -> str:
-        return f"{identifier(self._session.schema)}.{identifier(loss.table)}"
+    def _place(self, table: str) -> str:
+        return f"{identifier(self._session.schema)}.{identifier(table)}"
 
     def _count(self, rows: str) -> int:
         [(count,)] = self._session.query(f"SELECT COUNT(*) FROM {rows}")

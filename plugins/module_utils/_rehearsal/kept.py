@@ -241,7 +241,7 @@ class Catalogue:
         return {str(name).lower(): (count, int(size or 0)) for name, count, size in rows}
 
     def add(self, entry: Entry) -> Entry:
-        """Write a row that is not ready; return it with its number."""
+        """Write a row that is not ready; return it with its number, whose table is not there."""
         values = {
             "from_schema": self._session.schema,
             "what": entry.what,
@@ -253,12 +253,19 @@ class Catalogue:
             "job": entry.job,
             "details": json.dumps(entry.details),
         }
-        self._session.query(
+        insert = (
             f"INSERT INTO {self._table} ({', '.join(values)}, ready, made_at) VALUES "
             f"({', '.join(map(_literal, values.values()))}, FALSE, UTC_TIMESTAMP())"
         )
-        [(number,)] = self._session.query("SELECT LAST_INSERT_ID()")
-        return entry._replace(id=int(number))
+        taken = self._sizes()
+        while True:
+            self._session.query(insert)
+            [(number,)] = self._session.query("SELECT LAST_INSERT_ID()")
+            added = entry._replace(id=int(number))
+            if added.name.lower() not in taken:
+                return added
+            # Somebody has deleted the row of what is there.
+            self.forget(added)
 
     def count(self, entry: Entry, rows: int) -> None:
         """Write how many rows were copied."""

@@ -16,7 +16,7 @@ _NAME = r"`((?:[^`]|``)+)`"
 _COLUMN = re.compile(rf"  {_NAME} (.*?),?$", re.DOTALL)
 _KEY = re.compile(rf"  (?:PRIMARY KEY|UNIQUE KEY {_NAME}) \((.*)\)[^)]*$")
 _CHECK = re.compile(rf"  CONSTRAINT {_NAME} CHECK \((.*)\),?$", re.DOTALL)
-_FOREIGN = re.compile(rf"  CONSTRAINT {_NAME} FOREIGN KEY \((.*?)\) REFERENCES {_NAME} \((.*?)\)(.*)")
+_FOREIGN = re.compile(rf"  CONSTRAINT {_NAME} FOREIGN KEY \((.*?)\) REFERENCES {_NAME} \((.*?)\)")
 _PART = re.compile(rf"{_NAME}(?:\((\d+)\))?(?: ASC| DESC)?(?:,|$)")
 _TYPE = re.compile(r"(\w+)(?:\(((?:'(?:[^']|'')*'|[^)'])*)\))?( unsigned)?")
 _STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
@@ -43,15 +43,11 @@ class Column(NamedTuple):
 
 
 class Foreign(NamedTuple):
-    """A foreign key.
-
-    :param deletes: rows of this table go or change with those of the other.
-    """
+    """A foreign key."""
 
     columns: tuple[str, ...]
     parent: str
     parents: tuple[str, ...]
-    deletes: bool = False
 
 
 class Structure(NamedTuple):
@@ -90,12 +86,7 @@ def read(text: str) -> Structure:
         elif foreign:
             of, there = _parts(foreign[2].replace(", ", ",")), _parts(foreign[4].replace(", ", ","))
             names = (tuple(name for name, _length in parts or ()) for parts in (of, there))
-            found.foreign[_plain(foreign[1])] = Foreign(
-                next(names),
-                _plain(foreign[3]),
-                next(names),
-                re.search("ON DELETE (?:CASCADE|SET)", foreign[5]) is not None,
-            )
+            found.foreign[_plain(foreign[1])] = Foreign(next(names), _plain(foreign[3]), next(names))
     return found
 
 

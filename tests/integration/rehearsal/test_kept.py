@@ -167,7 +167,7 @@ def test_tables_of_all_kinds_come_back(there: Database, keep: str) -> None:
     there.query("INSERT INTO parent VALUES (1), (2)")
     tables = {
         "child": "id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id)",
-        "generated": "id INT PRIMARY KEY, p INT, v INT AS (p + 1) VIRTUAL, w INT AS (p * 2) STORED, KEY (w)",
+        "computed": "id INT PRIMARY KEY, p INT, v INT AS (p + 1) VIRTUAL, w INT AS (p * 2) STORED, KEY (w)",
         "counted": "id INT AUTO_INCREMENT PRIMARY KEY, p INT",
         "watched": "id INT PRIMARY KEY, p INT",
         "keyless": "id INT, p INT",
@@ -243,13 +243,14 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     assert "has no column note, price, f, b, into which" in refused["msg"]
     there.query("ALTER TABLE t ADD note VARCHAR(40) DEFAULT 'AA' AFTER part, ADD price DECIMAL(8,3) AFTER note, "
                 "ADD f DOUBLE AFTER price, ADD b BLOB AFTER f")  # fmt: skip
-    there.query("UPDATE t SET note = NULL, at = at WHERE id = 3 OR part = 'b'")
     foretold = handle(there, keep, check=True, restore=item["id"])
-    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 3)
+    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 4)
     assert checksum(there, "t") != was
     result = handle(there, keep, restore=item["id"])
-    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 3, 0)
+    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 4, 0)
     assert there.query("SELECT * FROM t ORDER BY part, id") == rows
+    # To MySQL's sum a default counts where there is none.
+    there.query("ALTER TABLE t MODIFY note VARCHAR(40)")
     assert checksum(there, "t") == was
     there.query("DELETE FROM t WHERE id = 1")
     again = handle(there, keep, restore=item["id"])
