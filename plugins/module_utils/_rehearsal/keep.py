@@ -258,7 +258,7 @@ class _Keeping:
         # The file is read as the migration's session will read it.
         suspects = sorted(self._suspects())
         self._set_up()
-        catalogue.tidy()
+        catalogue.tidy(self._params["migrations_table"])
         since = HistoryTable(self._session, history_name(self._params)).last_id()
         own = catalogue.add(self._entry(STEP, "", COPIED, {"since": since, "suspects": suspects}))
         entries = []
@@ -292,7 +292,8 @@ class _Keeping:
         :raises Error: what is left may take away what is not kept.
         """
         step, suspects = self._step, self._suspects()
-        entries = self._catalogue.entries() if self._catalogue.exists() else []
+        of, there = self._params["migrations_table"], self._catalogue.exists()
+        entries = [entry for entry in self._catalogue.entries() if entry.state_table == of] if there else []
         own = next((entry for entry in reversed(entries) if entry.what == STEP and entry.ready), None)
         if own is not None and (own.version, own.direction) == (step.version, step.direction) and self._goes_on(own):
             new = [text for number, text in suspects.items() if number not in own.details["suspects"]]
@@ -344,7 +345,8 @@ class _Keeping:
     def _entry(self, what: str, table: str, how: str, details: dict[str, Any]) -> Entry:
         ran, now = about(self._params), datetime.now(timezone.utc)
         version, direction = self._step.version, self._step.direction
-        return Entry(0, what, table, how, version, direction, None, False, now, str(ran["ran_by"]), ran["job"], details)
+        of, by, job = self._params["migrations_table"], str(ran["ran_by"]), ran["job"]
+        return Entry(0, of, what, table, how, version, direction, None, False, now, by, job, details)
 
     def _statements(self) -> list[_Statement]:
         """Return each statement of the file."""

@@ -325,6 +325,7 @@ def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> N
     assert [item["table"] for item in kept(there, keep)] == ["u", "t"]
 
 
+@pytest.mark.rehearsal
 def test_what_is_left_of_a_migration_that_nothing_was_kept_of_is_refused(here: Database, keep: str) -> None:
     """It was begun without that, or the file was changed since; what takes nothing away may be changed."""
     here.query("CREATE TABLE t (id INT)")
@@ -614,7 +615,7 @@ def test_what_is_kept_takes_nobodys_name(there: Database, keep: str) -> None:
     # MySQL's CHECKs have names of their own in a schema.
     how = "renamed" if isinstance(there.server, MariaDB) else "copied"
     assert [(item["table"], item["how"]) for item in kept(there, keep)] == [("t", how), ("t", how)]
-    name = "x" * 58 + " '.%"
+    name = "x" * 58 + " '.é"
     there.query(f"CREATE TABLE `{name}` (id INT PRIMARY KEY, n INT, s VARCHAR(9), FULLTEXT (s))")
     there.query(f"INSERT INTO `{name}` VALUES (1, 1, 'a')")
     was = checksum(there, name)
@@ -627,6 +628,7 @@ def test_what_is_kept_takes_nobodys_name(there: Database, keep: str) -> None:
     assert checksum(there, name) == was
 
 
+@pytest.mark.rehearsal
 def test_a_rename_that_outlives_its_run_is_found(there: Database, keep: str, forks: Forks) -> None:
     """The process is killed while the server waits to rename; then it does, or it does not."""
     write(there, 1, "CREATE TABLE v (id INT)", "DROP TABLE t", "DROP TABLE v")
@@ -647,8 +649,8 @@ def test_a_rename_that_outlives_its_run_is_found(there: Database, keep: str, for
                 there.server.query(f"KILL {waiting}")
         apply(there, keep)
         assert there.tables() == set()
-        item = kept(there, keep)[-1]
-        assert (item["table"], item["how"]) == ("t", "renamed") if renames else ("v", "renamed")
+        found = kept(there, keep)
+        assert [(item["table"], item["how"]) for item in found] == [("t", "renamed")] * (1 if renames else 2)
         there.query("DROP TABLE schema_migrations, schema_migrations_history")
 
 
@@ -663,6 +665,7 @@ def wait_for_rename(server: DatabaseServer) -> int:
     raise AssertionError("nothing is renamed")
 
 
+@pytest.mark.rehearsal
 def test_golang_migrate_goes_on(there: Database, keep: str, golang_migrate: Path) -> None:
     """The schema and the state are what they are without keeping."""
     there.query("CREATE TABLE t (id INT PRIMARY KEY, n INT)")
@@ -676,6 +679,6 @@ def test_golang_migrate_goes_on(there: Database, keep: str, golang_migrate: Path
     there.golang("up")
     assert there.snapshot() == ours
     there.golang("goto", "1")
-    apply(there, keep)
+    apply(there, keep, history_ahead="ignore")
     assert there.snapshot() == ours
     assert [item["table"] for item in kept(there, keep)] == ["u", "t", "t"]
