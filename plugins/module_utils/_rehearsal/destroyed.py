@@ -18,7 +18,7 @@ from .._migration.files.lexer import Dialect
 from .._migration.statements.classified import digest
 from .._migration.statements.effect import Effect, StatementKind
 from .._migration.statements.tokens import Tokens, read, unquote
-from .risks import Story
+from .risks import Emptied, Story
 from .snapshot import Key, Snapshot
 from .structure import Structure
 from .structure import read as read_structure
@@ -72,6 +72,19 @@ class _Drop(NamedTuple):
     renamed: bool
 
 
+class _Assignment(NamedTuple):
+    """An UPDATE.
+
+    :param table: its name before the migration, in small letters.
+    :param columns: those that get other values, likewise; None if that is not understood.
+    :param everywhere: it has no condition.
+    """
+
+    table: str
+    columns: Optional[tuple[str, ...]]
+    everywhere: bool
+
+
 class Destruction(Story):
     """What the statements of one migration do."""
 
@@ -79,34 +92,57 @@ class Destruction(Story):
         super().__init__()
         self._drops: list[_Drop] = []
         self._unseen: list[str] = []
-        # By a table's name before the migration, what an UPDATE gives other values; None for what is not understood.
-        self._assigned: list[tuple[str, Optional[tuple[str, ...]]]] = []
+        self._assignments: list[_Assignment] = []
+        # What loses rows besides what the story tells of.
+        self._also: list[Emptied] = []
         self._parted: set[str] = set()
+        # Columns that were dropped or got another name, so that one which has theirs may be another one.
+        self._renamed: set[tuple[str, str]] = set()
 
     def notice(self, text: bytes, line: int, effect: Effect, dialect: Dialect) -> None:
         """Take note of a statement that is to be carried out."""
         words = [token.text for token in read(text, dialect)] if effect.kind is not StatementKind.DATA else []
+        pairs = set(zip(words, words[1:]))
         if effect.kind is StatementKind.DEFINITION and effect.verb == b"DROP" and words[1:2] == [b"TABLE"]:
             names = tuple(_text(item.name) for item in effect.objects)
             renamed = any(self.names.table(name) != name for name in names)
             self._drops.append(_Drop(digest(text), names, _is_plain(text, dialect), renamed))
         elif words[:1] == [b"ALTER"]:
-            if b"DISCARD" in words:
+            if b"DISCARD" in words or (b"DROP", b"SYSTEM") in pairs:
                 self._unseen.append(f"what {_shown(text)} takes away is not kept")
-            if (b"DROP", b"PARTITION") in zip(words, words[1:]):
-                self._parted |= {self.names.table(_text(item.name)) for item in effect.objects}
-                self._parted |= {"*"} if not effect.objects else set()
+            if (b"DROP", b"PARTITION") in pairs:
+                self._parted |= {self.names.table(_text(item.name)).lower() for item in effect.objects} or {"*"}
         elif effect.kind is StatementKind.OPAQUE:
             self._unseen.append(f"what {_shown(text)} may do to rows is not seen")
         count = len(self.emptied)
         super().notice(text, line, effect, dialect)
-        if [item.verb for item in self.emptied[count:]] == ["UPDATE"]:
+        on_all = self.emptied[count:]
+        if effect.kind is StatementKind.DATA and Tokens(text, dialect).take().text == b"UPDATE":
             # Of several tables it is not known to which one a column belongs.
             columns = _assigned(text, dialect) if len(effect.writes) == 1 else None
             for item in effect.writes:
                 name = _text(item.name)
-                known = columns if columns is None else tuple(self.names.column(name, one) for one in columns)
-                self._assigned.append((self.names.table(name), known))
+                known = columns and tuple(self.names.column(name, column).lower() for column in columns)
+                self._assignments.append(_Assignment(self.names.table(name).lower(), known, bool(on_all)))
+        elif on_all and effect.kind is StatementKind.DATA:
+            # The first is there already.
+            others = (self.names.table(_text(item.name)) for item in effect.writes[1:])
+            self._also += [on_all[0]._replace(table=name) for name in others]
+        elif (b"EXCHANGE", b"PARTITION") in pairs:
+            self._exchange(Tokens(text, dialect))
+        self._renamed |= {
+            (self.names.table(table).lower(), (origin or column).lower())
+            for (table, column), origin in self.names.columns.items()
+            if origin.lower() != column.lower()
+        }
+
+    def _exchange(self, words: Tokens) -> None:
+        """Take what ALTER TABLE gives away; what becomes of the other table then is not followed."""
+        words.reach(b"TABLE")
+        table = self.names.table(_text(words.name()))
+        words.reach(b"EXCHANGE")
+        words.skip(b"PARTITION")
+        self._also.append(Emptied("EXCHANGE", table, (_text(words.name()),)))
 
     def losses(self, before: Snapshot, after: Snapshot) -> Losses:
         """Return what goes.
@@ -115,8 +151,14 @@ class Destruction(Story):
         :param after: those after it.
         """
         tables = [key.name for key in before.definitions if key.sort == "TABLE"]
+        views = {key.name.lower() for key in before.definitions if key.sort == "VIEW"}
         sequences = [key for key in before.definitions if key.sort == "SEQUENCE" and key not in after.definitions]
-        unseen = [*self._unseen, *(f"the position of {key}, which goes, is not kept" for key in sequences)]
+        by_view = [item for item in self.emptied if item.table.lower() in views and item.verb in ("DELETE", "UPDATE")]
+        unseen = [
+            *self._unseen,
+            *(f"what {item.verb} does to rows by the view {item.table} is not seen" for item in by_view),
+            *(f"the position of {key}, which goes, is not kept" for key in sequences),
+        ]
         losses = [loss for table in tables for loss in self._of(table, before, after)]
         # One that drops something else besides has to be sent as it is.
         known = {(loss.dropped_by, loss.table) for loss in losses}
@@ -126,29 +168,35 @@ class Destruction(Story):
         return Losses(losses, unseen)
 
     def _of(self, table: str, before: Snapshot, after: Snapshot) -> Iterator[Loss]:
-        definitions = [
+        definitions = "\n;\n".join(
             item.shown
             for item in before.definitions.values()
             if item.key == Key("TABLE", table) or (item.key.sort == "TRIGGER" and item.table == table)
-        ]
-        now = {self.names.table(key.name): key for key in after.definitions if key.sort == "TABLE"}
+        )
+        # One that has another name now comes before one that has taken the name.
+        keys = sorted(
+            (key.name in self.names.tables, key.name, key) for key in after.definitions if key.sort == "TABLE"
+        )
+        now = {self.names.table(name): key for _renamed, name, key in keys}
         # A server may take no notice of case.
-        emptied = [item for item in self.emptied if item.table.lower() == table.lower()]
+        emptied = [item for item in (*self.emptied, *self._also) if item.table.lower() == table.lower()]
         if table not in now or any(item.verb in ("DROP", "REPLACE") for item in emptied):
             drop = self._only_drop(table, after)
-            loss = Loss("table", table, definition="\n;\n".join(definitions))
+            loss = Loss("table", table, definition=definitions)
             yield loss._replace(dropped_by=drop.digest, together=drop.names) if drop is not None else loss
             return
         old = read_structure(before.definitions[Key("TABLE", table)].shown)
         new = read_structure(after.definitions[now[table]].shown)
         columns = self._columns(table, now[table].name, old, new)
-        key = _lasting_key(old, new) if columns else ()
+        key = self._lasting_key(table, old, new)
+        parts = {name.lower(): name for name in old.partitions}
+        gone = {name.lower() for item in emptied for name in item.partitions}
         all_rows = any(item.verb in ("TRUNCATE", "DELETE") and not item.partitions for item in emptied)
-        if all_rows or columns is None or (columns and not key):
-            yield Loss("rows", table, columns or (), now=now[table].name, definition="\n;\n".join(definitions))
+        if all_rows or gone - parts.keys() or columns is None or (columns and (not key or {*key} & {*columns})):
+            yield Loss("rows", table, columns or (), now=now[table].name, definition=definitions)
             return
-        partitions = {name for item in emptied for name in item.partitions} & old.partitions
-        if now[table].name not in self.moved or self._parted & {table, "*"}:
+        partitions = {parts[name] for name in gone}
+        if now[table].name not in self.moved or self._parted & {table.lower(), "*"}:
             partitions |= old.partitions - new.partitions
         if partitions:
             yield Loss("partition", table, partitions=tuple(sorted(partitions)), now=now[table].name)
@@ -157,14 +205,30 @@ class Destruction(Story):
 
     def _columns(self, table: str, name: str, old: Structure, new: Structure) -> Optional[tuple[str, ...]]:
         """Return the columns of which values go; None if that is not known."""
-        assigned = [columns for of, columns in self._assigned if of.lower() == table.lower()]
-        if None in assigned:
+        given = [item.columns for item in self._assignments if item.everywhere and item.table == table.lower()]
+        if None in given:
             return None
-        left = {self.names.column(name, column) for column in new.columns}
-        given = {column.lower() for columns in assigned for column in columns or ()}
+        left = set()
+        for column in new.columns:
+            origin = self.names.column(name, column).lower()
+            if (name, column) in self.names.columns or (table.lower(), origin) not in self._renamed:
+                left.add(origin)
+        left -= {column for columns in given for column in columns or ()}
         # A generated column has no values of its own.
-        own = [column for column, what in old.columns.items() if not what.generated]
-        return tuple(column for column in own if column not in left or column.lower() in given)
+        return tuple(
+            column for column, what in old.columns.items() if not what.generated and column.lower() not in left
+        )
+
+    def _lasting_key(self, table: str, old: Structure, new: Structure) -> tuple[str, ...]:
+        """Return the primary key's columns if the rows have the same key afterwards; nothing if they may not."""
+        parts = old.uniques.get("") or ()
+        names = tuple(name for name, _length in parts)
+        same = new.uniques.get("") == old.uniques.get("") and all(
+            new.columns.get(name) == old.columns.get(name) for name in names
+        )
+        given = [item.columns for item in self._assignments if item.table == table.lower()]
+        moved = any(columns is None or {*columns} & {name.lower() for name in names} for columns in given)
+        return () if moved or not same or any(length for _name, length in parts) else names
 
     def _only_drop(self, table: str, after: Snapshot) -> Optional[_Drop]:
         """Return the statement that drops a table and can be another one: it plainly drops tables that go for good.
@@ -210,15 +274,6 @@ def _assigned(text: bytes, dialect: Dialect) -> Optional[tuple[str, ...]]:
         found.append(_text(text[name.start : name.end]))
         if not words.reach(b","):
             return tuple(found)
-
-
-def _lasting_key(old: Structure, new: Structure) -> tuple[str, ...]:
-    """Return the primary key's columns if the table has the same key afterwards; nothing if not."""
-    parts = old.uniques.get("") or ()
-    same = new.uniques.get("") == old.uniques.get("") and all(
-        new.columns.get(name) == old.columns.get(name) for name, _length in parts
-    )
-    return tuple(name for name, _length in parts) if same and not any(length for _name, length in parts) else ()
 
 
 def _shown(text: bytes) -> str:

@@ -56,6 +56,8 @@ _TRIES = 2
 # Seconds to wait for whoever has a table locked; it may be the run itself.
 _PATIENCE = 60
 _WRITES_OVER = re.compile(rb"\b(?:delete|update|replace)\b", re.IGNORECASE)
+# Triggers are shown only to who may make them.
+_TO_RENAME = {"ALTER", "DROP", "TRIGGER"}
 _SYSTEM = ("mysql", "information_schema", "performance_schema", "sys")
 
 
@@ -135,14 +137,17 @@ class Keeper:
             for step, migration in zip(plan.steps, result["migrations"]):
                 found = lost.get((step.version, step.direction), Losses([], []))
                 keeping = _Keeping(session, catalogue, self._directory, step, self._params)
-                migration["kept"] = [keeping.foretell(loss) for loss in found.losses]
+                migration["kept"] = [keeping.foretell(loss) for loss in keeping.with_children(found.losses)]
                 migration["not_kept"] = found.unseen
-        unknown = next((item for item in result["migrations"] if not item["rehearsed"]), None)
+        unknown = next((item for item in result["migrations"] if item["error"] or not item["rehearsed"]), None)
         if unknown is None or resumes:
             return []
+        why = (
+            f"it fails on copies: {unknown['error']}" if unknown["error"] else f"it is not rehearsed: {unknown['why']}"
+        )
         text = (
             f"It is not known what {unknown['direction']} {unknown['version']} destroys, so that it cannot be kept "
-            f"(keep_destroyed): it is not rehearsed: {unknown['why']}."
+            f"(keep_destroyed): {why.rstrip('.')}."
         )
         if check_mode:
             return [f"{text} A run would be refused."]
@@ -231,18 +236,34 @@ class _Keeping:
         }
         return {**kept, "text": said(kept)}
 
+    def with_children(self, losses: Sequence[Loss]) -> list[Loss]:
+        """Add the tables of which rows go, or change, with those of a table that they refer to."""
+        found, session = list(losses), self._session
+        for loss in found:
+            rows = session.query(
+                "SELECT DISTINCT table_name FROM information_schema.referential_constraints WHERE constraint_schema = "
+                "%s AND unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', "
+                "'SET NULL', 'SET DEFAULT')",
+                (session.schema, session.schema, loss.table),
+            )
+            for (name,) in rows if loss.what == "rows" else ():
+                if not any(item.table == name and item.what in ("table", "rows") for item in found):
+                    [(_name, definition)] = session.query(f"SHOW CREATE TABLE {self._place(str(name))}")
+                    found.append(Loss("rows", str(name), now=str(name), definition=str(definition)))
+        return found
+
     def keep(self, losses: Sequence[Loss], stopped: Stopped) -> dict[str, bytes]:
         """Keep all that goes."""
         catalogue, step = self._catalogue, self._step
         # The file is read as the migration's session will read it.
         suspects = sorted(self._suspects())
         self._set_up()
-        catalogue.tidy()
+        catalogue.tidy(self._params["migrations_table"])
         since = HistoryTable(self._session, history_name(self._params)).last_id()
         own = catalogue.add(self._entry(STEP, "", COPIED, {"since": since, "suspects": suspects}))
         entries = []
         # A table may be gone, by IF EXISTS, that was there when the plan was rehearsed.
-        for loss in (loss for loss in losses if self._find(loss.table)):
+        for loss in (loss for loss in self.with_children(losses) if self._find(loss.table)):
             how = COPIED if self._why_copied(loss) else RENAMED
             details: dict[str, Any] = {
                 "columns": loss.columns,
@@ -271,7 +292,8 @@ class _Keeping:
         :raises Error: what is left may take away what is not kept.
         """
         step, suspects = self._step, self._suspects()
-        entries = self._catalogue.entries() if self._catalogue.exists() else []
+        of, there = self._params["migrations_table"], self._catalogue.exists()
+        entries = [entry for entry in self._catalogue.entries() if entry.state_table == of] if there else []
         own = next((entry for entry in reversed(entries) if entry.what == STEP and entry.ready), None)
         if own is not None and (own.version, own.direction) == (step.version, step.direction) and self._goes_on(own):
             new = [text for number, text in suspects.items() if number not in own.details["suspects"]]
@@ -301,8 +323,8 @@ class _Keeping:
         moves: dict[str, list[str]] = {}
         for entry in entries:
             if entry.how == RENAMED:
-                own = f"{identifier(self._session.schema)}.{identifier(entry.table)}"
-                moves.setdefault(entry.details["statement"], []).append(f"{own} TO {self._catalogue.place(entry)}")
+                move = f"{self._place(entry.table)} TO {self._catalogue.place(entry)}"
+                moves.setdefault(entry.details["statement"], []).append(move)
         return {number: f"RENAME TABLE {', '.join(parts)}".encode() for number, parts in moves.items()}
 
     def _set_up(self) -> None:
@@ -323,7 +345,8 @@ class _Keeping:
     def _entry(self, what: str, table: str, how: str, details: dict[str, Any]) -> Entry:
         ran, now = about(self._params), datetime.now(timezone.utc)
         version, direction = self._step.version, self._step.direction
-        return Entry(0, what, table, how, version, direction, None, False, now, str(ran["ran_by"]), ran["job"], details)
+        of, by, job = self._params["migrations_table"], str(ran["ran_by"]), ran["job"]
+        return Entry(0, of, what, table, how, version, direction, None, False, now, by, job, details)
 
     def _statements(self) -> list[_Statement]:
         """Return each statement of the file."""
@@ -383,14 +406,25 @@ class _Keeping:
         if foreign:
             return f"{table} has foreign keys" if foreign[0][0] else f"foreign keys refer to {table}"
         held = account(self._session).rights(schema)
-        if held is None or not held.here & {"ALL PRIVILEGES", "TRIGGER"}:
-            return "the account may not see triggers"
+        if held is None or not ("ALL PRIVILEGES" in held.here or held.here >= _TO_RENAME):
+            return f"the account is not known to have {', '.join(sorted(_TO_RENAME))} on the database"
         triggers = self._session.query(
             "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s "
             "LIMIT 1",
             (schema, table),
         )
-        return f"{table} has triggers" if triggers else None
+        if triggers:
+            return f"{table} has triggers"
+        if self._session.mariadb:
+            return None
+        # Their names must differ in a schema, and there may be more of them where it goes.
+        checks = self._session.query(
+            "SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = %s AND "
+            "table_name = %s AND constraint_type = 'CHECK'",
+            (schema, table),
+        )
+        named = any(not str(name).lower().startswith(f"{table}_chk_".lower()) for (name,) in checks)
+        return f"{table} has CHECKs with names" if named else None
 
     def _copy(self, entry: Entry, loss: Loss) -> None:
         """Make a copy that is known to be whole.
@@ -405,14 +439,11 @@ class _Keeping:
                 "keep_destroyed out of this run."
             )
         for _try in range(_TRIES):
-            self._session.query(f"DROP TABLE IF EXISTS {self._catalogue.place(entry)}")
-            if loss.what == "columns":
-                rows = self._copy_columns(entry, loss)
-            else:
-                rows = self._copy_rows(entry, loss, found)
+            rows = self._copy_columns(entry, loss) if loss.what == "columns" else self._copy_rows(entry, loss, found)
             if rows is not None:
                 self._catalogue.count(entry, rows)
                 return
+            self._session.query(f"DROP TABLE {self._catalogue.place(entry)}")
         raise Error(
             f"{loss.table} was written while it was copied, so that its copy is not known to be whole "
             f"(keep_destroyed). Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it "
@@ -421,7 +452,7 @@ class _Keeping:
 
     def _copy_rows(self, entry: Entry, loss: Loss, found: Optional[Found]) -> Optional[int]:
         """Copy a table, or partitions of it; return how many rows that are, None if the two are not the same."""
-        session, source, place = self._session, self._source(loss), self._catalogue.place(entry)
+        session, source, place = self._session, self._place(loss.table), self._catalogue.place(entry)
         session.query(f"CREATE TABLE {place} LIKE {source}")
         of = ""
         if loss.partitions:
@@ -445,19 +476,18 @@ class _Keeping:
         return count if same else None
 
     def _copy_columns(self, entry: Entry, loss: Loss) -> Optional[int]:
-        """Copy columns with their key, of rows that have a value; return how many these are, None if not all."""
-        source, place = self._source(loss), self._catalogue.place(entry)
+        """Copy columns with their key; return of how many rows, None if not of all."""
+        source, place = self._place(loss.table), self._catalogue.place(entry)
         key, columns = (", ".join(map(identifier, names)) for names in (loss.key, loss.columns))
-        values = f"{source} WHERE {' OR '.join(f'{identifier(name)} IS NOT NULL' for name in loss.columns)}"
         self._session.query(
             f"CREATE TABLE {place} (PRIMARY KEY ({key})) ENGINE=InnoDB CHARACTER SET utf8mb4 "
-            f"SELECT {', '.join(dict.fromkeys((key, columns)))} FROM {values}"
+            f"SELECT {key}, {columns} FROM {source}"
         )
         count = self._count(place)
-        return count if count == self._count(values) else None
+        return count if count == self._count(source) else None
 
-    def _source(self, loss: Loss) -> str:
-        return f"{identifier(self._session.schema)}.{identifier(loss.table)}"
+    def _place(self, table: str) -> str:
+        return f"{identifier(self._session.schema)}.{identifier(table)}"
 
     def _count(self, rows: str) -> int:
         [(count,)] = self._session.query(f"SELECT COUNT(*) FROM {rows}")

@@ -12,13 +12,14 @@ A row is not ready while its copy is being made: nothing has been destroyed then
 of it. That of a table which is to be renamed is ready before its migration begins. Whether the rename has been carried
 out is seen by whether the table is there.
 
-Who writes here holds the lock of the database that the rows are about. A row with ``what`` of ``step`` says which
+A run writes only rows of its own state table, of which it holds the lock. A row with ``what`` of ``step`` says which
 migration was begun last, and which statements of it may take something away.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
@@ -27,7 +28,7 @@ from .._core.errors import Error
 from .._migration.report import count
 from .._mysql.rights import account
 from .._mysql.session import ServerError, Session
-from .._mysql.statements import COMMIT, START_TRANSACTION, identifier, text_literal
+from .._mysql.statements import COMMIT, ROLLBACK, START_TRANSACTION, identifier, text_literal
 
 TABLE = "dbops_kept"
 STEP = "step"
@@ -37,10 +38,12 @@ NEEDED = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP")
 # No such schema, no such table.
 _NOT_THERE = (1049, 1146)
 _DENIED = (1044, 1142, 1143)
-_NAME = 64
+_NAME = 48
+_STRANGE = re.compile(r"\W", re.ASCII)
 _COLUMNS = {
     "id": "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
     "from_schema": "VARCHAR(64) NOT NULL",
+    "state_table": "VARCHAR(64) NOT NULL",
     "what": "VARCHAR(16) NOT NULL",
     "table_name": "VARCHAR(64) NOT NULL",
     "how": "VARCHAR(16) NOT NULL",
@@ -58,6 +61,7 @@ _COLUMNS = {
 class Entry(NamedTuple):
     """A row of the catalogue.
 
+    :param state_table: that of the migrations; those of another one in the same schema have another lock.
     :param what: table, rows, partition or columns; or step.
     :param table: its name before the migration.
     :param how: renamed or copied.
@@ -69,6 +73,7 @@ class Entry(NamedTuple):
     """
 
     id: int
+    state_table: str
     what: str
     table: str
     how: str
@@ -83,8 +88,8 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the table in which it is kept."""
-        return f"kept_{self.id}_{self.table}"[:_NAME]
+        """The name of the table in which it is kept, short enough for what a server adds to it."""
+        return f"kept_{self.id}_{_STRANGE.sub('', self.table)}"[:_NAME]
 
 
 class Kept(NamedTuple):
@@ -239,9 +244,10 @@ class Catalogue:
         return {str(name).lower(): (count, int(size or 0)) for name, count, size in rows}
 
     def add(self, entry: Entry) -> Entry:
-        """Write a row that is not ready; return it with its number."""
+        """Write a row that is not ready; return it with its number, whose table is not there."""
         values = {
             "from_schema": self._session.schema,
+            "state_table": entry.state_table,
             "what": entry.what,
             "table_name": entry.table,
             "how": entry.how,
@@ -251,24 +257,42 @@ class Catalogue:
             "job": entry.job,
             "details": json.dumps(entry.details),
         }
-        self._session.query(
+        insert = (
             f"INSERT INTO {self._table} ({', '.join(values)}, ready, made_at) VALUES "
             f"({', '.join(map(_literal, values.values()))}, FALSE, UTC_TIMESTAMP())"
         )
-        [(number,)] = self._session.query("SELECT LAST_INSERT_ID()")
-        return entry._replace(id=int(number))
+        taken = self._sizes()
+        while True:
+            self._session.query(insert)
+            [(number,)] = self._session.query("SELECT LAST_INSERT_ID()")
+            added = entry._replace(id=int(number))
+            if added.name.lower() not in taken:
+                return added
+            # Somebody has deleted the row of what is there.
+            self.forget(added)
 
     def count(self, entry: Entry, rows: int) -> None:
         """Write how many rows were copied."""
         self._session.query(f"UPDATE {self._table} SET rows_kept = {rows} WHERE id = {entry.id}")
 
     def finish(self, step: Entry, entries: Collection[Entry]) -> None:
-        """All is there that a migration needs: the rows are ready, and that of the migration is the only one."""
-        numbers = ", ".join(str(entry.id) for entry in (step, *entries))
-        self._session.query(START_TRANSACTION)
-        self._session.query(f"DELETE FROM {self._table} WHERE {self._own} AND what = '{STEP}' AND id <> {step.id}")
-        self._session.query(f"UPDATE {self._table} SET ready = TRUE WHERE id IN ({numbers})")
-        self._session.query(COMMIT)
+        """All is there that a migration needs: the rows are ready, and that of the migration is the only one.
+
+        :raises Error: somebody has deleted a row meanwhile.
+        """
+        query, chosen = self._session.query, f"id IN ({', '.join(str(entry.id) for entry in (step, *entries))})"
+        of_others = f"state_table = {text_literal(step.state_table)} AND what = '{STEP}' AND id <> {step.id}"
+        query(START_TRANSACTION)
+        query(f"DELETE FROM {self._table} WHERE {self._own} AND {of_others}")
+        query(f"UPDATE {self._table} SET ready = TRUE WHERE {chosen}")
+        [(found,)] = query(f"SELECT COUNT(*) FROM {self._table} WHERE {chosen}")
+        if found != 1 + len(entries):
+            query(ROLLBACK)
+            raise Error(
+                f"Somebody has taken away from {self.schema} what was being kept (keep_destroyed). Nothing of "
+                f"{step.direction} {step.version} was run. Leave that schema to runs alone, and run again."
+            )
+        query(COMMIT)
 
     def forget(self, entry: Entry) -> None:
         """Delete a row, of which the table is gone."""
@@ -280,10 +304,10 @@ class Catalogue:
             self._session.query(f"DROP TABLE IF EXISTS {self.place(entry)}")
         self.forget(entry)
 
-    def tidy(self) -> None:
+    def tidy(self, state_table: str) -> None:
         """Take away what runs have left that were cut off before their migration began."""
         for entry in self.entries():
-            if entry.ready:
+            if entry.ready or entry.state_table != state_table:
                 continue
             if entry.how == COPIED:
                 self.drop(entry)

@@ -34,6 +34,7 @@ NAMES = (
     "migration_force",
     "migration_info",
     "migration_info_many",
+    "migration_kept",
 )
 
 

@@ -69,7 +69,7 @@ class Database:
         assert result["failed"], result
         message: str = result["msg"]
         assert len(message) < 1200
-        assert message.count("\n") == 0
+        assert message.count("\n") == 0, message
         return message
 
     def golang(self, *arguments: str, table: str | None = None) -> str:

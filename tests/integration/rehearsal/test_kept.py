@@ -6,9 +6,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +21,10 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session im
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.destroyed import Loss, Losses
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue
+from integration.migration.forks import Forks
 from integration.migration.support import Database
 from integration.rehearsal.support import session_of
-from parts.mariadb import MariaDB
-
-# Each server has its own ways here.
-ABOUT_SERVERS = True
+from parts.mariadb import DatabaseServer, MariaDB
 
 COLUMNS = "id INT PRIMARY KEY, n INT, s VARCHAR(40), d DECIMAL(10,2), m INT NOT NULL DEFAULT 7"
 ROWS = "(1, 1, 'Aa', 12345678.91, 1), (2, NULL, 'aA', -0.5, 2), (3, 3, NULL, NULL, 3)"
@@ -53,7 +55,12 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("ALTER TABLE @ DROP d, ADD d DECIMAL(10,2)", "columns", "copied"),
     ("ALTER TABLE @ DROP m, RENAME COLUMN n TO m", "columns", "copied"),
     ("ALTER TABLE @ RENAME TO @_other, DROP COLUMN n", "columns", "copied"),
+    ("ALTER TABLE @ DROP N, ADD n INT", "columns", "copied"),
+    ("ALTER TABLE @ RENAME COLUMN n TO x; ALTER TABLE @ ADD n INT; ALTER TABLE @ DROP x", "columns", "copied"),
     ("ALTER TABLE @ DROP PRIMARY KEY, DROP n", "rows", "copied"),
+    ("ALTER TABLE @ DROP PRIMARY KEY, DROP id, ADD id INT AUTO_INCREMENT PRIMARY KEY", "rows", "copied"),
+    ("UPDATE @ SET id = id + 10 WHERE n = 1; ALTER TABLE @ DROP m", "rows", "copied"),
+    ("UPDATE @ SET id = id + 10", "rows", "copied"),
     ("TRUNCATE TABLE @", "rows", "copied"),
     ("truncate @", "rows", "copied"),
     ("DELETE FROM @", "rows", "copied"),
@@ -64,20 +71,28 @@ SPELLINGS: tuple[tuple[str, str, str], ...] = (
     ("DELETE FROM @ WHERE id = 7", "", ""),
     ("RENAME TABLE @ TO @_moved", "", ""),
     ("ALTER TABLE @ CHANGE n nn BIGINT", "", ""),
+    ("ALTER TABLE @ RENAME COLUMN n TO x; ALTER TABLE @ RENAME COLUMN x TO n", "", ""),
+    ("UPDATE @ SET id = 7 WHERE id = 8", "", ""),
 )  # fmt: skip
 
 
 @pytest.fixture
-def keep(there: Database) -> Iterator[str]:
+def keep(request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a schema that is not there."""
+    database = request.getfixturevalue("there" if "there" in request.fixturenames else "here")
     name = f"kept_{uuid.uuid4().hex[:12]}"
     yield name
-    there.server.query(f"DROP DATABASE IF EXISTS `{name}`")
+    database.server.query(f"DROP DATABASE IF EXISTS `{name}`")
 
 
 def write(database: Database, version: int, *statements: str, down: str = "") -> None:
     name = f"{version:04}_x"
-    database.write({f"{name}.up.sql": "\n;\n".join(statements), **({f"{name}.down.sql": down} if down else {})})
+    database.write(
+        {
+            f"{name}.up.sql": "".join(f"{text}\n;\n" if "--" in text else f"{text};\n" for text in statements),
+            **({f"{name}.down.sql": down} if down else {}),
+        }
+    )
 
 
 def apply(database: Database, keep: str, **options: Any) -> dict[str, Any]:
@@ -85,6 +100,11 @@ def apply(database: Database, keep: str, **options: Any) -> dict[str, Any]:
     result = database.apply(rehearse="always", keep_destroyed=keep, **options)
     assert not result.get("failed"), result["msg"]
     return result
+
+
+def refusal(database: Database, keep: str, **options: Any) -> str:
+    """Return the message of a run that keeps, and fails; what it would fail on is allowed."""
+    return database.refusal(rehearse="always", keep_destroyed=keep, guards={"would_fail": "allow"}, **options)
 
 
 def kept(database: Database, keep: str) -> list[dict[str, Any]]:
@@ -128,8 +148,7 @@ def test_each_spelling_is_kept_and_comes_back(there: Database, keep: str) -> Non
         name = f"{table}_restored"
         if item["what"] == "columns":
             # The table as it was, without its values.
-            definition = there.query(f"SHOW CREATE TABLE t{len(SPELLINGS) - 3}")[0][1]
-            there.query(definition.replace(f"t{len(SPELLINGS) - 3}", name))
+            there.query(f"CREATE TABLE {name} ({COLUMNS})")
             others = [column for column in ("n", "s", "d", "m") if column not in item["columns"]]
             there.query(f"INSERT INTO {name} ({', '.join(['id', *others])}) VALUES "
                         + ", ".join(f"({', '.join(row)})" for row in picked(others)))  # fmt: skip
@@ -151,7 +170,7 @@ def test_tables_of_all_kinds_come_back(there: Database, keep: str) -> None:
     there.query("INSERT INTO parent VALUES (1), (2)")
     tables = {
         "child": "id INT AUTO_INCREMENT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (id)",
-        "generated": "id INT PRIMARY KEY, p INT, v INT AS (p + 1) VIRTUAL, w INT AS (p * 2) STORED, KEY (w)",
+        "computed": "id INT PRIMARY KEY, p INT, v INT AS (p + 1) VIRTUAL, w INT AS (p * 2) STORED, KEY (w)",
         "counted": "id INT AUTO_INCREMENT PRIMARY KEY, p INT",
         "watched": "id INT PRIMARY KEY, p INT",
         "keyless": "id INT, p INT",
@@ -222,18 +241,19 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     write(there, 1, "ALTER TABLE t DROP note, DROP price, DROP f, DROP b", down="SELECT 1")
     apply(there, keep)
     [item] = kept(there, keep)
-    assert (item["columns"], item["rows"], item["direction"]) == (["note", "price", "f", "b"], 3, "up")
+    assert (item["columns"], item["rows"], item["direction"]) == (["note", "price", "f", "b"], 4, "up")
     refused = handle(there, keep, restore=item["id"])
     assert "has no column note, price, f, b, into which" in refused["msg"]
     there.query("ALTER TABLE t ADD note VARCHAR(40) DEFAULT 'AA' AFTER part, ADD price DECIMAL(8,3) AFTER note, "
                 "ADD f DOUBLE AFTER price, ADD b BLOB AFTER f")  # fmt: skip
-    there.query("UPDATE t SET note = NULL, at = at WHERE id = 3 OR part = 'b'")
     foretold = handle(there, keep, check=True, restore=item["id"])
-    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 3)
+    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 4)
     assert checksum(there, "t") != was
     result = handle(there, keep, restore=item["id"])
-    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 3, 0)
+    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 4, 0)
     assert there.query("SELECT * FROM t ORDER BY part, id") == rows
+    # To MySQL's sum a default counts where there is none.
+    there.query("ALTER TABLE t MODIFY note VARCHAR(40)")
     assert checksum(there, "t") == was
     there.query("DELETE FROM t WHERE id = 1")
     again = handle(there, keep, restore=item["id"])
@@ -245,43 +265,43 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     assert there.query("SELECT COUNT(note) FROM t") == [(0,)]
 
 
-def test_a_rollback_keeps_too(there: Database, keep: str) -> None:
+def test_a_rollback_keeps_too(here: Database, keep: str) -> None:
     """What a down file drops."""
-    write(there, 1, "CREATE TABLE t (id INT)", down="DROP TABLE t")
-    apply(there, keep)
-    there.query("INSERT INTO t VALUES (1)")
-    apply(there, keep, steps=-1)
-    [item] = kept(there, keep)
+    write(here, 1, "CREATE TABLE t (id INT)", down="DROP TABLE t")
+    apply(here, keep)
+    here.query("INSERT INTO t VALUES (1)")
+    apply(here, keep, steps=-1, allow_down=True)
+    [item] = kept(here, keep)
     assert (item["table"], item["direction"], item["version"]) == ("t", "down", 1)
-    assert there.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(1,)]
+    assert here.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(1,)]
 
 
-def test_what_an_earlier_migration_of_the_plan_makes_is_kept(there: Database, keep: str) -> None:
-    """It is not there when the plan is made."""
-    there.query("CREATE TABLE a (id INT)")
-    there.query("INSERT INTO a VALUES (1), (2)")
-    write(there, 1, "CREATE TABLE b (id INT)", "INSERT INTO b SELECT id FROM a", "DROP TABLE a")
-    write(there, 2, "RENAME TABLE b TO c")
-    write(there, 3, "DROP TABLE c")
-    result = apply(there, keep)
+def test_what_an_earlier_migration_of_the_plan_makes_is_kept(here: Database, keep: str) -> None:
+    """It is not here when the plan is made."""
+    here.query("CREATE TABLE a (id INT)")
+    here.query("INSERT INTO a VALUES (1), (2)")
+    write(here, 1, "CREATE TABLE b (id INT)", "INSERT INTO b SELECT id FROM a", "DROP TABLE a")
+    write(here, 2, "RENAME TABLE b TO c")
+    write(here, 3, "DROP TABLE c")
+    result = apply(here, keep)
     assert [item["version"] for item in result["applied"]] == [1, 2, 3]
-    assert [(item["table"], item["version"]) for item in kept(there, keep)] == [("a", 1), ("c", 3)]
+    assert [(item["table"], item["version"]) for item in kept(here, keep)] == [("a", 1), ("c", 3)]
 
 
-def test_check_mode_says_what_would_be_kept(there: Database, keep: str) -> None:
+def test_check_mode_says_what_would_be_kept(here: Database, keep: str) -> None:
     """How, why it is copied, how large; what is not seen; and makes nothing."""
-    there.query(f"CREATE TABLE t ({COLUMNS})")
-    there.query(f"CREATE TABLE u ({COLUMNS})")
-    write(there, 1, "DROP TABLE t", "ALTER TABLE u DROP n")
-    result = there.module("apply", check=True, diff=True, rehearse="always", keep_destroyed=keep)
+    here.query(f"CREATE TABLE t ({COLUMNS})")
+    here.query(f"CREATE TABLE u ({COLUMNS})")
+    write(here, 1, "DROP TABLE t", "ALTER TABLE u DROP n")
+    result = here.module("apply", check=True, diff=True, rehearse="always", keep_destroyed=keep)
     found = result["rehearsal"]["migrations"][0]["kept"]
     assert [(item["what"], item["table"], item["columns"], item["how"], item["why"]) for item in found] == [
         ("table", "t", [], "renamed", None), ("columns", "u", ["n"], "copied", "the table stays"),
     ]  # fmt: skip
     assert found[0]["rows"] == 0
     assert found[0]["bytes"] >= 16384
-    assert "    -- keeps the table t, of about 0 rows and 0.0 MB: renamed" in result["diff"]["after"].splitlines()
-    assert there.server.query(f"SHOW DATABASES LIKE '{keep}'") == []
+    assert "keeps the table t, of about 0 rows and 0.0 MB: renamed" in result["diff"]["prepared"]
+    assert here.server.query(f"SHOW DATABASES LIKE '{keep}'") == []
 
 
 def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> None:
@@ -292,10 +312,10 @@ def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> N
     there.query("INSERT INTO u VALUES (7)")
     write(there, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
     write(there, 2, "DROP TABLE t")
-    assert "(1062)" in there.refusal(rehearse="always", keep_destroyed=keep)
+    assert "(1062)" in refusal(there, keep)
     assert kept(there, keep) == []
     there.query("DELETE FROM t LIMIT 1")
-    message = there.refusal(rehearse="always", keep_destroyed=keep)
+    message = refusal(there, keep)
     assert message.startswith("Nothing of up 2 was run: what comes behind a migration that was partially applied")
     assert there.state() == [(1, 0)]
     [item] = kept(there, keep)
@@ -305,44 +325,45 @@ def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> N
     assert [item["table"] for item in kept(there, keep)] == ["u", "t"]
 
 
-def test_what_is_left_of_a_migration_that_nothing_was_kept_of_is_refused(there: Database, keep: str) -> None:
+@pytest.mark.rehearsal
+def test_what_is_left_of_a_migration_that_nothing_was_kept_of_is_refused(here: Database, keep: str) -> None:
     """It was begun without that, or the file was changed since; what takes nothing away may be changed."""
-    there.query("CREATE TABLE t (id INT)")
-    there.query("INSERT INTO t VALUES (1), (1)")
-    there.query("CREATE TABLE u (id INT)")
-    write(there, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
-    there.refusal()
-    there.query("DELETE FROM t LIMIT 1")
-    message = there.refusal(rehearse="always", keep_destroyed=keep)
+    here.query("CREATE TABLE t (id INT)")
+    here.query("INSERT INTO t VALUES (1), (1)")
+    here.query("CREATE TABLE u (id INT)")
+    write(here, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
+    here.refusal()
+    here.query("DELETE FROM t LIMIT 1")
+    message = refusal(here, keep)
     assert message.startswith("What is left of up 1 may destroy what is not kept (keep_destroyed)")
-    assert "u" in there.tables()
-    there.apply()
-    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "ALTER TABLE t ADD UNIQUE (x)")
-    there.query("INSERT INTO t VALUES (2)")
-    there.query("CREATE TABLE z (id INT)")
-    assert "(1062)" in there.refusal(rehearse="always", keep_destroyed=keep)
-    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "DROP TABLE z")
-    message = there.refusal(rehearse="always", keep_destroyed=keep)
-    assert "0002_x.up.sql:5" in message
-    assert "z" in there.tables()
-    write(there, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "INSERT INTO z VALUES (1)")
-    apply(there, keep)
+    assert "u" in here.tables()
+    here.apply()
+    write(here, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "ALTER TABLE t ADD UNIQUE (x)")
+    here.query("INSERT INTO t VALUES (2)")
+    here.query("CREATE TABLE z (id INT)")
+    assert "(1062)" in refusal(here, keep)
+    write(here, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "DROP TABLE z")
+    message = refusal(here, keep)
+    assert "0002_x.up.sql:3" in message
+    assert "z" in here.tables()
+    write(here, 2, "CREATE TABLE w (id INT)", "ALTER TABLE t ADD x INT NOT NULL", "INSERT INTO z VALUES (1)")
+    apply(here, keep)
 
 
 class Cut(BaseException):
     """The process ends here."""
 
 
-def test_a_run_that_ends_while_it_keeps_has_lost_nothing(there: Database, keep: str) -> None:
+def test_a_run_that_ends_while_it_keeps_has_lost_nothing(here: Database, keep: str) -> None:
     """At each of its questions, before the server has it and after; the next one begins anew, and leaves no rest."""
-    there.query(f"CREATE TABLE t ({COLUMNS})")
-    there.query(f"INSERT INTO t VALUES {ROWS}")
-    there.query(f"CREATE TABLE u ({COLUMNS})")
-    there.query(f"INSERT INTO u VALUES {ROWS}")
-    write(there, 1, "CREATE TABLE x (id INT)")
-    write(there, 2, "DELETE FROM t", "ALTER TABLE u DROP n, DROP s")
-    apply(there, keep, target="1")
-    sums = [checksum(there, table) for table in "tu"]
+    here.query(f"CREATE TABLE t ({COLUMNS})")
+    here.query(f"INSERT INTO t VALUES {ROWS}")
+    here.query(f"CREATE TABLE u ({COLUMNS})")
+    here.query(f"INSERT INTO u VALUES {ROWS}")
+    write(here, 1, "CREATE TABLE x (id INT)")
+    write(here, 2, "DELETE FROM t", "ALTER TABLE u DROP n, DROP s")
+    apply(here, keep, target="1")
+    sums = [checksum(here, table) for table in "tu"]
     step = Step(2, "x", "up", "0002_x.up.sql", 2)
     losses = [Loss("rows", "t"), Loss("columns", "u", ("n", "s"), key=("id",), now="u")]
     params = {
@@ -357,10 +378,10 @@ def test_a_run_that_ends_while_it_keeps_has_lost_nothing(there: Database, keep: 
 
             @contextmanager
             def connect(left: list[int] = left, after: bool = after) -> Iterator[Session]:
-                with session_of(there.server, there.name) as session:
+                with session_of(here.server, here.name) as session:
                     yield cut_at(session, left, after)
 
-            keeper = Keeper(keep, there.name, connect, Source(str(there.directory), (), ()), params)
+            keeper = Keeper(keep, here.name, connect, Source(str(here.directory), (), ()), params)
             keeper._lost = {(2, "up"): Losses(losses, [])}
             try:
                 keeper.before_step(step, False, lambda: None)
@@ -370,19 +391,19 @@ def test_a_run_that_ends_while_it_keeps_has_lost_nothing(there: Database, keep: 
                 break
             cuts += 1
             place += 1
-            assert [checksum(there, table) for table in "tu"] == sums
-            with session_of(there.server, there.name) as session:
+            assert [checksum(here, table) for table in "tu"] == sums
+            with session_of(here.server, here.name) as session:
                 found = Catalogue(session, keep).kept()
-            # Both or none, and what is there is whole.
+            # Both or none, and what is here is whole.
             assert [item.rows for item in found[-2:]] in ([], [3, 3]), (place, after)
             for item in found:
-                handle(there, keep, purge=[item.entry.id])
-        handle(there, keep, purge_older_than=0)
+                handle(here, keep, purge=[item.entry.id])
+        handle(here, keep, purge_older_than=0)
     assert cuts > 40
-    apply(there, keep)
-    assert [(item["what"], item["rows"]) for item in kept(there, keep)] == [("rows", 3), ("columns", 3)]
-    tables = {row[0] for row in there.server.query(f"SHOW TABLES FROM `{keep}`")}
-    assert tables == {"dbops_kept", *(item["kept_as"] for item in kept(there, keep))}
+    apply(here, keep)
+    assert [(item["what"], item["rows"]) for item in kept(here, keep)] == [("rows", 3), ("columns", 3)]
+    tables = {row[0] for row in here.server.query(f"SHOW TABLES FROM `{keep}`")}
+    assert tables == {"dbops_kept", *(item["kept_as"] for item in kept(here, keep))}
 
 
 def cut_at(session: Session, left: list[int], after: bool) -> Session:
@@ -434,8 +455,8 @@ def test_a_table_that_is_written_meanwhile_is_refused(here: Database) -> None:
         here.query("CREATE TABLE schema_migrations_history (id BIGINT)")
         with pytest.raises(Exception, match="t was written while it was copied"):
             keeper.before_step(Step(1, "x", "up", "0001_x.up.sql", 1), False, lambda: None)
+        keeper._lost = {(1, "up"): Losses([Loss("columns", "t", ("n",), key=("id",), now="t")], [])}
         with pytest.raises(Exception, match="SIGTERM: stopped while what up 1 destroys was being kept"):
-            keeper._lost = {(1, "up"): Losses([Loss("columns", "t", ("n",), key=("id",), now="t")], [])}
             keeper.before_step(Step(1, "x", "up", "0001_x.up.sql", 1), False, lambda: "SIGTERM")
     finally:
         here.server.query(f"DROP DATABASE IF EXISTS `{keep}`")
@@ -466,25 +487,25 @@ def test_who_may_not_keep_is_told_what_to_grant(there: Database, keep: str) -> N
         there.server.query(f"DROP USER '{user}'@'%'")
 
 
-def test_kept_things_are_listed_and_purged(there: Database, keep: str) -> None:
+def test_kept_things_are_listed_and_purged(here: Database, keep: str) -> None:
     """With size and age; by number, or by age; those of this database only."""
-    assert handle(there, keep)["msg"] == f"{there.name}: 0 things kept, 0.0 MB"
+    assert handle(here, keep)["msg"] == f"{here.name}: 0 things kept, 0.0 MB"
     for name in ("t", "u"):
-        there.query(f"CREATE TABLE {name} (id INT)")
-    write(there, 1, "DROP TABLE t", "DROP TABLE u")
-    apply(there, keep)
-    [first, second] = kept(there, keep)
+        here.query(f"CREATE TABLE {name} (id INT)")
+    write(here, 1, "DROP TABLE t", "DROP TABLE u")
+    apply(here, keep)
+    [first, second] = kept(here, keep)
     assert (first["days"], first["version"], first["bytes"] >= 16384) == (0, 1, True)
-    there.server.query(f"UPDATE `{keep}`.dbops_kept SET made_at = made_at - INTERVAL 40 DAY WHERE id = {first['id']}")
-    assert kept(there, keep)[0]["days"] == 40
-    assert handle(there, keep, check=True, purge_older_than=30)["purged"] == [first["id"]]
-    assert len(kept(there, keep)) == 2
-    assert handle(there, keep, purge_older_than=30)["purged"] == [first["id"]]
-    assert "Not kept of this database" in handle(there, keep, purge=[first["id"]])["msg"]
-    assert handle(there, keep, purge=[second["id"]])["changed"]
-    assert kept(there, keep) == []
-    assert handle(there, keep, purge_older_than=0)["changed"] is False
-    assert "Give a number of days" in handle(there, keep, purge_older_than=-1)["msg"]
+    here.server.query(f"UPDATE `{keep}`.dbops_kept SET made_at = made_at - INTERVAL 40 DAY WHERE id = {first['id']}")
+    assert kept(here, keep)[0]["days"] == 40
+    assert handle(here, keep, check=True, purge_older_than=30)["purged"] == [first["id"]]
+    assert len(kept(here, keep)) == 2
+    assert handle(here, keep, purge_older_than=30)["purged"] == [first["id"]]
+    assert "Not kept of this database" in handle(here, keep, purge=[first["id"]])["msg"]
+    assert handle(here, keep, purge=[second["id"]])["changed"]
+    assert kept(here, keep) == []
+    assert handle(here, keep, purge_older_than=0)["changed"] is False
+    assert "Give a number of days" in handle(here, keep, purge_older_than=-1)["msg"]
 
 
 def test_what_cannot_be_kept_is_refused(here: Database) -> None:
@@ -500,6 +521,10 @@ def test_what_cannot_be_kept_is_refused(here: Database) -> None:
         assert message.startswith("It is not known what up 1 destroys, so that it cannot be kept")
         checked = here.module("apply", check=True, rehearse="always", keep_destroyed=keep)
         assert any("A run would be refused." in warning for warning in checked["warnings"])
+        write(here, 1, "DROP TABLE t", "DROP TABLE nothing")
+        message = here.refusal(rehearse="always", keep_destroyed=keep, guards={"would_fail": "allow"})
+        assert "it fails on copies: 0001_x.up.sql:2 (statement 2)" in message
+        write(here, 1, "DROP TABLE t", "CALL nothing()")
         here.server.query(f"DROP TABLE `{keep}`.dbops_kept")
         here.server.query(f"CREATE TABLE `{keep}`.dbops_kept (id INT)")
         assert f"The table dbops_kept in {keep} is no catalogue of ours" in here.refusal(
@@ -510,33 +535,33 @@ def test_what_cannot_be_kept_is_refused(here: Database) -> None:
     assert "t" in here.tables()
 
 
-def test_a_restore_waits_until_a_migration_is_over(there: Database, keep: str) -> None:
-    there.query("CREATE TABLE u (id INT)")
-    there.query("CREATE TABLE t (id INT)")
-    there.query("INSERT INTO t VALUES (1), (1)")
-    write(there, 1, "DROP TABLE u", "ALTER TABLE t ADD UNIQUE (id)")
-    there.refusal(rehearse="always", keep_destroyed=keep)
-    [item] = kept(there, keep)
-    assert "is partially applied" in handle(there, keep, restore=item["id"])["msg"]
-    there.query("DELETE FROM t LIMIT 1")
-    apply(there, keep)
-    assert handle(there, keep, restore=item["id"])["msg"] == f"{there.name}: restored {item['id']}, the table u"
+def test_a_restore_waits_until_a_migration_is_over(here: Database, keep: str) -> None:
+    here.query("CREATE TABLE u (id INT)")
+    here.query("CREATE TABLE t (id INT)")
+    here.query("INSERT INTO t VALUES (1), (1)")
+    write(here, 1, "DROP TABLE u", "ALTER TABLE t ADD UNIQUE (id)")
+    refusal(here, keep)
+    [item] = kept(here, keep)
+    assert "is partially applied" in handle(here, keep, restore=item["id"])["msg"]
+    here.query("DELETE FROM t LIMIT 1")
+    apply(here, keep)
+    assert handle(here, keep, restore=item["id"])["msg"] == f"{here.name}: restored {item['id']}, the table u"
 
 
-def test_what_a_call_may_do_is_said(there: Database, keep: str) -> None:
+def test_what_a_call_may_do_is_said(here: Database, keep: str) -> None:
     """With an account that rehearses everything; a table that goes by it is seen all the same."""
-    there.query("CREATE TABLE t (id INT)")
-    there.query("CREATE PROCEDURE tidy() DROP TABLE t")
-    write(there, 1, "CALL tidy() -- t")
+    here.query("CREATE TABLE t (id INT)")
+    here.query("CREATE PROCEDURE tidy() DROP TABLE t")
+    write(here, 1, "CALL tidy() -- t")
     user = f"u{uuid.uuid4().hex[:8]}"
-    there.server.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'Secret-123'")
+    here.server.query(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'Secret-123'")
     try:
-        there.server.query(f"GRANT ALL ON `dbops\\_rehearsal\\_%`.* TO '{user}'@'%'")
-        result = apply(there, keep, rehearsal_login_user=user, rehearsal_login_password="Secret-123")
+        here.server.query(f"GRANT ALL ON `dbops\\_rehearsal\\_%`.* TO '{user}'@'%'")
+        result = apply(here, keep, rehearsal_login_user=user, rehearsal_login_password="Secret-123")
     finally:
-        there.server.query(f"DROP USER '{user}'@'%'")
+        here.server.query(f"DROP USER '{user}'@'%'")
     assert "Of up 1 is not kept: what CALL tidy() may do to rows is not seen" in result["warnings"]
-    [item] = kept(there, keep)
+    [item] = kept(here, keep)
     assert (item["table"], item["how"]) == ("t", "copied")
 
 
@@ -549,8 +574,111 @@ def test_former_versions_of_rows_are_not_lost_in_silence(there: Database, keep: 
     there.query("INSERT INTO t VALUES (1)")
     there.query("UPDATE t SET id = 2")
     write(there, 1, "DELETE FROM t")
-    assert "t keeps former versions of its rows" in there.refusal(rehearse="always", keep_destroyed=keep)
+    assert "t keeps former versions of its rows" in refusal(there, keep)
     write(there, 1, "DROP TABLE t")
     apply(there, keep)
     [item] = kept(there, keep)
     assert there.query(f"SELECT COUNT(*) FROM `{keep}`.`{item['kept_as']}` FOR SYSTEM_TIME ALL") == [(2,)]
+
+
+def test_what_goes_with_what_a_statement_names_is_kept(there: Database, keep: str) -> None:
+    """Rows that refer to others, at any distance; those that an exchange of partitions gives away; a view is said."""
+    there.query("CREATE TABLE a (id INT PRIMARY KEY)")
+    there.query("CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE)")
+    there.query("CREATE TABLE c (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id) ON DELETE SET NULL)")
+    there.query(f"CREATE TABLE parts (id INT PRIMARY KEY, n INT) {PARTS}")
+    there.query("CREATE TABLE other (id INT PRIMARY KEY, n INT)")
+    there.query("CREATE VIEW v AS SELECT * FROM other")
+    for row in ("a VALUES (1)", "b VALUES (2, 1)", "c VALUES (3, 2)", "parts VALUES (1, 1), (5, 5)"):
+        there.query(f"INSERT INTO {row}")
+    write(
+        there, 1, "DELETE FROM a", "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE other",
+        "ALTER TABLE parts TRUNCATE PARTITION P1", "DELETE FROM v",
+    )  # fmt: skip
+    result = apply(there, keep)
+    assert result["rehearsal"]["migrations"][0]["not_kept"] == ["what DELETE does to rows by the view v is not seen"]
+    found = {item["table"]: (item["what"], item["partitions"], item["rows"]) for item in kept(there, keep)}
+    assert found == {**dict.fromkeys("abc", ("rows", [], 1)), "parts": ("partition", ["p0", "p1"], 2)}
+
+
+def test_what_is_kept_takes_nobodys_name(there: Database, keep: str) -> None:
+    """Neither a table's that the catalogue does not know, nor that of a CHECK; a long name, and a strange one."""
+    there.server.query(f"CREATE DATABASE `{keep}`")
+    for number in range(1, 6):
+        there.server.query(f"CREATE TABLE `{keep}`.kept_{number}_t SELECT 8 AS mine")
+    for version in (1, 2):
+        there.query("CREATE TABLE t (id INT PRIMARY KEY, n INT, CONSTRAINT positive CHECK (n > 0), CHECK (n < 9))")
+        write(there, version, "DROP TABLE t")
+        apply(there, keep)
+    for number in range(1, 6):
+        assert there.server.query(f"SELECT * FROM `{keep}`.kept_{number}_t") == [(8,)]
+    # MySQL's CHECKs have names of their own in a schema.
+    how = "renamed" if isinstance(there.server, MariaDB) else "copied"
+    assert [(item["table"], item["how"]) for item in kept(there, keep)] == [("t", how), ("t", how)]
+    name = "x" * 58 + " '.é"
+    there.query(f"CREATE TABLE `{name}` (id INT PRIMARY KEY, n INT, s VARCHAR(9), FULLTEXT (s))")
+    there.query(f"INSERT INTO `{name}` VALUES (1, 1, 'a')")
+    was = checksum(there, name)
+    write(there, 3, f"UPDATE `{name}` SET n = 2", f"DELETE FROM `{name}`")
+    write(there, 4, f"DROP TABLE `{name}`")
+    apply(there, keep)
+    item = kept(there, keep)[-2]
+    assert (item["what"], item["table"], item["rows"]) == ("rows", name, 1)
+    assert handle(there, keep, restore=item["id"])["changed"]
+    assert checksum(there, name) == was
+
+
+@pytest.mark.rehearsal
+def test_a_rename_that_outlives_its_run_is_found(there: Database, keep: str, forks: Forks) -> None:
+    """The process is killed while the server waits to rename; then it does, or it does not."""
+    write(there, 1, "CREATE TABLE v (id INT)", "DROP TABLE t", "DROP TABLE v")
+    for renames in (True, False):
+        there.query("CREATE TABLE t (id INT PRIMARY KEY)")
+        there.query("INSERT INTO t VALUES (1)")
+        with there.server.connect(there.name) as reader, reader.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT * FROM t")
+            run = {**there.arguments("apply", {}), "rehearse": "always", "keep_destroyed": keep}
+            child = forks.begin("migration_apply", run)
+            try:
+                waiting = wait_for_rename(there.server)
+            finally:
+                os.kill(child, signal.SIGKILL)
+                forks.status()
+            if not renames:
+                there.server.query(f"KILL {waiting}")
+        apply(there, keep)
+        assert there.tables() == set()
+        found = kept(there, keep)
+        assert [(item["table"], item["how"]) for item in found] == [("t", "renamed")] * (1 if renames else 2)
+        there.query("DROP TABLE schema_migrations, schema_migrations_history")
+
+
+def wait_for_rename(server: DatabaseServer) -> int:
+    """Wait until a connection waits to rename; return its number."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        rows = server.query("SELECT id FROM information_schema.processlist WHERE info LIKE 'RENAME TABLE%'")
+        if rows:
+            return int(rows[0][0])
+        time.sleep(0.02)
+    raise AssertionError("nothing is renamed")
+
+
+@pytest.mark.rehearsal
+def test_golang_migrate_goes_on(there: Database, keep: str, golang_migrate: Path) -> None:
+    """The schema and the state are what they are without keeping."""
+    there.query("CREATE TABLE t (id INT PRIMARY KEY, n INT)")
+    there.query("CREATE TABLE u (id INT PRIMARY KEY)")
+    write(there, 1, "DROP TABLE u", down="CREATE TABLE u (id INT PRIMARY KEY)")
+    write(there, 2, "ALTER TABLE t DROP n", "DELETE FROM t", down="ALTER TABLE t ADD n INT")
+    apply(there, keep)
+    ours = there.snapshot()
+    there.golang("down", "-all")
+    assert (there.tables(), there.state()) == ({"t", "u"}, [])
+    there.golang("up")
+    assert there.snapshot() == ours
+    there.golang("goto", "1")
+    apply(there, keep, history_ahead="ignore")
+    assert there.snapshot() == ours
+    assert [item["table"] for item in kept(there, keep)] == ["u", "t", "t"]
