@@ -88,8 +88,8 @@ class _Assignment(NamedTuple):
 class Destruction(Story):
     """What the statements of one migration do."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, folds: bool) -> None:
+        super().__init__(folds)
         self._drops: list[_Drop] = []
         self._unseen: list[str] = []
         self._assignments: list[_Assignment] = []
@@ -105,13 +105,13 @@ class Destruction(Story):
         pairs = set(zip(words, words[1:]))
         if effect.kind is StatementKind.DEFINITION and effect.verb == b"DROP" and words[1:2] == [b"TABLE"]:
             names = tuple(_text(item.name) for item in effect.objects)
-            renamed = any(self.names.table(name) != name for name in names)
+            renamed = any(self.names.table(name) != name for name in map(self.fold, names))
             self._drops.append(_Drop(digest(text), names, _is_plain(text, dialect), renamed))
         elif words[:1] == [b"ALTER"]:
             if b"DISCARD" in words or (b"DROP", b"SYSTEM") in pairs:
                 self._unseen.append(f"what {_shown(text)} takes away is not kept")
             if (b"DROP", b"PARTITION") in pairs:
-                self._parted |= {self.names.table(_text(item.name)).lower() for item in effect.objects} or {"*"}
+                self._parted |= {self._origin(item.name).lower() for item in effect.objects} or {"*"}
         elif effect.kind is StatementKind.OPAQUE:
             self._unseen.append(f"what {_shown(text)} may do to rows is not seen")
         count = len(self.emptied)
@@ -121,28 +121,31 @@ class Destruction(Story):
             # Of several tables it is not known to which one a column belongs.
             columns = _assigned(text, dialect) if len(effect.writes) == 1 else None
             for item in effect.writes:
-                name = _text(item.name)
-                known = columns and tuple(self.names.column(name, column).lower() for column in columns)
+                name = self.fold(_text(item.name))
+                known = columns and tuple(self.names.column(name, column) for column in columns)
                 self._assignments.append(_Assignment(self.names.table(name).lower(), known, bool(on_all)))
         elif on_all and effect.kind is StatementKind.DATA:
             # The first is there already.
-            others = (self.names.table(_text(item.name)) for item in effect.writes[1:])
+            others = (self._origin(item.name) for item in effect.writes[1:])
             self._also += [on_all[0]._replace(table=name) for name in others]
         elif (b"EXCHANGE", b"PARTITION") in pairs:
             self._exchange(Tokens(text, dialect))
         self._renamed |= {
-            (self.names.table(table).lower(), (origin or column).lower())
+            (self.names.table(table).lower(), origin or column)
             for (table, column), origin in self.names.columns.items()
-            if origin.lower() != column.lower()
+            if origin != column
         }
 
     def _exchange(self, words: Tokens) -> None:
         """Take what ALTER TABLE gives away; what becomes of the other table then is not followed."""
         words.reach(b"TABLE")
-        table = self.names.table(_text(words.name()))
+        table = self._origin(words.name())
         words.reach(b"EXCHANGE")
         words.skip(b"PARTITION")
         self._also.append(Emptied("EXCHANGE", table, (_text(words.name()),)))
+
+    def _origin(self, name: bytes) -> str:
+        return self.names.table(self.fold(_text(name)))
 
     def losses(self, before: Snapshot, after: Snapshot) -> Losses:
         """Return what goes.
@@ -175,33 +178,36 @@ class Destruction(Story):
         )
         # One that has another name now comes before one that has taken the name.
         keys = sorted(
-            (key.name in self.names.tables, key.name, key) for key in after.definitions if key.sort == "TABLE"
+            (self.fold(key.name) in self.names.tables, key.name, key)
+            for key in after.definitions
+            if key.sort == "TABLE"
         )
-        now = {self.names.table(name): key for _renamed, name, key in keys}
+        now = {self.names.table(self.fold(name)): key for _renamed, name, key in keys}
+        left = now.get(self.fold(table))
         # A server may take no notice of case.
         emptied = [item for item in (*self.emptied, *self._also) if item.table.lower() == table.lower()]
-        if table not in now or any(item.verb in ("DROP", "REPLACE") for item in emptied):
+        if left is None or any(item.verb in ("DROP", "REPLACE") for item in emptied):
             drop = self._only_drop(table, after)
             loss = Loss("table", table, definition=definitions)
             yield loss._replace(dropped_by=drop.digest, together=drop.names) if drop is not None else loss
             return
         old = read_structure(before.definitions[Key("TABLE", table)].shown)
-        new = read_structure(after.definitions[now[table]].shown)
-        columns = self._columns(table, now[table].name, old, new)
+        new = read_structure(after.definitions[left].shown)
+        columns = self._columns(table, self.fold(left.name), old, new)
         key = self._lasting_key(table, old, new)
         parts = {name.lower(): name for name in old.partitions}
         gone = {name.lower() for item in emptied for name in item.partitions}
         all_rows = any(item.verb in ("TRUNCATE", "DELETE") and not item.partitions for item in emptied)
         if all_rows or gone - parts.keys() or columns is None or (columns and (not key or {*key} & {*columns})):
-            yield Loss("rows", table, columns or (), now=now[table].name, definition=definitions)
+            yield Loss("rows", table, columns or (), now=left.name, definition=definitions)
             return
         partitions = {parts[name] for name in gone}
-        if now[table].name not in self.moved or self._parted & {table.lower(), "*"}:
+        if self.fold(left.name) not in self.moved or self._parted & {table.lower(), "*"}:
             partitions |= old.partitions - new.partitions
         if partitions:
-            yield Loss("partition", table, partitions=tuple(sorted(partitions)), now=now[table].name)
+            yield Loss("partition", table, partitions=tuple(sorted(partitions)), now=left.name)
         if columns:
-            yield Loss("columns", table, columns, key=key, now=now[table].name)
+            yield Loss("columns", table, columns, key=key, now=left.name)
 
     def _columns(self, table: str, name: str, old: Structure, new: Structure) -> Optional[tuple[str, ...]]:
         """Return the columns of which values go; None if that is not known."""
@@ -210,8 +216,8 @@ class Destruction(Story):
             return None
         left = set()
         for column in new.columns:
-            origin = self.names.column(name, column).lower()
-            if (name, column) in self.names.columns or (table.lower(), origin) not in self._renamed:
+            origin = self.names.column(name, column)
+            if (name, column.lower()) in self.names.columns or (table.lower(), origin) not in self._renamed:
                 left.add(origin)
         left -= {column for columns in given for column in columns or ()}
         # A generated column has no values of its own.

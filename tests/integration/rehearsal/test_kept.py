@@ -471,7 +471,7 @@ def test_who_may_not_keep_is_told_what_to_grant(there: Database, keep: str) -> N
     try:
         there.server.query(f"GRANT ALL ON `{there.name}`.* TO '{user}'@'%'")
         there.server.query(f"GRANT ALL ON `dbops\\_rehearsal\\_%`.* TO '{user}'@'%'")
-        login = {"login_user": user, "login_password": "Secret-123"}
+        login: dict[str, Any] = {"login_user": user, "login_password": "Secret-123"}
         for check in (True, False):
             result = there.module("apply", check=check, rehearse="always", keep_destroyed=keep, **login)
             assert result["failed"]
