@@ -143,15 +143,16 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             warn=warnings.append,
         )
         session: Any = FakeSession()
+        rehearsed = Rehearsed(result, lambda _step, _resumes, _stopped: {})
         if refused is not None and not check_mode:
             with pytest.raises(Error) as error:
-                guard_of_module(module, source, plan, Rehearsed(result, lambda _step, _resumes, _stopped: {}), session)
+                guard_of_module(module, source, plan, rehearsed, session)
             assert str(error.value) == refused
             assert error.value.results == {"guards": expected, "rehearsal": result}
             assert warnings == []
         else:
             found = guard_of_module(
-                module, source, plan, Rehearsed(result, lambda _step, _resumes, _stopped: {}), session
+                module, source, plan, rehearsed, session
             )
             assert found == {"guards": expected, "refusal": refused}
             assert warnings == warned
