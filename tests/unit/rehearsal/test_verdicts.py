@@ -151,9 +151,7 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             assert error.value.results == {"guards": expected, "rehearsal": result}
             assert warnings == []
         else:
-            found = guard_of_module(
-                module, source, plan, rehearsed, session
-            )
+            found = guard_of_module(module, source, plan, rehearsed, session)
             assert found == {"guards": expected, "refusal": refused}
             assert warnings == warned
 
