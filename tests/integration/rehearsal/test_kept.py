@@ -300,7 +300,7 @@ def test_check_mode_says_what_would_be_kept(here: Database, keep: str) -> None:
     ]  # fmt: skip
     assert found[0]["rows"] == 0
     assert found[0]["bytes"] >= 16384
-    assert "keeps the table t, of about 0 rows and 0.0 MB: renamed" in result["diff"]["prepared"]
+    assert "- keeps the table t, of about 0 rows and 0.0 MB: renamed" in result["diff"]["prepared"].splitlines()
     assert here.server.query(f"SHOW DATABASES LIKE '{keep}'") == []
 
 

@@ -218,11 +218,12 @@ def test_what_a_lenient_server_may_pass_over_is_not_certain(here: Database) -> N
 
 
 def test_risks_are_shown_and_warned_of(here: Database) -> None:
-    """Below the file's SQL, and as warnings."""
+    """Above the file's SQL, and as warnings."""
     [statement] = fill(here, ("DROP TABLE @",), "t")
     here.write({"0001_x.up.sql": statement})
     result = here.module("apply", check=True, diff=True, rehearse="check")
-    assert "    -- destroys: t0: rows that go with the table: 3" in result["diff"]["after"].splitlines()
+    line = "- **warning** (destroy): the table `t0` with 3 rows is **destroyed** (line 1)"
+    assert line in result["diff"]["prepared"].splitlines()
     assert "up 1, destroy: t0: rows that go with the table: 3 (line 1)" in result["warnings"]
 
 
