@@ -12,18 +12,21 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.destroyed import Loss, Losses
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
-from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue, Entry
 from integration.migration.forks import Forks
-from integration.migration.support import Database
+from integration.migration.support import Database, make
 from integration.rehearsal.support import session_of
+from parts import private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 
 COLUMNS = "id INT PRIMARY KEY, n INT, s VARCHAR(40), d DECIMAL(10,2), m INT NOT NULL DEFAULT 7"
@@ -682,3 +685,44 @@ def test_golang_migrate_goes_on(there: Database, keep: str, golang_migrate: Path
     apply(there, keep, history_ahead="ignore")
     assert there.snapshot() == ours
     assert [item["table"] for item in kept(there, keep)] == ["u", "t", "t"]
+
+
+def test_a_run_of_another_state_table_is_left_alone(here: Database, keep: str) -> None:
+    """It has another lock, and may be copying now; whose row is taken away meanwhile begins nothing."""
+    here.query("CREATE TABLE t (id INT)")
+    write(here, 1, "DROP TABLE t")
+    with session_of(here.server, here.name) as session:
+        catalogue = Catalogue(session, keep)
+        catalogue.create()
+        now = datetime.now(timezone.utc)
+        entry = Entry(0, "others", "rows", "u", "copied", 7, "up", None, False, now, "somebody", None, {})
+        theirs = catalogue.add(entry)
+        session.query(f"CREATE TABLE {catalogue.place(theirs)} (id INT)")
+        apply(here, keep)
+        assert [item["table"] for item in kept(here, keep)] == ["t"]
+        assert session.query(f"SELECT * FROM {catalogue.place(theirs)}") == []
+        step = catalogue.add(entry._replace(what="step", table=""))
+        catalogue.drop(theirs)
+        with pytest.raises(Error, match="Somebody has taken away"):
+            catalogue.finish(step, [theirs])
+        assert [item.ready for item in catalogue.entries() if item.state_table == "others"] == [False]
+
+
+@pytest.mark.rehearsal
+def test_a_server_may_take_no_notice_of_case(tmp_path: Path, forks: Forks) -> None:
+    """What a file names in other letters is kept nevertheless."""
+    with private_folder("case") as folder, MariaDB(folder, options=["--lower-case-table-names=1"]) as server:
+        database = make(server, tmp_path / "migrations", forks)
+        for name, number in (("Orders", 1), ("Wares", 1), ("Old", 5)):
+            database.query(f"CREATE TABLE {name} (Id INT PRIMARY KEY, N INT)")
+            database.query(f"INSERT INTO {name} VALUES (1, {number})")
+        write(
+            database, 1, "ALTER TABLE ORDERS DROP n, ADD N INT", "DROP TABLE WARES", "RENAME TABLE OLD TO Older",
+            "CREATE TABLE IF NOT EXISTS Old (Id INT PRIMARY KEY, N INT)", "DROP TABLE oldeR",
+        )  # fmt: skip
+        apply(database, "Kept")
+        for item in kept(database, "Kept"):
+            name = "back" if item["table"] == "old" else item["table"]
+            assert handle(database, "Kept", restore=item["id"], restore_as=name)["changed"]
+        assert database.query("SELECT * FROM orders") == database.query("SELECT * FROM wares") == [(1, 1)]
+        assert database.query("SELECT * FROM back") == [(1, 5)]
