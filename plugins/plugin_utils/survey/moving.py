@@ -1,0 +1,232 @@
+# Copyright (c) 2026, the dbops.migrations contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How components move, phase by phase: what the sheets and the runbooks tell people to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import (
+    Facts,
+    Overview,
+    is_store,
+)
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.transfer import Transfer
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.waves import Wave
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks import (
+    Block,
+    Code,
+    Grid,
+    Items,
+    Link,
+    Page,
+    Section,
+    Words,
+)
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files import file_name
+
+PHASES = ("Freeze", "Back up", "Copy or replicate", "Migrate", "Cut over", "Verify", "Roll back")
+_MYSQL = ("MariaDB", "MySQL")
+_OWN_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+
+
+def is_mysql(facts: Facts) -> bool:
+    """Return whether this collection can bring a component's schemas up to date."""
+    return facts.component.technology in _MYSQL
+
+
+def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
+    """Return what is done with a component: of each phase a sentence or two, and lines for a shell."""
+    name = facts.component.name
+    writes = [one.client for one in facts.used_by if one.client in whole.facts]
+    clients = _some(dict.fromkeys(whole.shown(one) for one in writes))
+    freeze = "Release nothing to it until the move is verified."
+    cut = "Stop it at the old place and start it at the new one."
+    if is_store(facts):
+        freeze = f"Change no schema and no settings. Stop what writes to it when the cut-over begins: {clients}."
+        cut = f"Stop what writes to it, wait until the copy has caught up, and make it read-only at the old place. {cut}"
+    if facts.used_by:
+        cut += f" Let those that use it ask at the new place (name, load balancer or setting): {clients}."
+    lines = _migrate(facts, whole) if is_mysql(facts) else []
+    migrate = (
+        "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. Words in "
+        "capitals stand for what you know."
+        if lines
+        else "Nothing of this collection's: bring its data to the new version as its makers say."
+        if is_store(facts)
+        else "Install the same version, or the new one, at the new place, with its settings."
+    )
+    return [
+        ("Freeze", freeze, []),
+        ("Back up", _back_up(facts), []),
+        ("Copy or replicate", _copy(facts), []),
+        ("Migrate", migrate, lines),
+        ("Cut over", cut, []),
+        ("Verify", _verify(facts, whole), [_line("status", [])] if lines else []),
+        (
+            "Roll back",
+            f"Until something has been written at the new place: point those that use {name} back, and start the old one. "
+            "Later what was written has to be copied back, so decide before."
+            if is_store(facts)
+            else "Point those that use it back, and start the old one.",
+            [],
+        ),
+    ]
+
+
+def _back_up(facts: Facts) -> str:
+    if is_mysql(facts):
+        return "Take a consistent backup (mariadb-backup, xtrabackup, or a dump in one transaction), and restore it once elsewhere."
+    if is_store(facts):
+        return "Take a backup with its own tool, and restore it once elsewhere."
+    return "Keep its settings and its files. It keeps no data that is known."
+
+
+def _copy(facts: Facts) -> str:
+    if not facts.copied:
+        return "Nothing is known that would have to be copied."
+    how = "Make the new server a replica of the old one from the backup." if is_mysql(facts) else ""
+    paths = ", ".join(dict.fromkeys(one.path for one in facts.data))
+    return f"Copy {size(facts.copied)}{f' in {paths}' if paths else ''}. {how}".strip()
+
+
+def _verify(facts: Facts, whole: Overview) -> str:
+    ports = ", ".join(dict.fromkeys(f"{one.port}/{one.protocol}" for one in facts.listeners if not one.loopback))
+    text = f"It answers at {ports}. " if ports else ""
+    uses = _some(dict.fromkeys(whole.shown(one.server) for one in facts.uses))
+    text += f"It reaches {uses}. " if facts.uses else ""
+    return f"{text}Survey both places again: the old one has no conversations left."
+
+
+def _migrate(facts: Facts, whole: Overview) -> list[str]:
+    """Return the lines that bring the schemas up to date."""
+    document = whole.hosts[facts.component.host].document
+    schemas = [one.name for one in document.mysql.schemas] if document and document.mysql else []
+    schemas = [name for name in schemas if name not in _OWN_SCHEMAS]
+    options = ["migrate_login_host=NEW_HOST"]
+    if len(schemas) > 1:
+        options.append(f"migrate_databases={','.join(schemas)}")
+    else:
+        options.append(f"migrate_login_database={schemas[0] if schemas else 'SCHEMA'}")
+    return [_line("migrate", options, "--check --diff"), _line("migrate", options)]
+
+
+def _line(playbook: str, options: Iterable[str], more: str = "") -> str:
+    given = "".join(f" -e {shlex.quote(one)}" for one in options)
+    return f"ansible-playbook -i inventory.yml dbops.migrations.{playbook} --limit DATABASE{given} {more}".rstrip()
+
+
+def waves_page(whole: Overview) -> Page:
+    """Return the runbooks of all waves."""
+    first = "What others depend on moves first." if whole.order == "first" else "What others depend on moves last."
+    intro: list[Block] = [
+        Words(
+            f"{first} What depends on each other moves in one step. In a wave, each component can move when those before "
+            "it have. Phases of a wave follow each other; each is done for all its components before the next begins."
+        ),
+        Words(f"Hours of copying are at {_rate(whole)}, of which 80 % are used."),
+    ]
+    sections = [Section("How to read this", intro)]
+    sections += [_wave(wave, whole) for wave in whole.plan.waves]
+    for fate, title in (("keep", "Stay where they are"), ("retire", "Are retired")):
+        rows = [_about(one) for one in whole.facts.values() if one.decision.fate == fate]
+        if rows:
+            sections.append(Section(title, [Grid(["Component", "Owner", "Notes"], rows)]))
+    return Page(whole.title + ": waves", "waves", sections)
+
+
+def _rate(whole: Overview) -> str:
+    assumed = ", which nobody said: set the bandwidth" if whole.assumed else ""
+    return f"{whole.bandwidth:g} megabits a second{assumed}"
+
+
+def _about(facts: Facts) -> list[str | Link]:
+    return [linked(facts), facts.decision.owner, facts.decision.notes]
+
+
+def linked(facts: Facts) -> Link:
+    """Return a component's name, as people call it, that leads to its sheet."""
+    return Link(facts.decision.title or facts.component.name, file_name(facts.component.name))
+
+
+def _wave(wave: Wave, whole: Overview) -> Section:
+    members = [whole.facts[name] for group in wave.groups for name in group.components]
+    blocks: list[Block] = [
+        Grid(
+            ["Step", "Component", "Technology", "Owner", "Decision", "To copy", "Notes"],
+            [
+                [
+                    str(number),
+                    linked(whole.facts[name]),
+                    whole.facts[name].component.technology,
+                    whole.facts[name].decision.owner,
+                    whole.facts[name].decision.fate or "move",
+                    amount(whole.facts[name].copied),
+                    whole.facts[name].decision.notes,
+                ]
+                for number, group in enumerate(wave.groups, 1)
+                for name in group.components
+            ],
+        ),
+        *(Words(one) for one in downtime(members, whole)),
+    ]
+    for phase in PHASES:
+        done: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for facts in members:
+            for name, text, lines in steps(facts, whole):
+                if name == phase:
+                    done.setdefault((text, tuple(lines)), []).append(facts.component.name)
+        blocks.append(Words(f"{PHASES.index(phase) + 1}. {phase}"))
+        for (text, lines), names in done.items():
+            blocks.append(Items([f"{_some(names)}: {text}"]))
+            blocks += [Code(list(lines))] if lines else []
+    return Section(f"Wave {wave.number}", blocks)
+
+
+def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
+    """Return how long a wave's components are away, and what that rests on, in sentences."""
+    copies = {(one.component.host, one.copied.basis): one.copied for one in members if one.copied}
+    if not copies:
+        return ["Downtime: a restart of each component. None of them keeps data that is known."]
+    hours = sum(one.hours for one in copies.values())
+    least = "at least " if any(one.least for one in copies.values()) else ""
+    total = Transfer(sum(one.bytes for one in copies.values()), bool(least), hours, "")
+    return [
+        f"Downtime: {least}{_duration(hours)} if {size(total)} are copied while all is stopped, one after the other, at "
+        f"{_rate(whole)}. With replication it is the time to stop the writers, catch up and switch: minutes.",
+        "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
+    ]
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.1f} hours" if hours >= 1 else f"{max(1, round(hours * 60))} minute{'s' * (hours * 60 >= 1.5)}"
+
+
+def amount(copied: Transfer | None) -> str:
+    """Return how much is copied; empty: nothing that is known."""
+    return f"{size(copied)}, {_duration(copied.hours)}" if copied else ""
+
+
+def size(copied: Transfer) -> str:
+    """Return how many bytes are copied."""
+    return f"{'at least ' * copied.least}{in_bytes(copied.bytes)}"
+
+
+def in_bytes(count: int) -> str:
+    """Return a number of bytes for people."""
+    value = float(count)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return names with commas, and of many how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
+    return f"{', '.join(every[:8])}{more}" if every else "nothing that was seen"
