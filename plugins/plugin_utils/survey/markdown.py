@@ -34,7 +34,11 @@ def markdown(page: Page, folder: str = "") -> str:
     """
     lines = [MARK, "", f"# {text(page.title)}"]
     for section in page.sections:
-        lines += ["", f"## {text(section.title)}", *chain.from_iterable(["", *_lines(one, folder)] for one in section.blocks)]
+        lines += [
+            "",
+            f"## {text(section.title)}",
+            *chain.from_iterable(["", *_lines(one, folder)] for one in section.blocks),
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -64,7 +68,10 @@ def _lines(block: Block, folder: str) -> list[str]:
         fence = "`" * max(3, 1 + max((len(run) for one in lines for run in re.findall("`+", one)), default=0))
         return [f"{fence}sh", *lines, fence]
     if isinstance(block, Items):
-        return [f"{f'{number}.' if block.numbered else '-'} {_cell(one, folder)}" for number, one in enumerate(block.items, 1)]
+        return [
+            f"{f'{number}.' if block.numbered else '-'} {_cell(one, folder)}"
+            for number, one in enumerate(block.items, 1)
+        ]
     assert isinstance(block, Grid)
     rows = [[_cell(cell, folder) for cell in row] for row in [block.head, *block.rows]]
     return [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(block.head), *rows[1:])]

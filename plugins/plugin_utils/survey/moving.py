@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import (
     Facts,
@@ -47,13 +47,15 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
     cut = "Stop it at the old place and start it at the new one."
     if is_store(facts):
         freeze = f"Change no schema and no settings. Stop what writes to it when the cut-over begins: {clients}."
-        cut = f"Stop what writes to it, wait until the copy has caught up, and make it read-only at the old place. {cut}"
+        cut = (
+            f"Stop what writes to it, wait until the copy has caught up, and make it read-only at the old place. {cut}"
+        )
     if facts.used_by:
         cut += f" Let those that use it ask at the new place (name, load balancer or setting): {clients}."
     lines = _migrate(facts, whole) if is_mysql(facts) else []
     migrate = (
-        "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. Words in "
-        "capitals stand for what you know."
+        "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. "
+        "Words in capitals stand for what you know."
         if lines
         else "Nothing of this collection's: bring its data to the new version as its makers say."
         if is_store(facts)
@@ -68,8 +70,8 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
         ("Verify", _verify(facts, whole), [_line("status", [])] if lines else []),
         (
             "Roll back",
-            f"Until something has been written at the new place: point those that use {name} back, and start the old one. "
-            "Later what was written has to be copied back, so decide before."
+            f"Until something has been written at the new place: point those that use {name} back, and start the old "
+            "one. Later what was written has to be copied back, so decide before."
             if is_store(facts)
             else "Point those that use it back, and start the old one.",
             [],
@@ -79,7 +81,10 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
 
 def _back_up(facts: Facts) -> str:
     if is_mysql(facts):
-        return "Take a consistent backup (mariadb-backup, xtrabackup, or a dump in one transaction), and restore it once elsewhere."
+        return (
+            "Take a consistent backup (mariadb-backup, xtrabackup, or a dump in one transaction), and restore it once "
+            "elsewhere."
+        )
     if is_store(facts):
         return "Take a backup with its own tool, and restore it once elsewhere."
     return "Keep its settings and its files. It keeps no data that is known."
@@ -124,13 +129,14 @@ def waves_page(whole: Overview) -> Page:
     first = "What others depend on moves first." if whole.order == "first" else "What others depend on moves last."
     intro: list[Block] = [
         Words(
-            f"{first} What depends on each other moves in one step. In a wave, each component can move when those before "
-            "it have. Phases of a wave follow each other; each is done for all its components before the next begins."
+            f"{first} What depends on each other moves in one step; the steps of a wave do not depend on each other. A "
+            "phase is done for all components of its wave before the next one begins."
         ),
         Words(f"Hours of copying are at {_rate(whole)}, of which 80 % are used."),
     ]
     sections = [Section("How to read this", intro)]
-    sections += [_wave(wave, whole) for wave in whole.plan.waves]
+    for wave in whole.plan.waves:
+        sections += _wave(wave, whole)
     for fate, title in (("keep", "Stay where they are"), ("retire", "Are retired")):
         rows = [_about(one) for one in whole.facts.values() if one.decision.fate == fate]
         if rows:
@@ -152,7 +158,7 @@ def linked(facts: Facts) -> Link:
     return Link(facts.decision.title or facts.component.name, file_name(facts.component.name))
 
 
-def _wave(wave: Wave, whole: Overview) -> Section:
+def _wave(wave: Wave, whole: Overview) -> Iterator[Section]:
     members = [whole.facts[name] for group in wave.groups for name in group.components]
     blocks: list[Block] = [
         Grid(
@@ -173,17 +179,18 @@ def _wave(wave: Wave, whole: Overview) -> Section:
         ),
         *(Words(one) for one in downtime(members, whole)),
     ]
-    for phase in PHASES:
-        done: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for facts in members:
-            for name, text, lines in steps(facts, whole):
-                if name == phase:
-                    done.setdefault((text, tuple(lines)), []).append(facts.component.name)
-        blocks.append(Words(f"{PHASES.index(phase) + 1}. {phase}"))
-        for (text, lines), names in done.items():
+    yield Section(f"Wave {wave.number}", blocks)
+    # Of each phase the texts, with whose they are: many components have the same.
+    phases: dict[str, dict[tuple[str, tuple[str, ...]], list[str]]] = {phase: {} for phase in PHASES}
+    for facts in members:
+        for phase, text, lines in steps(facts, whole):
+            phases[phase].setdefault((text, tuple(lines)), []).append(facts.component.name)
+    for phase, done in phases.items():
+        blocks = []
+        for (text, shell), names in done.items():
             blocks.append(Items([f"{_some(names)}: {text}"]))
-            blocks += [Code(list(lines))] if lines else []
-    return Section(f"Wave {wave.number}", blocks)
+            blocks += [Code(list(shell))] if shell else []
+        yield Section(f"Wave {wave.number}: {phase.lower()}", blocks)
 
 
 def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
@@ -195,8 +202,8 @@ def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
     least = "at least " if any(one.least for one in copies.values()) else ""
     total = Transfer(sum(one.bytes for one in copies.values()), bool(least), hours, "")
     return [
-        f"Downtime: {least}{_duration(hours)} if {size(total)} are copied while all is stopped, one after the other, at "
-        f"{_rate(whole)}. With replication it is the time to stop the writers, catch up and switch: minutes.",
+        f"Downtime: {least}{_duration(hours)} if {size(total)} are copied while all is stopped, one after the other, "
+        f"at {_rate(whole)}. With replication it is the time to stop the writers, catch up and switch: minutes.",
         "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
     ]
 

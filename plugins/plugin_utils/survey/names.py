@@ -23,7 +23,7 @@ _AT_ONCE = 16
 
 
 def load(directory: Path) -> dict[str, str]:
-    """Return the names that are known by address; empty: the resolver knew none. What is no such file counts as none."""
+    """Return the names by address; empty: the resolver knew none. What is no such file counts as none."""
     try:
         data = json.loads((directory / FILE).read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -100,13 +100,13 @@ def _technologies(facts: Facts, document: Document) -> list[Block]:
         blocks.append(Grid(["Technology", "Role", "Sure", "Evidence"], rows))
     else:
         blocks.append(Words("No signature fits. A file of signatures of your own can name it."))
-    packages = {
-        (one.package, one.version or "") for one in document.services if _own(facts, one.id) and one.package
-    }
+    packages = {(one.package, one.version or "") for one in document.services if _own(facts, one.id) and one.package}
     if packages:
         blocks.append(Grid(["Package", "Version"], [list(one) for one in sorted(packages)]))
     if document.mysql and any(one.technology in ("MariaDB", "MySQL") for one in found):
-        blocks.append(Words(f"The server says: version {document.mysql.version}, replication: {document.mysql.replication}."))
+        blocks.append(
+            Words(f"The server says: version {document.mysql.version}, replication: {document.mysql.replication}.")
+        )
     return blocks
 
 
@@ -127,14 +127,14 @@ def _firewalls(facts: Facts, whole: Overview) -> list[Block]:
         if _own(facts, one.listener.service)
     }
     if exposed:
-        blocks.append(Grid(["Port", "Protocol", "Address", "Can anybody reach it?"], [list(one) for one in sorted(exposed)]))
+        blocks.append(
+            Grid(["Port", "Protocol", "Address", "Can anybody reach it?"], [list(one) for one in sorted(exposed)])
+        )
     elif facts.listeners:
         blocks.append(Words("The firewall of its host lets nobody from just anywhere reach it."))
     else:
         blocks.append(Words("It waits at no port."))
-    refused = {
-        (str(one.port), one.protocol, one.remote_address) for one in allowed.refused if _own(facts, one.service)
-    }
+    refused = {(str(one.port), one.protocol, one.remote_address) for one in allowed.refused if _own(facts, one.service)}
     if refused:
         blocks.append(Words("These conversations were seen, and the rules as they are now would not let them in:"))
         blocks.append(_cut(["Port", "Protocol", "From"], (list(one) for one in sorted(refused))))
@@ -192,9 +192,7 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
         rows: list[list[str | Link]] = [
             [
                 one.path,
-                "not counted"
-                if one.size_bytes is None
-                else f"{'at least ' * one.partial}{in_bytes(one.size_bytes)}",
+                "not counted" if one.size_bytes is None else f"{'at least ' * one.partial}{in_bytes(one.size_bytes)}",
                 _mounted(one.path, document),
             ]
             for one in facts.data
@@ -207,7 +205,9 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
     schemas = document.mysql.schemas if document.mysql and facts.component.technology in ("MariaDB", "MySQL") else []
     if schemas:
         blocks.append(
-            Grid(["Schema", "Size", "Tables"], [[one.name, in_bytes(one.size_bytes), str(one.tables)] for one in schemas])
+            Grid(
+                ["Schema", "Size", "Tables"], [[one.name, in_bytes(one.size_bytes), str(one.tables)] for one in schemas]
+            )
         )
     network = [one for one in document.storage.mounts if one.network]
     if network:
@@ -261,7 +261,8 @@ def _connection(one: Connection, other: str, whole: Overview) -> list[str | Link
 
 def _moving(facts: Facts, whole: Overview) -> list[Block]:
     wave = next(
-        (one.number for one in whole.plan.waves for group in one.groups if facts.component.name in group.components), None
+        (one.number for one in whole.plan.waves for group in one.groups if facts.component.name in group.components),
+        None,
     )
     if wave is None:
         return [Words(f"It does not move: the decision is {facts.decision.fate}.")]

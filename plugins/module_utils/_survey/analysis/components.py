@@ -4,9 +4,9 @@
 
 """What there is to move: the services of hosts as components, with names that people can use.
 
-Private to the collection. A component is what a systemd unit runs, whichever accounts its processes have; without a unit
-of its own it is the program. What belongs to a host itself (its SSH server, clock, agents) is no component: it is set up
-with the new host, and does not move.
+Private to the collection. A component is what a systemd unit runs, whichever accounts its processes have; without a
+unit of its own it is the program. What belongs to a host itself (its SSH server, clock, agents) is no component: it is
+set up with the new host, and does not move.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def _chosen(
             # "a@b" on c, and "a" on "b@c".
             name += "~"
         components[name] = one._replace(name=name)
-        for service in one.services or [None]:
-            names[one.host, service] = name
+        # Of processes that could not be seen there is no service.
+        names.update({(one.host, service): name for service in one.services} or {(one.host, None): name})
     return Components(dict(sorted(components.items())), names)
 
 

@@ -39,7 +39,9 @@ def _about_hosts(whole: Overview) -> Iterator[Found]:
             yield Found("low", "partly_seen", "", f"{name}: {part.why} {part.remedy}")
         unused = whole.allowed[name].unused if host.document else ()
         for chain, rule in unused:
-            yield Found("low", "unused_rule", "", f"{name}: nobody used what the rule “{rule.text}” in {chain} lets in.")
+            yield Found(
+                "low", "unused_rule", "", f"{name}: nobody used what the rule “{rule.text}” in {chain} lets in."
+            )
     for name, why in whole.refused.items():
         yield Found("high", "unreadable", "", f"{name} could not be used: {why}")
 
@@ -81,9 +83,9 @@ def _about(facts: Facts, whole: Overview) -> Iterator[Found]:
     for flow in allowed.refused:
         if flow.service in services:
             refused[flow.port, flow.protocol] += 1
-    for (port, protocol), count in refused.items():
+    for (number, protocol), count in refused.items():
         text = (
-            f"{count} conversation{'s' * (count > 1)} with {name} at {port}/{protocol} would not be let in by the "
+            f"{count} conversation{'s' * (count > 1)} with {name} at {number}/{protocol} would not be let in by the "
             "firewall's rules as they are now."
         )
         yield Found("medium", "not_allowed", name, text)

@@ -310,9 +310,7 @@ def _hosts(documents: Iterable[Document], inputs: Inputs) -> dict[str, Host]:
     }
 
 
-def _externals(
-    connections: Iterable[Connection], documents: Iterable[Document]
-) -> dict[str, External]:
+def _externals(connections: Iterable[Connection], documents: Iterable[Document]) -> dict[str, External]:
     called = names(documents)
     found: dict[str, External] = {}
     for one in connections:
