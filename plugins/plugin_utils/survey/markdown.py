@@ -73,8 +73,9 @@ def _lines(block: Block, folder: str) -> list[str]:
             for number, one in enumerate(block.items, 1)
         ]
     assert isinstance(block, Grid)
-    rows = [[_cell(cell, folder) for cell in row] for row in [block.head, *block.rows]]
-    return [f"| {' | '.join(row)} |" for row in (rows[0], ["---"] * len(block.head), *rows[1:])]
+    rows = [[text(cell) for cell in block.head], ["---"] * len(block.head)]
+    rows += [[_cell(cell, folder) for cell in row] for row in block.rows]
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _cell(cell: str | Link, folder: str) -> str:

@@ -43,8 +43,11 @@ def keep(known: dict[str, str], writer: Writer) -> None:
 
 
 def ask(addresses: Iterable[str]) -> dict[str, str]:
-    """Return what the resolver says in five seconds; an address to which it has said nothing by then is absent."""
-    waiting = sorted(addresses, reverse=True)
+    """Return what the resolver says in five seconds, the first ones first.
+
+    An address to which it has said nothing by then is absent.
+    """
+    waiting = [*addresses][::-1]
     found: dict[str, str] = {}
     lock = threading.Lock()
     end = time.monotonic() + _SECONDS

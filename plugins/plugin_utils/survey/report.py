@@ -96,7 +96,7 @@ def _signatures(path: str | None) -> list[Signature]:
         text = Path(path).read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Error(f"The signatures in {path} cannot be read: {reason}. Correct survey_signatures.") from error
+        raise Error(f"The signatures in {path} cannot be read: {reason}. Give a file of text in UTF-8.") from error
     return signatures(text, path)
 
 

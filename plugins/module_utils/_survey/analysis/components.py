@@ -144,8 +144,9 @@ def _chosen(
             # "a@b" on c, and "a" on "b@c".
             name += "~"
         components[name] = one._replace(name=name)
+        ends: list[Optional[str]] = [*one.services]
         # Of processes that could not be seen there is no service.
-        names.update({(one.host, service): name for service in one.services} or {(one.host, None): name})
+        names.update(((one.host, end), name) for end in ends or [None])
     return Components(dict(sorted(components.items())), names)
 
 
