@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A shop of five hosts as a survey sees it, by day and by night: ``python -m parts.survey_shop DIRECTORY`` reports on it.
+"""A shop of five hosts as a survey sees it, by day and by night: ``python -m parts.survey_shop DIRECTORY`` reports.
 
 The load balancer asks two hosts of the application, these ask the database, a cache and a payment service outside. At
 night a job makes invoices. A sixth host cannot be reached. The documents are made up, and the same each time.
@@ -73,7 +73,21 @@ def waiting(name: str, port: int, address: str = "0.0.0.0") -> Listener:
 def flow(name: str | None, direction: Any, here: str, there: str, port: int, **more: Any) -> Flow:
     """Return conversations that went on while somebody looked."""
     return Flow(
-        name, direction, "tcp", here, there, port, None, True, DAY, "2026-11-24T10:00:30Z", 30, 4, ["netlink"], None, None
+        name,
+        direction,
+        "tcp",
+        here,
+        there,
+        port,
+        None,
+        True,
+        DAY,
+        "2026-11-24T10:00:30Z",
+        30,
+        4,
+        ["netlink"],
+        None,
+        None,
     )._replace(**more)
 
 
@@ -227,9 +241,7 @@ def _cache(when: str) -> Document:
         "10.20.0.40",
         when,
         privileged=False,
-        unseen=[
-            Unseen("firewall", "The rules of the firewall are closed to this account.", "Run the module as root.")
-        ],
+        unseen=[Unseen("firewall", "The rules of the firewall are closed to this account.", "Run the module as root.")],
         services=[
             service("redis-server", "redis", unit="redis.service", package="redis", version="6.2.7-1.el9"),
             service("sshd", package="openssh-server", version="8.7p1-45.el9"),

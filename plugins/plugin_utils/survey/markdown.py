@@ -20,11 +20,11 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks imp
 )
 
 # The first line of each file of ours, by which it is known.
-MARK = "<!-- Made by dbops.migrations.survey. Changes are lost: what you know belongs into decisions.yml. -->"
+MARK = "<!-- Made by dbops.migrations.survey. Changes are lost: what you know belongs in decisions.yml. -->"
 # What begins something in CommonMark or in GitHub's Markdown, wherever in a line. "www." is a link there.
 _SPECIAL = re.compile(r"""[\\`*_{}\[\]<>#|~&!$^]|(?<=:)/|(?<![^\W_])@|(?<=[wW]{3})\.""")
 # What does at the beginning of a line.
-_FIRST = re.compile(r"^(\s*)([-+=:]|\d+(?=[.)]))")
+_FIRST = re.compile(r"^([-+=:]|\d+(?=[.)](?: |$)))")
 
 
 def markdown(page: Page, folder: str = "") -> str:
@@ -54,9 +54,9 @@ def line(plain: str) -> str:
 
 
 def _not_first(match: re.Match[str]) -> str:
-    blanks, sign = match.groups()
+    sign = match[0]
     # A digit cannot be escaped, but a character can be told by its number.
-    return f"{blanks}&#{ord(sign[0])};{sign[1:]}" if sign[0].isdigit() else f"{blanks}\\{sign}"
+    return f"&#{ord(sign[0])};{sign[1:]}" if sign[0].isdigit() else f"\\{sign}"
 
 
 def _lines(block: Block, folder: str) -> list[str]:

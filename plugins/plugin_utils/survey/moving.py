@@ -13,6 +13,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.
     Facts,
     Overview,
     is_store,
+    some,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.transfer import Transfer
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.waves import Wave
@@ -41,23 +42,23 @@ def is_mysql(facts: Facts) -> bool:
 def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
     """Return what is done with a component: of each phase a sentence or two, and lines for a shell."""
     name = facts.component.name
-    writes = [one.client for one in facts.used_by if one.client in whole.facts]
-    clients = _some(dict.fromkeys(whole.shown(one) for one in writes))
+    clients = _clients(facts, whole)
     freeze = "Release nothing to it until the move is verified."
     cut = "Stop it at the old place and start it at the new one."
     if is_store(facts):
-        freeze = f"Change no schema and no settings. Stop what writes to it when the cut-over begins: {clients}."
+        freeze = "Change no schema and no settings."
         cut = (
-            f"Stop what writes to it, wait until the copy has caught up, and make it read-only at the old place. {cut}"
+            f"Stop what writes to it{f' ({clients})' if clients else ''}, wait until the copy has caught up, and make "
+            f"it read-only at the old place. {cut}"
         )
-    if facts.used_by:
-        cut += f" Let those that use it ask at the new place (name, load balancer or setting): {clients}."
+    if clients:
+        cut += f" Let those that use it ask at the new place, by a name, a load balancer or a setting: {clients}."
     lines = _migrate(facts, whole) if is_mysql(facts) else []
     migrate = (
         "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. "
         "Words in capitals stand for what you know."
         if lines
-        else "Nothing of this collection's: bring its data to the new version as its makers say."
+        else "If the new place has another version of it, bring its data to that one as its makers say."
         if is_store(facts)
         else "Install the same version, or the new one, at the new place, with its settings."
     )
@@ -79,6 +80,15 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
     ]
 
 
+def _clients(facts: Facts, whole: Overview) -> str:
+    """Return who uses a component; empty: nobody was seen to."""
+    clients = dict.fromkeys(one.client for one in facts.used_by)
+    shown = [whole.shown(one) for one in clients if one in whole.facts]
+    outside = len(clients) - len(shown)
+    addresses = [f"{outside} address{'es' * (outside > 1)} outside"] if outside else []
+    return " and ".join([some(shown)] * bool(shown) + addresses)
+
+
 def _back_up(facts: Facts) -> str:
     if is_mysql(facts):
         return (
@@ -93,15 +103,25 @@ def _back_up(facts: Facts) -> str:
 def _copy(facts: Facts) -> str:
     if not facts.copied:
         return "Nothing is known that would have to be copied."
-    how = "Make the new server a replica of the old one from the backup." if is_mysql(facts) else ""
     paths = ", ".join(dict.fromkeys(one.path for one in facts.data))
-    return f"Copy {size(facts.copied)}{f' in {paths}' if paths else ''}. {how}".strip()
+    where = f" in {paths}" if paths else ""
+    text = (
+        f"Copy {size(facts.copied)}{where}."
+        if counted(facts)
+        else f"Copy its data{where}, of which the size is not known."
+    )
+    return f"{text} Make the new server a replica of the old one from the backup." if is_mysql(facts) else text
+
+
+def counted(facts: Facts) -> bool:
+    """Return whether the size of a component's data is known."""
+    return bool(facts.data) and all(one.size_bytes is not None for one in facts.data)
 
 
 def _verify(facts: Facts, whole: Overview) -> str:
     ports = ", ".join(dict.fromkeys(f"{one.port}/{one.protocol}" for one in facts.listeners if not one.loopback))
     text = f"It answers at {ports}. " if ports else ""
-    uses = _some(dict.fromkeys(whole.shown(one.server) for one in facts.uses))
+    uses = some(dict.fromkeys(whole.shown(one.server) for one in facts.uses))
     text += f"It reaches {uses}. " if facts.uses else ""
     return f"{text}Survey both places again: the old one has no conversations left."
 
@@ -137,6 +157,9 @@ def waves_page(whole: Overview) -> Page:
     sections = [Section("How to read this", intro)]
     for wave in whole.plan.waves:
         sections += _wave(wave, whole)
+    unseen: list[list[str | Link]] = [[name, host.missed] for name, host in whole.hosts.items() if not host.document]
+    if unseen:
+        sections.append(Section("Hosts of which nothing is known", [Grid(["Host", "Why"], unseen)]))
     for fate, title in (("keep", "Stay where they are"), ("retire", "Are retired")):
         rows = [_about(one) for one in whole.facts.values() if one.decision.fate == fate]
         if rows:
@@ -169,8 +192,8 @@ def _wave(wave: Wave, whole: Overview) -> Iterator[Section]:
                     linked(whole.facts[name]),
                     whole.facts[name].component.technology,
                     whole.facts[name].decision.owner,
-                    whole.facts[name].decision.fate or "move",
-                    amount(whole.facts[name].copied),
+                    whole.facts[name].decision.fate or "not decided",
+                    amount(whole.facts[name]),
                     whole.facts[name].decision.notes,
                 ]
                 for number, group in enumerate(wave.groups, 1)
@@ -186,35 +209,47 @@ def _wave(wave: Wave, whole: Overview) -> Iterator[Section]:
         for phase, text, lines in steps(facts, whole):
             phases[phase].setdefault((text, tuple(lines)), []).append(facts.component.name)
     for phase, done in phases.items():
-        blocks = []
+        blocks = [Items([f"{some(names)}: {text}" for (text, shell), names in done.items() if not shell])]
         for (text, shell), names in done.items():
-            blocks.append(Items([f"{_some(names)}: {text}"]))
-            blocks += [Code(list(shell))] if shell else []
+            blocks += [Words(f"{some(names)}: {text}"), Code(list(shell))] if shell else []
         yield Section(f"Wave {wave.number}: {phase.lower()}", blocks)
 
 
 def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
     """Return how long a wave's components are away, and what that rests on, in sentences."""
-    copies = {(one.component.host, one.copied.basis): one.copied for one in members if one.copied}
-    if not copies:
+    stores = [one for one in members if one.copied]
+    # Two components with one directory copy it once.
+    copies = {(one.component.host, one.copied.basis): one.copied for one in stores if one.copied and counted(one)}
+    unknown = [one.component.name for one in stores if not counted(one)]
+    if not stores:
         return ["Downtime: a restart of each component. None of them keeps data that is known."]
-    hours = sum(one.hours for one in copies.values())
-    least = "at least " if any(one.least for one in copies.values()) else ""
-    total = Transfer(sum(one.bytes for one in copies.values()), bool(least), hours, "")
-    return [
-        f"Downtime: {least}{_duration(hours)} if {size(total)} are copied while all is stopped, one after the other, "
-        f"at {_rate(whole)}. With replication it is the time to stop the writers, catch up and switch: minutes.",
-        "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
-    ]
+    lines = []
+    if copies:
+        hours = sum(one.hours for one in copies.values())
+        total = Transfer(
+            sum(one.bytes for one in copies.values()), any(one.least for one in copies.values()), hours, ""
+        )
+        lines += [
+            f"Downtime: {'at least ' * total.least}{_duration(hours)} if {size(total)} are copied while all is stopped, "
+            f"one after the other, at {_rate(whole)}. With replication it is the time to stop the writers, catch up "
+            "and switch.",
+            "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
+        ]
+    if unknown:
+        also = "To it comes" if copies else "Downtime:"
+        lines.append(f"{also} the time to copy what {some(unknown)} keeps, of which the size is not known.")
+    return lines
 
 
 def _duration(hours: float) -> str:
     return f"{hours:.1f} hours" if hours >= 1 else f"{max(1, round(hours * 60))} minute{'s' * (hours * 60 >= 1.5)}"
 
 
-def amount(copied: Transfer | None) -> str:
-    """Return how much is copied; empty: nothing that is known."""
-    return f"{size(copied)}, {_duration(copied.hours)}" if copied else ""
+def amount(facts: Facts) -> str:
+    """Return how much is copied; empty: it keeps nothing that is known."""
+    if not facts.copied:
+        return ""
+    return f"{size(facts.copied)}, {_duration(facts.copied.hours)}" if counted(facts) else "not known"
 
 
 def size(copied: Transfer) -> str:
@@ -230,10 +265,3 @@ def in_bytes(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
-
-
-def _some(names: Iterable[str]) -> str:
-    """Return names with commas, and of many how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
-    return f"{', '.join(every[:8])}{more}" if every else "nothing that was seen"

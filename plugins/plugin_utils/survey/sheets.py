@@ -29,6 +29,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks imp
 )
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files import file_name
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.moving import (
+    counted,
     in_bytes,
     linked,
     size,
@@ -200,8 +201,9 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
         blocks.append(Grid(["Data in", "Size", "On"], rows))
     else:
         blocks.append(Words("No directory with its data is known."))
-    if facts.copied:
-        blocks.append(Words(f"A move copies {size(facts.copied)}. {facts.copied.basis}"))
+    if facts.copied and facts.copied.bytes:
+        basis = "" if counted(facts) else f" {facts.copied.basis}"
+        blocks.append(Words(f"A move copies {size(facts.copied)}.{basis}"))
     schemas = document.mysql.schemas if document.mysql and facts.component.technology in ("MariaDB", "MySQL") else []
     if schemas:
         blocks.append(
@@ -232,7 +234,7 @@ def _communication(facts: Facts, whole: Overview) -> list[Block]:
         if connections:
             blocks.append(Words(f"{title}:"))
             rows = (_connection(one, getattr(one, other), whole) for one in connections)
-            blocks.append(_cut([title, "Where", "Port", "Answered", "Samples", "First seen", "Last seen"], rows))
+            blocks.append(_cut(["Component", "Where", "Port", "Answered", "Samples", "First seen", "Last seen"], rows))
     return blocks or [Words("No conversation with another component was seen.")]
 
 
@@ -245,6 +247,8 @@ def _connection(one: Connection, other: str, whole: Overview) -> list[str | Link
         external = whole.externals[other]
         shown = external.names[0] if external.names else other
         where = "several hosts have this address" if external.unclear else "outside"
+        if shown in whole.hosts:
+            where = "not seen"
     if edge.translated:
         where += ", by way of NAT"
     port = "socket" if edge.protocol == "unix" else f"{edge.port}/{edge.protocol}"

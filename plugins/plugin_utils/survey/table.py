@@ -10,7 +10,7 @@ import csv
 import io
 
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.correlate import Node
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Overview
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Overview, answered
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.markdown import line
 
 _ENDS = ("component", "host", "service", "address", "name")
@@ -49,7 +49,7 @@ def flows(whole: Overview) -> str:
             *end(edge.server),
             edge.protocol,
             str(edge.port or ""),
-            "yes" if edge.established else "no",
+            "yes" if edge.established else "not known" if answered(edge) else "no",
             str(edge.samples),
             edge.first_seen,
             edge.last_seen,

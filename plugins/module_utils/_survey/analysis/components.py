@@ -111,9 +111,14 @@ def _labelled(services: Iterable[Service]) -> dict[str, list[Service]]:
 def _label(service: Service) -> str:
     if service.container:
         return f"{service.name}-{service.container[:12]}"
+    return _own_unit(service).rpartition(".service")[0] or service.name
+
+
+def _own_unit(service: Service) -> str:
+    """Return the unit of a service; empty: others run in it, too, so that it does not tell what the service is."""
     unit, dot, _rest = (service.unit or "").rpartition(".service")
-    own = dot and unit not in _SHARED and not unit.startswith(("ssh@", "sshd@", "user@"))
-    return unit if own else service.name
+    shared = unit in _SHARED and service.program != unit
+    return f"{unit}.service" if dot and not shared and not unit.startswith(("ssh@", "sshd@", "user@")) else ""
 
 
 def _for_others(role: str, outward: bool) -> bool:
@@ -144,9 +149,9 @@ def _chosen(
             # "a@b" on c, and "a" on "b@c".
             name += "~"
         components[name] = one._replace(name=name)
-        ends: list[Optional[str]] = [*one.services]
+        every_end: list[Optional[str]] = [*one.services]
         # Of processes that could not be seen there is no service.
-        names.update(((one.host, end), name) for end in ends or [None])
+        names.update(((one.host, end), name) for end in every_end or [None])
     return Components(dict(sorted(components.items())), names)
 
 
@@ -173,7 +178,7 @@ class _Recogniser:
     def technologies(self, services: Iterable[Service], listeners: Sequence[Listener]) -> list[Finding]:
         best: dict[str, Finding] = {}
         for service in services:
-            for finding in self._classified(service, listeners):
+            for finding in self._classified(service._replace(unit=_own_unit(service)), listeners):
                 if finding.technology not in best or finding.confidence > best[finding.technology].confidence:
                     best[finding.technology] = finding
         found = sorted(best.values(), key=lambda one: (-one.confidence, one.technology))

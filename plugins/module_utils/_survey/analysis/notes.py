@@ -4,7 +4,7 @@
 
 """What a person should look at, out of the whole, in sentences. Private to the collection.
 
-No sentence has an address in it: they go to where many read, and an address may be a person's.
+No sentence names the address of a client: it may be a person's, and the sentences go to where many read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from .firewall import Outcome
-from .overview import STORES, Facts, Found, Overview, answered
+from .overview import STORES, Facts, Found, Overview, answered, some
 
 _ORDER = ("high", "medium", "low")
 # What anybody may reach without surprise.
@@ -37,13 +37,16 @@ def _about_hosts(whole: Overview) -> Iterator[Found]:
             yield Found("high", "not_seen", "", f"{name} could not be looked at: {host.missed}{before}")
         for part in host.document.unseen if host.document else ():
             yield Found("low", "partly_seen", "", f"{name}: {part.why} {part.remedy}")
-        unused = whole.allowed[name].unused if host.document else ()
-        for chain, rule in unused:
-            yield Found(
-                "low", "unused_rule", "", f"{name}: nobody used what the rule “{rule.text}” in {chain} lets in."
-            )
     for name, why in whole.refused.items():
         yield Found("high", "unreadable", "", f"{name} could not be used: {why}")
+    # Many hosts have the same rules.
+    unused: dict[tuple[str, str], list[str]] = {}
+    for name, allowed in whole.allowed.items():
+        for chain, rule in allowed.unused:
+            unused.setdefault((rule.text, chain), []).append(name)
+    for (rule_text, chain), hosts in unused.items():
+        text = f"{some(sorted({*hosts}))}: nobody used what the rule “{rule_text}” in {chain} lets in."
+        yield Found("low", "unused_rule", "", text)
 
 
 def _about_decisions(whole: Overview) -> Iterator[Found]:
@@ -96,7 +99,8 @@ def _about_others(facts: Facts, whole: Overview) -> Iterator[Found]:
     name, fate = facts.component.name, facts.decision.fate
     for one in facts.uses:
         if not answered(one.edge):
-            where = one.server if one.server in whole.facts else "an address outside"
+            outside = whole.externals.get(one.server)
+            where = (outside.names or ["an address outside"])[0] if outside else one.server
             text = f"{name} asks {where} at {one.edge.port}/{one.edge.protocol}, and nobody answers."
             yield Found("medium", "unanswered", name, text)
         other = whole.facts[one.server].decision.fate if one.server in whole.facts else None

@@ -127,7 +127,7 @@ class Connection(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Something that a person should look at. It holds no address.
+    """Something that a person should look at.
 
     :ivar component: its name; empty: it is about a host, or about the whole.
     """
@@ -239,6 +239,13 @@ def is_store(facts: Facts) -> bool:
 def answered(edge: Edge) -> bool:
     """Return whether somebody answered, as far as that can be known: of UDP mostly not."""
     return edge.established or edge.protocol != "tcp"
+
+
+def some(names: Iterable[str]) -> str:
+    """Return names with commas, and of many how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - 8} more" if len(every) > 8 else ""
+    return f"{', '.join(every[:8])}{more}"
 
 
 def _connections(edges: Iterable[Edge], found: Components) -> list[Connection]:
