@@ -226,13 +226,12 @@ def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
     lines = []
     if copies:
         hours = sum(one.hours for one in copies.values())
-        total = Transfer(
-            sum(one.bytes for one in copies.values()), any(one.least for one in copies.values()), hours, ""
-        )
+        least = any(one.least for one in copies.values())
+        total = Transfer(sum(one.bytes for one in copies.values()), least, hours, "")
         lines += [
-            f"Downtime: {'at least ' * total.least}{_duration(hours)} if {size(total)} are copied while all is stopped, "
-            f"one after the other, at {_rate(whole)}. With replication it is the time to stop the writers, catch up "
-            "and switch.",
+            f"Downtime: {'at least ' * least}{_duration(hours)} if {size(total)} are copied while all is stopped, one "
+            f"after the other, at {_rate(whole)}. With replication it is the time to stop the writers, catch up and "
+            "switch.",
             "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
         ]
     if unknown:
