@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -130,7 +131,8 @@ def _migrate(facts: Facts, whole: Overview) -> list[str]:
     """Return the lines that bring the schemas up to date."""
     document = whole.hosts[facts.component.host].document
     schemas = [one.name for one in document.mysql.schemas] if document and document.mysql else []
-    schemas = [name for name in schemas if name not in _OWN_SCHEMAS]
+    # What could be more than a name, to a template or to LIKE, is for people to fill in.
+    schemas = [name for name in schemas if name not in _OWN_SCHEMAS and re.fullmatch(r"[\w$-]+", name, re.ASCII)]
     options = ["migrate_login_host=NEW_HOST"]
     if len(schemas) > 1:
         options.append(f"migrate_databases={','.join(schemas)}")

@@ -50,21 +50,21 @@ def report(options: Mapping[str, Any], check: bool) -> dict[str, Any]:
         raise Error(f"The bandwidth is {bandwidth:g}. Give more than 0 megabits a second.")
     _refuse_others(directory)
     writer = Writer(directory, not check)
-    before = store.load(directory)
     new = store.keep(store.observed(options.get("observations") or []), writer)
-    stored = store.joined(before, new)
+    # In check mode, what is new is not there.
+    stored = store.load(directory, new.documents if check else ())
     inventory = options.get("inventory") or {}
     whole = overview(
         Inputs(
             documents=stored.documents,
             looks=stored.looks,
-            absences=stored.absences,
+            absences=[*stored.absences, *new.absences],
             signatures=_signatures(options.get("signatures")),
             decisions=decisions.load(directory),
             groups={host: known["groups"] for host, known in inventory.items()},
             bandwidth=bandwidth,
             order=options.get("data_stores") or "first",
-            refused=stored.refused,
+            refused={**stored.refused, **new.refused},
             title="Infrastructure survey",
         )
     )

@@ -293,11 +293,9 @@ def _asked(facts: Facts, whole: Overview, host: Host) -> Iterator[str]:
         yield "Does it move, is it replaced or retired, or does it stay?"
     if not facts.used_by and facts.listeners:
         yield "Who uses it? Nobody did while it was looked at: look for longer, or at another time of the day."
-    unnamed = [one for one in whole.externals.values() if not one.names and one.asked]
-    asked = {one.server for one in facts.uses}
-    for external in unnamed:
-        if external.address in asked:
-            yield f"What is {external.address}? No host that was looked at has it, and no name is known."
+    for address in dict.fromkeys(one.server for one in facts.uses):
+        if address in whole.externals and not whole.externals[address].names:
+            yield f"What is {address}? No host that was looked at has it, and no name is known."
     if any(one.size_bytes is None for one in facts.data) or (is_store(facts) and not facts.data):
         yield "How much data does it keep? It could not be counted."
     for part in host.document.unseen:

@@ -82,40 +82,30 @@ def keep(new: Stored, writer: Writer) -> Stored:
     return Stored(documents, absences, dict(Counter(one.host for one in documents)), new.refused)
 
 
-def load(directory: Path) -> Stored:
+def load(directory: Path, more: Sequence[Document] = ()) -> Stored:
     """Return all that is there.
 
+    :param more: what counts as there, too.
     :raises Error: the directory cannot be read.
     """
     stored = Stored([], [], {}, {})
+    unwritten: dict[Path, list[Document]] = {}
+    for one in more:
+        unwritten.setdefault(directory / FOLDER / file_name(one.host), []).append(one)
     try:
-        folders = [directory / FOLDER, *sorted(path for path in (directory / FOLDER).rglob("*") if path.is_dir())]
-        for folder in folders:
-            _load(folder, directory, stored)
-    except FileNotFoundError:
-        return stored
+        there = [directory / FOLDER, *(path for path in (directory / FOLDER).rglob("*") if path.is_dir())]
+        for folder in sorted({*there, *unwritten}):
+            _load(folder, directory, unwritten.get(folder, []), stored)
     except OSError as error:
         raise Error(f"{error.filename} cannot be read: {error.strerror}. Set owner or mode right.") from error
-    return stored
+    return stored._replace(documents=merge(stored.documents))
 
 
-def joined(stored: Stored, new: Stored) -> Stored:
-    """Return both, as they will be once the new ones have been written."""
-    looks = Counter(stored.looks)
-    looks.update(new.looks)
-    return Stored(
-        merge([*stored.documents, *new.documents]),
-        [*stored.absences, *new.absences],
-        dict(looks),
-        {**stored.refused, **new.refused},
-    )
-
-
-def _load(folder: Path, directory: Path, stored: Stored) -> None:
+def _load(folder: Path, directory: Path, more: Sequence[Document], stored: Stored) -> None:
     """Add the documents of a folder, those of a host as one: a week of looks need not be in memory at a time."""
-    documents = []
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() or path.name.startswith("."):
+    documents = [*more]
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("."):
             continue
         try:
             text = path.read_bytes().decode("utf-8")

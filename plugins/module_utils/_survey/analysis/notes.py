@@ -34,7 +34,7 @@ def _about_hosts(whole: Overview) -> Iterator[Found]:
     for name, host in whole.hosts.items():
         if host.missed:
             before = "" if host.document is None else " What is shown is from earlier looks."
-            yield Found("high", "not_seen", "", f"{name} could not be looked at: {host.missed}{before}")
+            yield Found("high", "not_seen", "", f"{name} could not be looked at: {host.missed.rstrip('.')}.{before}")
         for part in host.document.unseen if host.document else ():
             yield Found("low", "partly_seen", "", f"{name}: {part.why} {part.remedy}")
     for name, why in whole.refused.items():
