@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -42,6 +43,7 @@ def read(text: str) -> dict[str, Decision]:
     """
     try:
         data = yaml.safe_load(text)
+        _refuse_twice(yaml.compose(text, yaml.SafeLoader), 2)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split()) if not isinstance(error, RecursionError) else "it is nested too deep"
         raise Error(f"{FILE} is no YAML: {reason}. Correct it there.") from error
@@ -52,6 +54,20 @@ def read(text: str) -> dict[str, Decision]:
     if not isinstance(entries, dict | None):
         raise Error(f"{FILE}: components is no dictionary. Write each component's name as a key.")
     return {_name(name): _decision(name, entry) for name, entry in (entries or {}).items()}
+
+
+def _refuse_twice(node: Any, deep: int) -> None:
+    """Refuse a key that is there twice, of which YAML would take the last one.
+
+    :raises Error: there is one.
+    """
+    if isinstance(node, yaml.MappingNode):
+        count = Counter(key.value for key, _value in node.value if isinstance(key, yaml.ScalarNode))
+        for name, times in count.items():
+            if times > 1:
+                raise Error(f"{FILE} has {name} twice. Make one of both.")
+        for _key, value in node.value if deep else ():
+            _refuse_twice(value, deep - 1)
 
 
 def _name(name: Any) -> str:

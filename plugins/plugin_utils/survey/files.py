@@ -25,7 +25,7 @@ def file_name(text: str) -> str:
     Capital letters count as what cannot be, as there are file systems on which they are small ones.
     """
     safe = re.sub(r"[^a-z0-9@._-]+", "-", text.lower()).lstrip(".-")[:_LONGEST]
-    if safe == text:
+    if safe and safe == text:
         return safe
     return f"{safe or 'name'}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 

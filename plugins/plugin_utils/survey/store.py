@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import os
 import re
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.shape imp
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files import Writer, file_name
 
 FOLDER = "observations"
+_INTERFACES = "identity.interfaces"
 # Seconds, without fractions, so that texts sort as times do.
 _RUN = re.compile(r"\d{8}T\d{6}Z")
 
@@ -92,21 +94,23 @@ def load(directory: Path, more: Sequence[Document] = ()) -> Stored:
     unwritten: dict[Path, list[Document]] = {}
     for one in more:
         unwritten.setdefault(directory / FOLDER / file_name(one.host), []).append(one)
-    try:
-        there = [directory / FOLDER, *(path for path in (directory / FOLDER).rglob("*") if path.is_dir())]
-        for folder in sorted({*there, *unwritten}):
-            _load(folder, directory, unwritten.get(folder, []), stored)
-    except OSError as error:
-        raise Error(f"{error.filename} cannot be read: {error.strerror}. Set owner or mode right.") from error
+    there: dict[Path, list[str]] = {folder: [] for folder in unwritten}
+    if os.path.lexists(directory / FOLDER):
+        there.update((Path(folder), files) for folder, _folders, files in os.walk(directory / FOLDER, onerror=_closed))
+    for folder in sorted(there):
+        paths = [folder / name for name in sorted(there[folder]) if re.fullmatch(r"[^.].*\.json", name, re.DOTALL)]
+        _load(paths, directory, unwritten.get(folder, []), stored)
     return stored._replace(documents=merge(stored.documents))
 
 
-def _load(folder: Path, directory: Path, more: Sequence[Document], stored: Stored) -> None:
+def _closed(error: OSError) -> None:
+    raise Error(f"{error.filename} cannot be read: {error.strerror}. Set owner or mode right.") from error
+
+
+def _load(paths: Sequence[Path], directory: Path, more: Sequence[Document], stored: Stored) -> None:
     """Add the documents of a folder, those of a host as one: a week of looks need not be in memory at a time."""
     documents = [*more]
-    for path in sorted(folder.glob("*.json")):
-        if path.name.startswith("."):
-            continue
+    for path in paths:
         try:
             text = path.read_bytes().decode("utf-8")
             if '"error"' in text and "error" in _keys(text):
@@ -155,7 +159,7 @@ def _document(text: str) -> Document:
     document = read(text)
     for place, address in set(_addresses(document)):
         try:
-            ipaddress.ip_interface(address)
+            (ipaddress.ip_interface if place == _INTERFACES else ipaddress.ip_address)(address)
         except ValueError as error:
             raise Error(f"This is no valid document of a survey: {place} has {address[:100]!r}, no address.") from error
     for flow in document.flows:
@@ -167,7 +171,7 @@ def _document(text: str) -> Document:
 
 def _addresses(document: Document) -> Iterator[tuple[str, str]]:
     for interface in document.identity.interfaces:
-        yield from (("identity.interfaces", address) for address in interface.addresses)
+        yield from ((_INTERFACES, address) for address in interface.addresses)
     yield from (("listeners", one.address) for one in document.listeners)
     yield from (("resolution.hosts", one.address) for one in document.resolution.hosts)
     for flow in document.flows:
