@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
-    Account,
     Chain,
     DataDirectory,
     Document,
@@ -28,17 +27,17 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.document 
     Interface,
     Listener,
     Mount,
-    MySQL,
     Resolution,
     Rule,
     Schedule,
-    Schema,
     Service,
     Storage,
     Table,
     Unseen,
     as_data,
 )
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey import names
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files import Writer
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.report import report
 
 DAY, NIGHT = "2026-11-24T10:00:00Z", "2026-11-25T02:00:00Z"
@@ -224,14 +223,6 @@ def _db(when: str) -> Document:
             [],
             [DataDirectory("mariadbd", "/var/lib/mysql", 208 * _GIB, False)],
         ),
-        mysql=MySQL(
-            "10.11.10-MariaDB",
-            "mariadb",
-            [Schema("mysql", 2**22, 31), Schema("shop", 190 * _GIB, 84), Schema("stock", 17 * _GIB, 12)],
-            [Account("shop", "10.20.0.21", None, "shop", 5), Account("shop", "10.20.0.22", None, "shop", 5)],
-            "none",
-            None,
-        ),
     )
 
 
@@ -269,6 +260,9 @@ def observations(looks: Iterable[Document]) -> list[dict[str, Any]]:
 
 def write(directory: Path) -> dict[str, Any]:
     """Survey by day and by night, and return the latter's result."""
+    # The same wherever it is made, whatever the resolver there says.
+    writer = Writer(directory)
+    names.keep({"198.51.100.7": "office.example.net", "198.51.100.99": "", "10.20.0.90": ""}, writer)
     absent = {"host": "old1", "error": "Failed to connect to the host via ssh: connection timed out"}
     result: dict[str, Any] = {}
     for when in (DAY, NIGHT):

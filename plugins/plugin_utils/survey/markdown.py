@@ -50,7 +50,9 @@ def text(plain: str) -> str:
 
 def line(plain: str) -> str:
     """Return a text without anything but characters and single blanks."""
-    return " ".join("".join(one if one.isprintable() else " " for one in plain).split())
+    if not plain.isprintable():
+        plain = "".join(one if one.isprintable() else " " for one in plain)
+    return " ".join(plain.split())
 
 
 def _not_first(match: re.Match[str]) -> str:

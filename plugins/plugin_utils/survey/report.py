@@ -51,20 +51,19 @@ def report(options: Mapping[str, Any], check: bool) -> dict[str, Any]:
     _refuse_others(directory)
     writer = Writer(directory, not check)
     new = store.keep(store.observed(options.get("observations") or []), writer)
-    # In check mode, what is new is not there.
-    stored = store.load(directory, new.documents if check else ())
+    stored = store.load(directory, new, {*writer.written})
     inventory = options.get("inventory") or {}
     whole = overview(
         Inputs(
             documents=stored.documents,
             looks=stored.looks,
-            absences=[*stored.absences, *new.absences],
+            absences=stored.absences,
             signatures=_signatures(options.get("signatures")),
             decisions=decisions.load(directory),
             groups={host: known["groups"] for host, known in inventory.items()},
             bandwidth=bandwidth,
             order=options.get("data_stores") or "first",
-            refused={**stored.refused, **new.refused},
+            refused=stored.refused,
             title="Infrastructure survey",
         )
     )

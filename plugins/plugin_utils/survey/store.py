@@ -13,7 +13,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,9 @@ class Stored(NamedTuple):
     absences: list[Absence]
     looks: dict[str, int]
     refused: dict[str, str]
+
+
+_NOTHING = Stored([], [], {}, {})
 
 
 def observed(observations: Sequence[Mapping[str, Any]]) -> Stored:
@@ -84,22 +87,24 @@ def keep(new: Stored, writer: Writer) -> Stored:
     return Stored(documents, absences, dict(Counter(one.host for one in documents)), new.refused)
 
 
-def load(directory: Path, more: Sequence[Document] = ()) -> Stored:
+def load(directory: Path, new: Stored = _NOTHING, written: Container[str] = ()) -> Stored:
     """Return all that is there.
 
-    :param more: what counts as there, too.
+    :param new: what counts as there, too, whether it has been written or not.
+    :param written: the files that hold it.
     :raises Error: the directory cannot be read.
     """
-    stored = Stored([], [], {}, {})
-    unwritten: dict[Path, list[Document]] = {}
-    for one in more:
-        unwritten.setdefault(directory / FOLDER / file_name(one.host), []).append(one)
-    there: dict[Path, list[str]] = {folder: [] for folder in unwritten}
+    stored = Stored([], [*new.absences], {}, {**new.refused})
+    more: dict[Path, list[Document]] = {}
+    for one in new.documents:
+        more.setdefault(directory / FOLDER / file_name(one.host), []).append(one)
+    there: dict[Path, list[str]] = {folder: [] for folder in more}
     if os.path.lexists(directory / FOLDER):
         there.update((Path(folder), files) for folder, _folders, files in os.walk(directory / FOLDER, onerror=_closed))
     for folder in sorted(there):
-        paths = [folder / name for name in sorted(there[folder]) if re.fullmatch(r"[^.].*\.json", name, re.DOTALL)]
-        _load(paths, directory, unwritten.get(folder, []), stored)
+        names = [name for name in sorted(there[folder]) if re.fullmatch(r"[^.].*\.json", name, re.DOTALL)]
+        paths = [folder / name for name in names if (folder / name).relative_to(directory).as_posix() not in written]
+        _load(paths, directory, more.get(folder, []), stored)
     return stored._replace(documents=merge(stored.documents))
 
 

@@ -223,5 +223,7 @@ def test_conversations_that_the_rules_do_not_let_in_are_said() -> None:
 
 def test_networkx_is_asked_for_only_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waves.NETWORKX, "missing", "No module named 'networkx'")
-    with pytest.raises(Error, match=r"The Python library networkx is missing for .*Install it: .* -m pip install 'networkx'\."):
+    with pytest.raises(
+        Error, match=r"The Python library networkx is missing for .*Install it: .* -m pip install 'networkx'\."
+    ):
         _whole()

@@ -23,6 +23,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
     DataDirectory,
     Document,
+    MySQL,
     Schema,
     Storage,
 )
@@ -46,6 +47,14 @@ from markdown_it.token import Token
 from parts.survey_shop import NIGHT, document, documents, flow, service, waiting
 
 KNOWN = signatures()
+SERVER = MySQL(
+    "10.11.10-MariaDB",
+    "mariadb",
+    [Schema("mysql", 2**22, 31), Schema("shop", 190 * 2**30, 84), Schema("stock", 17 * 2**30, 12)],
+    [],
+    "none",
+    None,
+)
 PARSER = MarkdownIt("gfm-like", {"linkify": False})
 HEADINGS = [
     "Role",
@@ -92,8 +101,14 @@ HOSTILE = [
 ]
 
 
+def _shop() -> list[Document]:
+    """Return the shop by day and by night, with what its database server says of itself."""
+    looks = [*documents(), *documents(NIGHT)]
+    return [one._replace(mysql=SERVER) if one.host == "db1" else one for one in looks]
+
+
 def _whole(*looks: Document, **more: Any) -> Overview:
-    plain = Inputs(looks or [*documents(), *documents(NIGHT)], {}, [], KNOWN, {}, {}, None, "first", {}, "Survey")
+    plain = Inputs(looks or _shop(), {}, [], KNOWN, {}, {}, None, "first", {}, "Survey")
     return overview(plain._replace(**more))
 
 
@@ -180,6 +195,7 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "| 3306 | tcp | 10.20.0.30 | Yes |" in database["Firewalls"]
     assert "| /var/lib/mysql | 208 GiB | /var/lib/mysql (xfs, 289 GiB free) |" in database["Storage"]
     assert "| shop | 190 GiB | 84 |" in database["Storage"]
+    assert "The server says: version 10.11.10-MariaDB, replication: none." in database["Technologies"]
     assert "nas.example.net" in database["Storage"]
     assert (
         "| [invoices@app1](invoices@app1.md) | app1 | 3306/tcp | yes |"
@@ -256,13 +272,12 @@ def test_a_runbook_has_each_phase_for_each_wave() -> None:
 
 def test_names_of_schemas_that_are_more_than_names_are_not_for_a_shell() -> None:
     database = documents()[3]
-    assert database.mysql
     for names, option in (
         (["shop"], "migrate_login_database=shop"),
         (["{{ 1 }}", "a b", "shop"], "migrate_login_database=shop"),
         (["$(id)", "x';id"], "migrate_login_database=SCHEMA"),
     ):
-        answer = database.mysql._replace(schemas=[Schema(name, 1, 1) for name in names])
+        answer = SERVER._replace(schemas=[Schema(name, 1, 1) for name in names])
         said = _sections(waves_page(_whole(database._replace(mysql=answer))))["Wave 1: migrate"]
         assert f" -e {option}" in said
         assert not set(said) & set("{;")

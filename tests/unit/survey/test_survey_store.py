@@ -133,8 +133,10 @@ def test_looks_add_up_and_it_is_all_one_in_which_order_they_came(tmp_path: Path)
     assert [look.samples for look in one.documents] == [62] * 5
     # What has not been written counts all the same.
     _kept(tmp_path / "third", observations(documents(NIGHT)))
-    unwritten = _kept(tmp_path / "third", observations(documents(DAY)), writes=False)
-    assert store.load(tmp_path / "third", unwritten.documents) == one
+    for writes in (False, True):
+        writer = Writer(tmp_path / "third", writes)
+        new = store.keep(store.observed(observations(documents(DAY))), writer)
+        assert store.load(tmp_path / "third", new, writer.written) == one
 
 
 def test_what_is_no_document_is_refused_by_its_name_and_the_others_are_used(tmp_path: Path) -> None:

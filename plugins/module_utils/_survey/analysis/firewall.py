@@ -139,7 +139,7 @@ def _path(firewall: Firewall, packet: Packet, hooks: tuple[Hook, ...]) -> set[_F
 
 def _entered(firewall: Firewall, packet: Packet, hook: Hook) -> list[list[tuple[Table, Chain]]]:
     """Return the chains of a hook in the order of the kernel; which of equal ones comes first is not known."""
-    version = ipaddress.ip_address(packet.source).version
+    version = 6 if ":" in packet.source else 4
     families = ("inet", "netdev", "bridge", "ip" if version == 4 else "ip6")
     groups: dict[tuple[int, int], list[tuple[Table, Chain]]] = {}
     for table in firewall.tables:
