@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey example-survey format build clean terminal packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ bench-rehearsal: packages-test .venv/test.stamp ## Time what a rehearsal of 3 ta
 bench-survey: packages-test .venv/test.stamp ## Count what a minute of the survey costs with 20,000 sockets, and the analysis of 1,000 hosts
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey_analysis
+
+example-survey: .venv/test.stamp ## Write examples/survey anew
+	rm -rf examples/survey/observations examples/survey/components
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)

@@ -59,7 +59,8 @@ EXAMPLES = r"""
     directory: /srv/survey
   run_once: true
 
-# ansible localhost -m dbops.migrations.survey_report -a directory=/srv/survey
+# Pages anew of what was kept, and no look at a host:
+# ansible -i inventory.yml localhost -m dbops.migrations.survey_report -a directory=/srv/survey
 """
 
 RETURN = r"""

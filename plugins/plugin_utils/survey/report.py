@@ -79,7 +79,7 @@ def _refuse_others(directory: Path) -> None:
 
     :raises Error: it has been.
     """
-    if not (directory / store.FOLDER).is_dir():
+    if not ((directory / store.FOLDER).is_dir() or _is_ours(directory / "waves.md")):
         for name in _MADE:
             if (directory / name).exists():
                 raise Error(

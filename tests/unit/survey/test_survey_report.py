@@ -266,6 +266,13 @@ def test_a_directory_of_others_is_refused(tmp_path: Path, name: str) -> None:
     assert _files(tmp_path) == {name: b"theirs"}
 
 
+def test_all_observations_can_be_forgotten(tmp_path: Path) -> None:
+    _report(tmp_path)
+    shutil.rmtree(tmp_path / "observations")
+    assert _report(tmp_path, [])["components"] == 0
+    assert sorted(_files(tmp_path)) == sorted([*MADE, "names.json"])
+
+
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, float("nan")])
 def test_a_bandwidth_is_more_than_nothing(tmp_path: Path, bandwidth: float) -> None:
     with pytest.raises(Error, match=r"The bandwidth is .*\. Give more than 0 megabits a second\."):
