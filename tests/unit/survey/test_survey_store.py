@@ -207,7 +207,7 @@ def test_addresses_of_every_kind_are_read(tmp_path: Path) -> None:
 def test_texts_of_hosts_are_kept_as_they_are(tmp_path: Path) -> None:
     name = "<b>é\u202e{{ 1 }}|`\ud83d"
     look = document(
-        "A/../b", "10.0.0.1", flows=[flow(name.encode("utf-8", "replace").decode(), "out", *["10.0.0.1"] * 2, 1)]
+        "A/../b", "10.0.0.1", flows=[flow(name.encode("utf-8", "replace").decode(), "out", "10.0.0.1", "10.0.0.2", 1)]
     )
     _kept(tmp_path, observations([look]))
     [path] = [*tmp_path.rglob("*.json")]
