@@ -64,7 +64,9 @@ def observed(observations: Sequence[Mapping[str, Any]]) -> Stored:
             absences.append(Absence(SCHEMA_VERSION, one["host"], "", one.get("error") or "No reason was given."))
             continue
         try:
-            documents.append(_document(json.dumps(one["survey"]))._replace(host=one["host"]))
+            # As it will be once it has been written.
+            text = json.dumps(one["survey"], ensure_ascii=False).encode("utf-8", "replace").decode()
+            documents.append(_document(text)._replace(host=one["host"]))
         except Error as error:
             refused[one["host"]] = str(error)
             absences.append(Absence(SCHEMA_VERSION, one["host"], "", f"What it returned cannot be used: {error}"))
