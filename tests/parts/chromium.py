@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -110,6 +111,13 @@ class Browser:
         found = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true; AssertionError is raised after ten seconds."""
+        end = time.monotonic() + 10
+        while not self.evaluate(expression):
+            assert time.monotonic() < end, expression
+            time.sleep(0.02)
 
     def press(self, key: str) -> None:
         """Press and release a key: ``Tab``, ``Enter``, or a character."""

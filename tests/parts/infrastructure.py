@@ -221,6 +221,40 @@ _ASKS = {
     "celery": [("queue", 5672), ("db", 3306), ("cache", 6379)],
     "prometheus": [("web", 443), ("db", 3306)],
 }
+#: A name that tries to be markup, in HTML, SVG, CSS, JavaScript, Markdown and Mermaid.
+HOSTILE = (
+    "x</style></script>--><script>alert(1)</script><img src=x onerror=alert(1)>"
+    "\"'`]]>|&lt;{{7*7}}%%end;[a](b)\x00\x1b[31m\u202e"
+)
+
+
+def hostile() -> Inputs:
+    """Return two hosts on which everything that has a name is called HOSTILE."""
+    bad = HOSTILE
+    one = document(f"{bad}1", "10.0.0.1", ["nginx"], [])
+    service_ = service("nginx")._replace(
+        program=bad, name=bad, unit=f"{bad}.service", user=bad, package=bad, version=bad, command=bad
+    )
+    asked = flow("nginx", "10.0.0.1", "198.51.100.20", 443)
+    other = flow("nginx", "10.0.0.1", "10.0.0.2", 3306)
+    first = one._replace(
+        services=[service_],
+        flows=[asked, other],
+        identity=one.identity._replace(os_name=bad, hostname=bad),
+        storage=Storage([], [], [DataDirectory("nginx", f"/{bad}", 1, False)]),
+        resolution=Resolution([HostName("198.51.100.20", [bad])], [], []),
+    )
+    second = document(f"{bad}2", "10.0.0.2", ["mariadbd"], [])
+    return _inputs(
+        [first, second],
+        {one.host: [bad], second.host: [f"{bad}2"]},
+        [Absence(1, f"{bad}3", "first", bad)],
+        {f"{bad}@{one.host}": Decision(bad, bad, "move", None, bad), f"{bad}@gone": Decision()},
+        {bad: bad},
+        bad,
+    )
+
+
 _PRODUCTS = ("accounts", "billing", "catalogue", "delivery", "search", "reports", "returns", "stock", "support", "shop")
 
 

@@ -88,8 +88,11 @@ def layout(chart: Chart) -> Layout:
         _way(nodes[one.client], nodes[one.server], client, server, columns, tops)
         for one, (client, server) in zip(chart.arrows, ends)
     ]
+    # Room for what goes out to the right of the last column and back.
+    last = len(standing) - 1
+    back = any(columns.get(client, last) == columns.get(server, last) == last for client, server in ends)
     return Layout(
-        max((place.x + WIDTH for place in boxes.values()), default=0) + _MARGIN + _BETWEEN // 2,
+        max((place.x + WIDTH for place in boxes.values()), default=0) + _MARGIN + _BETWEEN * 2 // 3 * back,
         max((place.y + place.height for place in boxes.values()), default=0) + _MARGIN,
         boxes,
         nodes,
@@ -144,7 +147,7 @@ def _line(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
             right.append(name)
         else:
             name = next((one for one in rest if not before[one]), "")
-            name = name or max(rest, key=lambda one: (len(after[one]) - len(before[one]), one))
+            name = name or min(rest, key=lambda one: (len(before[one]) - len(after[one]), one))
             left.append(name)
         rest.remove(name)
         for other in after.pop(name):

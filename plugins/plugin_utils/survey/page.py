@@ -30,13 +30,15 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks imp
     Words,
 )
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files import file_name
-from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.moving import amount, downtime
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.moving import downtime, size
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import KINDS, MARKS, PAGE, escaped
 
 _GRAVEST = ("high", "medium", "low")
 # So that a browser has it at once: sections of components, and findings of one kind.
 _SECTIONS = 300
 _FINDINGS = 100
+# Characters of a cell that are not broken into lines.
+_LONG = 28
 _KINDS = {
     "not_seen": "Hosts that could not be looked at",
     "unreadable": "Documents that could not be used",
@@ -70,7 +72,6 @@ def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_sv
         f"default-src 'none'; style-src {_hashes(styles)}; script-src {_hashes([script])}; base-uri 'none'; "
         "form-action 'none'"
     )
-    title = f"{escaped(whole.title)}: survey"
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -80,11 +81,11 @@ def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_sv
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="referrer" content="no-referrer">',
         '<meta name="generator" content="dbops.migrations.survey">',
-        f"<title>{title}</title>",
+        f"<title>{escaped(whole.title)}</title>",
         f"<style>{style}</style>",
         "</head>",
         "<body>",
-        '<a class="skip" href="#map">To the map</a>',
+        '<a class="skip" href="#components">Skip the map</a>',
         *writer.header(),
         "<main>",
         *writer.map(picture),
@@ -95,7 +96,7 @@ def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_sv
         *writer.sheets(),
         "</main>",
         "<footer><p>Made by dbops.migrations.survey from what was observed: the same observations give the same page. "
-        "What you know belongs into decisions.yml.</p></footer>",
+        "What you know belongs in decisions.yml.</p></footer>",
         f"<script>{script}</script>",
         "</body>",
         "</html>",
@@ -164,7 +165,8 @@ class _Writer:
     def map(self, picture: str) -> Iterator[str]:
         """Write the map with its legend."""
         yield '<section id="map"><h2>Map</h2>'
-        yield '<p class="soft">An arrow goes from who asks to who is asked. A name leads to what is known of it.</p>'
+        yield '<p class="soft">An arrow goes from who asks to who is asked. A name leads to what is known of it. '
+        yield 'The map is a file, too: <a href="map.svg">map.svg</a>.</p>'
         yield f'<div class="card picture" role="region" tabindex="0" aria-label="Map">{picture}</div>'
         yield '<ul class="legend">'
         for kind, text in KINDS.items():
@@ -182,24 +184,28 @@ class _Writer:
         yield '<span id="count" class="soft" role="status"></span></div>'
         yield '<div class="card scroll" role="region" tabindex="0" aria-label="Components">'
         yield '<table id="list"><thead><tr>'
-        for name in ("Component", "Role", "Technology", "Host", "Groups", "Findings"):
+        for name in ("Component", "Role", "Technology", "Host", "Findings"):
             yield f'<th scope="col">{name}</th>'
         for name in ("Wave", "Uses", "Used by", "To copy"):
             yield f'<th scope="col" class="number">{name}</th>'
-        yield '<th scope="col">Decision</th><th scope="col">Owner</th></tr></thead><tbody>'
+        for name in ("Decision", "Owner", "Groups"):
+            yield f'<th scope="col">{name}</th>'
+        yield "</tr></thead><tbody>"
         for name, facts in self._whole.facts.items():
             yield self._row(name, facts)
         yield "</tbody></table></div></section>"
 
     def _row(self, name: str, facts: Facts) -> str:
         component, decision = facts.component, facts.decision
-        copied = facts.copied
         cells = [
             component.role if component.role != UNKNOWN else "",
             component.technology,
             component.host,
-            ", ".join(self._whole.hosts[component.host].groups),
         ]
+        groups = self._whole.hosts[component.host].groups
+        # What is used on the whole host, where its data could not be counted, is no size of it.
+        copied = facts.copied if facts.data and all(one.size_bytes is not None for one in facts.data) else None
+        shown = size(copied) if copied else "not known" if facts.copied else ""
         numbers = [
             str(self._waves.get(name, "")),
             str(len({one.server for one in facts.uses}) or ""),
@@ -211,11 +217,12 @@ class _Writer:
         return "".join(
             [
                 f'<tr id="r-{file_name(name)}"><th scope="row">{self._link(name)}</th>',
-                *(f"<td>{escaped(cell)}</td>" for cell in cells),
+                *map(_data, map(escaped, cells)),
                 f'<td data-value="{weight or ""}">{badges}</td>',
                 *(f'<td class="number">{number}</td>' for number in numbers),
-                f'<td class="number" data-value="{copied.bytes if copied else ""}">{escaped(amount(copied))}</td>',
-                f"<td>{escaped(decision.fate or '')}</td><td>{escaped(decision.owner)}</td></tr>",
+                f'<td class="number" data-value="{copied.bytes if copied else ""}">{escaped(shown)}</td>',
+                *map(_data, map(escaped, [decision.fate or "", decision.owner, ", ".join(groups)])),
+                "</tr>",
             ]
         )
 
@@ -262,7 +269,7 @@ class _Writer:
         plural = "s" * (len(names) > 1)
         yield f"<details{' open' if len(names) <= 40 else ''}><summary><h3>Wave {wave.number}</h3> "
         yield f'<span class="soft">{len(names)} component{plural}</span></summary><div class="inside">'
-        yield f"<p>{escaped(lines[0])}</p>{self._chips(groups)}</div></details>"
+        yield f"{''.join(f'<p>{escaped(one)}</p>' for one in lines)}{self._chips(groups)}</div></details>"
 
     def _chips(self, groups: Iterable[Sequence[str]]) -> str:
         # What moves in one step is one chip.
@@ -335,9 +342,9 @@ class _Writer:
 
     def _grid(self, grid: Grid, label: str) -> str:
         head = "".join(f'<th scope="col">{escaped(one)}</th>' for one in grid.head)
-        rows = "".join(f"<tr>{''.join(f'<td>{self._cell(cell)}</td>' for cell in row)}</tr>" for row in grid.rows)
+        rows = "".join(f"<tr>{''.join(_data(self._cell(cell)) for cell in row)}</tr>" for row in grid.rows)
         return (
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{escaped(label)}"><table>'
+            f'<div class="scroll small" tabindex="0" role="group" aria-label="{escaped(label)}"><table>'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
@@ -351,6 +358,11 @@ class _Writer:
 
     def _place(self, target: str) -> str:
         return escaped(f"#c-{target}" if target in self._here else f"components/{target}.md")
+
+
+def _data(cell: str) -> str:
+    """Return the cell of a table. What is long is broken into lines, anywhere if it has to be."""
+    return f'<td class="long">{cell}</td>' if len(cell) > _LONG and not cell.startswith("<a ") else f"<td>{cell}</td>"
 
 
 def _badge(severity: str, count: int) -> str:

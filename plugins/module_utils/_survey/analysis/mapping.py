@@ -126,13 +126,14 @@ def chart(whole: Overview) -> Chart:
 class _Pen:
     def __init__(self, whole: Overview) -> None:
         self._whole = whole
-        self._groups = _homes({name: host.groups for name, host in whole.hosts.items()})
+        self._groups = _homes({name: host.groups for name, host in whole.hosts.items() if host.document})
         self._findings: dict[str, list[Severity]] = {}
         for one in notes(whole):
             self._findings.setdefault(one.component, []).append(one.severity)
         self._waves = {
             name: wave.number for wave in whole.plan.waves for group in wave.groups for name in group.components
         }
+        self._unseen = self._hosts()
         self._outside = self._addresses()
 
     def draw(self, fold: Fold) -> Chart:
@@ -140,14 +141,14 @@ class _Pen:
         whole = self._whole
         keys = {name: self._key(facts, fold) for name, facts in whole.facts.items()}
         keys.update(self._outside)
-        unseen = [name for name, host in whole.hosts.items() if host.document is None]
         members: dict[_Key, list[str]] = {}
         for name, key in keys.items():
             members.setdefault(key, []).append(name)
-        for number, name in enumerate(unseen):
-            members.setdefault(_Key("unseen", "", name if number < _UNSEEN else ""), []).append(name)
+        for name, key in self._unseen.items():
+            members.setdefault(key, []).append(name)
         ids = _ids(members)
         arrows: dict[tuple[str, str], Arrow] = {}
+        ports: dict[tuple[str, str], set[str]] = {}
         inside: Counter[_Key] = Counter()
         for one in whole.connections:
             ends = keys[one.client], keys[one.server]
@@ -157,19 +158,17 @@ class _Pen:
             pair = ids[ends[0]], ids[ends[1]]
             edge = one.edge
             before = arrows.get(pair, Arrow(*pair, [], 0, False))
-            port = "socket" if edge.protocol == "unix" else f"{edge.port}/{edge.protocol}"
-            arrows[pair] = Arrow(
-                *pair,
-                before.ports if port in before.ports else [*before.ports, port],
-                before.connections + 1,
-                before.answered or answered(edge),
+            arrows[pair] = before._replace(
+                connections=before.connections + 1, answered=before.answered or answered(edge)
             )
+            port = "socket" if edge.protocol == "unix" else f"{edge.port}/{edge.protocol}"
+            ports.setdefault(pair, set()).add(port)
         nodes = {key: self._node(key, ids[key], names, fold, inside[key]) for key, names in members.items()}
         return Chart(
             whole.title,
             fold,
             self._boxes(nodes),
-            sorted(one._replace(ports=sorted(one.ports, key=_port)) for one in arrows.values()),
+            sorted(one._replace(ports=sorted(ports[pair], key=_port)) for pair, one in arrows.items()),
             0,
         )
 
@@ -180,15 +179,24 @@ class _Pen:
         node = {"host": component.host, "role": component.role, "group": ""}[fold]
         return _Key("group", self._groups[component.host], node)
 
+    def _hosts(self) -> dict[str, _Key]:
+        """Return where the hosts go that were not seen: those that others ask for themselves, the rest together."""
+        whole = self._whole
+        known = {one.names[0] for one in whole.externals.values() if one.names}
+        unseen = [name for name, host in whole.hosts.items() if host.document is None]
+        unseen.sort(key=lambda name: (name not in known, name))
+        return {name: _Key("unseen", "", name if number < _UNSEEN else "") for number, name in enumerate(unseen)}
+
     def _addresses(self) -> dict[str, _Key]:
         """Return where the addresses outside go: those that talk most for themselves, the rest together."""
         count = Counter(name for one in self._whole.connections for name in {one.client, one.server})
         some = sorted(self._whole.externals.values(), key=lambda one: (-count[one.address], one.address))
-        keys: dict[str, _Key] = {}
+        keys = {one.address: self._unseen[one.names[0]] for one in some if one.names and one.names[0] in self._unseen}
         rooms: tuple[tuple[Around, bool, int], ...] = (("asking", False, _ASKING), ("asked", True, _ASKED))
         for around, asked, room in rooms:
-            for number, one in enumerate(one for one in some if one.asked == asked):
-                keys[one.address] = _Key(around, "", one.address if number < room else "")
+            others = [one.address for one in some if one.asked == asked and one.address not in keys]
+            for number, address in enumerate(others):
+                keys[address] = _Key(around, "", address if number < room else "")
         return keys
 
     def _node(self, key: _Key, id_: str, names: list[str], fold: Fold, inside: int) -> Node:
@@ -207,7 +215,7 @@ class _Pen:
             inside=inside,
         )
         if key.around == "unseen":
-            title = key.node or f"{len(names)} more"
+            title = key.node or f"{len(self._whole.hosts.keys() & set(names))} more"
             return node._replace(kind="unseen", title=title, detail="not seen")
         if key.around in ("asking", "asked"):
             return self._external(key, node)
