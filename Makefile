@@ -18,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-page test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-page test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal pictures packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and co
 
 terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.progress.recording docs/long-runs.svg
+
+pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs
 
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)

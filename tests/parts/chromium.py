@@ -26,7 +26,10 @@ from .debian_packages import Packages
 
 # With it come the fonts of a page.
 _PACKAGES = ("chromium-headless-shell", "fonts-dejavu-core")
-_OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
+_OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"),
+    "--font-render-hinting=none",
+)
 _AXE = "4.14.1"
 
 

@@ -18,7 +18,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.
 
 # Pixels.
 WIDTH, HEAD, ROW = 232, 36, 42
-_BETWEEN, _UNDER, _LANE, _MARGIN = 140, 26, 12, 20
+_BETWEEN, _UNDER, _LANE, _MARGIN = 164, 26, 12, 20
 # A map that is wider than that is hard to read; more steps than columns share them.
 _COLUMNS = 6
 _SWEEPS = 12

@@ -38,7 +38,7 @@ _GRAVEST = ("high", "medium", "low")
 _SECTIONS = 300
 _FINDINGS = 100
 # Characters of a cell that are not broken into lines.
-_LONG = 28
+_LONG = 20
 _KINDS = {
     "not_seen": "Hosts that could not be looked at",
     "unreadable": "Documents that could not be used",
@@ -354,7 +354,9 @@ class _Writer:
         return escaped(cell)
 
     def _link(self, name: str, text: str = "") -> str:
-        return f'<a href="{self._place(file_name(name))}">{escaped(text or self._whole.shown(name))}</a>'
+        shown = self._whole.shown(name)
+        label = f' aria-label="{escaped(f"{text} of {shown}")}"' if text else ""
+        return f'<a href="{self._place(file_name(name))}"{label}>{escaped(text or shown)}</a>'
 
     def _place(self, target: str) -> str:
         return escaped(f"#c-{target}" if target in self._here else f"components/{target}.md")

@@ -26,6 +26,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.layout imp
 )
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.markdown import line
 
+_Way = Sequence[tuple[int, int]]
 # Links lead into the page beside the file; the page makes them its own.
 PAGE = "index.html"
 # Arrows that still can have their ports beside them.
@@ -97,9 +98,9 @@ def svg(chart: Chart) -> str:
     ]
     for box in chart.boxes:
         lines += _box(box, places.boxes[box.id])
-    taken: list[tuple[int, int, int]] = []
-    for arrow, way in zip(chart.arrows, places.ways):
-        lines += _arrow(arrow, way, nodes, taken if len(chart.arrows) <= _LABELS else None)
+    labels = _labels(chart, places.ways)
+    for arrow, way, label in zip(chart.arrows, places.ways, labels):
+        lines += _arrow(arrow, way, nodes, label)
     for box in chart.boxes:
         for node in box.nodes:
             lines += _node(box, node, places.nodes[node.id])
@@ -213,11 +214,9 @@ def ports(arrow: Arrow, most: int) -> str:
     return ", ".join([*every[:most], f"+{len(every) - most}"] if len(every) > most else every)
 
 
-def _arrow(
-    arrow: Arrow, way: Sequence[tuple[int, int]], nodes: dict[str, Node], taken: list[tuple[int, int, int]] | None
-) -> Iterator[str]:
+def _arrow(arrow: Arrow, way: _Way, nodes: dict[str, Node], label: tuple[int, int] | None) -> Iterator[str]:
     (x, y), (before, _y) = way[-1], way[-2]
-    loop = len(way) == 2 and x == before
+    loop = _is_loop(way)
     # The head points to where the arrow goes.
     side = -1 if loop or x < before else 1
     path = _path([*way[:-1], (x - 7 * side, y)], loop)
@@ -228,22 +227,24 @@ def _arrow(
     yield f"<title>{escaped(asks)}{more}{'' if arrow.answered else '; nobody answers'}</title>"
     yield f'<path class="reach" d="{path}"/><path d="{path}"/>'
     yield f'<path class="head" d="M{x} {y}l{-9 * side}-4v8Z"/>'
-    if taken is not None:
-        label = ports(arrow, 2)
-        place = _free(way, loop, 7 * len(label) + 4, taken)
-        if place:
-            yield f'<text class="port" x="{place[0]}" y="{place[1] + 4}">{escaped(label)}</text>'
+    if label:
+        yield f'<text class="port" x="{label[0]}" y="{label[1] + 4}">{escaped(ports(arrow, 2))}</text>'
     yield "</g>"
 
 
-def _bulge(way: Sequence[tuple[int, int]]) -> int:
-    return 26 + min(64, abs(way[0][1] - way[-1][1]) // 5)
+def _is_loop(way: _Way) -> bool:
+    """Return whether an arrow goes out to the right of a column and back."""
+    return len(way) == 2 and way[0][0] == way[1][0]
 
 
-def _path(way: Sequence[tuple[int, int]], loop: bool) -> str:
+def _bulge(way: _Way) -> int:
+    return 24 + min(64, abs(way[0][1] - way[-1][1]) // 6)
+
+
+def _path(way: _Way, loop: bool) -> str:
     path = f"M{way[0][0]} {way[0][1]}"
     if loop:
-        right = max(way[0][0], way[1][0]) + _bulge(way)
+        right = way[0][0] + _bulge(way)
         return f"{path}C{right} {way[0][1]} {right} {way[1][1]} {way[1][0]} {way[1][1]}"
     for number, (one, other) in enumerate(zip(way, way[1:])):
         if number % 2:
@@ -254,18 +255,31 @@ def _path(way: Sequence[tuple[int, int]], loop: bool) -> str:
     return path
 
 
-def _free(
-    way: Sequence[tuple[int, int]], loop: bool, width: int, taken: list[tuple[int, int, int]]
-) -> tuple[int, int] | None:
-    """Return where a label has room on the last curve of an arrow; None: it has none, and the title has to do."""
+def _labels(chart: Chart, ways: Sequence[_Way]) -> list[tuple[int, int] | None]:
+    """Return where the ports of each arrow stand; None: there is no room, or the arrow it joins has them already."""
+    if len(chart.arrows) > _LABELS:
+        return [None] * len(chart.arrows)
+    taken: list[tuple[int, int, int]] = []
+    known: set[tuple[object, ...]] = set()
+    labels: list[tuple[int, int] | None] = []
+    for arrow, way in zip(chart.arrows, ways):
+        label = ports(arrow, 2)
+        last = (*way[-2:], label)
+        labels.append(None if last in known else _free(way, 7 * len(label) + 4, taken))
+        known.add(last)
+    return labels
+
+
+def _free(way: _Way, width: int, taken: list[tuple[int, int, int]]) -> tuple[int, int] | None:
+    """Return where a label has room on the last curve of an arrow."""
     (x, y), (to, down) = way[-2:]
-    for share in (50, 40, 60, 30, 70):
-        if loop:
-            point = (max(x, to) + _bulge(way) * 3 // 4, y + (down - y) * share // 100)
+    for share in (50, 38, 62, 26, 74):
+        if _is_loop(way):
+            point = (x + _bulge(way) * 3 // 4, y + (down - y) * share // 100)
         else:
             # The cubic curve with its handles in the middle.
             t = share / 100
-            across = 3 * t * (1 - t) * 0.5 + t**3
+            across = 1.5 * t * (1 - t) + t**3
             point = (round(x + (to - x) * across), round(y + (down - y) * (3 * t * t - 2 * t**3)))
         if all(abs(point[1] - other[1]) >= 14 or abs(point[0] - other[0]) * 2 >= width + other[2] for other in taken):
             taken.append((*point, width))

@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.mapping import chart
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.notes import notes
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Inputs, overview
-from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.page import page
-from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.sheets import sheet
-from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import svg
+from integration.survey.pictures import write
 from parts import NotOnThisSystem
 from parts.chromium import Browser
 from parts.infrastructure import five, hostile, many
@@ -41,17 +36,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(five(), tmp_path_factory.mktemp("shop"))
-
-
-def write(inputs: Inputs, folder: Path) -> Path:
-    """Write the page into a folder."""
-    whole = overview(inputs)
-    drawing = svg(chart(whole))
-    (folder / "map.svg").write_text(drawing, encoding="utf-8")
-    file = folder / "index.html"
-    sheets = [sheet(facts, whole) for facts in whole.facts.values()]
-    file.write_text(page(whole, notes(whole), sheets, drawing), encoding="utf-8")
-    return file
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
