@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, Optional
 
 from .components import UNKNOWN
 from .notes import notes
-from .overview import Facts, Overview, answered
+from .overview import Connection, Facts, Overview, answered
 
 Severity = Literal["high", "medium", "low"]
 Fold = Literal["component", "host", "role", "group"]
@@ -115,10 +115,12 @@ def chart(whole: Overview) -> Chart:
     """Return the map of an overview, folded as far as it has to be."""
     pen = _Pen(whole)
     for fold, (nodes, arrows) in _READABLE.items():
-        drawn = pen.draw(fold)
-        if sum(len(box.nodes) for box in drawn.boxes) <= nodes and len(drawn.arrows) <= arrows:
-            return drawn
-    drawn = pen.draw("group")
+        members = pen.members(fold)
+        if len(members) <= nodes:
+            drawn = pen.draw(fold, members)
+            if len(drawn.arrows) <= arrows:
+                return drawn
+    drawn = pen.draw("group", pen.members("group"))
     kept = sorted(drawn.arrows, key=lambda one: (-one.connections, one))[:_ARROWS]
     return drawn._replace(arrows=sorted(kept), omitted=len(drawn.arrows) - len(kept))
 
@@ -136,41 +138,29 @@ class _Pen:
         self._unseen = self._hosts()
         self._outside = self._addresses()
 
-    def draw(self, fold: Fold) -> Chart:
-        """Return the map with this fold, however large it is."""
-        whole = self._whole
-        keys = {name: self._key(facts, fold) for name, facts in whole.facts.items()}
-        keys.update(self._outside)
+    def members(self, fold: Fold) -> dict[_Key, list[str]]:
+        """Return what stands for whom with this fold: components, addresses, hosts that were not seen."""
+        keys = [(name, self._key(facts, fold)) for name, facts in self._whole.facts.items()]
         members: dict[_Key, list[str]] = {}
-        for name, key in keys.items():
+        for name, key in [*keys, *self._outside.items(), *self._unseen.items()]:
             members.setdefault(key, []).append(name)
-        for name, key in self._unseen.items():
-            members.setdefault(key, []).append(name)
+        return members
+
+    def draw(self, fold: Fold, members: Mapping[_Key, Sequence[str]]) -> Chart:
+        """Return the map of these members, however large it is."""
         ids = _ids(members)
-        arrows: dict[tuple[str, str], Arrow] = {}
-        ports: dict[tuple[str, str], set[str]] = {}
-        inside: Counter[_Key] = Counter()
-        for one in whole.connections:
-            ends = keys[one.client], keys[one.server]
-            if ends[0] == ends[1]:
-                inside[ends[0]] += 1
-                continue
-            pair = ids[ends[0]], ids[ends[1]]
-            edge = one.edge
-            before = arrows.get(pair, Arrow(*pair, [], 0, False))
-            arrows[pair] = before._replace(
-                connections=before.connections + 1, answered=before.answered or answered(edge)
-            )
-            port = "socket" if edge.protocol == "unix" else f"{edge.port}/{edge.protocol}"
-            ports.setdefault(pair, set()).add(port)
-        nodes = {key: self._node(key, ids[key], names, fold, inside[key]) for key, names in members.items()}
-        return Chart(
-            whole.title,
-            fold,
-            self._boxes(nodes),
-            sorted(one._replace(ports=sorted(ports[pair], key=_port)) for pair, one in arrows.items()),
-            0,
-        )
+        of = {name: ids[key] for key, names in members.items() for name in names}
+        arrows: dict[tuple[str, str], list[Connection]] = {}
+        for one in self._whole.connections:
+            arrows.setdefault((of[one.client], of[one.server]), []).append(one)
+        nodes = {
+            key: self._node(key, id_, members[key], fold, len(arrows.pop((id_, id_), ()))) for key, id_ in ids.items()
+        }
+        found = [
+            Arrow(client, server, _ports(some), len(some), any(answered(one.edge) for one in some))
+            for (client, server), some in sorted(arrows.items())
+        ]
+        return Chart(self._whole.title, fold, self._boxes(nodes), found, 0)
 
     def _key(self, facts: Facts, fold: Fold) -> _Key:
         component = facts.component
@@ -199,8 +189,8 @@ class _Pen:
                 keys[address] = _Key(around, "", address if number < room else "")
         return keys
 
-    def _node(self, key: _Key, id_: str, names: list[str], fold: Fold, inside: int) -> Node:
-        names = sorted(names)
+    def _node(self, key: _Key, id_: str, names: Iterable[str], fold: Fold, inside: int) -> Node:
+        names = sorted({*names})
         severities = [one for name in names for one in self._findings.get(name, ())]
         node = Node(
             id=id_,
@@ -325,9 +315,9 @@ def _counted(what: Mapping[str, int]) -> str:
     return ", ".join([*shown, f"{len(ranked) - 2} more"] if len(ranked) > 2 else shown)
 
 
-def _port(text: str) -> tuple[int, str]:
-    number = text.partition("/")[0]
-    return (int(number), text) if number.isdigit() else (-1, text)
+def _ports(connections: Iterable[Connection]) -> list[str]:
+    ports = sorted({(one.edge.port, one.edge.protocol) for one in connections})
+    return ["socket" if protocol == "unix" else f"{port}/{protocol}" for port, protocol in ports]
 
 
 def _ids(keys: Iterable[_Key]) -> dict[_Key, str]:
