@@ -30,7 +30,7 @@ _OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe"),
     "--font-render-hinting=none",
 )
-_AXE = "4.14.1"
+_AXE = "axe-core@4.14.1"
 
 
 class Browser:
@@ -147,7 +147,7 @@ class Browser:
 
     def axe(self) -> list[str]:
         """Return what axe-core finds wrong with the page, a line each."""
-        self.evaluate(axe_core().read_text(encoding="utf-8") + "; 0")
+        self.evaluate(script(_AXE, "axe.min.js") + "; 0")
         found = self.evaluate("axe.run(document, {resultTypes: ['violations']})")
         assert found["passes"], "axe has looked at nothing"
         return [
@@ -191,27 +191,30 @@ class Browser:
         return message
 
 
-def axe_core() -> Path:
-    """Return the script of axe-core, downloaded once; NotAvailable is raised when it cannot be had."""
-    script = CACHE / f"axe-core-{_AXE}.js"
-    with _lock("axe-core"):
-        if script.exists():
-            return script
+def script(package: str, path: str) -> str:
+    """Return a script of a package of npm's, downloaded once; NotAvailable is raised when it cannot be had.
+
+    :param package: with its version.
+    :param path: in the package.
+    """
+    file = CACHE / f"{package}.js"
+    with _lock("npm"):
+        if file.exists():
+            return file.read_text(encoding="utf-8")
         if shutil.which("npm") is None:
-            raise NotOnThisSystem("axe-core cannot be had: this machine has no npm.")
+            raise NotOnThisSystem(f"{package} cannot be had: this machine has no npm.")
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            done = subprocess.run(
-                ["npm", "pack", "--silent", f"axe-core@{_AXE}"], cwd=folder, capture_output=True, text=True, check=False
-            )
+            command = ["npm", "pack", "--silent", package]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise NotAvailable(f"axe-core cannot be had: npm failed: {done.stderr.strip()[-300:]}")
+                raise NotAvailable(f"{package} cannot be had: npm failed: {done.stderr.strip()[-300:]}")
             with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
-                member = archive.extractfile("package/axe.min.js")
+                member = archive.extractfile(f"package/{path}")
                 assert member
-                unfinished = Path(folder, "axe.js")
+                unfinished = Path(folder, "script.js")
                 unfinished.write_bytes(member.read())
-            unfinished.rename(script)
-    return script
+            unfinished.rename(file)
+    return file.read_text(encoding="utf-8")
 
 
 def _root() -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.mapping import chart
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.notes import notes
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Inputs, overview
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.mermaid import mermaid
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.page import page
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.sheets import sheet
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import svg
@@ -26,6 +27,7 @@ def write(inputs: Inputs, folder: Path) -> Path:
     """Write the page and the map into a folder, and return the page."""
     whole = overview(inputs)
     drawing = svg(chart(whole))
+    (folder / "map.mmd").write_text(mermaid(chart(whole)), encoding="utf-8")
     (folder / "map.svg").write_text(drawing, encoding="utf-8")
     file = folder / "index.html"
     sheets = [sheet(facts, whole) for facts in whole.facts.values()]

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.mapping import chart
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Inputs, overview
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import cut
 from integration.survey.pictures import write
 from parts import NotOnThisSystem
-from parts.chromium import Browser
+from parts.chromium import Browser, script
 from parts.infrastructure import five, hostile, many
 
 pytestmark = pytest.mark.page
@@ -156,6 +160,24 @@ def test_the_policy_stops_what_is_not_the_pages(browser: Browser, shop: Path) ->
     assert browser.evaluate("fetch('map.svg').then(() => 'fetched', () => 'refused')") == "refused"
     assert browser.errors
     browser.errors.clear()
+
+
+@pytest.mark.parametrize("inputs", [five(), hostile(), many(200), many(1000)], ids=["5", "hostile", "200", "1000"])
+def test_mermaid_draws_the_map(browser: Browser, tmp_path: Path, inputs: Inputs) -> None:
+    text = write(inputs, tmp_path).with_name("map.mmd").read_text(encoding="utf-8")
+    blank = tmp_path / "blank.html"
+    blank.write_text("<!DOCTYPE html><title>Blank</title>", encoding="utf-8")
+    browser.open(blank, *DESKTOP)
+    browser.evaluate(script("mermaid@11.17.2", "dist/mermaid.min.js") + "; 0")
+    browser.evaluate("mermaid.initialize({startOnLoad: false})")
+    browser.evaluate(
+        f"mermaid.render('drawn', {json.dumps(text)}).then((drawn) => {{ document.body.innerHTML = drawn.svg }})"
+    )
+    shown = browser.evaluate("[...document.querySelectorAll('.node')].map((one) => one.textContent)")
+    nodes = [node for box in chart(overview(inputs)).boxes for node in box.nodes]
+    assert sorted(shown) == sorted(cut(node.title, 60) + cut(node.detail, 60) for node in nodes)
+    assert browser.evaluate("document.querySelectorAll('script, img').length") == 0
+    assert browser.errors == []
 
 
 @pytest.mark.parametrize("count", [200, 1000])
