@@ -18,7 +18,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey example-survey format build clean terminal packages-demo packages-test
+# Every target but those of files, which have a dot or a slash in their names.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +50,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -131,8 +132,14 @@ test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and co
 terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.progress.recording docs/long-runs.svg
 
+pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs
+
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)
+
+test-page: packages-test .venv/test.stamp ## Look at the survey's page in a real browser, at each size, with axe-core
+	$(BIN)/pytest tests/integration/survey -m page -rP $(PYTEST_OPTIONS)
 
 test-waves: packages-test .venv/test.stamp ## Order 10,000 generated graphs of components
 	GRAPHS=10000 $(BIN)/pytest tests/unit/survey/test_survey_waves.py $(PYTEST_OPTIONS)
