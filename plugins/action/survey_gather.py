@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
         if len(unseen) == len(hosts):
             return {**result, "failed": True, "msg": "\n".join(["No host was seen.", *lines])}
         plain = {host: _plainly(known) for host, known in hosts.items() if host not in unseen}
-        lines[1:1] = _some("Seen without root", {host: reason for host, reason in plain.items() if reason})
+        lines[1:1] = _some("Seen without becoming root", {host: reason for host, reason in plain.items() if reason})
         where = f"{given['directory']}/index.html"
         lines.append(f"Check mode: {where} was not written." if self._task.check_mode else f"The report: {where}")
         return {**result, "report": lines}
@@ -87,8 +87,8 @@ def _observation(host: str, known: Mapping[str, Any]) -> dict[str, Any]:
         survey = dict(plain["survey"])
         unseen = {
             "what": "processes",
-            "why": f"The host did not let Ansible become root ({_line(first.get('msg'))}).",
-            "remedy": "Let the account that Ansible logs in with become root, for instance by sudo.",
+            "why": f"The first try failed ({_told(first)}), so it was looked at without becoming root.",
+            "remedy": "See that the account that Ansible logs in with may become root, for instance by sudo.",
         }
         return {"host": host, "survey": {**survey, "unseen": [*survey["unseen"], unseen]}}
     reasons = [_reason(look) for look in ([first] if first.get("unreachable") else [first, plain]) if look]
@@ -96,14 +96,19 @@ def _observation(host: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plainly(known: Mapping[str, Any]) -> str:
-    """Return why a host that was seen was not seen as root; empty if it was tried, or not wanted."""
+    """Return why a host was not seen at the first try; empty if it was."""
     first = known.get("__survey_look") or {}
-    return "" if "survey" in first else _line(first.get("msg"))
+    return "" if "survey" in first else _told(first)
 
 
 def _reason(look: Mapping[str, Any]) -> str:
     word = "unreachable: " if look.get("unreachable") else ""
-    return word + (_line(look.get("msg")) or "no reason was given")
+    return word + (_told(look) or "no reason was given")
+
+
+def _told(look: Mapping[str, Any]) -> str:
+    """Return what Ansible says of a failure, and what the host has printed, where Ansible only says that it did."""
+    return ": ".join(filter(None, (_line(look.get(name)) for name in ("msg", "module_stderr"))))
 
 
 def _line(text: Any) -> str:

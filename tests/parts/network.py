@@ -59,7 +59,7 @@ class Host:
                 f"exec chroot {root} sh -c {shlex.quote(_STAY)}",
             ]
         enter = ["unshare", "--net", "--uts", "--pid", "--mount", "--fork", "--kill-child=KILL"]
-        outer = network.keep([*enter, "sh", "-c", " && ".join(inside)])
+        outer = network.keep([*enter, "sh", "-ec", "; ".join(inside)])
         self.pid = int(Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0])
         network.plug(self.pid, name, addresses)
 

@@ -78,7 +78,7 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
     result = playbook(BOOK, inventory, "--forks=6", extra_vars=variables, env=with_report)
     said = lines(result, "away")
     assert said[0].startswith("Seen: 2 of 5 hosts, ")
-    assert said[1].startswith("Seen without root: denied: ")
+    assert said[1].startswith("Seen without becoming root: denied: ")
     assert "assword" in said[1]
     assert said[-1] == f"The report: {folder}/index.html"
     assert (folder / "index.html").exists()
@@ -113,10 +113,10 @@ def test_what_could_not_be_seen_without_root_is_in_the_document(
     documents.update({one["host"]: one["survey"] for one in map(json.loads, texts) if "survey" in one})
     assert sorted(documents) == ["one", "two"]
     assert len({document["run"] for document in documents.values()}) == 1
-    [denied] = [one for one in documents["two"]["unseen"] if "become root" in one["why"]]
+    [denied] = [one for one in documents["two"]["unseen"] if "without becoming root" in one["why"]]
     assert denied["what"] == "processes"
     assert denied["remedy"].endswith("by sudo.")
-    assert not [one for one in documents["one"]["unseen"] if "become root" in one["why"]]
+    assert not [one for one in documents["one"]["unseen"] if "without becoming root" in one["why"]]
 
 
 def test_nobody_is_seen(playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ looked at.
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import json
 import random
@@ -260,7 +261,7 @@ def expected(world: World, surveys: dict[str, dict[str, Any]]) -> tuple[set[Foun
 
 
 def moment(text: str) -> float:
-    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
+    return calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def told(what: str, long: set[Found], short: set[Found], seen: set[Found]) -> str:
@@ -278,8 +279,8 @@ def test_every_flow_of_a_second_is_found_and_none_is_invented(
     long, short, others = expected(world, surveys)
     seen = flows(surveys)
     print(told("without connection tracking", long, short, seen))
-    assert len(long) > 80
-    assert len(short) > 40
+    assert len(long) > 60
+    assert len(short) > 30
     assert long - seen == set()
     assert seen - long - short - others == set()
     assert {one["what"] for document in surveys.values() for one in document["unseen"]} == set()
