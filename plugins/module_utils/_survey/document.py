@@ -99,7 +99,8 @@ class Service(NamedTuple):
     #: The name of the executable, without its directory and " (deleted)"; for an interpreter the script's or module's
     #: name goes to ``name``. If the executable is not to be read, the kernel's name of the process (15 characters).
     program: str
-    #: What a person calls it: the script or module of an interpreter ("gunicorn"), else the program.
+    #: What a person calls it: the script or module of an interpreter ("gunicorn"), or the name that it was called by,
+    #: which may be a link to the program.
     name: str
     #: The account's name, or its number where it has none.
     user: str

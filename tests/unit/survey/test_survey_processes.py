@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.processes import (
     Process,
     pids,
@@ -22,13 +24,17 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.p
     socket_inodes,
 )
 
-_WAIT = "print(flush=True); input()"
+_WAIT = "print(input(), flush=True); input()"
 
 
 @contextmanager
-def _started(*command: str) -> Iterator[int]:
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+def _started(*command: str, executable: str | Path | None = None) -> Iterator[int]:
+    """Start what prints the line that it is given, and stays until it is given another."""
+    with subprocess.Popen(command, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
         assert child.stdout
+        child.stdin.write(b"\n")
+        child.stdin.flush()
         child.stdout.readline()
         yield child.pid
         child.communicate(b"\n")
@@ -54,6 +60,25 @@ def test_a_script_is_named_and_its_secrets_are_not(tmp_path: Path) -> None:
     assert found.memory_bytes > 1_000_000
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     assert uptime - 60 < found.started <= uptime
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("/usr/bin/redis-server", "redis-server"),
+        # What it has put in the place of its command line.
+        ("redis-server *:6379", "redis-server"),
+        ("something else", "cat"),
+        ("(redis-server)", "cat"),
+        ("", "cat"),
+    ],
+)
+def test_a_link_is_named_as_it_was_called(tmp_path: Path, line: str, name: str) -> None:
+    program = os.path.realpath(shutil.which("cat") or "")
+    (tmp_path / "redis-server").symlink_to(program)
+    with _started(line, executable=tmp_path / "redis-server") as pid:
+        found = _seen(pid)
+    assert (found.name, found.program, found.executable) == (name, Path(program).name, program)
 
 
 def test_a_title_with_control_characters_is_harmless() -> None:

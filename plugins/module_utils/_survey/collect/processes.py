@@ -23,6 +23,8 @@ _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
 _CONTAINER = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope|/|$)")
 _INTERPRETER = re.compile(r"(?:python|ruby|perl|node|php|bash|dash|sh)[\d.]*")
 _SCRIPT = re.compile(r"\.(?:py|rb|pl|js|php|sh)$")
+# The program in a command line, or in what a process has put in its place: "nginx: worker process".
+_CALLED = re.compile(r"(?:[^ ]*/)?([\w.+-]+)")
 
 
 class Process(NamedTuple):
@@ -85,7 +87,7 @@ def process(pid: int, before: Optional[Process] = None) -> Optional[Process]:
     return Process(
         pid,
         program,
-        shown(_name(program, arguments)),
+        shown(_name(program, kernel_name, arguments)),
         _user(uid),
         shown(unit[-1]) if unit else None,
         container.group(1) if container else None,
@@ -129,8 +131,13 @@ def _executable(root: str) -> Optional[str]:
     return path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
 
 
-def _name(program: str, arguments: list[str]) -> str:
-    """Return what a person calls it: of an interpreter, the module or the script."""
+def _name(program: str, kernel_name: str, arguments: list[str]) -> str:
+    """Return what a person calls it: the name that it was called by, or of an interpreter, the module or the script."""
+    called = _CALLED.match(arguments[0])
+    # Of a link, such as Debian's redis-server, the executable has another name. What a process merely says of itself
+    # is no name.
+    if called and called[1][:15] == kernel_name and not _INTERPRETER.fullmatch(called[1]):
+        return called[1]
     if not _INTERPRETER.fullmatch(program):
         return program
     rest = iter(arguments[1:])
