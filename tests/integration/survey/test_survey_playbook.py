@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from integration.roles.support import failure
 from parts import CHECKOUT
 from parts.process import free_port
@@ -52,6 +50,11 @@ def away() -> dict[str, Any]:
     }
 
 
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text())
+    return document
+
+
 def lines(result: PlaybookResult, host: str) -> list[str]:
     assert result.rc == 0, result.stdout + result.stderr
     said: list[str] = result.result(host, "Say what was found")["msg"]
@@ -65,7 +68,8 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
             **LOCAL,
             "ansible_become": True,
             "ansible_become_exe": program(tmp_path / "sudo", SUDO),
-            "ansible_become_flags": "-n",
+            # A real sudo comes as another account.
+            "ansible_become_user": "nobody",
         },
         "hostile": {**LOCAL, "ansible_python_interpreter": program(tmp_path / "hostile", HOSTILE)},
         "bare": {**LOCAL, "ansible_python_interpreter": "/nowhere/python"},
@@ -84,12 +88,21 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
     assert (folder / "index.html").exists()
     reasons = {line.split(": ")[1]: line for line in said if line.startswith("Not seen: ")}
     assert sorted(reasons) == ["away", "bare", "hostile"]
-    assert reasons["away"].startswith("Not seen: away: unreachable: Failed to connect to the host via ssh: ")
+    assert reasons["away"].startswith("Not seen: away: unreachable: ")
+    assert "Failed to connect to the host via ssh: " in reasons["away"]
     assert "/nowhere/python" in reasons["bare"]
     assert "{{ 6 * 7 }}" in reasons["hostile"]
     assert all(line.isprintable() for line in said)
     report = result.result("away", "Report on all hosts")
     assert [one["host"] for one in report["not_seen"]] == ["away", "hostile", "bare"]
+    # Documents bear the inventory's names, and those of one run share its name.
+    documents = {one["host"]: one for one in map(read, (folder / "observations").iterdir())}
+    assert sorted(documents) == ["denied", "seen"]
+    assert len({document["run"] for document in documents.values()}) == 1
+    [denied] = [one for one in documents["denied"]["unseen"] if "without becoming root" in one["why"]]
+    assert denied["what"] == "processes"
+    assert denied["remedy"].endswith("by sudo.")
+    assert not [one for one in documents["seen"]["unseen"] if "without becoming root" in one["why"]]
     # No text of a host's, and no address, for what follows in a workflow.
     known = report["ansible_stats"]["data"]["infrastructure_survey"]
     assert known["counts"]["hosts"] == 5
@@ -97,26 +110,6 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
     assert all(set(finding) == {"kind", "severity", "component"} for finding in known["findings"])
     assert "{" not in json.dumps(known["findings"]).replace('{"', "")
     assert "10.0.0.7" not in json.dumps(known)
-
-
-def test_what_could_not_be_seen_without_root_is_in_the_document(
-    playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path
-) -> None:
-    """Documents bear the inventory's names, and those of one run share its name."""
-    sudo = {"ansible_become": True, "ansible_become_exe": program(tmp_path / "sudo", SUDO)}
-    hosts = {"one": LOCAL, "two": {**LOCAL, **sudo}}
-    variables = {**QUICK, "survey_dir": str(tmp_path / "survey")}
-    result = playbook(BOOK, {"all": {"hosts": hosts}}, extra_vars=variables, env=with_report)
-    assert lines(result, "one")[0].startswith("Seen: 2 of 2 hosts, ")
-    texts = [path.read_text() for path in (tmp_path / "survey").rglob("*.json")]
-    documents = {one["host"]: one for one in map(json.loads, texts) if "unseen" in one}
-    documents.update({one["host"]: one["survey"] for one in map(json.loads, texts) if "survey" in one})
-    assert sorted(documents) == ["one", "two"]
-    assert len({document["run"] for document in documents.values()}) == 1
-    [denied] = [one for one in documents["two"]["unseen"] if "without becoming root" in one["why"]]
-    assert denied["what"] == "processes"
-    assert denied["remedy"].endswith("by sudo.")
-    assert not [one for one in documents["one"]["unseen"] if "without becoming root" in one["why"]]
 
 
 def test_nobody_is_seen(playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path) -> None:
@@ -131,9 +124,9 @@ def test_nobody_is_seen(playbook: RunPlaybook, with_report: dict[str, str], tmp_
 def test_check_mode_looks_as_well_and_writes_nothing(
     playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path
 ) -> None:
-    folder = tmp_path / "survey"
-    variables = {**QUICK, "survey_dir": str(folder)}
-    result = playbook(BOOK, {"all": {"hosts": {"seen": LOCAL}}}, "--check", extra_vars=variables, env=with_report)
+    inventory, folder = tmp_path / "hosts.json", tmp_path / "survey"
+    inventory.write_text(json.dumps({"all": {"hosts": {"seen": LOCAL}}}))
+    result = playbook(BOOK, inventory, "--check", extra_vars=QUICK, env=with_report)
     said = lines(result, "seen")
     assert said[0].startswith("Seen: 1 of 1 host, ")
     assert said[-1] == f"Check mode: {folder}/index.html was not written."
@@ -152,9 +145,8 @@ def test_variables_that_are_none_of_the_roles(playbook: RunPlaybook) -> None:
     assert [event for event in result.tasks if "Look at" in event["task"]] == []
 
 
-@pytest.mark.parametrize("hosts", ["", " , ", []])
-def test_no_hosts_are_not_all_of_them(playbook: RunPlaybook, hosts: Any) -> None:
-    result = playbook(BOOK, {"all": {"hosts": {"seen": LOCAL}}}, extra_vars={"survey_hosts": hosts})
+def test_no_hosts_are_not_all_of_them(playbook: RunPlaybook) -> None:
+    result = playbook(BOOK, {"all": {"hosts": {"seen": LOCAL}}}, extra_vars={"survey_hosts": ""})
     assert result.rc not in (0, 2)
     assert "The pattern of hosts is empty. Name a host or a group, or say all." in " ".join(
         (result.stdout + result.stderr).split()
@@ -162,44 +154,16 @@ def test_no_hosts_are_not_all_of_them(playbook: RunPlaybook, hosts: Any) -> None
     assert result.tasks == []
 
 
-@pytest.fixture
-def book(tmp_path: Path) -> Iterator[Path]:
-    """A playbook that says where the role would write."""
+def test_without_a_file_of_an_inventory_the_report_lies_where_ansible_was_started(
+    playbook: RunPlaybook, tmp_path: Path
+) -> None:
     role = CHECKOUT / "roles" / "survey"
     play = {
         "hosts": "localhost",
         "gather_facts": False,
-        "vars_files": [str(role / "defaults" / "main.yml"), str(role / "vars" / "main.yml")],
-        "tasks": [{"ansible.builtin.debug": {"msg": "{{ survey_dir | default(__survey_beside, true) }}"}}],
+        "vars_files": [str(role / "vars" / "main.yml")],
+        "tasks": [{"ansible.builtin.debug": {"msg": "{{ __survey_beside }}"}}],
     }
     (tmp_path / "book.yml").write_text(json.dumps([play]))
-    (tmp_path / "production").mkdir()
-    for name in ("hosts", "production/hosts"):
-        (tmp_path / name).write_text("seen\n")
-    yield tmp_path / "book.yml"
-
-
-@pytest.mark.parametrize(
-    ("sources", "place"),
-    [
-        (["hosts"], "survey"),
-        # Not in the folder, where it would be taken for a part of the inventory.
-        (["production"], "survey"),
-        (["production/hosts"], "production/survey"),
-        (["seen,", "hosts"], "survey"),
-    ],
-)
-def test_the_report_lies_beside_the_inventory(
-    playbook: RunPlaybook, book: Path, sources: list[str], place: str
-) -> None:
-    paths = [source if "," in source else str(book.parent / source) for source in sources]
-    more = [text for path in paths[1:] for text in ("-i", path)]
-    result = playbook(book, Path(paths[0]), *more)
-    assert result.result("localhost", "debug")["msg"] == str(book.parent / place)
-
-
-def test_without_a_file_of_an_inventory_the_report_lies_where_ansible_was_started(
-    playbook: RunPlaybook, book: Path
-) -> None:
-    result = playbook(book, Path("seen,"), env={"PWD": "/somewhere"})
+    result = playbook(tmp_path / "book.yml", Path("seen,"), env={"PWD": "/somewhere"})
     assert result.result("localhost", "debug")["msg"] == "/somewhere/survey"

@@ -162,7 +162,6 @@ def world() -> Iterator[World]:
             text=True,
         )
         stack.enter_context(process)
-        stack.callback(process.kill)
         world = World(hosts, process, network)
         assert process.stdin
         assert process.stdout
@@ -175,7 +174,7 @@ def world() -> Iterator[World]:
                 yield world
             finally:
                 # It ends what is read.
-                process.kill()
+                process.stdin.close()
 
 
 def start(hosts: dict[str, Host]) -> None:

@@ -67,7 +67,9 @@ def visit(address: str, port: int, plan: list[dict[str, Any]], stays: bool) -> N
         entry = {"client": address, "server": WEB, "port": port, "began": began, "ended": time.time()}
         while stays and connection.recv(1000):
             pass
-    print(json.dumps(entry if text.endswith(b"ok\n") else {"failed": text.decode()}), flush=True)
+    # In one piece, as others write as well.
+    sys.stdout.write(json.dumps(entry if text.endswith(b"ok\n") else {"failed": text.decode()}) + "\n")
+    sys.stdout.flush()
 
 
 main()
