@@ -17,7 +17,7 @@ from . import CACHE, NotAvailable, debian_root
 ADMINISTRATOR, WATCHER = "deploy", "watcher"
 _PACKAGES = (
     "nginx-light redis-server memcached gunicorn python3-pymysql mariadb-server cron nftables openssh-server sudo "
-    "firewalld dbus"
+    "firewalld dbus netbase"
 )
 _SET_UP = f"""set -e
 # Nothing is to be started here.

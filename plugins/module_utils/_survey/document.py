@@ -39,7 +39,7 @@ What = Literal[
 Protocol = Literal["tcp", "udp"]
 Direction = Literal["in", "out", "local", "unknown"]
 Source = Literal["proc", "netlink", "conntrack"]
-State = Literal["new", "established", "related", "invalid", "untracked"]
+State = Literal["new", "established", "related", "invalid", "untracked", "dnat"]
 Verdict = Literal["accept", "drop", "reject", "jump", "goto", "return", "continue", "unknown"]
 Hook = Literal["prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"]
 Kind = Literal["filter", "nat", "route"]
@@ -203,7 +203,7 @@ class Rule(NamedTuple):
     #: Names of interfaces; a ``+`` or ``*`` at the end is "begins with", ``!`` before it negates.
     input_interfaces: list[str]
     output_interfaces: list[str]
-    #: Of connection tracking.
+    #: Of connection tracking. ``dnat`` is beside the others: the connection was for another address or port.
     states: list[State]
     #: ``continue`` counts, logs or marks, and does not decide; ``unknown`` is none that the model has.
     verdict: Verdict
