@@ -121,7 +121,8 @@ def hosts() -> Iterator[Stage]:
         for host in found.values():
             print(f"{host.name}: {host.address}, with a network, processes and an SSH server of its own")
             host.open_door("root")
-        outside = network.host("outside", PARTNER, VISITOR)
+        # The first address is the one that it calls from.
+        outside = network.host("outside", VISITOR, PARTNER)
         print(f"Outside, and not looked at: the visitor {VISITOR} and the partner {PARTNER}")
         for name, text in {
             "partner": SERVER,

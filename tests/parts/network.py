@@ -158,7 +158,7 @@ class Network:
         with self._stack:
             self._output = self._stack.enter_context(self._log.open("ab"))
             make_key(self.key)
-            self._switch = self.keep(["unshare", "--net", "sh", "-c", _STAY])
+            self._switch = self.keep(["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"])
             for command in (
                 "link set lo up",
                 "link add switch type bridge",

@@ -81,6 +81,29 @@ def test_a_link_is_named_as_it_was_called(tmp_path: Path, line: str, name: str) 
     assert (found.name, found.program, found.executable) == (name, Path(program).name, program)
 
 
+_LINE = 'read line; echo "$line"; read line # mysql -pcanary'
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["-c", _LINE], None),
+        (["-ec", _LINE], None),
+        (["-e", "-o", "errexit", "-c", _LINE, "shop"], None),
+        (["{folder}/shop.sh", "canary"], "shop"),
+        (["-eu", "{folder}/shop.sh"], "shop"),
+        (["{folder}/the shop=canary"], None),
+    ],
+)
+def test_a_command_line_is_no_name(tmp_path: Path, options: list[str], name: str | None) -> None:
+    """It would hold secrets."""
+    for script in ("shop.sh", "the shop=canary"):
+        (tmp_path / script).write_text(_LINE)
+    with _started("sh", *(option.format(folder=tmp_path) for option in options)) as pid:
+        found = _seen(pid)
+    assert found.name == (name or found.program)
+
+
 def test_a_title_with_control_characters_is_harmless() -> None:
     with _started(sys.executable, "-c", _WAIT, "\x1b]0;title\x07\n") as pid:
         assert _seen(pid).command.endswith(" ?]0;title??")
