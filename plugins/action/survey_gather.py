@@ -58,9 +58,7 @@ class ActionModule(ActionBase):
             if "survey" in one:
                 one["survey"].update(host=one["host"], run=min(runs))
         given.update(observations=observations, inventory=_inventory(variables))
-        result: dict[str, Any] = self._execute_module("dbops.migrations.survey_report", given, task_vars=variables)
-        # All that was observed once more.
-        result.pop("invocation", None)
+        result = self._reported(given, variables)
         if result.get("failed"):
             return result
         unseen = {one["host"]: one["error"] for one in observations if "error" in one}
@@ -75,6 +73,13 @@ class ActionModule(ActionBase):
         where = f"{given['directory']}/index.html"
         lines.append(f"Check mode: {where} was not written." if self._task.check_mode else f"The report: {where}")
         return {**result, "report": lines}
+
+    def _reported(self, given: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+        """Return what comes of all that was observed."""
+        result: dict[str, Any] = self._execute_module("dbops.migrations.survey_report", given, task_vars=variables)
+        # All that was observed once more.
+        result.pop("invocation", None)
+        return result
 
 
 def _observation(host: str, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import CHECKOUT, NotAvailable, private_folder
 from .ansible import PROGRAMS, Results, environment
-from .demo import Failed, terminated, claim, heading, run
+from .demo import Failed, claim, heading, run, terminated
 from .mariadb import FAST, MariaDB
 from .network import Host, Network
 from .process import own

@@ -50,9 +50,9 @@ def test_the_demo_leaves_nothing(interrupted: bool, code: int) -> None:
     if os.geteuid():
         raise NotOnThisSystem("Only root can make hosts of network namespaces.")
     began = time.monotonic()
+    command = [sys.executable, "-c", AROUND, sys.executable, "-m", "parts.demo_survey"]
     with subprocess.Popen(
-        ["unshare", "--mount", "sh", "-ec", MOUNTS, "sh"]
-        + [sys.executable, "-c", AROUND, sys.executable, "-m", "parts.demo_survey"],
+        ["unshare", "--mount", "sh", "-ec", MOUNTS, "sh", *command],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT / "tests"), "PYTHONUNBUFFERED": "1"},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
