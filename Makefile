@@ -27,6 +27,9 @@ help: ## Show the targets
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
+demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are made for it
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo_survey
+
 test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
 	@tests/all.sh 'lint sanity checks test-fresh test-ends' 'unit integration'
 
@@ -50,7 +53,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -121,7 +124,7 @@ soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the run
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
-	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration/roles tests/integration/survey -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
 
 test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to keep a secret, on every ansible-core
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m cores $(PYTEST_OPTIONS)
@@ -143,6 +146,9 @@ test-page: packages-test .venv/test.stamp ## Look at the survey's page in a real
 
 test-waves: packages-test .venv/test.stamp ## Order 10,000 generated graphs of components
 	GRAPHS=10000 $(BIN)/pytest tests/unit/survey/test_survey_waves.py $(PYTEST_OPTIONS)
+
+test-survey: packages-test .venv/test.stamp ## Compare the survey with the truth, on real programs whose connections are written down
+	$(BIN)/pytest tests/integration/survey -m survey -rP $(PYTEST_OPTIONS)
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)

@@ -201,6 +201,7 @@ def matches(rule: Rule, packet: Packet) -> _Match:
         _addresses(rule.destinations, packet.destination),
         _interface(rule.input_interfaces, packet.input_interface),
         _interface(rule.output_interfaces, packet.output_interface),
+        # It never is dnat: what meets a rule that makes it so is a packet of which nothing is told.
         not rule.states or packet.state in rule.states,
     ]
     if False in answers:
