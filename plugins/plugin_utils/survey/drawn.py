@@ -7,24 +7,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.mapping import chart
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Found, Overview
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks import Page
-
-_PLUGINS = "ansible_collections.dbops.migrations.plugins"
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.mermaid import mermaid
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.page import page
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import svg
 
 
 def drawn(whole: Overview, found: Sequence[Found], sheets: Sequence[Page]) -> dict[str, str]:
     """Return the page and the maps by the names of their files."""
-    mapping = import_module(f"{_PLUGINS}.module_utils._survey.analysis.mapping")
-    svg, mermaid, page = (
-        import_module(f"{_PLUGINS}.plugin_utils.survey.{name}") for name in ("svg", "mermaid", "page")
-    )
-    chart = mapping.chart(whole)
-    drawing = svg.svg(chart)
+    picture = chart(whole)
+    drawing = svg(picture)
     return {
-        "index.html": page.page(whole, found, sheets, drawing),
+        "index.html": page(whole, found, sheets, drawing),
         "map.svg": drawing,
-        "map.mmd": mermaid.mermaid(chart),
+        "map.mmd": mermaid(picture),
     }

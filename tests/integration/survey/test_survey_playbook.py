@@ -61,7 +61,7 @@ def lines(result: PlaybookResult, host: str) -> list[str]:
     return said
 
 
-def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path) -> None:
+def test_each_host_is_in_the_report(playbook: RunPlaybook, tmp_path: Path) -> None:
     hosts: dict[str, dict[str, Any]] = {
         "away": away(),
         "denied": {
@@ -79,7 +79,7 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
     inventory = {"all": {"children": {"web": {"hosts": hosts}}}}
     folder = tmp_path / "survey"
     variables = {**QUICK, "survey_dir": str(folder), "awx_job_id": 7}
-    result = playbook(BOOK, inventory, "--forks=6", extra_vars=variables, env=with_report)
+    result = playbook(BOOK, inventory, "--forks=6", extra_vars=variables)
     said = lines(result, "away")
     assert said[0].startswith("Seen: 2 of 5 hosts, ")
     assert said[1].startswith("Seen without becoming root: denied: ")
@@ -112,21 +112,19 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, with_report: dict[str
     assert "10.0.0.7" not in json.dumps(known)
 
 
-def test_nobody_is_seen(playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path) -> None:
+def test_nobody_is_seen(playbook: RunPlaybook, tmp_path: Path) -> None:
     variables = {**QUICK, "survey_dir": str(tmp_path / "survey")}
-    result = playbook(BOOK, {"all": {"hosts": {"away": away()}}}, extra_vars=variables, env=with_report)
+    result = playbook(BOOK, {"all": {"hosts": {"away": away()}}}, extra_vars=variables)
     said = failure(result, "away", "Report on all hosts").splitlines()
     assert said[0] == "No host was seen."
     assert said[1].startswith("Seen: 0 of 1 host, 0 components")
     assert any(line.startswith("Not seen: away: unreachable: ") for line in said)
 
 
-def test_check_mode_looks_as_well_and_writes_nothing(
-    playbook: RunPlaybook, with_report: dict[str, str], tmp_path: Path
-) -> None:
+def test_check_mode_looks_as_well_and_writes_nothing(playbook: RunPlaybook, tmp_path: Path) -> None:
     inventory, folder = tmp_path / "hosts.json", tmp_path / "survey"
     inventory.write_text(json.dumps({"all": {"hosts": {"seen": LOCAL}}}))
-    result = playbook(BOOK, inventory, "--check", extra_vars=QUICK, env=with_report)
+    result = playbook(BOOK, inventory, "--check", extra_vars=QUICK)
     said = lines(result, "seen")
     assert said[0].startswith("Seen: 1 of 1 host, ")
     assert said[-1] == f"Check mode: {folder}/index.html was not written."

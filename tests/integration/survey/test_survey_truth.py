@@ -201,7 +201,7 @@ def start(hosts: dict[str, Host]) -> None:
 
 
 def survey(
-    world: World, playbook: RunPlaybook, report: dict[str, str], ports: tuple[int, int, int], user: str, seconds: int
+    world: World, playbook: RunPlaybook, ports: tuple[int, int, int], user: str, seconds: int
 ) -> dict[str, dict[str, Any]]:
     """Run the playbook while the visitors come, and return what each host has shown."""
     hosts = {name: host.variables(user) for name, host in world.hosts.items()}
@@ -213,7 +213,6 @@ def survey(
             inventory,
             "--forks=10",
             extra_vars={"survey_duration": seconds},
-            env=report,
             programs=world.network.programs(PROGRAMS),
         )
         world.visit(ports, 28)
@@ -277,10 +276,8 @@ def told(what: str, long: set[Found], short: set[Found], seen: set[Found]) -> st
     )
 
 
-def test_every_flow_of_a_second_is_found_and_none_is_invented(
-    world: World, playbook: RunPlaybook, with_report: dict[str, str]
-) -> None:
-    surveys = survey(world, playbook, with_report, PORTS[0], survey_system.ADMINISTRATOR, 20)
+def test_every_flow_of_a_second_is_found_and_none_is_invented(world: World, playbook: RunPlaybook) -> None:
+    surveys = survey(world, playbook, PORTS[0], survey_system.ADMINISTRATOR, 20)
     long, short, others = expected(world, surveys)
     seen = flows(surveys)
     print(told("without connection tracking", long, short, seen))
@@ -293,13 +290,11 @@ def test_every_flow_of_a_second_is_found_and_none_is_invented(
     assert all(document["privileged"] for document in surveys.values())
 
 
-def test_connection_tracking_shows_the_shorter_ones_too(
-    world: World, playbook: RunPlaybook, with_report: dict[str, str]
-) -> None:
+def test_connection_tracking_shows_the_shorter_ones_too(world: World, playbook: RunPlaybook) -> None:
     """The clock's job runs once a minute for half a second, as it would: nothing is sped up."""
     for host in world.hosts.values():
         host.run("nft", "-f", "-", text=TRACKED)
-    surveys = survey(world, playbook, with_report, PORTS[1], survey_system.ADMINISTRATOR, 64)
+    surveys = survey(world, playbook, PORTS[1], survey_system.ADMINISTRATOR, 64)
     long, short, others = expected(world, surveys)
     seen = flows(surveys)
     print(told("with connection tracking", long, short, seen))
@@ -313,10 +308,8 @@ def test_connection_tracking_shows_the_shorter_ones_too(
     assert "/usr/local/bin/report" in schedules
 
 
-def test_without_root_what_is_missing_is_told_and_nothing_is_wrong(
-    world: World, playbook: RunPlaybook, with_report: dict[str, str]
-) -> None:
-    surveys = survey(world, playbook, with_report, PORTS[2], survey_system.WATCHER, 20)
+def test_without_root_what_is_missing_is_told_and_nothing_is_wrong(world: World, playbook: RunPlaybook) -> None:
+    surveys = survey(world, playbook, PORTS[2], survey_system.WATCHER, 20)
     long, short, others = expected(world, surveys)
     seen = flows(surveys)
     print(told("without root", {flow._replace(service=None) for flow in long}, short, seen))

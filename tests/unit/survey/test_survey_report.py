@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey import names
-from ansible_collections.dbops.migrations.plugins.plugin_utils.survey import report as module
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.markdown import MARK
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.report import report
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.summary import artifact, lines
@@ -37,8 +36,6 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return {address: "monitor.example.net" if address == "198.51.100.7" else "" for address in new}
 
     monkeypatch.setattr(names, "ask", ask)
-    made = dict.fromkeys(("index.html", "map.svg", "map.mmd"), "drawn")
-    monkeypatch.setattr(module, "drawn", lambda *_given: made)
     return asked
 
 
