@@ -229,7 +229,7 @@ def _root() -> Path:
                     place.mkdir()
                     Packages(package, [codename, f"{codename}-security"]).unpack(place, folder / "log")
                 program, fonts = (Path(unfinished, package, "root") for package in _PACKAGES)
-                shutil.copytree(fonts, program, symlinks=True, dirs_exist_ok=True)
+                subprocess.run(["cp", "-a", f"{fonts}/.", program], check=True)
                 program.rename(folder / "root")
     return folder / "root"
 
