@@ -18,13 +18,17 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal plan-pictures packages-demo packages-test
+# Every target but those of files, which have a dot or a slash in their names.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
+
+demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are made for it
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo_survey
 
 test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
 	@tests/all.sh 'lint sanity checks test-fresh test-ends' 'unit integration'
@@ -49,7 +53,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -88,6 +92,10 @@ bench-survey: packages-test .venv/test.stamp ## Count what a minute of the surve
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey_analysis
 
+example-survey: .venv/test.stamp ## Write examples/survey anew
+	rm -rf examples/survey/observations examples/survey/components
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
+
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
 
@@ -116,7 +124,7 @@ soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the run
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
-	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration/roles tests/integration/survey -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
 
 test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to keep a secret, on every ansible-core
 	$(BIN)/pytest tests/integration/roles -n 2 --dist worksteal -m cores $(PYTEST_OPTIONS)
@@ -130,11 +138,20 @@ terminal: packages-test .venv/test.stamp ## Record again what a terminal shows o
 plan-pictures: packages-test .venv/test.stamp ## Plan three deploys again, and make the pictures of docs/plan.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.rehearsal.pictures docs/plan
 
+survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs
+
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)
 
+test-page: packages-test .venv/test.stamp ## Look at the survey's page in a real browser, at each size, with axe-core
+	$(BIN)/pytest tests/integration/survey -m page -rP $(PYTEST_OPTIONS)
+
 test-waves: packages-test .venv/test.stamp ## Order 10,000 generated graphs of components
 	GRAPHS=10000 $(BIN)/pytest tests/unit/survey/test_survey_waves.py $(PYTEST_OPTIONS)
+
+test-survey: packages-test .venv/test.stamp ## Compare the survey with the truth, on real programs whose connections are written down
+	$(BIN)/pytest tests/integration/survey -m survey -rP $(PYTEST_OPTIONS)
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)

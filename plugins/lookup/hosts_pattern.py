@@ -11,7 +11,7 @@ version_added: 0.2.0
 description:
   - Returns the pattern as it is, for the keyword C(hosts) of a play.
   - Fails if no host of the inventory matches it, or none that C(--limit) leaves. Ansible itself only warns, and the
-    play counts as a success.
+    play counts as a success. Fails if the pattern is empty, which Ansible takes for all hosts.
 author:
   - The dbops.migrations contributors (@dbops)
 options:
@@ -67,6 +67,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         self.set_options(var_options=variables, direct=kwargs)
         pattern = [str(term) for term in self._flatten(terms)]
+        if not any(term.strip(" ,") for term in pattern):
+            # To Ansible that is all of them.
+            raise AnsibleLookupError("The pattern of hosts is empty. Name a host or a group, or say all.")
         if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
             return pattern
         found, limit = self._hosts(pattern, variables), context.CLIARGS.get("subset")

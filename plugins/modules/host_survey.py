@@ -283,7 +283,8 @@ survey:
             size_bytes: 1073741824
             partial: false
     schedules:
-      description: What the clock starts, which are timers of systemd that are enabled, and cron's tables.
+      description:
+        - What the clock starts, which are timers of systemd that are enabled, and the tables of cron and anacron.
       type: list
       elements: dict
       returned: success

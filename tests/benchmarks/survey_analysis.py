@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the analysis of a survey costs: ``python -m benchmarks.survey_analysis [HOSTS …]``, 200 flows a host.
+"""What the report of a survey costs: ``python -m benchmarks.survey_analysis [HOSTS …]``, 200 flows a host.
 
 The documents are made up: of five hosts one has a database, which the others ask; all have a web server that the others
 ask, too. Each count of hosts runs in a process of its own, for its memory. The seconds are those of the processor, from
-the JSON texts to the waves.
+what the hosts have returned to the files.
 """
 
 from __future__ import annotations
@@ -15,21 +15,19 @@ import random
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.classify import classify, signatures
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.correlate import correlate
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.findings import findings
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.waves import plan
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
     Document,
     Flow,
     Interface,
     Listener,
-    as_json,
-    read,
+    as_data,
 )
+from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.report import report
 
 _FLOWS = 200
 
@@ -42,7 +40,10 @@ def _document(pattern: Document, number: int, hosts: int) -> Document:
     dice = random.Random(number)
     own = _address(number)
     service = pattern.services[0]
-    services = [service._replace(id=name, program=name) for name in ("nginx", "shop", "mariadbd")]
+    services = [
+        service._replace(id=name, program=name, name=name, unit=f"{name}.service", container=None, package=None)
+        for name in ("nginx", "shop", "mariadbd")
+    ]
     flows = []
     for count in range(_FLOWS):
         other = _address(dice.randrange(hosts // 5 or 1) * 5 if count % 2 else dice.randrange(hosts))
@@ -81,31 +82,23 @@ def _document(pattern: Document, number: int, hosts: int) -> Document:
 def main(hosts: int) -> None:
     """Measure, and print."""
     pattern = survey(0, 1)
-    texts = [as_json(_document(pattern, number, hosts)) for number in range(hosts)]
-    before = time.process_time()
-    documents = [read(text) for text in texts]
-    parsed = time.process_time()
-    edges = correlate(documents)
-    joined = time.process_time()
-    known = signatures()
-    stores = {
-        f"{document.host} {service.id}"
-        for document in documents
-        for service in document.services
-        for finding in classify(service, document.listeners, known)[:1]
-        if finding.role == "database"
-    }
-    exposed = sum(len(findings(document).exposed) for document in documents)
-    names = [
-        (f"{edge.client.host} {edge.client.service}", f"{edge.server.host} {edge.server.service}") for edge in edges
+    looks = [
+        {"host": one.host, "survey": as_data(one)}
+        for one in (_document(pattern, number, hosts) for number in range(hosts))
     ]
-    found = plan({name for pair in names for name in pair}, names, stores)
-    after = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        before = time.process_time()
+        result = report({"directory": folder, "observations": looks}, False)
+        kept = time.process_time()
+        again = report({"directory": folder}, False)
+        after = time.process_time()
+        size = (Path(folder) / "index.html").stat().st_size / 1e6
+    assert not again["changed"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{hosts} hosts, {hosts * _FLOWS} flows: {after - before:.1f} s, of which {parsed - before:.1f} reading and "
-        f"{joined - parsed:.1f} correlating; {peak:.0f} MiB; {len(edges)} edges, {len(found.waves)} waves, "
-        f"{exposed} exposed"
+        f"{hosts} hosts, {hosts * _FLOWS} flows: {kept - before:.1f} s, and {after - kept:.1f} s without new looks; "
+        f"{peak:.0f} MiB; {result['components']} components, {result['flows']} edges, {len(result['waves'])} waves, "
+        f"{len(result['findings'])} findings; a page of {size:.1f} MB"
     )
 
 

@@ -121,6 +121,7 @@ def test_examples(
         "/run/mysqld/mysqld.sock": str(mariadb.socket),
         "/opt/dbops-migrations/source/shop/current": str(migrations),
         "/opt/shop/migrations": str(migrations),
+        "/srv/survey": str(tmp_path / "survey"),
         # The survey's ten minutes.
         "duration: 600": "duration: 3",
     }

@@ -193,14 +193,14 @@ def claim(text: str, holds: bool) -> None:
     print(f"Shown: {text}.", flush=True)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
 def main() -> int:
     """Run the demo and end everything that it started, however it ends."""
-    signal.signal(signal.SIGTERM, _terminated)
-    signal.signal(signal.SIGHUP, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGHUP, terminated)
     try:
         heading("Start real servers on this machine, each in a private folder, for loopback only")
         with servers() as stage:

@@ -17,10 +17,12 @@ class Dependency:
     """Swallows the ImportError of a ``with`` block and raises a clear error once the library is needed.
 
     :param package: what to give to pip, for instance ``PyMySQL[rsa]``.
+    :param prepared: whether the role runner installs it. If not, it is for the controller.
     """
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, prepared: bool = True) -> None:
         self.package = package
+        self._prepared = prepared
         self.missing: str | None = None
 
     def __enter__(self) -> Dependency:
@@ -37,8 +39,9 @@ class Dependency:
     def check(self) -> None:
         """Raise Error when the library could not be imported."""
         if self.missing is not None:
+            prepare = "Prepare the host with the playbook dbops.migrations.prepare_runner, or install it"
             raise Error(
                 f"The Python library {self.package} is missing for {sys.executable} on {platform.node()} "
-                f"({self.missing}). Prepare the host with the playbook dbops.migrations.prepare_runner, "
-                f"or install it: {sys.executable} -m pip install '{self.package}'."
+                f"({self.missing}). {prepare if self._prepared else 'Install it'}: "
+                f"{sys.executable} -m pip install '{self.package}'."
             )

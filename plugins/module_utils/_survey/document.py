@@ -39,7 +39,7 @@ What = Literal[
 Protocol = Literal["tcp", "udp"]
 Direction = Literal["in", "out", "local", "unknown"]
 Source = Literal["proc", "netlink", "conntrack"]
-State = Literal["new", "established", "related", "invalid", "untracked"]
+State = Literal["new", "established", "related", "invalid", "untracked", "dnat"]
 Verdict = Literal["accept", "drop", "reject", "jump", "goto", "return", "continue", "unknown"]
 Hook = Literal["prerouting", "input", "forward", "output", "postrouting", "ingress", "egress"]
 Kind = Literal["filter", "nat", "route"]
@@ -99,7 +99,8 @@ class Service(NamedTuple):
     #: The name of the executable, without its directory and " (deleted)"; for an interpreter the script's or module's
     #: name goes to ``name``. If the executable is not to be read, the kernel's name of the process (15 characters).
     program: str
-    #: What a person calls it: the script or module of an interpreter ("gunicorn"), else the program.
+    #: What a person calls it: the script or module of an interpreter ("gunicorn"), or the name that it was called by,
+    #: which may be a link to the program.
     name: str
     #: The account's name, or its number where it has none.
     user: str
@@ -202,7 +203,7 @@ class Rule(NamedTuple):
     #: Names of interfaces; a ``+`` or ``*`` at the end is "begins with", ``!`` before it negates.
     input_interfaces: list[str]
     output_interfaces: list[str]
-    #: Of connection tracking.
+    #: Of connection tracking. ``dnat`` is beside the others: the connection was for another address or port.
     states: list[State]
     #: ``continue`` counts, logs or marks, and does not decide; ``unknown`` is none that the model has.
     verdict: Verdict

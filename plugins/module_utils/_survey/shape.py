@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from typing import Any, Callable, Literal, Union, get_args, get_origin, get_type_hints
 
 from .._core.errors import Error
@@ -69,6 +70,7 @@ def plain(value: Any) -> Any:
     return value
 
 
+@cache
 def _reader(kind: Any) -> _Reader:
     """Return what reads a type. It is made once, so that each of 200,000 entries costs little."""
     if get_origin(kind) is list:

@@ -171,8 +171,10 @@ def page(plan: Path, picture: Path) -> None:
 
     body = re.sub(r'(?<=<code class="language-diff">)(.*?)(?=</code>)', coloured, body, flags=re.DOTALL)
     path = plan.with_suffix(".html")
-    path.write_text(f"{PAGE}{body}<script>document.title = document.documentElement.scrollHeight</script>")
-    chromium.photograph(path, picture, 820)
+    path.write_text(f"{PAGE}{body}")
+    with chromium.Browser() as browser:
+        browser.open(path, 820, 100, scale=2)
+        browser.photograph(picture, whole=True)
 
 
 if __name__ == "__main__":

@@ -207,6 +207,13 @@ RULE_SETS = [
         unclear=4,
     ),
     RuleSet(
+        "nft: what was for another port",
+        "nft",
+        _nft(_OLD, "ct status dnat accept", "tcp dport 22 accept")
+        + "\ntable ip nat { chain pre { type nat hook prerouting priority -100; tcp dport 80 redirect to :8080\n}\n}",
+        unclear=2,
+    ),
+    RuleSet(
         "nft: no tracking",
         "nft",
         _nft(

@@ -38,6 +38,8 @@ print(flush=True)
 while True:
     threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 """
+# Answers after a while.
+LATE = SERVER.replace("    while data", "    import time\n    time.sleep(0.6)\n    while data")
 # Talks for as long as it is told, then leaves.
 CLIENT = """
 import socket, sys, time
@@ -79,9 +81,9 @@ class Hosts:
         """Set rules on the first host."""
         subprocess.run(self.command(True, "nft", "-f", "-"), input=rules, text=True, check=True)
 
-    def server(self, name: str, here: bool, address: str, port: int) -> None:
+    def server(self, name: str, here: bool, address: str, port: int, text: str = SERVER) -> None:
         """Start a server and wait until it listens."""
-        process = self._program(name, SERVER, here, address, str(port))
+        process = self._program(name, text, here, address, str(port))
         assert process.stdout
         assert process.stdout.readline()
 
@@ -261,6 +263,22 @@ def test_connection_tracking_shows_what_is_short_and_what_is_translated(hosts: H
     }
     services = {(flow["direction"], flow["port"]): _name(flow["service"]) for flow in flows}
     assert (services["out", 3306], services["in", 8080]) == ("shop", "web")
+
+
+def test_tracking_that_begins_midway_does_not_say_who_asked(hosts: Hosts) -> None:
+    """It takes whoever speaks first from then on for the one who asked, and here that is the one who was asked."""
+    for here in (True, False):
+        hosts.server(f"late{here}", here, "0.0.0.0", 7000, LATE)
+    clients = [hosts.client("browser", False, HERE, 7000, 1), hosts.client("shop", True, THERE, 7000, 1)]
+    _start(clients)
+    time.sleep(0.3)
+    hosts.nft("table inet track { chain in { type filter hook input priority 0; ct state new counter\n}\n}")
+    time.sleep(0.3)
+    survey = _survey(_looking(hosts, {"duration": 1}))
+    assert {
+        (flow["direction"], flow["remote_address"], flow["port"]): "conntrack" in flow["sources"]
+        for flow in _own(survey)
+    } == {("in", THERE, 7000): True, ("out", THERE, 7000): True}
 
 
 def test_another_account_is_told_what_it_does_not_see(hosts: Hosts) -> None:

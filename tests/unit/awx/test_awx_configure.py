@@ -195,9 +195,17 @@ def test_who_is_told_what(kept: Things) -> None:
         "Database force": ["success", "error"],
         "Database baseline": ["success", "error"],
         "Database runners": ["error"],
+        "Infrastructure survey": ["error"],
         RELEASE: ["error"],
         "Database approval and migration": ["approvals"],
     }
+
+
+def test_only_the_survey_becomes_root(kept: Things) -> None:
+    """What the others do is the inventory's and the runner's account's matter, as before."""
+    templates = kept["job_template"]
+    assert [name for name, each in templates.items() if "become_enabled" in each] == ["Infrastructure survey"]
+    assert templates["Infrastructure survey"]["become_enabled"] is True
 
 
 def test_a_plan_is_one_job(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "_TABLES": ("crontab",),
         "_FOLDERS": ("cron.d",),
         "_SPOOLS": ("spool", "nowhere"),
+        "_ANACRON": "anacrontab",
         "_PERIODIC": "cron.",
     }.items():
         paths = str(tmp_path / value) if isinstance(value, str) else tuple(str(tmp_path / one) for one in value)
@@ -121,6 +122,18 @@ def test_lines_of_cron(clock: Path) -> None:
         ("crontab", "@reboot", "www", "/opt/start it"),
         ("alice", "1 2 3 4 5", "alice", "run this"),
         ("alice", "@daily", "alice", "that"),
+    ]
+
+
+def test_lines_of_anacron(clock: Path) -> None:
+    table = "START_HOURS_RANGE=3-22\n# nothing\n7 10 weekly run --password=canary\n@monthly 15 dump save\n1 5 lacking\n"
+    _write(clock / "anacrontab", table)
+    found, unseen = schedules.schedules()
+    assert unseen == []
+    place = str(clock / "anacrontab")
+    assert found == [
+        Schedule("cron", place, "@monthly", "root", "save"),
+        Schedule("cron", place, "every 7 days", "root", "run --password=********"),
     ]
 
 

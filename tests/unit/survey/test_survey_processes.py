@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.processes import (
     Process,
     pids,
@@ -22,13 +24,17 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.p
     socket_inodes,
 )
 
-_WAIT = "print(flush=True); input()"
+_WAIT = "print(input(), flush=True); input()"
 
 
 @contextmanager
-def _started(*command: str) -> Iterator[int]:
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+def _started(*command: str, executable: str | Path | None = None) -> Iterator[int]:
+    """Start what prints the line that it is given, and stays until it is given another."""
+    with subprocess.Popen(command, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
         assert child.stdout
+        child.stdin.write(b"\n")
+        child.stdin.flush()
         child.stdout.readline()
         yield child.pid
         child.communicate(b"\n")
@@ -54,6 +60,48 @@ def test_a_script_is_named_and_its_secrets_are_not(tmp_path: Path) -> None:
     assert found.memory_bytes > 1_000_000
     uptime = float(Path("/proc/uptime").read_text().split()[0])
     assert uptime - 60 < found.started <= uptime
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("/usr/bin/redis-server", "redis-server"),
+        # What it has put in the place of its command line.
+        ("redis-server *:6379", "redis-server"),
+        ("something else", "cat"),
+        ("(redis-server)", "cat"),
+        ("", "cat"),
+    ],
+)
+def test_a_link_is_named_as_it_was_called(tmp_path: Path, line: str, name: str) -> None:
+    program = os.path.realpath(shutil.which("cat") or "")
+    (tmp_path / "redis-server").symlink_to(program)
+    with _started(line, executable=tmp_path / "redis-server") as pid:
+        found = _seen(pid)
+    assert (found.name, found.program, found.executable) == (name, Path(program).name, program)
+
+
+_LINE = 'read line; echo "$line"; read line # mysql -pcanary'
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (["-c", _LINE], None),
+        (["-ec", _LINE], None),
+        (["-e", "-o", "errexit", "-c", _LINE, "shop"], None),
+        (["{folder}/shop.sh", "canary"], "shop"),
+        (["-eu", "{folder}/shop.sh"], "shop"),
+        (["{folder}/the shop=canary"], None),
+    ],
+)
+def test_a_command_line_is_no_name(tmp_path: Path, options: list[str], name: str | None) -> None:
+    """It would hold secrets."""
+    for script in ("shop.sh", "the shop=canary"):
+        (tmp_path / script).write_text(_LINE)
+    with _started("sh", *(option.format(folder=tmp_path) for option in options)) as pid:
+        found = _seen(pid)
+    assert found.name == (name or found.program)
 
 
 def test_a_title_with_control_characters_is_harmless() -> None:

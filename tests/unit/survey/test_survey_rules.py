@@ -61,7 +61,7 @@ def test_what_nft_can_say_and_the_model_cannot(expressions: list[dict[str, Any]]
         "-A INPUT -m string --string x --algo bm -j ACCEPT",
         "-A INPUT -p tcp -j NFQUEUE --queue-num 1",
         "-A INPUT ! -p udp -j ACCEPT",
-        "-A INPUT -m conntrack --ctstate DNAT -j ACCEPT",
+        "-A INPUT -m conntrack --ctstate SNAT -j ACCEPT",
         "-A INPUT -m set --match-set s src -j ACCEPT",
         "-A INPUT -p tcp -m tcp --tcp-flags FIN,SYN SYN -j ACCEPT",
         "-A INPUT -p tcp --syn -j ACCEPT",
@@ -80,6 +80,15 @@ def test_what_decides_alike_either_way_can_be_told() -> None:
     assert inbound(Firewall(True, [], tables), _PROBE) == "drop"
     assert inbound(Firewall(False, [], []), _PROBE) == "cannot tell"
     assert inbound(Firewall(True, [], []), _PROBE) == "accept"
+
+
+def test_what_was_for_another_address_is_let_in_and_nothing_else() -> None:
+    """Of a packet that meets a rule which makes it so, nothing can be told."""
+    line = "-A INPUT -m conntrack --ctstate DNAT -j ACCEPT\n-A INPUT -j DROP"
+    tables = iptables.tables(_SAVED.format(line), "ip")
+    assert inbound(Firewall(True, [], tables), _PROBE) == "drop"
+    nat = iptables.tables("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j REDIRECT --to-ports 1\nCOMMIT\n", "ip")
+    assert inbound(Firewall(True, [], [*nat, *tables]), _PROBE) == "cannot tell"
 
 
 def test_rules_that_jump_to_each_other_end() -> None:

@@ -19,7 +19,7 @@ from ..._core.dependency import Dependency
 from ..._core.errors import Error
 from ..document import Listener, Service
 
-with Dependency("PyYAML") as PYYAML:
+with Dependency("PyYAML", prepared=False) as PYYAML:
     import yaml
 
 # How much each kind of evidence says by itself.

@@ -45,22 +45,20 @@ def findings(document: Document) -> Findings:
     if not document.firewall.seen:
         return Findings([], [], [])
     incoming = [flow for flow in document.flows if flow.direction == "in" and flow.namespace is None]
-    refused = [flow for flow in incoming if inbound(document.firewall, _probe(flow)) in ("drop", "reject")]
-    return Findings(_exposed(document), refused, _unused(document, incoming))
+    own = _own(document)
+    refused = [flow for flow in incoming if _is_refused(document, flow, own)]
+    return Findings(_exposed(document, own), refused, _unused(document, incoming))
 
 
-def _exposed(document: Document) -> list[Exposed]:
-    own = [
-        (text.partition("/")[0], interface.name)
-        for interface in document.identity.interfaces
-        for text in interface.addresses
-        if "%" not in text and not ipaddress.ip_interface(text).is_loopback
-    ]
+def _exposed(document: Document, own: list[tuple[str, str]]) -> list[Exposed]:
     found = []
     for listener in document.listeners:
         if listener.loopback or listener.namespace:
             continue
         for address, interface in own:
+            # A link-local one is nobody's from far away.
+            if "%" in address:
+                continue
             version = 6 if ":" in address else 4
             # At "::" IPv4 is waited for, too, unless the program says otherwise, which is not seen.
             if listener.address not in (address, "::", "0.0.0.0" if version == 4 else "::"):
@@ -70,6 +68,29 @@ def _exposed(document: Document) -> list[Exposed]:
             if outcome in ("accept", "cannot tell"):
                 found.append(Exposed(listener, address, outcome))
     return found
+
+
+def _own(document: Document) -> list[tuple[str, str]]:
+    """Return the host's addresses, each with its interface, but for those that only the host itself reaches."""
+    return [
+        (text.partition("/")[0], interface.name)
+        for interface in document.identity.interfaces
+        for text in interface.addresses
+        if not ipaddress.ip_interface(text).is_loopback
+    ]
+
+
+def _is_refused(document: Document, flow: Flow, own: list[tuple[str, str]]) -> bool:
+    """Return whether the rules do not let a conversation in, by whichever interface it comes."""
+    if flow.remote_address in {address for address, _name in own}:
+        # It is the host itself, by its loopback interface.
+        names: list[str] = []
+    else:
+        # Mostly it comes by the interface of its address, and is let in.
+        likely = [name for address, name in own if address == flow.local_address]
+        names = list(dict.fromkeys([*likely, *(name for _address, name in own)]))
+    probes = [_probe(flow)._replace(interface=name) for name in names] or [_probe(flow)]
+    return all(inbound(document.firewall, probe) in ("drop", "reject") for probe in probes)
 
 
 def _unused(document: Document, incoming: list[Flow]) -> list[tuple[str, Rule]]:

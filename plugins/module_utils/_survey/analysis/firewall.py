@@ -139,7 +139,7 @@ def _path(firewall: Firewall, packet: Packet, hooks: tuple[Hook, ...]) -> set[_F
 
 def _entered(firewall: Firewall, packet: Packet, hook: Hook) -> list[list[tuple[Table, Chain]]]:
     """Return the chains of a hook in the order of the kernel; which of equal ones comes first is not known."""
-    version = ipaddress.ip_address(packet.source).version
+    version = 6 if ":" in packet.source else 4
     families = ("inet", "netdev", "bridge", "ip" if version == 4 else "ip6")
     groups: dict[tuple[int, int], list[tuple[Table, Chain]]] = {}
     for table in firewall.tables:
@@ -201,6 +201,7 @@ def matches(rule: Rule, packet: Packet) -> _Match:
         _addresses(rule.destinations, packet.destination),
         _interface(rule.input_interfaces, packet.input_interface),
         _interface(rule.output_interfaces, packet.output_interface),
+        # It never is dnat: what meets a rule that makes it so is a packet of which nothing is told.
         not rule.states or packet.state in rule.states,
     ]
     if False in answers:

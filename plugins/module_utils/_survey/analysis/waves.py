@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..._core.dependency import Dependency
 
-with Dependency("networkx") as NETWORKX:
+with Dependency("networkx", prepared=False) as NETWORKX:
     import networkx
 
 Order = Literal["first", "last"]

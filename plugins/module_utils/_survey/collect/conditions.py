@@ -77,7 +77,7 @@ class Conditions:
         """Ask for states of connection tracking."""
         wanted = {name.lower() for name in names}
         if self._states is not None or not wanted <= set(STATES):
-            # DNAT and SNAT are called states by iptables.
+            # SNAT is called a state by iptables, as DNAT is.
             self.complete = False
             return
         self._states = [state for state in STATES if (state in wanted) != negated]

@@ -186,6 +186,10 @@ class Conversations:
             if flow.kept
         ]
 
+    def waits(self, protocol: Protocol, address: str, port: int) -> bool:
+        """Tell whether somebody waits, or has waited in the window, at a port of one of this host's addresses."""
+        return any((protocol, candidate, port) in self._listeners for candidate in (address, *_ANY))
+
     def _dismiss(self, entry: Socket) -> None:
         """Forget what waited, if it did so for a moment only."""
         since = self._passing.pop(entry[:3], None) if not entry.remote_port else None
@@ -300,10 +304,10 @@ class Conversations:
         opposite = self._live.get(other)
         gone = other in self._recent or other in self._older
         service = one.service
-        asked = self._waits(protocol, local, local_port)
+        asked = self.waits(protocol, local, local_port)
         # Of a connection that has ended, only the end that closed it first is in the table.
         here = opposite or gone or local == remote or _loopback(remote)
-        asks = here and self._waits(protocol, remote, remote_port)
+        asks = here and self.waits(protocol, remote, remote_port)
         if here and asked != asks:
             if asked and (opposite or gone):
                 return None
@@ -319,9 +323,6 @@ class Conversations:
             # Nobody waits at this port: this end began.
             return _Key(service, "out", protocol, local, remote, remote_port, None)
         return _Key(service, "unknown", protocol, local, remote, min(local_port, remote_port), None)
-
-    def _waits(self, protocol: Protocol, address: str, port: int) -> bool:
-        return any((protocol, candidate, port) in self._listeners for candidate in (address, *_ANY))
 
     def _server(self, protocol: Protocol, address: str, port: int) -> Optional[str]:
         found = (self._listeners.get((protocol, candidate, port)) for candidate in (address, *_ANY))

@@ -141,7 +141,7 @@ class _Window:
             self.paths.own(self.services.owners)
         if ended and self._tracking:
             try:
-                self._tracking.look(now)
+                self._tracking.look(now, self.conversations.waits)
             except OSError as error:
                 self._tracking = None
                 self._cannot("conntrack", "Connection tracking is not told by the kernel", error, _ROOT)

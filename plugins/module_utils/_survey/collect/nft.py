@@ -201,6 +201,8 @@ def _match(conditions: Conditions, body: _Expression, sets: dict[str, _Expressio
         _payload(conditions, left["payload"]["protocol"], left["payload"]["field"], values, negated)
     elif "ct" in left and left["ct"]["key"] == "state":
         conditions.states([str(value) for value in values], negated)
+    elif "ct" in left and left["ct"]["key"] == "status" and not negated and values == ["dnat"]:
+        conditions.states(["dnat"])
     elif "meta" in left:
         _meta(conditions, left["meta"]["key"], values, negated)
     else:

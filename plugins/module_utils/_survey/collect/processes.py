@@ -22,7 +22,12 @@ _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
 # Docker, containerd, CRI-O and podman: 64 digits, in a scope's name or a directory of their own.
 _CONTAINER = re.compile(r"(?:^|[/:-])([0-9a-f]{64})(?:\.scope|/|$)")
 _INTERPRETER = re.compile(r"(?:python|ruby|perl|node|php|bash|dash|sh)[\d.]*")
-_SCRIPT = re.compile(r"\.(?:py|rb|pl|js|php|sh)$")
+# The program itself follows: python -c, bash -lc, perl -ne; and options whose values do.
+_INLINE, _VALUED = re.compile(r"-[A-Za-z]*[ce]"), ("-o", "-W", "-X")
+# Anything else may be an option's value, and a secret.
+_SCRIPT = re.compile(r"([\w.@+-]+?)(?:\.(?:py|rb|pl|js|php|sh))?")
+# The program in a command line, or in what a process has put in its place: "nginx: worker process".
+_CALLED = re.compile(r"(?:[^ ]*/)?([\w.+-]+)")
 
 
 class Process(NamedTuple):
@@ -85,7 +90,7 @@ def process(pid: int, before: Optional[Process] = None) -> Optional[Process]:
     return Process(
         pid,
         program,
-        shown(_name(program, arguments)),
+        shown(_name(program, kernel_name, arguments)),
         _user(uid),
         shown(unit[-1]) if unit else None,
         container.group(1) if container else None,
@@ -129,18 +134,26 @@ def _executable(root: str) -> Optional[str]:
     return path[: -len(" (deleted)")] if path.endswith(" (deleted)") else path
 
 
-def _name(program: str, arguments: list[str]) -> str:
-    """Return what a person calls it: of an interpreter, the module or the script."""
+def _name(program: str, kernel_name: str, arguments: list[str]) -> str:
+    """Return what a person calls it: the name that it was called by, or of an interpreter, the module or the script."""
+    called = _CALLED.match(arguments[0])
+    # Of a link, such as Debian's redis-server, the executable has another name. What a process merely says of itself
+    # is no name.
+    if called and called[1][:15] == kernel_name and not _INTERPRETER.fullmatch(called[1]):
+        return called[1]
     if not _INTERPRETER.fullmatch(program):
         return program
     rest = iter(arguments[1:])
     for argument in rest:
-        if argument == "-m":
+        if argument in _VALUED:
+            next(rest, "")
+        elif argument == "-m":
             return next(rest, program)
-        if argument in ("-c", "-e"):
+        elif not argument.startswith("-"):
+            script = _SCRIPT.fullmatch(os.path.basename(argument))
+            return script[1] if script else program
+        elif _INLINE.fullmatch(argument):
             return program
-        if not argument.startswith("-"):
-            return _SCRIPT.sub("", os.path.basename(argument)) or program
     return program
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the clock starts: timers of systemd, and cron's tables. Private to the collection."""
+"""What the clock starts: timers of systemd, and the tables of cron and anacron. Private to the collection."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ _WHEN = re.compile(r"(On(?:Calendar|Active|Boot|Startup|UnitActive|UnitInactive)
 _STARTS = re.compile(r"Unit\s*=\s*(\S+)")
 # crontab(5): with the account in each line, and without.
 _TABLES, _FOLDERS = ("/etc/crontab",), ("/etc/cron.d",)
+# anacrontab(5): days, minutes to wait, a name, and the command.
+_ANACRON = "/etc/anacrontab"
 _SPOOLS = ("/var/spool/cron/crontabs", "/var/spool/cron")
 _PERIODIC, _PERIODS = "/etc/cron.", ("hourly", "daily", "weekly", "monthly")
 _SETTING = re.compile(r"[\w'\"]+\s*=")
@@ -92,6 +94,7 @@ def _cron(closed: list[str]) -> Iterator[Schedule]:
     tables = [*_TABLES, *(f"{folder}/{name}" for folder in _FOLDERS for name in _names(folder) if not _left(name))]
     for path in tables:
         yield from _table(path, read_or_empty(path), None)
+    yield from _anacron(read_or_empty(_ANACRON))
     for folder in _SPOOLS:
         try:
             names = os.listdir(folder)
@@ -127,6 +130,15 @@ def _table(path: str, text: str, user: Optional[str]) -> Iterator[Schedule]:
             continue
         account = user or fields.pop()
         yield Schedule("cron", shown(path), shown(" ".join(fields)), shown(account), redacted([command]))
+
+
+def _anacron(text: str) -> Iterator[Schedule]:
+    """Yield the lines of the table of anacron, which catches up with what was missed while the host was off."""
+    for line in map(str.strip, text.splitlines()):
+        fields = line.split(None, 3)
+        if len(fields) == 4 and not line.startswith("#") and not _SETTING.match(line):
+            when = fields[0] if fields[0].startswith("@") else f"every {fields[0]} days"
+            yield Schedule("cron", _ANACRON, shown(when), "root", redacted([fields[3]]))
 
 
 def _left(name: str) -> bool:

@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ..document import Direction, Flow, Listener, Protocol
 from .netlink import ask, attributes, messages
@@ -23,6 +23,10 @@ _NETFILTER, _GET, _ASKED, _ANSWERED, _STATUS = 12, 0x0101, 1, 2, 3
 _ADDRESSES, _PROTOCOL = 1, 2
 # IPS_SEEN_REPLY, IPS_ASSURED; the flag that marks an attribute with others in it.
 _REPLIED, _ASSURED, _NESTED = 2, 4, 0x8000
+# CTA_PROTOINFO with CTA_PROTOINFO_TCP, its CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, and IP_CT_TCP_FLAG_BE_LIBERAL in these.
+_STATE, _TCP, _FLAGS, _MIDWAY = 4, 1, 4, 8
+# Whether somebody waits at a port of an address.
+_Waits = Callable[[Protocol, str, int], bool]
 # Both, of IPv4 and a protocol with ports, as the kernel writes them, which are nearly all.
 _IPV4 = struct.Struct(">4x4x4s4x4s4x4xB3x4xH2x4xH2x")
 _PROTOCOLS: dict[int, Protocol] = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp"}
@@ -66,9 +70,10 @@ class Tracking:
         # Where an entry of the last look counts, by what it says of who asked.
         self._known: dict[bytes, Optional[_Seen]] = {}
 
-    def look(self, moment: str) -> None:
+    def look(self, moment: str, waits: _Waits) -> None:
         """Take note of what is tracked now.
 
+        :param waits: whether somebody waits at a port of this host's.
         :raises OSError: the kernel does not tell.
         """
         # To ask may load what is not there, and where nothing is tracked there is nothing to tell.
@@ -84,7 +89,7 @@ class Tracking:
                     if seen:
                         seen.last = moment
                 else:
-                    seen = self._add(_plain(message[4:]), moment)
+                    seen = self._add(_plain(message[4:]), moment, waits)
                 now[asked] = seen
         self._known = now
 
@@ -128,13 +133,18 @@ class Tracking:
     def _here(self, host: str) -> bool:
         return host in self._own or host.startswith("127.")
 
-    def _add(self, entry: dict[int, bytes], moment: str) -> Optional[_Seen]:
+    def _add(self, entry: dict[int, bytes], moment: str, waits: _Waits) -> Optional[_Seen]:
         """Take note of an entry; return where it counts, None for one that is not of this host."""
         asked, answered = (_ends(entry.get(kind, b"")) for kind in (_ASKED, _ANSWERED))
         if not asked or not answered:
             return None
         protocol, ends = asked
         reply = answered[1]
+        if protocol == "tcp" and _midway(entry):
+            # Who asked is told by who waits, as for the sockets.
+            asks, waiting = (self._here(one.source) and waits(protocol, *one[:2]) for one in (ends, reply))
+            if not waiting and (asks or not self._here(ends.source)):
+                ends, reply = reply, ends
         key: Optional[_Key] = None
         translated = None
         if self._here(ends.source):
@@ -153,6 +163,12 @@ class Tracking:
         status = struct.unpack(">I", entry.get(_STATUS, bytes(4)))[0]
         seen.established |= bool(status & (_ASSURED if protocol == "tcp" else _REPLIED))
         return seen
+
+
+def _midway(entry: Mapping[int, bytes]) -> bool:
+    """Tell whether tracking began when the connection was there: it takes whoever then spoke for the one who asked."""
+    flags = _plain(_plain(entry.get(_STATE, b"")).get(_TCP, b"")).get(_FLAGS, b"\0")
+    return bool(flags[0] & _MIDWAY)
 
 
 def _key(flow: Flow) -> _Key:
