@@ -13,12 +13,13 @@ SERVER ?= mariadb-10.5
 SERVERS ?= mariadb,mysql
 RUNS ?= 5
 MIGRATIONS ?= 1000
+ROWS ?= 1000000
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal packages-demo packages-test
+.PHONY: help demo test lint sanity checks unit integration test-servers test-fresh test-runner test-settings test-cores test-firewalls test-waves test-progress test-rehearsal test-matrix test-ends docs fuzz simulate simulate-mutations soak soak-alter soak-batches soak-fetch soak-many soak-rehearsal soak-impact soak-cuts canary bench bench-fetch bench-fleet bench-rehearsal bench-survey format build clean terminal packages-demo packages-test
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +113,9 @@ soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 
 soak-rehearsal: packages-test .venv/test.stamp ## Kill rehearsals at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
 
+soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with what was foretold, on SERVERS
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
+
 soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
 
@@ -136,7 +140,7 @@ test-waves: packages-test .venv/test.stamp ## Order 10,000 generated graphs of c
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)
 
-test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects on each server, and try each way out of a rehearsal
+test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects and 20 applications on each server, and try each way out of a rehearsal
 	$(BIN)/pytest tests/integration/rehearsal -m rehearsal $(PYTEST_OPTIONS)
 
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python

@@ -197,6 +197,35 @@ def test_a_surprise_is_refused_before_it_begins(there: Database) -> None:
     assert there.query("SHOW INDEX FROM two WHERE column_name = 'n'")
 
 
+def test_a_surprise_in_the_first_statement_leaves_the_version_as_it_was(there: Database) -> None:
+    """Nothing of the file has happened, so that golang-migrate, too, can go on from there."""
+    for table in ("t", "u"):
+        there.query(f"CREATE TABLE {table} (id INT PRIMARY KEY, s VARCHAR(40), FULLTEXT KEY f (s))")
+        there.query(f"ALTER TABLE {table} DROP INDEX f")
+    there.write(
+        {"0001_t.up.sql": "ALTER TABLE t ADD c INT", "0002_a.up.sql": "CREATE TABLE a (id INT)",
+         "0003_u.up.sql": "ALTER TABLE u ADD c INT;\nALTER TABLE a ADD b INT"}
+    )  # fmt: skip
+    for version, way in ((None, there.golang), (2, there.apply)):
+        before = there.snapshot()
+        for history in ("schema_migrations_history", ""):
+            result = there.module("apply", rehearse="always", assert_impact=True, history_table=history)
+            assert result["failed"]
+            assert "Nothing of it is done. The database is now at " in result["msg"]
+            assert "It was sent with the clause by which it was rehearsed" in result["msg"]
+            assert "Correct the file and run again. The statement: ALTER TABLE" in result["msg"]
+            assert (result["error_code"] in (1845, 1846), result["dirty"], result["to_version"]) == (True, False, version)
+            assert there.state() == ([] if version is None else [(version, 0)])
+            if version is None:
+                assert there.snapshot() == before | {name: there.snapshot()[name] for name in STATE}
+        info = there.module("info")
+        assert (info["version"], info["dirty"], info["healthy"]) == (version, False, True)
+        if version is None:
+            assert "1/u t" in there.golang("up", "1")
+        else:
+            assert [item["version"] for item in there.apply()["applied"]] == [3]
+
+
 def test_nothing_can_be_asserted_without_a_rehearsal(here: Database) -> None:
     """A run that always rehearses is needed."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
