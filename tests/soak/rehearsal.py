@@ -27,8 +27,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.accoun
 from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts import NotAvailable, private_folder
-from parts.snapshot import snapshot
 from parts.servers import SERVERS
+from parts.snapshot import snapshot
 
 SETUP = (
     "CREATE TABLE parent (id INT PRIMARY KEY, n INT)",

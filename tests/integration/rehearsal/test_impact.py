@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact import REFUSED, Target, target
-from integration.migration.support import Database
-from parts.mariadb import MariaDB
+from integration.migration.forks import Forks
+from integration.migration.support import Database, make
+from parts.mariadb import DatabaseServer, MariaDB
 
 # Each server has its own ways here.
 ABOUT_SERVERS = True
@@ -111,6 +113,19 @@ def test_the_real_table_does_what_was_foretold(there: Database) -> None:
         assert not is_refused(there, about.spelled(item["algorithm"], lock(item))), (statement, item)
         assert (table_id(there, f"t{number}") != before) == item["rebuilds"], (statement, item)
         assert item["rows"] == 2
+
+
+def test_rows_that_may_become_too_long_for_an_addition_at_once_are_written_anew(
+    mysql: DatabaseServer, tmp_path: Path, forks: Forks
+) -> None:
+    """MySQL refuses it then in other words than elsewhere."""
+    database = make(mysql, tmp_path / "migrations", forks)
+    columns = ", ".join(f"c{number} VARCHAR(40)" for number in range(60))
+    database.query(f"CREATE TABLE t (id INT PRIMARY KEY, {columns}) CHARACTER SET utf8mb4")
+    database.write({"0001_a.up.sql": "ALTER TABLE t ADD c VARCHAR(40)"})
+    [item] = rehearsed(database)
+    assert (item["algorithm"], item["rebuilds"], item["certain"]) == ("INPLACE", True, True)
+    mysql.query(f"DROP DATABASE `{database.name}`")
 
 
 def lock(item: dict[str, Any]) -> str | None:

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
-# The server cannot carry out an ALTER by this ALGORITHM, or with this LOCK.
-_NOT_SO = (1845, 1846)
+# The server cannot carry out an ALTER by this ALGORITHM, or with this LOCK; MySQL has its own words where the rows have
+# too many versions for INSTANT, or may become too long for it.
+NOT_SO = (1845, 1846, 4092, 4093, 4157)
 # So many definitions share a record at most.
 _SERIES = 32
 _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
@@ -677,7 +678,7 @@ class Executor:
 
     def _refused_to_begin(self, classified: ClassifiedStatement, error: ServerError) -> bool:
         """Tell whether the server refused the clause by which a statement was rehearsed, which it does at once."""
-        return classified.digest in self.runner.spelled and error.code in _NOT_SO
+        return classified.digest in self.runner.spelled and error.code in NOT_SO
 
     def _advice(self, classified: ClassifiedStatement, error: ServerError) -> str:
         """Return what is to be known about a statement of that kind."""
