@@ -103,9 +103,10 @@ class Definition(NamedTuple):
         """What two definitions have in common that do the same.
 
         Keys and constraints of a table have no order that matters, the time that the server has written into an event
-        is another one each time, and the character set of the connection is that of whoever has made the object.
+        is another one each time, the character set of the connection is that of whoever has made the object, and MySQL
+        takes the semicolon behind a program for a part of it.
         """
-        text = self.text
+        text = self.text.rstrip(b"; \t\r\n")
         if self.key.sort == "TABLE":
             text = _in_order(text)
         elif self.key.sort == "EVENT":

@@ -99,6 +99,13 @@ def test_what_a_program_runs_under_is_part_of_it() -> None:
     assert "+-- sql_mode: ANSI_QUOTES\n" in change.diff
 
 
+def test_a_semicolon_behind_a_program_is_no_part_of_it() -> None:
+    """MySQL keeps it where more statements came in the same packet."""
+    for sort in ("PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"):
+        assert definition(sort, "p", b"x;\n").compared == definition(sort, "p", b"x").compared
+    assert definition("PROCEDURE", "p", b"x; y").compared != definition("PROCEDURE", "p", b"x y").compared
+
+
 TABLES = [Key("TABLE", name) for name in ("parent", "child", "other", "a-b")]
 PROGRAMS = snapshot(
     definition("VIEW", "over_child", b"CREATE VIEW `over_child` AS select 1 from `child`"),
