@@ -272,8 +272,9 @@ class Bench:
             ended = time.monotonic()
         assert not +crowd.failed, (text, crowd.failed)
         after = self._ids()
-        spans = [crowd.longest(kind, began, ended) for kind in ("write", "read")]
-        return Seen(ended - began, after != before if before or after else None, *spans, refused)
+        rebuilt = after != before if before or after else None
+        write, read = (crowd.longest(kind, began, ended) for kind in ("write", "read"))
+        return Seen(ended - began, rebuilt, write, read, refused)
 
     def _asserted_on_twin(self, statement: str, item: dict[str, Any]) -> list[str]:
         """Have a small table do the same with the clause; return what is wrong."""

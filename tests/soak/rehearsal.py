@@ -99,7 +99,7 @@ def soak(database: Database, forks: Forks, trials: int, dice: random.Random) -> 
         seconds = time.monotonic() - began
         assert [item["reversible"] for item in expected] == [True] * 3, expected
         for trial in range(trials):
-            options = {"rehearse": "check", **dice.choice(({}, account))}
+            options: dict[str, Any] = {"rehearse": "check", **dice.choice(({}, account))}
             arguments = database.arguments("apply", options)
             number = forks.begin("migration_apply", {**arguments, "_ansible_check_mode": True})
             time.sleep(dice.uniform(0, seconds * 1.1))

@@ -72,7 +72,8 @@ class Application(Dice):
                 self.files[f"{place + 1:04}_x.{direction}.sql"] = "".join(f"{text};\n" for text in statements)
 
     def _migration(self, kind: Callable[[], Pair] | None) -> tuple[list[str], list[str]]:
-        ups, downs = [], []
+        ups: list[str] = []
+        downs: list[str] = []
         for _each in range(self.dice.choice((1, 1, 1, 2, 3)) if kind is None else 1):
             up, down = kind() if kind is not None else self._any()
             ups.append(up)
@@ -195,8 +196,12 @@ class Application(Dice):
         """Return what makes a program under settings of its own."""
         return f"SET {self.body()};\n{text};\n{SETTINGS_BACK}"
 
-    def new_trigger(self) -> Pair:
-        name, table = self.next_name(ASCII), self.dice.choice(self.known).name
+    def new_trigger(self) -> Pair | None:
+        # The client's character set may be another one than the file's.
+        tables = [table.name for table in self.known if table.name.isascii()]
+        if not tables:
+            return None
+        name, table = self.next_name(ASCII), self.dice.choice(tables)
         when = self.dice.choice(("BEFORE INSERT", "BEFORE UPDATE", "AFTER DELETE", "AFTER INSERT"))
         body = self.dice.choice(
             ("BEGIN DECLARE x INT; SET x = 1; IF x > 2 THEN SET x = 3; END IF; END", "SET @seen = 'it''s ö'")
