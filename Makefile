@@ -13,6 +13,7 @@ SERVER ?= mariadb-10.5
 SERVERS ?= mariadb,mysql
 RUNS ?= 5
 MIGRATIONS ?= 1000
+ROWS ?= 1000000
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -120,6 +121,9 @@ soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 
 soak-rehearsal: packages-test .venv/test.stamp ## Kill rehearsals at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
 
+soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with what was foretold, on SERVERS
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
+
 soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
 
@@ -156,7 +160,7 @@ test-survey: packages-test .venv/test.stamp ## Compare the survey with the truth
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)
 
-test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects on each server, and try each way out of a rehearsal
+test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects and 20 applications on each server, and try each way out of a rehearsal
 	$(BIN)/pytest tests/integration/rehearsal -m rehearsal $(PYTEST_OPTIONS)
 
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python

@@ -126,6 +126,8 @@ def statement_failed(
         way += f"{doubt_text(*in_doubt).capitalize()} before it failed. {_question(*in_doubt)}"
     elif error.lost and done is not None:
         way += "Run again: it finds out how far the server got, and resumes from there."
+    elif not state.dirty:
+        way += _cause(error) or "Correct the file and run again."
     elif done is None:
         way += f"Fix the schema manually, {_FORCE}, and run again."
     elif error.code in _CAUSES:

@@ -112,12 +112,18 @@ class Names:
     def within(self, text: bytes) -> set[Key]:
         lower = text.lower()
         found = [self._plain[word] for word in set(_WORD.findall(lower)) & self._plain.keys()]
-        found += [keys for name, keys in self._others.items() if name in lower]
+        single = _single(lower)
+        found += [keys for name, keys in self._others.items() if _single(name) in single]
         return {key for keys in found for key in keys}
 
     def of(self, names: Iterable[str]) -> set[Key]:
         wanted = [name.encode().lower() for name in names]
         return {key for name in wanted for key in (*self._plain.get(name, ()), *self._others.get(name, ()))}
+
+
+def _single(text: bytes) -> bytes:
+    """Return a text in which no quote is doubled, as those inside a name are."""
+    return text.replace(b"``", b"`").replace(b'""', b'"')
 
 
 def _sequences(table: Definition) -> list[str]:

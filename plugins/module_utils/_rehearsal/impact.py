@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Optional
 
 from .._migration.files.lexer import Dialect
 from .._migration.files.splitter import Statement
+from .._migration.run.executor import NOT_SO
 from .._migration.statements.classified import digest
 from .._migration.statements.tokens import Tokens, unquote
 from .._mysql.session import ServerError, Session
@@ -37,7 +38,7 @@ _MARIADB = (
     ("COPY", "SHARED"),
 )
 # It cannot be done so; such a lock cannot be had with that.
-REFUSED = (1845, 1846, 1221)
+REFUSED = (*NOT_SO, 1221)
 # Columns that MySQL adds at once are counted, and there is a limit: 64 at first, 255 later.
 _VERSIONS = 63
 _KINDS = frozenset(b"UNIQUE FULLTEXT SPATIAL VECTOR ONLINE OFFLINE".split())

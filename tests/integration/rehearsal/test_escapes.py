@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -80,16 +78,6 @@ def production(there: Database) -> Database:
     for statement in PRODUCTION:
         there.query(statement.replace("SCHEMA", there.name))
     return there
-
-
-@pytest.fixture
-def account(there: Database) -> Iterator[dict[str, Any]]:
-    """An account that has rights on the schemas of rehearsals only, as options."""
-    name, password = f"r_{secrets.token_hex(4)}", secrets.token_urlsafe(12)
-    there.query(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'")
-    there.query(f"GRANT ALL PRIVILEGES ON `dbops\\_rehearsal\\_%`.* TO '{name}'@'%'")
-    yield {"rehearsal_login_user": name, "rehearsal_login_password": password}
-    there.query(f"DROP USER '{name}'@'%'")
 
 
 def state(database: Database) -> list[Any]:

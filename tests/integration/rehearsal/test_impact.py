@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pymysql
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact import REFUSED, Target, target
-from integration.migration.support import Database
-from parts.mariadb import MariaDB
+from integration.migration.forks import Forks
+from integration.migration.support import Database, make
+from parts.mariadb import DatabaseServer, MariaDB
 
 # Each server has its own ways here.
 ABOUT_SERVERS = True
@@ -113,6 +115,19 @@ def test_the_real_table_does_what_was_foretold(there: Database) -> None:
         assert item["rows"] == 2
 
 
+def test_rows_that_may_become_too_long_for_an_addition_at_once_are_written_anew(
+    mysql: DatabaseServer, tmp_path: Path, forks: Forks
+) -> None:
+    """MySQL refuses it then in other words than elsewhere."""
+    database = make(mysql, tmp_path / "migrations", forks)
+    columns = ", ".join(f"c{number} VARCHAR(40)" for number in range(60))
+    database.query(f"CREATE TABLE t (id INT PRIMARY KEY, {columns}) CHARACTER SET utf8mb4")
+    database.write({"0001_a.up.sql": "ALTER TABLE t ADD c VARCHAR(40)"})
+    [item] = rehearsed(database)
+    assert (item["algorithm"], item["rebuilds"], item["certain"]) == ("INPLACE", True, True)
+    mysql.query(f"DROP DATABASE `{database.name}`")
+
+
 def lock(item: dict[str, Any]) -> str | None:
     """Return the lock that was foretold."""
     return None if item["algorithm"] == "INSTANT" else "SHARED" if item["blocks_writes"] else "NONE"
@@ -196,6 +211,47 @@ def test_a_surprise_is_refused_before_it_begins(there: Database) -> None:
     columns = there.query("SHOW COLUMNS FROM one")
     assert [row[0] for row in columns] == ["id", "s", "n", "c"]
     assert there.query("SHOW INDEX FROM two WHERE column_name = 'n'")
+
+
+def test_a_surprise_in_the_first_statement_leaves_the_version_as_it_was(there: Database) -> None:
+    """Nothing of the file has happened, so that golang-migrate, too, can go on from there."""
+    for table in ("t", "u"):
+        there.query(f"CREATE TABLE {table} (id INT PRIMARY KEY, s VARCHAR(40), FULLTEXT KEY f (s))")
+        there.query(f"ALTER TABLE {table} DROP INDEX f")
+    there.write({"0001_t.up.sql": "ALTER TABLE t ADD c INT"})
+    refused(there, None)
+    assert "1/u t" in there.golang("up")
+    there.write({"0002_a.up.sql": "CREATE TABLE a (id INT)", "0003_u.up.sql": "ALTER TABLE u ADD c INT;\nDROP TABLE a"})
+    refused(there, 2)
+    refused(there, 2, history_table="")
+    # There is nothing to resume.
+    result = there.apply()
+    assert (result["failed"], result["resumed"], [item["version"] for item in result["applied"]]) == (False, None, [3])
+    assert there.tables() == {"t", "u"}
+    outcomes = there.query("SELECT version, outcome, done FROM schema_migrations_history ORDER BY id")
+    # golang-migrate's own work is known by the state.
+    assert outcomes == [(1, "failed", 0), (1, "applied", 0), (2, "applied", 1), (3, "failed", 0), (3, "applied", 2)]
+
+
+def refused(there: Database, version: int | None, **options: Any) -> None:
+    """Have the server refuse to begin a migration, which leaves a version."""
+    before = there.snapshot()
+    result = there.apply(rehearse="always", assert_impact=True, **options)
+    assert result["failed"]
+    for text in (
+        "othing of it is done. The database is now at ",
+        "It was sent with the clause by which it was rehearsed",
+        "set assert_impact to false. Correct the file and run again. The statement: ALTER TABLE",
+    ):
+        assert text in result["msg"]
+    assert (result["dirty"], result["to_version"]) == (False, version)
+    assert result["error_code"] in REFUSED
+    assert there.state() == ([] if version is None else [(version, 0)])
+    if version is None:
+        # The table of the state has been made.
+        assert there.snapshot().items() >= before.items()
+    info = there.module("info")
+    assert (info["version"], info["dirty"], info["healthy"]) == (version, False, True)
 
 
 def test_nothing_can_be_asserted_without_a_rehearsal(here: Database) -> None:

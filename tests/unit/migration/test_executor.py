@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Optional
 
 import pytest
@@ -63,6 +64,7 @@ class House:
         resumption: Optional[Resumption] = None,
         stops: Sequence[Optional[str]] = (),
         batches: bool = False,
+        spelled: Mapping[str, bytes] = MappingProxyType({}),
     ) -> None:
         steps = []
         for version, text in enumerate(texts, 1):
@@ -81,7 +83,7 @@ class House:
         arguments: Any = (self.session, self.state_table, None if without else self.history, {"tool": "t"}, lock)
         recorder = AttemptRecorder(*arguments)
         reasons: Iterator[Optional[str]] = iter(stops)
-        parts: Any = (self.session, recorder, lock, 0, None, batches)
+        parts: Any = (self.session, recorder, lock, 0, None, batches, spelled)
         plan = Plan(None, len(steps), tuple(steps))
         runner = StatementRunner(*parts)
         arguments = (self.session, recorder, runner, str(folder), plan, resumption, lambda: next(reasons, None))
@@ -545,6 +547,49 @@ def test_a_file_that_is_all_or_nothing_and_was_cut_off_is_dirty(tmp_path: Path) 
     house.session.refused[OTHER] = [refusal(2013)]
     error = house.fails()
     assert (error.results["dirty"], error.results["to_version"]) == (True, 1)
+
+
+# A clause by which a statement was rehearsed.
+
+
+CLAUSE = "ALTER TABLE a ALGORITHM=INSTANT, ADD b INT"
+SPELLED = {digest(DDL.encode()): CLAUSE.encode()}
+
+
+@pytest.mark.parametrize("code", [1845, 1846])
+@pytest.mark.parametrize("without", [False, True])
+def test_a_file_of_which_the_server_refuses_to_begin_the_first_statement_is_not_begun(
+    tmp_path: Path, code: int, without: bool
+) -> None:
+    house = House(tmp_path, ROWS, f"{DDL};{ROWS}", without=without, spelled=SPELLED)
+    house.session.refused[CLAUSE] = [refusal(code)]
+    house.committed("insert 2", 0)
+    error = house.fails()
+    assert "1 migration was applied before this file; nothing of it is done." in str(error)
+    assert "The database is now at version 1, clean. It was sent with the clause by which it was rehearsed" in str(
+        error
+    )
+    assert (error.results["dirty"], error.results["to_version"]) == (False, 1)
+    record = [] if without else ["update 2 failed 0/0"]
+    assert house.sent[-3 - len(record) :] == [START, *record, "state 1 clean", COMMIT]
+    assert DDL not in house.sent
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [(f"{ROWS};{DDL}", 1845), (f"SET @a = 1;{DDL}", 1846), (DDL, 1205), (DDL, 2013)]
+)
+def test_a_file_that_was_begun_is_dirty(tmp_path: Path, text: str, code: int) -> None:
+    house = House(tmp_path, text, spelled=SPELLED)
+    house.session.refused[CLAUSE] = [refusal(code)]
+    error = house.fails()
+    assert (error.results["dirty"], error.results["to_version"]) == (True, 1)
+    assert "state 0 clean" not in house.sent
+
+
+def test_a_file_that_refuses_an_algorithm_of_its_own_is_dirty(tmp_path: Path) -> None:
+    house = House(tmp_path, DDL)
+    house.session.refused[DDL] = [refusal(1845)]
+    assert house.fails().results["dirty"]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,12 @@ CORRECT = (
         (
             failed(done=0, state=State(None, False)),
             "failed: (1062) Duplicate entry. Nothing of it is done. The database is now at no version yet, clean. "
-            f"{CORRECT}",
+            "Correct the file and run again.",
+        ),
+        (
+            failed(refusal(1142, "denied"), done=0, state=State(2, False)),
+            "failed: (1142) denied. Nothing of it is done. The database is now at version 2, clean. The account lacks "
+            "a privilege: grant it what it lacks on the table's schema, and run again.",
         ),
         (
             failed(LOST),

@@ -106,7 +106,7 @@ def test_a_semicolon_behind_a_program_is_no_part_of_it() -> None:
     assert definition("PROCEDURE", "p", b"x; y").compared != definition("PROCEDURE", "p", b"x y").compared
 
 
-TABLES = [Key("TABLE", name) for name in ("parent", "child", "other", "a-b")]
+TABLES = [Key("TABLE", name) for name in ("parent", "child", "other", "a-b", 'a`"b')]
 PROGRAMS = snapshot(
     definition("VIEW", "over_child", b"CREATE VIEW `over_child` AS select 1 from `child`"),
     definition("TRIGGER", "fired", b"CREATE TRIGGER fired BEFORE INSERT ON child FOR EACH ROW CALL note(1)", "child"),
@@ -122,6 +122,8 @@ PROGRAMS = snapshot(
         ("ALTER TABLE `parent` ADD a INT", "parent child other fired note"),
         ("alter table OTHER add a int", "other"),
         ("ALTER TABLE `a-b` ADD a INT", "a-b"),
+        ('ALTER TABLE `a``"b` ADD a INT', 'a`"b'),
+        ('ALTER TABLE "a`""b" ADD a INT', 'a`"b'),
         ("DROP FUNCTION far", "far"),
         ("CREATE TABLE fresh (id INT)", ""),
         ("DROP VIEW over_child", "over_child child parent fired note other"),

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 # Seconds for which a transaction of several statements may hold its locks, and an answer about a definition holds.
 _LONG = 0.2
-# The server cannot carry out an ALTER by this ALGORITHM, or with this LOCK.
-_NOT_SO = (1845, 1846)
+# The server cannot carry out an ALTER by this ALGORITHM, or with this LOCK; MySQL has its own words where the rows have
+# too many versions for INSTANT, or may become too long for it.
+NOT_SO = (1845, 1846, 4092, 4093, 4157)
 # So many definitions share a record at most.
 _SERIES = 32
 _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
@@ -672,8 +673,10 @@ class Executor:
             self._settle()
         first = self.recorder.committed.done + 1
         in_doubt = None if failure.partly is None else (first, failure.partly.last or first)
-        back = self._before if reader.atomic and in_doubt is None else None
-        done = self._done() if self._judges else None
+        # Nothing of the file has happened: it was one transaction, or this is all that was sent of it.
+        nothing = reader.atomic or (statement.number == 1 and self._refused_to_begin(classified, error))
+        back = self._before if nothing and in_doubt is None else None
+        done = 0 if back else self._done()
         # Nothing is left to be resumed then, nor any later attempt that would let go of what a server has quoted.
         reason = f"({error.code})" if back else messages.reason_text(error)
         self.runner.close(FAILED, reason, failure.partly, back)
@@ -681,9 +684,13 @@ class Executor:
         advice = self._advice(classified, error)
         return messages.statement_failed(step, statement, error, len(self.applied), done, state, in_doubt, advice)
 
+    def _refused_to_begin(self, classified: ClassifiedStatement, error: ServerError) -> bool:
+        """Tell whether the server refused the clause by which a statement was rehearsed, which it does at once."""
+        return classified.digest in self.runner.spelled and error.code in NOT_SO
+
     def _advice(self, classified: ClassifiedStatement, error: ServerError) -> str:
         """Return what is to be known about a statement of that kind."""
-        if classified.digest in self.runner.spelled and error.code in _NOT_SO:
+        if self._refused_to_begin(classified, error):
             return (
                 "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
                 "have it carried out in any way, set assert_impact to false."

@@ -16,7 +16,7 @@ from ..._mysql.session import Session
 from ..files.reader import FileReader, dialect_of
 from ..files.splitter import Statement
 from ..model import Step
-from .classified import ClassifiedStatement, classified
+from .classified import ClassifiedStatement, classified, digest
 from .classify import Effect, StatementKind
 from .session_state import SessionRecorder
 
@@ -142,7 +142,7 @@ class Lookahead:
 
     def _classify(self, statement: Statement, recorder: Optional[SessionRecorder]) -> ClassifiedStatement:
         if not self._judges:
-            return ClassifiedStatement(statement, "", Effect(StatementKind.SESSION), statement.text)
+            return ClassifiedStatement(statement, digest(statement.text), Effect(StatementKind.SESSION), statement.text)
         return classified(statement, dialect_of(self._session), recorder)
 
 
