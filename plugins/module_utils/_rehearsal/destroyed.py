@@ -34,6 +34,7 @@ class Loss(NamedTuple):
     :param now: what the table is called afterwards; empty if it goes.
     :param dropped_by: the digest of the one statement that drops the table and plainly nothing else; empty if none.
     :param together: the tables that this statement names.
+    :param deletes: all rows go by a DELETE, so that those of other tables may go with them.
     :param definition: SHOW CREATE of the table and of its triggers.
     """
 
@@ -45,6 +46,7 @@ class Loss(NamedTuple):
     now: str = ""
     dropped_by: str = ""
     together: tuple[str, ...] = ()
+    deletes: bool = False
     definition: str = ""
 
 
@@ -186,9 +188,10 @@ class Destruction(Story):
         left = now.get(self.fold(table))
         # A server may take no notice of case.
         emptied = [item for item in (*self.emptied, *self._also) if item.table.lower() == table.lower()]
+        deletes = any(item.verb == "DELETE" for item in emptied)
         if left is None or any(item.verb in ("DROP", "REPLACE") for item in emptied):
             drop = self._only_drop(table, after)
-            loss = Loss("table", table, definition=definitions)
+            loss = Loss("table", table, deletes=deletes, definition=definitions)
             yield loss._replace(dropped_by=drop.digest, together=drop.names) if drop is not None else loss
             return
         old = read_structure(before.definitions[Key("TABLE", table)].shown)
@@ -199,7 +202,7 @@ class Destruction(Story):
         gone = {name.lower() for item in emptied for name in item.partitions}
         all_rows = any(item.verb in ("TRUNCATE", "DELETE") and not item.partitions for item in emptied)
         if all_rows or gone - parts.keys() or columns is None or (columns and (not key or {*key} & {*columns})):
-            yield Loss("rows", table, columns or (), now=left.name, definition=definitions)
+            yield Loss("rows", table, columns or (), now=left.name, deletes=deletes, definition=definitions)
             return
         partitions = {parts[name] for name in gone}
         if self.fold(left.name) not in self.moved or self._parted & {table.lower(), "*"}:

@@ -239,17 +239,18 @@ class _Keeping:
     def with_children(self, losses: Sequence[Loss]) -> list[Loss]:
         """Add the tables of which rows go, or change, with those of a table that they refer to."""
         found, session = list(losses), self._session
+        asked = (
+            "SELECT DISTINCT table_name FROM information_schema.referential_constraints WHERE constraint_schema = %s "
+            "AND unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', "
+            "'SET NULL', 'SET DEFAULT')"
+        )
+        # Those that are added have their turn, too.
         for loss in found:
-            rows = session.query(
-                "SELECT DISTINCT table_name FROM information_schema.referential_constraints WHERE constraint_schema = "
-                "%s AND unique_constraint_schema = %s AND referenced_table_name = %s AND delete_rule IN ('CASCADE', "
-                "'SET NULL', 'SET DEFAULT')",
-                (session.schema, session.schema, loss.table),
-            )
-            for (name,) in rows if loss.what == "rows" else ():
+            arguments = (session.schema, session.schema, loss.table)
+            for (name,) in session.query(asked, arguments) if loss.deletes else ():
                 if not any(item.table == name and item.what in ("table", "rows") for item in found):
                     [(_name, definition)] = session.query(f"SHOW CREATE TABLE {self._place(str(name))}")
-                    found.append(Loss("rows", str(name), now=str(name), definition=str(definition)))
+                    found.append(Loss("rows", str(name), now=str(name), deletes=True, definition=str(definition)))
         return found
 
     def keep(self, losses: Sequence[Loss], stopped: Stopped) -> dict[str, bytes]:

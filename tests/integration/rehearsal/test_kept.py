@@ -307,25 +307,25 @@ def test_check_mode_says_what_would_be_kept(here: Database, keep: str) -> None:
     assert here.server.query(f"SHOW DATABASES LIKE '{keep}'") == []
 
 
-def test_what_is_interrupted_keeps_what_is_left(there: Database, keep: str) -> None:
+def test_what_is_interrupted_keeps_what_is_left(here: Database, keep: str) -> None:
     """The run that resumes cannot rehearse; what follows is for another one."""
-    there.query("CREATE TABLE t (id INT)")
-    there.query("INSERT INTO t VALUES (1), (1)")
-    there.query("CREATE TABLE u (id INT)")
-    there.query("INSERT INTO u VALUES (7)")
-    write(there, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
-    write(there, 2, "DROP TABLE t")
-    assert "(1062)" in refusal(there, keep)
-    assert kept(there, keep) == []
-    there.query("DELETE FROM t LIMIT 1")
-    message = refusal(there, keep)
+    here.query("CREATE TABLE t (id INT)")
+    here.query("INSERT INTO t VALUES (1), (1)")
+    here.query("CREATE TABLE u (id INT)")
+    here.query("INSERT INTO u VALUES (7)")
+    write(here, 1, "CREATE TABLE v (id INT)", "ALTER TABLE t ADD UNIQUE (id)", "DROP TABLE u")
+    write(here, 2, "DROP TABLE t")
+    assert "(1062)" in refusal(here, keep)
+    assert kept(here, keep) == []
+    here.query("DELETE FROM t LIMIT 1")
+    message = refusal(here, keep)
     assert message.startswith("Nothing of up 2 was run: what comes behind a migration that was partially applied")
-    assert there.state() == [(1, 0)]
-    [item] = kept(there, keep)
+    assert here.state() == [(1, 0)]
+    [item] = kept(here, keep)
     assert (item["table"], item["how"]) == ("u", "renamed")
-    assert there.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(7,)]
-    apply(there, keep)
-    assert [item["table"] for item in kept(there, keep)] == ["u", "t"]
+    assert here.query(f"SELECT * FROM `{keep}`.`{item['kept_as']}`") == [(7,)]
+    apply(here, keep)
+    assert [item["table"] for item in kept(here, keep)] == ["u", "t"]
 
 
 @pytest.mark.rehearsal
@@ -587,7 +587,9 @@ def test_former_versions_of_rows_are_not_lost_in_silence(there: Database, keep: 
 def test_what_goes_with_what_a_statement_names_is_kept(there: Database, keep: str) -> None:
     """Rows that refer to others, at any distance; those that an exchange of partitions gives away; a view is said."""
     there.query("CREATE TABLE a (id INT PRIMARY KEY)")
-    there.query("CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE)")
+    there.query(
+        "CREATE TABLE b (id INT PRIMARY KEY, a INT, CONSTRAINT up FOREIGN KEY (a) REFERENCES a (id) ON DELETE CASCADE)"
+    )
     there.query("CREATE TABLE c (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id) ON DELETE SET NULL)")
     there.query(f"CREATE TABLE parts (id INT PRIMARY KEY, n INT) {PARTS}")
     there.query("CREATE TABLE other (id INT PRIMARY KEY, n INT)")
@@ -595,13 +597,18 @@ def test_what_goes_with_what_a_statement_names_is_kept(there: Database, keep: st
     for row in ("a VALUES (1)", "b VALUES (2, 1)", "c VALUES (3, 2)", "parts VALUES (1, 1), (5, 5)"):
         there.query(f"INSERT INTO {row}")
     write(
-        there, 1, "DELETE FROM a", "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE other",
-        "ALTER TABLE parts TRUNCATE PARTITION P1", "DELETE FROM v",
+        there, 1, "DELETE FROM a", "ALTER TABLE b DROP FOREIGN KEY up", "DROP TABLE a",
+        "ALTER TABLE parts EXCHANGE PARTITION p0 WITH TABLE other", "ALTER TABLE parts TRUNCATE PARTITION P1",
+        "DELETE FROM v",
     )  # fmt: skip
     result = apply(there, keep)
     assert result["rehearsal"]["migrations"][0]["not_kept"] == ["what DELETE does to rows by the view v is not seen"]
     found = {item["table"]: (item["what"], item["partitions"], item["rows"]) for item in kept(there, keep)}
-    assert found == {**dict.fromkeys("abc", ("rows", [], 1)), "parts": ("partition", ["p0", "p1"], 2)}
+    assert found == {
+        "a": ("table", [], 1),
+        **dict.fromkeys("bc", ("rows", [], 1)),
+        "parts": ("partition", ["p0", "p1"], 2),
+    }
 
 
 def test_what_is_kept_takes_nobodys_name(there: Database, keep: str) -> None:
