@@ -83,9 +83,10 @@ class House:
         arguments: Any = (self.session, self.state_table, None if without else self.history, {"tool": "t"}, lock)
         recorder = AttemptRecorder(*arguments)
         reasons: Iterator[Optional[str]] = iter(stops)
-        parts: Any = (self.session, recorder, lock, 0, None, batches, spelled)
+        parts: Any = (self.session, recorder, lock, 0, None, batches)
         plan = Plan(None, len(steps), tuple(steps))
         runner = StatementRunner(*parts)
+        runner.spelled = spelled
         arguments = (self.session, recorder, runner, str(folder), plan, resumption, lambda: next(reasons, None))
         self.executor = Executor(*arguments)
 
