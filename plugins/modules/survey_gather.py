@@ -10,7 +10,7 @@ short_description: Report on what the role survey has seen on all hosts
 version_added: 0.2.0
 description:
   - Gives M(dbops.migrations.survey_report) what the role P(dbops.migrations.survey#role) has seen on each host of the
-    play, and why the others were not seen. The role ends with it.
+    play, and why the others were not seen. The role ends with it, and it is of no use outside of it.
   - Fails if no host at all was seen.
   - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it hands C(infrastructure_survey) on as an artifact,
     with the counts, the findings without their texts, and the hosts that were not seen. No address is in it.
