@@ -26,7 +26,7 @@ PLUGINS = sorted(
     for kind in ("modules", "lookup")
     for path in Path(CHECKOUT, "plugins", kind).glob("*.py")
     # They are of use only in a role, and in a play's own hosts.
-    if path.stem not in ("role_variables", "hosts_pattern")
+    if path.stem not in ("role_variables", "hosts_pattern", "survey_report")
 )
 FILES = {
     "db/migrations/0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\n",
