@@ -36,13 +36,15 @@ rehearse.Request = partial(rehearse.Request, longest={})
     ("rehearse", "pending", "loads"), [("never", True, False), ("always", False, False), ("check", True, True)]
 )
 def test_nothing_of_it_is_loaded_without_need(here: Database, rehearse: str, pending: bool, loads: bool) -> None:
-    """Nothing is pending, or it is not wanted."""
+    """Nothing is pending, or it is not wanted: then only the guards are."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
     if not pending:
         assert not here.apply()["failed"]
     result, modules = run(here, PROGRAM, rehearse)
     assert result["changed"] is pending
-    assert (modules != "[]") is loads
+    assert ("_rehearsal.rehearse'" in modules) is loads
+    # Check mode says what the guards find in the files, which takes no rehearsal.
+    assert ("_rehearsal.guards'" in modules) is pending
 
 
 def test_a_long_rehearsal_ends_before_its_time(here: Database) -> None:
