@@ -164,7 +164,8 @@ options:
   allow:
     description:
       - The versions that each guard of O(guards) lets pass. Those that are not pending count for nothing.
-      - A file may allow it itself, with a comment such as C(-- dbops: allow destroy orders.note) above the statement.
+      - >-
+        A file may allow it itself, with a comment such as C(-- dbops: allow destroy orders.note) above the statement.
     type: dict
     version_added: 0.2.0
     suboptions:

@@ -12,7 +12,6 @@ from itertools import chain
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks import (
     Block,
     Code,
-    Grid,
     Items,
     Link,
     Page,
@@ -74,7 +73,6 @@ def _lines(block: Block, folder: str) -> list[str]:
             f"{f'{number}.' if block.numbered else '-'} {_cell(one, folder)}"
             for number, one in enumerate(block.items, 1)
         ]
-    assert isinstance(block, Grid)
     rows = [[text(cell) for cell in block.head], ["---"] * len(block.head)]
     rows += [[_cell(cell, folder) for cell in row] for row in block.rows]
     return [f"| {' | '.join(row)} |" for row in rows]

@@ -337,7 +337,6 @@ class _Writer:
         if isinstance(block, Items):
             kind = "ol" if block.numbered else "ul"
             return f"<{kind}>{''.join(f'<li>{self._cell(one)}</li>' for one in block.items)}</{kind}>"
-        assert isinstance(block, Grid)
         return self._grid(block, label)
 
     def _grid(self, grid: Grid, label: str) -> str:

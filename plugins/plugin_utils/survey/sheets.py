@@ -43,7 +43,6 @@ _MOST = 40
 def sheet(facts: Facts, whole: Overview) -> Page:
     """Return the sheet of a component."""
     host = whole.hosts[facts.component.host]
-    assert host.document
     name = facts.component.name
     title = f"{facts.decision.title} ({name})" if facts.decision.title else name
     return Page(
@@ -51,10 +50,10 @@ def sheet(facts: Facts, whole: Overview) -> Page:
         file_name(name),
         [
             Section("Role", _role(facts, host)),
-            Section("Technologies", _technologies(facts, host.document)),
+            Section("Technologies", _technologies(facts, facts.document)),
             Section("Firewalls", _firewalls(facts, whole)),
-            Section("Running processes", _processes(facts, host.document)),
-            Section("Storage", _storage(facts, host.document)),
+            Section("Running processes", _processes(facts, facts.document)),
+            Section("Storage", _storage(facts, facts.document)),
             Section("Communication with other components", _communication(facts, whole)),
             Section("Moving it step by step", _moving(facts, whole)),
             Section("Open questions", _questions(facts, whole, host)),
@@ -64,14 +63,14 @@ def sheet(facts: Facts, whole: Overview) -> Page:
 
 def _role(facts: Facts, host: Host) -> list[Block]:
     component, decision = facts.component, facts.decision
-    identity = host.document.identity if host.document else None
+    identity = facts.document.identity
     rows: list[tuple[str, str]] = [
         ("Role", component.role if component.role != UNKNOWN else "Unknown"),
         ("Host", component.host),
         ("Groups", ", ".join(host.groups)),
-        ("Addresses", ", ".join(_addresses(host.document)) if host.document else ""),
-        ("Operating system", identity.os_name if identity else ""),
-        ("Machine", _machine(host.document) if host.document else ""),
+        ("Addresses", ", ".join(_addresses(facts.document))),
+        ("Operating system", identity.os_name),
+        ("Machine", _machine(facts.document)),
         ("Owner", decision.owner),
         ("Decision", decision.fate or "Not decided"),
         ("Wave asked for", str(decision.wave or "")),
@@ -116,9 +115,7 @@ def _own(facts: Facts, service: str | None) -> bool:
 
 
 def _firewalls(facts: Facts, whole: Overview) -> list[Block]:
-    host = whole.hosts[facts.component.host]
-    assert host.document
-    if not host.document.firewall.seen:
+    if not facts.document.firewall.seen:
         return [Words("The firewall of its host could not be seen, which is not the same as none.")]
     allowed = whole.allowed[facts.component.host]
     blocks: list[Block] = []
@@ -277,12 +274,12 @@ def _moving(facts: Facts, whole: Overview) -> list[Block]:
 
 
 def _questions(facts: Facts, whole: Overview, host: Host) -> list[Block]:
-    return [Items(list(_asked(facts, whole, host))) if [*_asked(facts, whole, host)] else Words("None.")]
+    asked: list[str | Link] = list(_asked(facts, whole, host))
+    return [Items(asked) if asked else Words("None.")]
 
 
 def _asked(facts: Facts, whole: Overview, host: Host) -> Iterator[str]:
     component, decision = facts.component, facts.decision
-    assert host.document
     if component.role == UNKNOWN:
         yield "What is it for? No signature fits well enough."
     if not component.services:
@@ -298,7 +295,7 @@ def _asked(facts: Facts, whole: Overview, host: Host) -> Iterator[str]:
             yield f"What is {address}? No host that was looked at has it, and no name is known."
     if any(one.size_bytes is None for one in facts.data) or (is_store(facts) and not facts.data):
         yield "How much data does it keep? It could not be counted."
-    for part in host.document.unseen:
+    for part in facts.document.unseen:
         yield f"Not seen on its host: {part.why} {part.remedy}"
     if host.missed:
         yield f"Its host could not be looked at in the latest run: {host.missed}"

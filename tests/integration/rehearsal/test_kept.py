@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -377,13 +378,7 @@ def test_a_run_that_ends_while_it_keeps_has_lost_nothing(here: Database, keep: s
     for after in (False, True):
         place = 0
         while True:
-            left = [place]
-
-            @contextmanager
-            def connect(left: list[int] = left, after: bool = after) -> Iterator[Session]:
-                with session_of(here.server, here.name) as session:
-                    yield cut_at(session, left, after)
-
+            connect = partial(cut, here, [place], after)
             keeper = Keeper(keep, here.name, connect, Source(str(here.directory), (), ()), params)
             keeper._lost = {(2, "up"): Losses(losses, [])}
             try:
@@ -407,6 +402,13 @@ def test_a_run_that_ends_while_it_keeps_has_lost_nothing(here: Database, keep: s
     assert [(item["what"], item["rows"]) for item in kept(here, keep)] == [("rows", 3), ("columns", 3)]
     tables = {row[0] for row in here.server.query(f"SHOW TABLES FROM `{keep}`")}
     assert tables == {"dbops_kept", *(item["kept_as"] for item in kept(here, keep))}
+
+
+@contextmanager
+def cut(here: Database, left: list[int], after: bool) -> Iterator[Session]:
+    """Open a session that ends the process at a question; ``cut_at`` says at which."""
+    with session_of(here.server, here.name) as session:
+        yield cut_at(session, left, after)
 
 
 def cut_at(session: Session, left: list[int], after: bool) -> Session:

@@ -79,7 +79,7 @@ NOBODY: dict[str, Any] = dict.fromkeys(FOUND)
 
 def judged(
     *migrations: dict[str, Any],
-    guards: Mapping[str, Any] = WARN,
+    guards: Mapping[str, Any] | None = None,
     allow: Mapping[str, list[int]] | None = None,
     text: str = "",
     direction: str = "up",
@@ -95,7 +95,7 @@ def judged(
         Plan(11, numbers[-1], steps),
         source,
         {"migrations": [{**PLAIN, **migration} for migration in migrations]} if rehearsed else None,
-        Rules(guards, {**NOBODY, **(allow or {})}, asserted),
+        Rules(WARN if guards is None else guards, {**NOBODY, **(allow or {})}, asserted),
         lambda step: read_script(text.encode(), step.direction, Dialect()).directives,
     )
 

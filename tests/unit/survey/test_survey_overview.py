@@ -201,7 +201,7 @@ def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
     ]
     # One rule of many hosts is one line.
     assert _said(whole, "unused_rule")[0][2] == (
-        "app1, app2, db1, lb1: nobody used what the rule “ip saddr 10.20.0.0/24 tcp dport 22 accept” in inet filter "
+        "app1, app2, db1, lb1: nobody used what the rule 'ip saddr 10.20.0.0/24 tcp dport 22 accept' in inet filter "
         "input lets in."
     )
     # They go to where many read.

@@ -179,7 +179,7 @@ class _Pen:
 
     def _addresses(self) -> dict[str, _Key]:
         """Return where the addresses outside go: those that talk most for themselves, the rest together."""
-        count = Counter(name for one in self._whole.connections for name in {one.client, one.server})
+        count = Counter(name for one in self._whole.connections for name in (one.client, one.server))
         some = sorted(self._whole.externals.values(), key=lambda one: (-count[one.address], one.address))
         keys = {one.address: self._unseen[one.names[0]] for one in some if one.names and one.names[0] in self._unseen}
         rooms: tuple[tuple[Around, bool, int], ...] = (("asking", False, _ASKING), ("asked", True, _ASKED))

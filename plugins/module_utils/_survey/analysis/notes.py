@@ -45,7 +45,7 @@ def _about_hosts(whole: Overview) -> Iterator[Found]:
         for chain, rule in allowed.unused:
             unused.setdefault((rule.text, chain), []).append(name)
     for (rule_text, chain), hosts in unused.items():
-        text = f"{some(sorted({*hosts}))}: nobody used what the rule “{rule_text}” in {chain} lets in."
+        text = f"{some(sorted({*hosts}))}: nobody used what the rule '{rule_text}' in {chain} lets in."
         yield Found("low", "unused_rule", "", text)
 
 

@@ -141,10 +141,12 @@ class Found(NamedTuple):
 class Facts(NamedTuple):
     """What is known of a component.
 
+    :ivar document: of its host.
     :ivar copied: what its move copies; None: it keeps nothing.
     """
 
     component: Component
+    document: Document
     decision: Decision
     listeners: list[Listener]
     data: list[DataDirectory]
@@ -285,6 +287,7 @@ def _facts(
             copied = transfer(document._replace(storage=storage), inputs.bandwidth or ASSUMED_BANDWIDTH)
         facts[name] = Facts(
             component=component,
+            document=document,
             decision=inputs.decisions.get(name, Decision()),
             listeners=sorted({one for one in document.listeners if one.service in services}, key=_place),
             data=data,
