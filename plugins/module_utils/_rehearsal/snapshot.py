@@ -62,6 +62,8 @@ _HEAD_OF_TRIGGER = re.compile(
 )
 # MySQL writes it where a definition has named it, and a definition that it has written itself names it.
 _CHARACTER_SET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
+# MySQL writes a literal of a CHECK in the character set of its column from the next ALTER on.
+_INTRODUCER = re.compile(rb"\b_[0-9a-z]+(?=')")
 
 
 class Key(NamedTuple):
@@ -102,13 +104,14 @@ class Definition(NamedTuple):
     def compared(self) -> tuple[bytes, Settings, int]:
         """What two definitions have in common that do the same.
 
-        Keys and constraints of a table have no order that matters, the time that the server has written into an event
+        Keys and constraints of a table have no order that matters, nor has the character set that MySQL names before a
+        literal; the time that the server has written into an event
         is another one each time, the character set of the connection is that of whoever has made the object, and MySQL
         takes the semicolon behind a program for a part of it.
         """
         text = self.text.rstrip(b"; \t\r\n")
         if self.key.sort == "TABLE":
-            text = _in_order(text)
+            text = _INTRODUCER.sub(b"", _in_order(text))
         elif self.key.sort == "EVENT":
             text = _MOMENT.sub(rb"\1 ?", text)
         return text, self.settings._replace(character_set="", collation=""), self.order
