@@ -60,8 +60,14 @@ _HEAD_OF_TRIGGER = re.compile(
     rb"(.*?\bON\s+)((?:`(?:[^`]|``)+`|[^\s`.]+)\s*\.\s*)?",
     re.IGNORECASE | re.DOTALL,
 )
+# Each server quotes it in its own way when the table gets another name.
+_TABLE_OF_TRIGGER = re.compile(
+    rb"^(CREATE\s+TRIGGER\s.*?\bON\s+)(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[^\s`\"]+)", re.IGNORECASE | re.DOTALL
+)
 # MySQL writes it where a definition has named it, and a definition that it has written itself names it.
 _CHARACTER_SET = re.compile(rb" CHARACTER SET (\w+)(?= COLLATE \1_)")
+# MySQL writes a literal of a CHECK in the character set of its column from the next ALTER on.
+_INTRODUCER = re.compile(rb"\b_[0-9a-z]+(?=')")
 
 
 class Key(NamedTuple):
@@ -102,15 +108,18 @@ class Definition(NamedTuple):
     def compared(self) -> tuple[bytes, Settings, int]:
         """What two definitions have in common that do the same.
 
-        Keys and constraints of a table have no order that matters, the time that the server has written into an event
+        Keys and constraints of a table have no order that matters, nor have the character set that MySQL names before a
+        literal, and the quotes around the table of a trigger; the time that the server has written into an event
         is another one each time, the character set of the connection is that of whoever has made the object, and MySQL
         takes the semicolon behind a program for a part of it.
         """
         text = self.text.rstrip(b"; \t\r\n")
         if self.key.sort == "TABLE":
-            text = _in_order(text)
+            text = _INTRODUCER.sub(b"", _in_order(text))
         elif self.key.sort == "EVENT":
             text = _MOMENT.sub(rb"\1 ?", text)
+        elif self.key.sort == "TRIGGER":
+            text = _TABLE_OF_TRIGGER.sub(lambda head: head[1] + self.table.encode(), text)
         return text, self.settings._replace(character_set="", collation=""), self.order
 
     @property

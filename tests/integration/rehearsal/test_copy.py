@@ -40,7 +40,7 @@ def test_a_copy_of_everything_differs_in_nothing(server: DatabaseServer, seeds: 
 # 20 applications in make test-rehearsal.
 @pytest.mark.parametrize(
     ("seeds", "count"),
-    [(range(1), 16), pytest.param(range(1, 21), 40, marks=pytest.mark.rehearsal)],
+    [(range(1), 12), pytest.param(range(1, 21), 40, marks=pytest.mark.rehearsal)],
     ids=["one", "twenty"],
 )
 def test_a_generated_application_is_copied_and_raises_no_alarm(

@@ -106,6 +106,22 @@ def test_a_semicolon_behind_a_program_is_no_part_of_it() -> None:
     assert definition("PROCEDURE", "p", b"x; y").compared != definition("PROCEDURE", "p", b"x y").compared
 
 
+@pytest.mark.parametrize("name", [b"`t`", b'"t"', b"t"])
+def test_the_quotes_around_the_table_of_a_trigger_are_no_part_of_it(name: bytes) -> None:
+    """A server writes others when the table gets another name, and its old one again."""
+    text = b"CREATE TRIGGER `x` BEFORE INSERT ON %b FOR EACH ROW SET @a = 1"
+    first, other = (Definition(Key("TRIGGER", "x"), text % name, table=table) for table in "tu")
+    assert first.compared == first._replace(text=text % b"t").compared
+    assert first.compared != other.compared
+
+
+def test_an_alter_that_has_mysql_name_another_character_set_before_a_literal_changes_nothing() -> None:
+    """It does so to a CHECK that the ALTER does not name."""
+    texts = [b"CHECK ((`a_` <> _%b'x'))" % charset for charset in (b"utf8mb4", b"latin1")]
+    assert definition("TABLE", "t", texts[0]).compared == definition("TABLE", "t", texts[1]).compared
+    assert definition("TABLE", "t", texts[0]).compared != definition("TABLE", "t", b"CHECK ((`a_` <> 'y'))").compared
+
+
 TABLES = [Key("TABLE", name) for name in ("parent", "child", "other", "a-b", 'a`"b')]
 PROGRAMS = snapshot(
     definition("VIEW", "over_child", b"CREATE VIEW `over_child` AS select 1 from `child`"),
