@@ -267,7 +267,7 @@ class _Writer:
         names = [name for group in groups for name in group]
         lines = downtime([self._whole.facts[name] for name in names], self._whole)
         plural = "s" * (len(names) > 1)
-        yield f"<details{' open' if len(names) <= 40 else ''}><summary><h3>Wave {wave.number}</h3> "
+        yield f"<details{' open' if len(names) <= 40 else ''}><summary><h3>Wave {wave.number}</h3>"
         yield f'<span class="soft">{len(names)} component{plural}</span></summary><div class="inside">'
         yield f"{''.join(f'<p>{escaped(one)}</p>' for one in lines)}{self._chips(groups)}</div></details>"
 
