@@ -165,7 +165,7 @@ class _Writer:
     def map(self, picture: str) -> Iterator[str]:
         """Write the map with its legend."""
         yield '<section id="map"><h2>Map</h2>'
-        yield '<p class="soft">An arrow goes from who asks to who is asked. A name leads to what is known of it. '
+        yield '<p class="soft">An arrow goes from who asks to who is asked. A name leads to what is known of it.'
         yield 'The map is a file, too: <a href="map.svg">map.svg</a>.</p>'
         yield f'<div class="card picture" role="region" tabindex="0" aria-label="Map">{picture}</div>'
         yield '<ul class="legend">'
