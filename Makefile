@@ -143,7 +143,7 @@ plan-pictures: packages-test .venv/test.stamp ## Plan three deploys again, and m
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.rehearsal.pictures docs/plan
 
 survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs/survey
 
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)

@@ -40,12 +40,12 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name, Browser() as browser:
         file = write(five(), Path(name))
         browser.open(file, 1440, 1120)
-        browser.photograph(folder / "survey-desktop.png")
+        browser.photograph(folder / "desktop.png")
         browser.open(file, 390, 844, dark=True)
-        browser.photograph(folder / "survey-phone.png")
+        browser.photograph(folder / "phone.png")
         browser.open(write(many(200), Path(name)), 1440, 900, scale=0.75)
         browser.evaluate(f"document.getElementById('map').scrollIntoView(); {_HOVERED}")
-        browser.photograph(folder / "survey-200-hosts.png")
+        browser.photograph(folder / "200-hosts.png")
 
 
 if __name__ == "__main__":
