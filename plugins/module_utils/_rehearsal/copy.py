@@ -231,11 +231,10 @@ def row_formats(session: Session, tables: Collection[str]) -> dict[str, str]:
         return {}
     names = ", ".join(map(text_literal, tables))
     rows = session.query(
-        "SELECT table_name, UPPER(row_format) FROM information_schema.tables WHERE table_schema = %s AND "
-        f"table_name IN ({names}) AND engine = 'InnoDB' AND "
+        "SELECT table_name, UPPER(row_format) FROM information_schema.tables "
+        f"WHERE table_schema = {text_literal(session.schema)} AND table_name IN ({names}) AND engine = 'InnoDB' AND "
         "UPPER(row_format) <> UPPER(@@GLOBAL.innodb_default_row_format) "
-        "AND row_format IN ('Compact', 'Redundant', 'Dynamic')",
-        (session.schema,),
+        "AND row_format IN ('Compact', 'Redundant', 'Dynamic')"
     )
     return {str(name): str(form) for name, form in rows}
 

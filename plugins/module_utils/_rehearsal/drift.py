@@ -107,7 +107,8 @@ class Drift:
         )
         self._session.query(START_TRANSACTION)
         for key in kept.definitions.keys() - found.keys():
-            self._session.query(f"DELETE FROM {self._table} WHERE sort = %s AND name = %s", key)
+            sort, name = map(text_literal, key)
+            self._session.query(f"DELETE FROM {self._table} WHERE sort = {sort} AND name = {name}")
         new = {key: item for key, item in found.items() if key not in kept.definitions or kept.definitions[key] != item}
         details = {**position._asdict(), "unlisted": sorted(now.unlisted)}
         rows = [_row(Key("", ""), None, details), *(_row(key, item) for key, item in new.items())]

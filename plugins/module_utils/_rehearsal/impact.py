@@ -262,8 +262,8 @@ def look(session: Session, tables: Collection[str], copies: Session, copy: str) 
     names = ", ".join(map(text_literal, tables))
     rows = session.query(
         "SELECT table_name, COALESCE(table_rows, 0), COALESCE(data_length + index_length, 0), engine "
-        f"FROM information_schema.tables WHERE table_schema = %s AND table_name IN ({names})",
-        (session.schema,),
+        f"FROM information_schema.tables WHERE table_schema = {text_literal(session.schema)} "
+        f"AND table_name IN ({names})"
     )
     real, copied = _dictionary(session, session.schema, tables), _dictionary(copies, copy, tables)
     return {

@@ -44,7 +44,7 @@ from .._migration.tables.history_table import HistoryTable
 from .._mysql.limit import Connect
 from .._mysql.rights import account
 from .._mysql.session import ServerError, Session
-from .._mysql.statements import identifier
+from .._mysql.statements import identifier, text_literal
 from .destroyed import Loss, Losses
 from .kept import COPIED, RENAMED, STEP, Catalogue, Entry
 from .scratch import PREFIX
@@ -315,8 +315,8 @@ class _Keeping:
         """Tell whether nothing but this migration was attempted since it was begun."""
         history = HistoryTable(self._session, history_name(self._params)).table
         [(others,)] = self._session.query(
-            f"SELECT COUNT(*) FROM {history} WHERE id > %s AND NOT (version <=> %s AND direction = %s)",
-            (own.details["since"], own.version, own.direction),
+            f"SELECT COUNT(*) FROM {history} WHERE id > {int(own.details['since'])} "
+            f"AND NOT (version <=> {int(own.version)} AND direction = {text_literal(own.direction)})"
         )
         return not others
 

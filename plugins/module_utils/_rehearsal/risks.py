@@ -111,10 +111,23 @@ class Names:
         return self.columns.get((table, name.lower()), name.lower())
 
     def rename(self, old: str, new: str) -> None:
-        """Give a table another name."""
+        """Give a table another name; one that has the old name later is a new one."""
+        if new == old:
+            return
         self.tables[new] = self.tables.pop(old, old)
+        self.tables[old] = ""
         for table, column in [key for key in self.columns if key[0] == old]:
             self.columns[new, column] = self.columns.pop((table, column))
+
+    def rename_columns(self, table: str, changes: Collection[tuple[str, str]]) -> None:
+        """Give columns other names, all at once; one that has an old name later is a new one."""
+        origins = [self.column(table, old) for old, _new in changes]
+        self.columns.update({(table, old): "" for old, _new in changes})
+        self.columns.update({(table, new): origin for (_old, new), origin in zip(changes, origins)})
+
+    def moves_columns(self, table: str) -> bool:
+        """Tell whether a column is another one than its name says."""
+        return any(of == table and origin != column for (of, column), origin in self.columns.items())
 
 
 class Emptied(NamedTuple):
@@ -238,7 +251,7 @@ class Story:
     def _alter(self, words: Tokens) -> None:
         if words.skip(b"IF"):
             words.skip(b"EXISTS")
-        table = self._table(words.name())
+        table, changes = self._table(words.name()), []
         while words.peek().kind != "nothing":
             word, following = words.take(), words.peek().text
             if word.kind != "word":
@@ -250,8 +263,7 @@ class Story:
             elif word.text == b"CHANGE" or (word.text == b"RENAME" and following == b"COLUMN"):
                 old = _column(words)
                 words.skip(b"TO")
-                new = _text(words.name()).lower()
-                self.names.columns[table, new] = self.names.columns.pop((table, old), old)
+                changes.append((old, _text(words.name()).lower()))
             elif word.text == b"DROP" and following not in _NO_COLUMN:
                 self.names.columns[table, _column(words)] = ""
             elif word.text == b"TRUNCATE":
@@ -263,6 +275,7 @@ class Story:
             elif word.text in (b"REORGANIZE", b"COALESCE", b"REMOVE", b"BY", b"EXCHANGE"):
                 self.moved.add(table)
                 self._anything = self._anything or word.text == b"EXCHANGE"
+        self.names.rename_columns(table, changes)
 
 
 def _mentions(text: bytes, name: str) -> bool:
@@ -400,7 +413,8 @@ def questions(mariadb: bool, story: Story, original: Snapshot, before: Snapshot,
     for table, key in now.items():
         if table in real and table in was:
             old, new = before.definitions[was[table]], after.definitions[key]
-            if old.text != new.text:
+            # A column of the same name may be another one.
+            if old.text != new.text or story.names.moves_columns(story.fold(key.name)):
                 names = (key.name, real[table].name, was[table].name)
                 first = read(original.definitions[real[table]].shown)
                 changed = _Of(mariadb, story, names, first, read(old.shown), read(new.shown))

@@ -302,3 +302,25 @@ def test_what_a_killed_run_has_left_is_dropped_by_the_next(here: Database, forks
 def _end_statements(server: DatabaseServer) -> None:
     for (number,) in server.query("SELECT id FROM information_schema.processlist WHERE info LIKE 'DO SLEEP%'"):
         server.query(f"KILL QUERY {number}")
+
+
+def test_names_that_mean_something_to_a_program(there: Database) -> None:
+    """A question with arguments has percent signs, too."""
+    name = "100 %s `of` 'it'"
+    quoted = name.replace("`", "``")
+    there.query(f"CREATE TABLE `{quoted}` (id INT PRIMARY KEY)")
+    there.write(
+        {
+            "0001_x.up.sql": f"ALTER TABLE `{quoted}` ADD n INT",
+            "0001_x.down.sql": f"ALTER TABLE `{quoted}` DROP n",
+        }
+    )
+    result = there.apply(rehearse="always", drift="warn")
+    [migration] = result["rehearsal"]["migrations"]
+    assert (migration["rehearsed"], migration["error"], migration["reversible"]) == (True, None, True), migration
+    assert [impact["table"] for impact in migration["impact"]] == [name]
+    there.query(f"DROP TABLE `{quoted}`")
+    assert [row["name"] for row in there.module("info")["drift"]] == [name]
+    there.write({"0002_x.up.sql": "CREATE TABLE t (id INT)"})
+    assert not there.apply(drift="warn")["failed"]
+    assert there.module("info")["drift"] == []

@@ -100,3 +100,39 @@ def test_a_question_is_named_as_its_file_names_it() -> None:
 def test_where_a_statement_hides_what_it_does_no_line_is_named() -> None:
     """Another one might be taken for it, and a comment above that allow what it is not about."""
     assert about(then=(b"ALTER TABLE t ADD x INT AFTER n", b"CALL forbid()"))[3] is None
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        (b"ALTER TABLE t CHANGE n old INT", b"ALTER TABLE t ADD n INT", b"ALTER TABLE t DROP old"),
+        (b"ALTER TABLE t RENAME COLUMN n TO old, ADD n INT", b"ALTER TABLE t DROP COLUMN old"),
+        (b"ALTER TABLE t DROP n, ADD n INT",),
+    ],
+)
+def test_a_column_of_the_same_name_may_be_another_one(statements: tuple[bytes, ...]) -> None:
+    """Whose values are gone, although the table is what it was."""
+    found, same = Story(), snapshot("DEFAULT NULL")
+    for text in statements:
+        found.notice(text, 1, classify(text, DIALECT), DIALECT)
+    [question] = questions(True, found, same, same, same)
+    assert (question.kind, question.what, question.table, question.name) == ("destroy", "column", "t", "n")
+
+
+def test_columns_and_tables_may_change_names_with_each_other() -> None:
+    """The columns of one statement all at once, the tables one after the other; nothing is destroyed."""
+    found, same = Story(), snapshot("DEFAULT NULL")
+    for text in (
+        b"ALTER TABLE t CHANGE n n INT",
+        b"ALTER TABLE t CHANGE n id INT, CHANGE id n INT",
+        b"ALTER TABLE t CHANGE n id INT, CHANGE id n INT",
+        b"RENAME TABLE t TO x, u TO t, x TO u",
+        b"RENAME TABLE t TO x, u TO t, x TO u",
+        b"ALTER TABLE t RENAME TO t",
+    ):
+        found.notice(text, 1, classify(text, DIALECT), DIALECT)
+        if text.startswith(b"ALTER TABLE t CHANGE n id"):
+            assert {found.names.column("t", name) for name in ("n", "id")} == {"n", "id"}
+    assert [found.names.table(name) for name in ("t", "u", "x")] == ["t", "u", ""]
+    assert [found.names.column("t", name) for name in ("n", "id")] == ["n", "id"]
+    assert list(questions(True, found, same, same, same)) == []
