@@ -738,9 +738,9 @@ error_code:
   sample: 1060
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Optional
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
@@ -750,28 +750,19 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directory import read_source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
-from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Plan, Source
+from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Source
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.progress.file import progress_of
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import (
     APPLY,
     DriftCheck,
     Order,
-    Rehearsed,
     bring,
 )
 
 if TYPE_CHECKING:
-    from ansible_collections.dbops.migrations.plugins.module_utils._core.stop import Stopped
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.directives import Directive
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Step
-    from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.risks import Question
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.preview import Preview
 
 LEVEL = {"type": "str", "default": "warn", "choices": ["allow", "warn", "refuse"]}
-# Bytes of a file that are looked through for comments to this collection.
-LARGEST = 16 << 20
 
 SPEC = (
     LOGIN
@@ -817,6 +808,7 @@ SPEC = (
 def apply(module: AnsibleModule) -> dict[str, Any]:
     if module.params["detached"]:
         leave_session()
+    check(module.params)
     source = read_source(module.params["directory"])
     login = Login(module)
     order = Order(
@@ -827,141 +819,42 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
         progress=progress_of(module),
         document=bool(module.params["plan_file"]),
     )
-    if module.params["assert_impact"] and module.params["rehearse"] != "always":
-        raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
-    keeper = keeper_of(module, login, source) if module.params["keep_destroyed"] else None
+    ahead = cache(partial(preview, module, login, source))
     if module.params["rehearse"] == "always" or (module.check_mode and module.params["rehearse"] == "check"):
-        order = order._replace(rehearse=lambda plan, resumes: rehearse(module, login, source, plan, resumes, keeper))
+        order = order._replace(rehearse=lambda plan, resumes: ahead().rehearse(plan, resumes))
     # In a run that rehearses nothing, there is nothing else that could be refused.
     if module.check_mode or order.rehearse is not None or module.params["guards"]["no_down_file"] == "refuse":
-        order = order._replace(guard=partial(guard, module, source))
+        order = order._replace(guard=lambda *about: ahead().guard(*about))
     if module.params["drift"] != "ignore":
         order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
         return bring(order, session, login.session, source)
 
 
-def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
-    # Most runs do without.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import drift  # noqa: PLC0415
-
-    def look() -> Optional[list[dict[str, str]]]:
-        # What reading definitions takes is not to be in force when a migration runs.
-        with login.session() as session:
-            found = drift.Drift(session, module.params).find()
-        if found:
-            if module.params["drift"] == "refuse":
-                raise drift.refusal(login.database, found)
-            module.warn(drift.said(login.database, found))
-        return drift.result(found)
-
-    def keep() -> None:
-        try:
-            with login.session() as session:
-                drift.Drift(session, module.params).keep()
-        except Error as error:
-            # What was to be done is done.
-            module.warn(f"The definitions could not be kept, so that drift will not be found: {error}")
-
-    return DriftCheck(look, keep)
+def check(params: Mapping[str, Any]) -> None:
+    if params["rehearse"] != "always":
+        if params["assert_impact"]:
+            raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
+        if params["keep_destroyed"]:
+            raise Error("keep_destroyed needs the rehearsal that says what is destroyed. Set rehearse to always.")
 
 
-def keeper_of(module: AnsibleModule, login: Login, source: Source) -> Keeper:
-    if module.params["rehearse"] != "always":
-        raise Error("keep_destroyed needs the rehearsal that says what is destroyed. Set rehearse to always.")
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper  # noqa: PLC0415
-
-    return Keeper(module.params["keep_destroyed"], login.database, login.session, source, module.params)
-
-
-def rehearse(
-    module: AnsibleModule, login: Login, source: Source, plan: Plan, resumes: bool, keeper: Optional[Keeper]
-) -> Rehearsed:
+def preview(module: AnsibleModule, login: Login, source: Source) -> Preview:
     # Most runs have nothing to do, and need not load it.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.recheck import Recheck  # noqa: PLC0415
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.rehearse import (  # noqa: PLC0415
-        Request,
-        rehearse,
-    )
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.preview import Preview  # noqa: PLC0415
 
     user, password, host, port = (
         module.params[f"rehearsal_login_{name}"] for name in ("user", "password", "host", "port")
     )
     there = login.other(user, password, host, port) if user else login
-    elsewhere = bool(host or port)
-    request = Request(source, plan, resumes, login.session, there.session, bool(user), module.params, elsewhere)
-    result, rehearsal = rehearse(request)
-    if keeper is not None:
-        for warning in keeper.learn(plan, result, rehearsal.lost, resumes, module.check_mode):
-            module.warn(warning)
-        for migration in result["migrations"]:
-            for text in migration["not_kept"]:
-                module.warn(f"Of {migration['direction']} {migration['version']} is not kept: {text}")
-    spelled = rehearsal.spelled if module.params["assert_impact"] else {}
-    again = Recheck(
-        rehearsal.unseen,
-        login.session,
-        {name for name, level in module.params["guards"].items() if level == "refuse"},
-        lambda session, step, question: allows(module, source, session, step, question),
-    )
-
-    def before_step(step: Step, resumes: bool, stopped: Stopped) -> Mapping[str, bytes]:
-        if not resumes:
-            again(step)
-        return spelled if keeper is None else {**spelled, **keeper.before_step(step, resumes, stopped)}
-
-    return Rehearsed(result, before_step)
+    return Preview(module.params, module.check_mode, module.warn, source, login.database, login.session, there.session)
 
 
-def guard(
-    module: AnsibleModule, source: Source, plan: Plan, rehearsed: Optional[Rehearsed], session: Session
-) -> dict[str, Any]:
-    # Most runs have nothing to do, and need not load it.
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import (  # noqa: PLC0415
-        judge,
-        refusal,
-        said,
-    )
+def drift_check(module: AnsibleModule, login: Login) -> DriftCheck:
+    # Most runs do without.
+    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal import drift  # noqa: PLC0415
 
-    rehearsal = rehearsed.result if rehearsed is not None else None
-    found = judge(plan, source, rehearsal, rules(module), lambda step: directives(session, source.directory, step))
-    refused = refusal(found)
-    if refused is not None and not module.check_mode:
-        raise Error(refused, guards=found, **({} if rehearsal is None else {"rehearsal": rehearsal}))
-    for text in said(item for item in found if item["verdict"] != "allowed"):
-        module.warn(text)
-    return {"guards": found, "refusal": refused}
-
-
-def rules(module: AnsibleModule) -> Rules:
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules  # noqa: PLC0415
-
-    return Rules(module.params["guards"], module.params["allow"], module.params["assert_impact"])
-
-
-def allows(module: AnsibleModule, source: Source, session: Session, step: Step, question: Question) -> bool:
-    from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import (  # noqa: PLC0415
-        allows_rows,
-    )
-
-    return allows_rows(step, question, rules(module), lambda: directives(session, source.directory, step))
-
-
-def directives(session: Session, directory: str, step: Step) -> Sequence[Directive]:
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.reader import (  # noqa: PLC0415
-        dialect_of,
-        open_file,
-    )
-
-    with open_file(directory, step) as file:
-        text = file.read(LARGEST)
-    if b"dbops:" not in text:
-        return ()
-    from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import (  # noqa: PLC0415
-        read_script,
-    )
-
-    return read_script(text, step.direction, dialect_of(session)).directives
+    return drift.check(module.params, module.warn, login.database, login.session)
 
 
 def main() -> None:

@@ -15,12 +15,14 @@ The definitions are kept, and not their fingerprints: what counts as equal is de
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
 from .._core.errors import Error
 from .._migration.report import few
+from .._migration.run.apply import DriftCheck
 from .._migration.status import definitions_name, load, own_tables
+from .._mysql.limit import Connect
 from .._mysql.session import ServerError, Session
 from .._mysql.statements import COMMIT, START_TRANSACTION, identifier, text_literal
 from .snapshot import Change, Definition, Key, Settings, Snapshot, changes, take
@@ -202,3 +204,32 @@ def _packets(rows: list[str]) -> Iterator[str]:
         part.append(row)
         size += len(row)
     yield ", ".join(part)
+
+
+def check(params: Mapping[str, Any], warn: Callable[[str], None], database: str, connect: Connect) -> DriftCheck:
+    """Return what a run does about changes that no migration has made.
+
+    :param params: the options of migration_apply.
+    :param warn: shows a person a warning.
+    :param connect: opens a session to the database.
+    """
+
+    def look() -> Optional[list[dict[str, str]]]:
+        # What reading definitions takes is not to be in force when a migration runs.
+        with connect() as session:
+            found = Drift(session, params).find()
+        if found:
+            if params["drift"] == "refuse":
+                raise refusal(database, found)
+            warn(said(database, found))
+        return result(found)
+
+    def keep() -> None:
+        try:
+            with connect() as session:
+                Drift(session, params).keep()
+        except Error as error:
+            # What was to be done is done.
+            warn(f"The definitions could not be kept, so that drift will not be found: {error}")
+
+    return DriftCheck(look, keep)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,8 +21,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Plan, Source, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Rehearsed
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules, judge, refusal, said
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.preview import Preview
 from ansible_collections.dbops.migrations.plugins.modules.migration_apply import SPEC
-from ansible_collections.dbops.migrations.plugins.modules.migration_apply import guard as guard_of_module
 from parts import CHECKOUT
 from unit.migration.fakes import FakeSession
 
@@ -137,21 +136,18 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
     )  # fmt: skip
     for check_mode in (True, False):
         warnings: list[str] = []
-        module: Any = SimpleNamespace(
-            params={"guards": {**WARN, guard: level}, "allow": NOBODY, "assert_impact": False},
-            check_mode=check_mode,
-            warn=warnings.append,
-        )
+        params = {"guards": {**WARN, guard: level}, "allow": NOBODY, "assert_impact": False, "keep_destroyed": None}
         session: Any = FakeSession()
+        preview = Preview(params, check_mode, warnings.append, source, "d", session, session)
         rehearsed = Rehearsed(result, lambda _step, _resumes, _stopped: {})
         if refused is not None and not check_mode:
             with pytest.raises(Error) as error:
-                guard_of_module(module, source, plan, rehearsed, session)
+                preview.guard(plan, rehearsed, session)
             assert str(error.value) == refused
             assert error.value.results == {"guards": expected, "rehearsal": result}
             assert warnings == []
         else:
-            found = guard_of_module(module, source, plan, rehearsed, session)
+            found = preview.guard(plan, rehearsed, session)
             assert found == {"guards": expected, "refusal": refused}
             assert warnings == warned
 
