@@ -36,6 +36,8 @@ attributes:
     details: This module changes nothing. It takes as long in check mode, and returns the same.
   platform:
     details: Linux only.
+requirements:
+  - PyMySQL[rsa] >= 1.2.4, with O(mysql=true); boto3 only where AWS is asked
 author:
   - The dbops.migrations contributors (@dbops)
 options:

@@ -35,7 +35,7 @@ from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 
 if TYPE_CHECKING:
-    from conftest import RunModule
+    from conftest import RunModule, RunPlaybook
 
 QUICK = {"duration": 1, "interval": 1, "mysql": True}
 CANARY = "canary-of-a-statement"
@@ -198,6 +198,30 @@ def test_tables_that_take_too_long_to_count(
     found, [unseen] = _asked(server, ", (SELECT SLEEP(20) AS slept) AS many")
     assert Schema("shop", None, None) in found.schemas
     assert unseen.why == "The tables of the database server could not be counted: it took more than 0.2 seconds."
+
+
+@pytest.mark.parametrize("server", [MariaDB], indirect=True)
+def test_the_role_asks_where_it_is_told_to(
+    server: DatabaseServer, account: Callable[..., None], playbook: RunPlaybook, tmp_path: Path
+) -> None:
+    account(*_all(server))
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    login = {f"survey_{option}": value for option, value in _login(server).items()}
+    inventory = {"all": {"hosts": {"db": {**local, **login, "survey_mysql": True}, "web": {**local, **login}}}}
+    variables = {"survey_duration": 1, "survey_interval": 1, "survey_dir": str(tmp_path / "survey")}
+    with _applications(server):
+        result = playbook("dbops.migrations.survey", inventory, "-vvvv", extra_vars=variables)
+    assert result.rc == 0, result.stdout
+    assert PASSWORD not in result.stdout
+    documents = {one.host: one for one in (read(path.read_text()) for path in tmp_path.glob("survey/*/*/*.json"))}
+    assert documents["web"].mysql is None
+    assert documents["db"].mysql
+    sheets = [path.read_text() for path in tmp_path.glob("survey/components/*.md")]
+    # Other tests' servers run on the same machine.
+    sheet = next(text for text in sheets if "| shop | 16.0 KiB | 1 |" in text)
+    assert f"| admin | {server.host} | shop | shop | 2 |" in sheet
+    assert f"The server says: version {documents['db'].mysql.version}, replication: none." in sheet
+    assert "migrate_databases=empty,shop" in (tmp_path / "survey" / "waves.md").read_text()
 
 
 @pytest.mark.parametrize("server", [MariaDB], indirect=True)
