@@ -37,7 +37,7 @@ attributes:
   platform:
     details: Linux only.
 requirements:
-  - PyMySQL[rsa] >= 1.2.4, with O(mysql=true); boto3 only where AWS is asked
+  - PyMySQL, with O(mysql=true); boto3 only where AWS is asked
 author:
   - The dbops.migrations contributors (@dbops)
 options:
@@ -56,8 +56,8 @@ options:
   mysql:
     description:
       - Whether to ask a database server, too, for RV(survey.mysql). All other options are for that.
-      - This needs PyMySQL in the host's Python; and boto3, if AWS has the secret or the token. Without it neither is
-        needed.
+      - This needs PyMySQL in the host's Python, for which the package of the distribution will do (0.10 and later were
+        tried); and boto3, if AWS has the secret. Without it neither is needed.
       - The account needs no right to read data. V(PROCESS), V(SHOW DATABASES), V(SHOW VIEW) and V(REPLICATION CLIENT)
         (of MariaDB 10.5 and later V(SLAVE MONITOR)) on the whole server, and V(SELECT) on
         C(performance_schema.session_connect_attrs), show all that there is.

@@ -46,6 +46,7 @@ Kind = Literal["filter", "nat", "route"]
 Policy = Literal["accept", "drop"]
 Family = Literal["ip", "ip6", "inet", "netdev", "bridge"]
 Tool = Literal["nft", "iptables", "firewalld"]
+Replication = Literal["source", "replica", "both", "none"]
 Device = Literal["disk", "part", "lvm", "raid", "crypt", "other"]
 
 
@@ -354,7 +355,7 @@ class MySQL(NamedTuple):
     schemas: list[Schema]
     accounts: list[Account]
     #: ``source``: a replica, or something like one, is connected and reads its changes. Null: not known.
-    replication: Optional[Literal["source", "replica", "both", "none"]]
+    replication: Optional[Replication]
     #: If replica: the source's host and port, ``10.0.0.9:3306``; several are separated by ``, ``.
     source: Optional[str]
 

@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import everywhere
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import connect
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import MYSQL as OPTIONS
-from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import read_settings
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import Settings, read_settings
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect import database as collector
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.database import Server, database
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
@@ -37,7 +37,6 @@ from parts.mysql import MySQL
 if TYPE_CHECKING:
     from conftest import RunModule, RunPlaybook
 
-QUICK = {"duration": 1, "interval": 1, "mysql": True}
 CANARY = "canary-of-a-statement"
 PASSWORD = "a long password of the survey"
 # The shared servers have neither.
@@ -60,7 +59,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
 def account(server: DatabaseServer) -> Iterator[Callable[..., None]]:
     """Give the account of the survey a right; it has none."""
     server.query(f"CREATE USER survey@'%' IDENTIFIED BY '{PASSWORD}'")
-    yield lambda *rights: [server.query(f"GRANT {one} TO survey@'%'") for one in rights] and None
+
+    def give(*rights: str) -> None:
+        for right in rights:
+            server.query(f"GRANT {right} TO survey@'%'")
+
+    yield give
     server.query("DROP USER survey@'%'")
 
 
@@ -73,8 +77,10 @@ def _all(server: DatabaseServer) -> list[str]:
     ]
 
 
-def _login(server: DatabaseServer, password: str = PASSWORD) -> dict[str, Any]:
-    return {"login_host": server.host, "login_port": server.port, "login_user": "survey", "login_password": password}
+def _settings(server: DatabaseServer, user: str, password: str) -> Settings:
+    login = {"login_host": server.host, "login_port": server.port, "login_user": user, "login_password": password}
+    defaults = {name: option.get("default") for name, option in OPTIONS.argument_spec.items()}
+    return read_settings({**defaults, **login}, schema=False)
 
 
 def _asked(server: DatabaseServer, late: str = "") -> tuple[Answer, list[Unseen]]:
@@ -82,8 +88,7 @@ def _asked(server: DatabaseServer, late: str = "") -> tuple[Answer, list[Unseen]
 
     :param late: what is put into the question about tables, in place of a server with many.
     """
-    defaults = {name: option.get("default") for name, option in OPTIONS.argument_spec.items()}
-    with connect(read_settings({**defaults, **_login(server)}, schema=False)) as session:
+    with connect(_settings(server, "survey", PASSWORD)) as session:
         held = everywhere(session)
 
         def query(sql: str) -> Sequence[tuple[Any, ...]]:
@@ -95,16 +100,23 @@ def _asked(server: DatabaseServer, late: str = "") -> tuple[Answer, list[Unseen]
 @contextmanager
 def _client(server: DatabaseServer, program: str | None, command: int, text: bytes) -> Iterator[None]:
     """Be connected as somebody whose command is under way."""
-    login = {"host": server.host, "port": server.port, "user": server.user, "password": server.password}
-    client = pymysql.connect(**login, database="shop", program_name=program, ssl_disabled=True)
+    client: Any = pymysql.connect(
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        password=server.password,
+        database="shop",
+        program_name=program,
+        ssl_disabled=True,
+    )
     # A server does not send its changes to who cannot check them.
     client.query("SET @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE'")
-    client._execute_command(command, text)  # type: ignore[attr-defined]
+    client._execute_command(command, text)
     try:
         yield
     finally:
         server.query(f"KILL {client.thread_id()}")
-        client._force_close()  # type: ignore[attr-defined]
+        client._force_close()
 
 
 def _applications(server: DatabaseServer) -> ExitStack:
@@ -115,24 +127,11 @@ def _applications(server: DatabaseServer) -> ExitStack:
     return clients
 
 
-def _database(survey: dict[str, Any]) -> list[dict[str, str]]:
-    assert read(json.dumps(survey))
-    return [one for one in survey["unseen"] if one["what"] == "mysql"]
-
-
-def test_all_that_there_is(
-    server: DatabaseServer, account: Callable[..., None], run_module: RunModule, tmp_path: Path
-) -> None:
+def test_all_that_there_is(server: DatabaseServer, account: Callable[..., None]) -> None:
     account(*_all(server))
-    secret = tmp_path / "secret"
-    secret.touch(0o600)
-    secret.write_text(json.dumps({"username": "survey", "password": PASSWORD}))
-    where = {"login_host": server.host, "login_port": server.port, "login_secret": {"id": str(secret), "store": "file"}}
     with _applications(server):
-        result = run_module("host_survey", {**QUICK, **where})
-    assert _database(result["survey"]) == []
-    found = read(json.dumps(result["survey"])).mysql
-    assert found
+        found, unseen = _asked(server)
+    assert unseen == []
     assert found.flavour == type(server).__name__.lower()
     assert found.version == server.query("SELECT VERSION()")[0][0]
     schemas = {one.name: one for one in found.schemas}
@@ -146,9 +145,7 @@ def test_all_that_there_is(
         Account("admin", server.host, None, "shop", 1),
     ]
     assert (found.replication, found.source) == ("none", None)
-    # Of command lines it is not sought here.
-    assert "canary" not in json.dumps(result["survey"]["mysql"])
-    assert PASSWORD not in json.dumps(result)
+    assert "canary" not in str(found)
 
 
 def test_what_an_account_may_not_see_is_said_with_the_right_that_shows_it(
@@ -200,48 +197,65 @@ def test_tables_that_take_too_long_to_count(
     assert unseen.why == "The tables of the database server could not be counted: it took more than 0.2 seconds."
 
 
+def test_without_performance_schema_programs_are_not_known(mariadb: DatabaseServer) -> None:
+    with connect(_settings(mariadb, mariadb.user, mariadb.password)) as session, mariadb.connect():
+        held = everywhere(session)
+        found, [unseen] = database(Server(session.query, session.server, session.mariadb, session.version, held))
+    assert Account(mariadb.user, mariadb.host, None, None, 1) in found.accounts
+    assert unseen.why.endswith("performance_schema is off.")
+
+
 @pytest.mark.parametrize("server", [MariaDB], indirect=True)
 def test_the_role_asks_where_it_is_told_to(
     server: DatabaseServer, account: Callable[..., None], playbook: RunPlaybook, tmp_path: Path
 ) -> None:
     account(*_all(server))
-    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    login = {f"survey_{option}": value for option, value in _login(server).items()}
-    inventory = {"all": {"hosts": {"db": {**local, **login, "survey_mysql": True}, "web": {**local, **login}}}}
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text(json.dumps({"username": "survey", "password": PASSWORD}))
+    local = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "survey_login_host": server.host,
+        "survey_login_port": server.port,
+        "survey_secret_id": str(secret),
+        "survey_secret_store": "file",
+    }
+    hosts = {
+        "db": {**local, "survey_mysql": True},
+        "refused": {**local, "survey_mysql": True, "survey_login_password": "a wrong one of the survey"},
+        "web": local,
+    }
     variables = {"survey_duration": 1, "survey_interval": 1, "survey_dir": str(tmp_path / "survey")}
     with _applications(server):
-        result = playbook("dbops.migrations.survey", inventory, "-vvvv", extra_vars=variables)
+        result = playbook("dbops.migrations.survey", {"all": {"hosts": hosts}}, "-vvvv", extra_vars=variables)
     assert result.rc == 0, result.stdout
-    assert PASSWORD not in result.stdout
-    documents = {one.host: one for one in (read(path.read_text()) for path in tmp_path.glob("survey/*/*/*.json"))}
-    assert documents["web"].mysql is None
-    assert documents["db"].mysql
-    sheets = [path.read_text() for path in tmp_path.glob("survey/components/*.md")]
+    folder = tmp_path / "survey"
+    for text in (result.stdout, *(path.read_text() for path in folder.rglob("*.*"))):
+        assert PASSWORD not in text
+        assert CANARY not in text
+    documents = {one.host: one for one in (read(path.read_text()) for path in folder.glob("*/*/*.json"))}
+    answers = {host: one.mysql for host, one in documents.items()}
+    assert (answers["web"], answers["refused"]) == (None, None)
+    assert answers["db"]
+    assert documents["refused"].listeners
+    unseen = {host: [why for what, why, _remedy in one.unseen if what == "mysql"] for host, one in documents.items()}
+    assert (unseen["web"], unseen["db"]) == ([], [])
+    [refused] = unseen["refused"]
+    assert refused.startswith("The database server was not asked: Cannot log in as survey@127.0.0.1:")
+    assert "(1045)" in refused
     # Other tests' servers run on the same machine.
-    sheet = next(text for text in sheets if "| shop | 16.0 KiB | 1 |" in text)
+    sheet = next(text for path in folder.glob("components/*.md") if "| shop | 16.0 KiB |" in (text := path.read_text()))
     assert f"| admin | {server.host} | shop | shop | 2 |" in sheet
-    assert f"The server says: version {documents['db'].mysql.version}, replication: none." in sheet
-    assert "migrate_databases=empty,shop" in (tmp_path / "survey" / "waves.md").read_text()
-
-
-@pytest.mark.parametrize("server", [MariaDB], indirect=True)
-def test_a_login_that_fails_loses_nothing_else(server: DatabaseServer, run_module: RunModule) -> None:
-    result = run_module("host_survey", {**QUICK, **_login(server, "the wrong one")})
-    assert result["survey"]["mysql"] is None
-    assert result["survey"]["listeners"]
-    [unseen] = _database(result["survey"])
-    assert unseen["why"].startswith(
-        f"The database server was not asked: Cannot log in as survey@127.0.0.1:{server.port}"
-    )
-    assert "(1045)" in unseen["why"]
-    assert "the wrong one" not in json.dumps(result)
+    assert f"The server says: version {answers['db'].version}, replication: none." in sheet
+    assert "migrate_databases=empty,shop" in (folder / "waves.md").read_text()
 
 
 def test_the_library_is_needed_only_where_a_database_is_asked(run_module: RunModule, tmp_path: Path) -> None:
     (tmp_path / "pymysql.py").write_text("raise ImportError('there is none')\n")
     path = f"{tmp_path}:{':'.join(sys.path)}"
-    result = run_module("host_survey", QUICK, env={"PYTHONPATH": path})
-    [unseen] = _database(result["survey"])
+    result = run_module("host_survey", {"duration": 1, "mysql": True}, env={"PYTHONPATH": path})
+    [unseen] = [one for one in result["survey"]["unseen"] if one["what"] == "mysql"]
     assert "The Python library PyMySQL[rsa] is missing" in unseen["why"]
     module = "ansible_collections.dbops.migrations.plugins.modules.host_survey"
     told = f"import sys, {module}; print([name for name in ('pymysql', 'boto3') if name in sys.modules])"

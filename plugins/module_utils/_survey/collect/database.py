@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ..._core.errors import Error
-from ..document import Account, MySQL, Schema, Unseen
+from ..document import Account, MySQL, Replication, Schema, Unseen
 from .redaction import redacted
 from .texts import shown
 
@@ -24,7 +24,7 @@ _LONGEST = 20
 # Any of them shows all schemas, with their sizes.
 _SEES_SCHEMAS = {"ALL PRIVILEGES", "SELECT", "SHOW VIEW"}
 _SEES_CONNECTIONS = {"ALL PRIVILEGES", "PROCESS"}
-# What the servers answer if the time is over.
+# What the servers answer when the time is over.
 _TOO_LONG = (1969, 3024)
 # These connections are the server's own, or nobody's yet.
 _NOBODY = ("system user", "event_scheduler", "unauthenticated user")
@@ -52,7 +52,7 @@ def database(server: Server) -> tuple[MySQL, list[Unseen]]:
     schemas = asked.schemas()
     connections = asked.connections()
     sources = asked.sources()
-    role = None
+    role: Optional[Replication] = None
     if sources is not None and connections is not None:
         read = any(command.startswith("Binlog Dump") for *_who, command in connections)
         role = ("both" if read else "replica") if sources else ("source" if read else "none")
@@ -101,7 +101,8 @@ class _Asked:
             self._cannot(why, _grant("PROCESS ON *.*"))
             return None
         rows = self._rows(
-            "SELECT id, user, host, db, command FROM information_schema.processlist WHERE id <> CONNECTION_ID()",
+            "SELECT id, user, COALESCE(host, ''), db, command FROM information_schema.processlist "
+            "WHERE id <> CONNECTION_ID()",
             "The connections to the database server could not be listed",
         )
         return rows and [row for row in rows if row[1] not in _NOBODY]
@@ -110,20 +111,15 @@ class _Asked:
         """Count the connections of each account, address, program and schema."""
         programs = self._programs() if connections else {}
         counts = Counter(
-            (user, _address(host), programs.get(number), db) for number, user, host, db, _command in connections
+            (shown(user), shown(_address(host)), programs.get(number), schema if schema is None else shown(schema))
+            for number, user, host, schema, _command in connections
         )
-        found = [
-            Account(shown(user), shown(host), program, None if schema is None else shown(schema), count)
-            for (user, host, program, schema), count in counts.items()
-        ]
-        return sorted(found, key=str)
+        return sorted((Account(*who, count) for who, count in counts.items()), key=str)
 
     def _programs(self) -> dict[int, str]:
         """Return what clients say that they are, by the numbers of their connections."""
-        [(kept,)] = self._rows("SELECT @@performance_schema", "The settings of the database server are closed") or [
-            (1,)
-        ]
-        if not kept:
+        setting = self._rows("SELECT @@performance_schema", "The database server's settings could not be asked")
+        if setting and not setting[0][0]:
             why = "The database server does not know the programs of its connections: performance_schema is off."
             self._cannot(why, "Start the server with performance_schema=ON.")
             return {}
@@ -146,8 +142,10 @@ class _Asked:
         elif number >= 80022:
             statement = "SHOW REPLICA STATUS"
         rows = self._rows(statement, "Whether the server is a replica could not be asked", _grant(f"{right} ON *.*"))
+        if rows is None:
+            return None
         # Channels of group replication have no host.
-        return rows and [f"{row[place]}:{row[place + 2]}" for row in rows if row[place] not in ("", "<NULL>")]
+        return [f"{shown(row[place])}:{row[place + 2]}" for row in rows if row[place] not in ("", "<NULL>")]
 
     def _rows(self, statement: str, failed: str, remedy: str = "Run the survey again.") -> Optional[_Rows]:
         """Return the rows; None if the server refused, or was not done in time."""
