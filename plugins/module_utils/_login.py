@@ -18,24 +18,14 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.arguments import ArgumentSpec
 from ._core.errors import Error
 from ._mysql.errors import HINTS
 from ._mysql.session import ServerError, Session, connect
 from ._mysql.settings import MYSQL, PORT, Settings, read_settings
-from ._secret.arguments import AWS, address
+from ._secret.arguments import AWS, PROOF
 
-# Documented in the doc fragments dbops.migrations._mysql and dbops.migrations._aws.
-LOGIN = (
-    MYSQL
-    + AWS
-    + ArgumentSpec(
-        argument_spec={
-            "login_auth": {"type": "str", "default": "password", "choices": ["password", "iam"]},
-            "login_secret": address(fields={"type": "dict"}),
-        }
-    )
-)
+# Documented in the doc fragments dbops.migrations._server, dbops.migrations._mysql and dbops.migrations._aws.
+LOGIN = MYSQL + PROOF + AWS
 # The server knows no such account, or not with this password.
 _DENIED = (1045, 1698)
 _ENCRYPTED = ("required", "verify_ca", "verify_identity")
@@ -46,7 +36,7 @@ _NO_TOKEN = (
 
 
 class Login:
-    """Opens sessions for a module whose options are those of LOGIN.
+    """Opens sessions for a module whose options are those of LOGIN, or SERVER, PROOF and AWS if no schema is named.
 
     The second one is for what has to end a statement of the first.
     """

@@ -23,7 +23,12 @@ description:
   - Secrets in command lines are replaced by C(********). The environments of processes are never read.
   - The host's own C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are asked once, where they are there.
   - Root looks into the network namespaces of containers, too. Where there are many, they take turns.
+  - With O(mysql=true) it also logs in to a MySQL or MariaDB server, from the host, and asks what that says of itself.
+    Only C(SELECT) and C(SHOW) are used. No row of a table, no text of a statement and no password of an account is
+    read. Where the options of the login speak of a runner, it is the host.
 extends_documentation_fragment:
+  - dbops.migrations._server
+  - dbops.migrations._aws
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
 attributes:
@@ -31,6 +36,8 @@ attributes:
     details: This module changes nothing. It takes as long in check mode, and returns the same.
   platform:
     details: Linux only.
+requirements:
+  - PyMySQL, with O(mysql=true); boto3 only where AWS is asked
 author:
   - The dbops.migrations contributors (@dbops)
 options:
@@ -46,6 +53,18 @@ options:
       - There is a sample at once and one after each interval. If a sample takes longer than that, the next is left out.
     type: float
     default: 1
+  mysql:
+    description:
+      - Whether to ask a database server, too, for RV(survey.mysql). All other options are for that.
+      - This needs PyMySQL in the host's Python, for which the package of the distribution will do (0.10 and later were
+        tried); and boto3, if AWS has the secret. Without it neither is needed.
+      - The account needs no right to read data. V(PROCESS), V(SHOW DATABASES), V(SHOW VIEW) and V(REPLICATION CLIENT)
+        (of MariaDB 10.5 and later V(SLAVE MONITOR)) on the whole server, and V(SELECT) on
+        C(performance_schema.session_connect_attrs), show all that there is.
+      - What the account may not see is in RV(survey.unseen), with the right that it lacks. So is a login that fails,
+        and the rest of the survey is as without it.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -65,6 +84,24 @@ EXAMPLES = r"""
   become: true
   async: 900
   poll: 10
+  register: look
+
+- name: Ask the database server on the host, too
+  dbops.migrations.host_survey:
+    mysql: true
+    login_unix_socket: /run/mysqld/mysqld.sock
+    login_user: root
+  become: true
+  register: look
+
+- name: Ask it as an account whose password is in a secret
+  dbops.migrations.host_survey:
+    mysql: true
+    login_host: 127.0.0.1
+    login_secret:
+      id: prod/survey
+    region: eu-central-1
+  become: true
   register: look
 """
 
@@ -305,22 +342,56 @@ survey:
         nameservers: [10.0.0.53]
         search: [example.com]
     mysql:
-      description: What the database server says of itself. Always null in this version.
+      description:
+        - What the database server says of itself. Null without O(mysql=true), and if the login failed.
+        - Of RV(ignore:schemas), C(information_schema) and C(performance_schema) are left out. Sizes are what the server
+          estimates, and null if that took more than 20 seconds.
+        - RV(ignore:accounts) are those that were connected when it was asked, counted by address, program and schema.
+        - RV(ignore:replication) is V(source), V(replica), V(both) or V(none); null if the account may not see it.
       type: dict
       returned: success
+      sample:
+        version: 10.11.11-MariaDB
+        flavour: mariadb
+        schemas:
+          - name: shop
+            size_bytes: 1073741824
+            tables: 84
+        accounts:
+          - user: shop
+            host: 10.0.0.5
+            program: gunicorn
+            schema: shop
+            connections: 4
+        replication: replica
+        source: "10.0.0.10:3306"
 """
 
 import math
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
+from ansible_collections.dbops.migrations.plugins.module_utils._mysql.settings import SERVER
+from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, PROOF
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.database import Server, database
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.look import survey
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import as_data
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import MySQL, Unseen, as_data
 
-SPEC = ArgumentSpec({"duration": {"type": "int", "default": 30}, "interval": {"type": "float", "default": 1}})
+SPEC = (
+    ArgumentSpec(
+        {
+            "duration": {"type": "int", "default": 30},
+            "interval": {"type": "float", "default": 1},
+            "mysql": {"type": "bool", "default": False},
+        }
+    )
+    + SERVER
+    + PROOF
+    + AWS
+)
 
 
 def look(module: AnsibleModule) -> dict[str, Any]:
@@ -335,7 +406,26 @@ def look(module: AnsibleModule) -> dict[str, Any]:
         raise Error(
             f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
         ) from error
+    if module.params["mysql"]:
+        # Afterwards: this connection is none of the host's own.
+        found, unseen = ask(module)
+        document = document._replace(mysql=found, unseen=document.unseen + unseen)
     return {"survey": as_data(document), "changed": False}
+
+
+def ask(module: AnsibleModule) -> tuple[Optional[MySQL], list[Unseen]]:
+    """Ask the database server; whatever keeps it from answering is no reason to lose the rest."""
+    # A host that is not asked for a database need not have the library.
+    from ansible_collections.dbops.migrations.plugins.module_utils._login import Login  # noqa: PLC0415
+    from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import everywhere  # noqa: PLC0415
+
+    try:
+        with Login(module, schema=False).session() as session:
+            held = everywhere(session)
+            return database(Server(session.query, session.server, session.mariadb, session.version, held))
+    except Error as error:
+        why = f"The database server was not asked: {error}"
+        return None, [Unseen("mysql", why, "Mend the login of the survey, or leave mysql out.")]
 
 
 def main() -> None:

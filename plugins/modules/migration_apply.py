@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._apply
   - dbops.migrations._history
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

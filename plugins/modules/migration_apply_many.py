@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - dbops.migrations._apply
   - dbops.migrations._databases
   - dbops.migrations._history
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

@@ -15,6 +15,7 @@ description:
   - Each table is dropped by a statement of its own. What is dropped cannot be brought back.
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._history
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

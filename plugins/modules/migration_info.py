@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
   - dbops.migrations._info
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

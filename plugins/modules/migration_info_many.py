@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - dbops.migrations._attributes.info_module
   - dbops.migrations._info
   - dbops.migrations._databases
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

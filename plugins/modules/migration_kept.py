@@ -15,6 +15,7 @@ description:
   - Takes the schema's lock, so that no migration runs meanwhile.
 extends_documentation_fragment:
   - dbops.migrations._attributes
+  - dbops.migrations._server
   - dbops.migrations._mysql
   - dbops.migrations._aws
 author: The dbops.migrations contributors (@dbops)

@@ -102,6 +102,18 @@ def account(session: Session) -> Account:
     return Account(_grants(session), {str(name).lower(): str(value) for name, value in rows})
 
 
+def everywhere(session: Session) -> frozenset[str]:
+    """Return the privileges on the whole server that the account is known to have, in capital letters.
+
+    :raises ServerError: the connection was lost.
+    """
+    grants = _grants(session) or ()
+    given = [grant.privileges for grant in grants if grant.gives and grant.schemas is None]
+    # Of MySQL's partial revokes; a privilege that one schema lacks is none on the whole server.
+    taken = [grant.privileges for grant in grants if not grant.gives]
+    return frozenset().union(*given) - frozenset().union(*taken)
+
+
 def _grants(session: Session) -> Optional[tuple[Grant, ...]]:
     try:
         return parse(str(row[0]) for row in session.query(_question(session)))

@@ -18,15 +18,14 @@ from .._core.errors import Error
 
 # Of servers that listen where they usually do.
 PORT = 3306
-# Documented in the doc fragment dbops.migrations._mysql.
-MYSQL = ArgumentSpec(
+# Documented in the doc fragment dbops.migrations._server.
+SERVER = ArgumentSpec(
     argument_spec={
         "login_host": {"type": "str"},
         "login_port": {"type": "int"},
         "login_user": {"type": "str"},
         "login_password": {"type": "str", "no_log": True},
         "login_unix_socket": {"type": "path"},
-        "login_db": {"type": "str"},
         "connect_timeout": {"type": "int", "default": 10},
         "config_file": {"type": "path"},
         "tls": {
@@ -38,18 +37,24 @@ MYSQL = ArgumentSpec(
         "client_cert": {"type": "path"},
         "client_key": {"type": "path", "no_log": False},
         "server_public_key": {"type": "path"},
+    },
+    required_together=[["client_cert", "client_key"]],
+)
+# Documented in the doc fragment dbops.migrations._mysql.
+MYSQL = SERVER + ArgumentSpec(
+    argument_spec={
+        "login_db": {"type": "str"},
         "migrations_table": {"type": "str", "default": "schema_migrations"},
         "history_table": {"type": "str"},
         "lock": {"type": "bool", "default": True},
         "lock_timeout": {"type": "int", "default": 10},
-    },
-    required_together=[["client_cert", "client_key"]],
+    }
 )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of MYSQL that a connection needs, under PyMySQL's names.
+    """The options that a connection needs, under PyMySQL's names.
 
     :param database: empty to open none.
     :param connect_timeout: seconds.

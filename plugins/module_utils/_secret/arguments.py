@@ -48,3 +48,12 @@ def address(**more: Mapping[str, Any]) -> dict[str, Any]:
     :param more: what it says beside that.
     """
     return {"type": "dict", "no_log": False, "options": {"id": {"type": "str", "required": True}, **_VERSION, **more}}
+
+
+# Documented in the doc fragment dbops.migrations._server.
+PROOF = ArgumentSpec(
+    argument_spec={
+        "login_auth": {"type": "str", "default": "password", "choices": ["password", "iam"]},
+        "login_secret": address(fields={"type": "dict"}),
+    }
+)

@@ -46,6 +46,7 @@ Kind = Literal["filter", "nat", "route"]
 Policy = Literal["accept", "drop"]
 Family = Literal["ip", "ip6", "inet", "netdev", "bridge"]
 Tool = Literal["nft", "iptables", "firewalld"]
+Replication = Literal["source", "replica", "both", "none"]
 Device = Literal["disk", "part", "lvm", "raid", "crypt", "other"]
 
 
@@ -329,12 +330,13 @@ class Schema(NamedTuple):
     """A database on the MySQL or MariaDB server."""
 
     name: str
-    size_bytes: int
-    tables: int
+    #: Of its data and indexes, as the server estimates them, and how many tables; null if that took too long.
+    size_bytes: Optional[int]
+    tables: Optional[int]
 
 
 class Account(NamedTuple):
-    """An account that was connected, from one address with one program."""
+    """An account that was connected, from one address with one program, to one schema."""
 
     user: str
     #: The address or name of the client; ``localhost`` for a socket.
@@ -352,8 +354,9 @@ class MySQL(NamedTuple):
     flavour: Literal["mysql", "mariadb"]
     schemas: list[Schema]
     accounts: list[Account]
-    replication: Literal["source", "replica", "both", "none"]
-    #: If replica: the source's host and port.
+    #: ``source``: a replica, or something like one, is connected and reads its changes. Null: not known.
+    replication: Optional[Replication]
+    #: If replica: the source's host and port, ``10.0.0.9:3306``; several are separated by ``, ``.
     source: Optional[str]
 
 

@@ -17,7 +17,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.
     answered,
     is_store,
 )
-from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import Document
+from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import Document, MySQL
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.blocks import (
     Block,
     Grid,
@@ -31,6 +31,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.files impo
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.moving import (
     counted,
     in_bytes,
+    is_mysql,
     linked,
     size,
     steps,
@@ -103,11 +104,15 @@ def _technologies(facts: Facts, document: Document) -> list[Block]:
     packages = {(one.package, one.version or "") for one in document.services if _own(facts, one.id) and one.package}
     if packages:
         blocks.append(Grid(["Package", "Version"], [list(one) for one in sorted(packages)]))
-    if document.mysql and any(one.technology in ("MariaDB", "MySQL") for one in found):
+    if document.mysql and is_mysql(facts):
         blocks.append(
-            Words(f"The server says: version {document.mysql.version}, replication: {document.mysql.replication}.")
+            Words(f"The server says: version {document.mysql.version}, replication: {_replication(document.mysql)}.")
         )
     return blocks
+
+
+def _replication(server: MySQL) -> str:
+    return f"{server.replication or 'not known'}{f', of {server.source}' if server.source else ''}"
 
 
 def _own(facts: Facts, service: str | None) -> bool:
@@ -201,13 +206,16 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
     if facts.copied and facts.copied.bytes:
         basis = "" if counted(facts) else f" {facts.copied.basis}"
         blocks.append(Words(f"A move copies {size(facts.copied)}.{basis}"))
-    schemas = document.mysql.schemas if document.mysql and facts.component.technology in ("MariaDB", "MySQL") else []
-    if schemas:
-        blocks.append(
-            Grid(
-                ["Schema", "Size", "Tables"], [[one.name, in_bytes(one.size_bytes), str(one.tables)] for one in schemas]
-            )
-        )
+    if document.mysql and is_mysql(facts) and document.mysql.schemas:
+        schemas: list[list[str | Link]] = [
+            [
+                one.name,
+                "not counted" if one.size_bytes is None else in_bytes(one.size_bytes),
+                "" if one.tables is None else str(one.tables),
+            ]
+            for one in document.mysql.schemas
+        ]
+        blocks.append(Grid(["Schema", "Size", "Tables"], schemas))
     network = [one for one in document.storage.mounts if one.network]
     if network:
         blocks.append(Words("Its host uses these over the network, so the new one needs them, too:"))
@@ -232,6 +240,13 @@ def _communication(facts: Facts, whole: Overview) -> list[Block]:
             blocks.append(Words(f"{title}:"))
             rows = (_connection(one, getattr(one, other), whole) for one in connections)
             blocks.append(_cut(["Component", "Where", "Port", "Answered", "Samples", "First seen", "Last seen"], rows))
+    server = facts.document.mysql
+    if server and is_mysql(facts) and server.accounts:
+        blocks.append(Words("These accounts were connected when the server was asked:"))
+        accounts = (
+            [one.user, one.host, one.program or "", one.schema or "", str(one.connections)] for one in server.accounts
+        )
+        blocks.append(_cut(["Account", "From", "Program", "Schema", "Connections"], accounts, "the observations"))
     return blocks or [Words("No conversation with another component was seen.")]
 
 
@@ -301,9 +316,9 @@ def _asked(facts: Facts, whole: Overview, host: Host) -> Iterator[str]:
         yield f"Its host could not be looked at in the latest run: {host.missed}"
 
 
-def _cut(head: list[str], rows: Iterable[list[str | Link] | list[str]]) -> Grid:
+def _cut(head: list[str], rows: Iterable[list[str | Link] | list[str]], rest: str = "flows.csv") -> Grid:
     every = [list(row) for row in rows]
     shown = every[:_MOST]
     if len(every) > _MOST:
-        shown.append([f"… and {len(every) - _MOST} more: see flows.csv", *[""] * (len(head) - 1)])
+        shown.append([f"… and {len(every) - _MOST} more: see {rest}", *[""] * (len(head) - 1)])
     return Grid(head, shown)

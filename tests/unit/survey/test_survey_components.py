@@ -106,6 +106,12 @@ def test_accounts_of_all_looks_are_kept() -> None:
     assert whole.mysql
     assert whole.mysql.version == "8.0 shop"
     assert [one.user for one in whole.mysql.accounts] == ["report", "shop"]
+    refused = document("a", "10.0.0.1", LATER, unseen=[Unseen("mysql", "refused", "mend it")])
+    [whole] = merge([look(DAY, "shop"), refused])
+    assert whole.unseen == []
+    # An earlier look that was not to ask has not seen it either.
+    [whole] = merge([document("a", "10.0.0.1", DAY), refused])
+    assert whole.unseen == refused.unseen
 
 
 def test_the_order_of_looks_is_all_one() -> None:

@@ -21,6 +21,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.
     with_names,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
+    Account,
     DataDirectory,
     Document,
     MySQL,
@@ -50,10 +51,10 @@ KNOWN = signatures()
 SERVER = MySQL(
     "10.11.10-MariaDB",
     "mariadb",
-    [Schema("mysql", 2**22, 31), Schema("shop", 190 * 2**30, 84), Schema("stock", 17 * 2**30, 12)],
-    [],
-    "none",
-    None,
+    [Schema("mysql", 2**22, 31), Schema("shop", 190 * 2**30, 84), Schema("stock", None, None)],
+    [Account("shop", "10.20.0.21", "gunicorn", "shop", 4), Account("backup", "localhost", None, None, 1)],
+    "replica",
+    "10.20.0.31:3306",
 )
 PARSER = MarkdownIt("gfm-like", {"linkify": False})
 HEADINGS = [
@@ -195,7 +196,12 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "| 3306 | tcp | 10.20.0.30 | Yes |" in database["Firewalls"]
     assert "| /var/lib/mysql | 208 GiB | /var/lib/mysql (xfs, 289 GiB free) |" in database["Storage"]
     assert "| shop | 190 GiB | 84 |" in database["Storage"]
-    assert "The server says: version 10.11.10-MariaDB, replication: none." in database["Technologies"]
+    replication = "replication: replica, of 10.20.0.31:3306."
+    assert f"The server says: version 10.11.10-MariaDB, {replication}" in database["Technologies"]
+    assert "| stock | not counted |" in database["Storage"]
+    accounts = database["Communication with other components"].partition("These accounts were connected")[2]
+    assert "| shop | 10.20.0.21 | gunicorn | shop | 4 |" in accounts
+    assert "| backup | localhost |" in accounts
     assert "nas.example.net" in database["Storage"]
     assert (
         "| [invoices@app1](invoices@app1.md) | app1 | 3306/tcp | yes |"

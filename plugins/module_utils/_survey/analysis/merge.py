@@ -55,8 +55,14 @@ def _newest(looks: Sequence[Document], what: What) -> Document:
 
 
 def _unseen(looks: Sequence[Document]) -> list[Unseen]:
-    never = set.intersection(*({one.what for one in look.unseen} for look in looks))
+    never = set.intersection(*map(_missed, looks))
     return [one for one in looks[-1].unseen if one.what in never]
+
+
+def _missed(look: Document) -> set[What]:
+    # A look that did not ask for a database has seen none.
+    database: set[What] = set() if look.mysql else {"mysql"}
+    return database | {one.what for one in look.unseen}
 
 
 def _union(
