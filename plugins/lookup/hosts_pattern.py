@@ -65,11 +65,11 @@ class LookupModule(LookupBase):
     """The lookup."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
-        self.set_options(var_options=variables, direct=kwargs)
         pattern = [str(term) for term in self._flatten(terms)]
         if not any(term.strip(" ,") for term in pattern):
             # To Ansible that is all of them.
             raise AnsibleLookupError("The pattern of hosts is empty. Name a host or a group, or say all.")
+        self.set_options(var_options=variables, direct=kwargs)
         if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
             return pattern
         found, limit = self._hosts(pattern, variables), context.CLIARGS.get("subset")

@@ -70,7 +70,7 @@ def test_a_script_is_named_and_its_secrets_are_not(tmp_path: Path) -> None:
         ("redis-server *:6379", "redis-server"),
         ("something else", "cat"),
         ("(redis-server)", "cat"),
-        ("", "cat"),
+        (" ", "cat"),
     ],
 )
 def test_a_link_is_named_as_it_was_called(tmp_path: Path, line: str, name: str) -> None:
