@@ -32,7 +32,7 @@ demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo_survey
 
 test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
-	@tests/all.sh 'lint sanity checks test-fresh test-ends' 'unit integration'
+	@tests/all.sh 'lint sanity checks test-fresh test-ends unit' 'integration'
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check

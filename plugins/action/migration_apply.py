@@ -48,13 +48,19 @@ class ActionModule(StepForMany):
             return reconnecting(self, seconds, lambda: call(tmp, task_vars))
 
     def kept(self, result: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the plan, if a file is named for it; return the result."""
+        """Write the plan, if a file is named for it; return the result: a failure if the guards refuse the plan."""
         if self._plan_file is not None:
             try:
                 self._plan_file.keep(self._task._uuid, variables["inventory_hostname"], result)
             except OSError as error:
                 # What was to be done is done.
                 Display().warning(f"The plan could not be written to plan_file: {error}")
+        if result.get("refusal") and not result.get("failed"):
+            # Ansible shows no diff of a task that fails, and a person is to see it. Another task that fails would come
+            # under the condition with which somebody imports the role, which may be about the result before this one.
+            if not self._task.no_log and "prepared" in result.get("diff", {}):
+                Display().display(result["diff"]["prepared"])
+            result.update(failed=True, msg=result["refusal"])
         return result
 
     def _low_level_execute_command(self, cmd: str, *args: Any, **more: Any) -> dict[str, Any]:

@@ -108,7 +108,7 @@ options:
         in check mode and in a run that rehearses. V(allow) passes over it.
       - All but V(no_down_file) see only what the rehearsal has found, see O(rehearse). In a rollback C(irreversible),
         C(rename) and C(no_down_file) look for nothing.
-      - In check mode nothing is refused; see RV(refusal).
+      - In check mode the plan is shown first. RV(refusal) says why it is refused.
     type: dict
     version_added: 0.2.0
     suboptions:

@@ -307,8 +307,7 @@ kept:
   description:
     - What is kept of what migrations of the schema have destroyed, the oldest first; M(dbops.migrations.migration_kept)
       restores or purges it.
-    - Null without O(keep_destroyed).
-  returned: success
+  returned: with O(keep_destroyed)
   type: list
   elements: dict
   contains:
@@ -469,18 +468,16 @@ def info(module: AnsibleModule) -> dict[str, Any]:
     login = Login(module)
     with login.session() as session:
         found = look(session, module.params, source, account(session), drift_of(login, module.params, session))
-        kept = kept_of(session, module.params["keep_destroyed"])
+        kept = kept_of(session, module.params["keep_destroyed"]) if module.params["keep_destroyed"] else {}
     for warning in (*source.warnings, *([session.complaint] if session.complaint else ())):
         module.warn(warning)
-    return {"changed": False, **of_server(session, source), **found.standing, **found.own, "kept": kept}
+    return {"changed": False, **of_server(session, source), **found.standing, **found.own, **kept}
 
 
-def kept_of(session: Session, schema: Optional[str]) -> Optional[list[dict[str, Any]]]:
-    if not schema:
-        return None
+def kept_of(session: Session, schema: str) -> dict[str, Any]:
     from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue  # noqa: PLC0415
 
-    return [item.result() for item in Catalogue(session, schema).kept()]
+    return {"kept": [item.result() for item in Catalogue(session, schema).kept()]}
 
 
 def drift_of(login: Login, params: dict[str, Any], session: Session) -> Optional[list[dict[str, str]]]:

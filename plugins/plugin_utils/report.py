@@ -17,8 +17,8 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.alike impor
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.plan_text import decisive
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import few
 
-# Characters of a line. Ansible prints it indented and in quotes, which makes 100.
-_WIDTH = 88
+# Characters of a line. Ansible prints it indented and in quotes, which makes 120; and of one that is about a plan, 100.
+_WIDTH, _OF_PLAN = 108, 88
 # Lines about many schemas of one host.
 _MOST = 20
 # Lines of one kind about one group of them.
@@ -58,11 +58,11 @@ def failed(reasons: Mapping[str, str], names: Mapping[str, list[str]]) -> Iterat
             yield f"{', '.join(others)}: failed like {first[0]}"
 
 
-def wrapped(lines: Iterable[str]) -> Iterator[str]:
+def wrapped(lines: Iterable[str], width: int = _WIDTH) -> Iterator[str]:
     """Return lines none of which is longer than fits; the rest of one that was is indented."""
     for line in lines:
         indent = line[: len(line) - len(line.lstrip())]
-        yield from wrap(line.strip(), _WIDTH, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
+        yield from wrap(line.strip(), width, initial_indent=indent, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def many(result: Mapping[str, Any]) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _run(result: Mapping[str, Any]) -> Iterator[str]:
     """Return what was applied, or would be."""
     if "rehearsal" in result and "plan" in result:
         lines = decisive(result["pending"], result["rehearsal"], result.get("guards", ()))
-        yield from wrapped(f"  {line}" for line in lines)
+        yield from wrapped((f"  {line}" for line in lines), _OF_PLAN)
     resumed = result.get("resumed")
     if resumed:
         yield f"  resuming version {resumed['version']} at statement {resumed['statement']}"

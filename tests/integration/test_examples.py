@@ -25,8 +25,8 @@ PLUGINS = sorted(
     path.relative_to(CHECKOUT)
     for kind in ("modules", "lookup")
     for path in Path(CHECKOUT, "plugins", kind).glob("*.py")
-    # They are of use only in a role, and in a play's own hosts.
-    if path.stem not in ("role_variables", "hosts_pattern", "survey_report")
+    # They are of use only in a role, in a play's own hosts, and where a run has kept something.
+    if path.stem not in ("role_variables", "hosts_pattern", "survey_report", "migration_kept")
 )
 FILES = {
     "db/migrations/0001_users.up.sql": "CREATE TABLE users (id INT PRIMARY KEY);\n",
@@ -122,6 +122,9 @@ def test_examples(
         "/opt/dbops-migrations/source/shop/current": str(migrations),
         "/opt/shop/migrations": str(migrations),
         "/srv/survey": str(tmp_path / "survey"),
+        # A pipeline's server has the usual port and no password.
+        "login_user: root": f"login_user: {mariadb.user}\n    login_password: {mariadb.password}\n    "
+        f"login_port: {mariadb.port}",
         # The survey's ten minutes.
         "duration: 600": "duration: 3",
     }

@@ -392,6 +392,6 @@ def test_killed_at_any_moment(fleet: Fleet, forks: Forks) -> None:
     """A share of ``make soak-many``."""
     soak = Soak(fleet, forks, 30)
     soak.prepare()
-    for number in range(12):
+    for number in range(6):
         assert soak.trial(random.Random(number)) == []
-    assert soak.found.total() - soak.found["late"] >= 6, soak.found
+    assert soak.found.total() - soak.found["late"] >= 3, soak.found

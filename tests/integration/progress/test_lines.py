@@ -368,6 +368,7 @@ def wait_for(find: Callable[[], list[Path]]) -> list[Path]:
     return found
 
 
+@MORE
 def test_many_databases(book: Callable[[str], Book], schemas: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "1_a.up.sql").write_text("DO SLEEP(4);\n")
     names = [schemas("customer") for _number in range(7)]

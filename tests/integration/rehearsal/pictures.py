@@ -173,7 +173,7 @@ def page(plan: Path, picture: Path) -> None:
     path = plan.with_suffix(".html")
     path.write_text(f"{PAGE}{body}")
     with chromium.Browser() as browser:
-        browser.open(path, 820, 100, scale=2)
+        browser.open(path, 820, 100)
         browser.photograph(picture, whole=True)
 
 

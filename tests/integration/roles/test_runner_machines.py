@@ -214,7 +214,7 @@ def test_centos_10_with_an_internal_index(team: Team, ports: list[int], playbook
 
 @pytest.mark.parametrize(
     ("suite", "user"),
-    [pytest.param("bookworm", "", marks=pytest.mark.fresh, id="12"), pytest.param("trixie", "dbops", id="13")],
+    [pytest.param("bookworm", "", id="12"), pytest.param("trixie", "dbops", id="13")],
 )
 def test_debian_behind_a_proxy(team: Team, ports: list[int], playbook: RunPlaybook, suite: str, user: str) -> None:
     if any(os.environ.get(name) for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")):
