@@ -86,8 +86,8 @@ def test_each_reason_is_told_once() -> None:
         "d: failed",
         "f: failed",
         "  First.",
-        "  " + " ".join(["word"] * 17),
-        "    " + " ".join(["word"] * 13),
+        "  " + " ".join(["word"] * 21),
+        "    " + " ".join(["word"] * 9),
     ]
 
 
