@@ -425,7 +425,7 @@ def ask(module: AnsibleModule) -> tuple[Optional[MySQL], list[Unseen]]:
             return database(Server(session.query, session.server, session.mariadb, session.version, held))
     except Error as error:
         why = f"The database server was not asked: {error}"
-        return None, [Unseen("mysql", why, "Mend the login of the survey, or leave mysql out.")]
+        return None, [Unseen("mysql", why, "Correct the survey's login, or leave mysql out.")]
 
 
 def main() -> None:

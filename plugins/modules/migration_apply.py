@@ -105,7 +105,7 @@ options:
   guards:
     description:
       - What to do about what a plan should not do to a database in production. V(refuse) runs nothing. V(warn) says it,
-        in check mode and in a run that rehearses. V(allow) passes over it.
+        in check mode and in a run that rehearses. V(allow) ignores it.
       - All but V(no_down_file) see only what the rehearsal has found, see O(rehearse). In a rollback C(irreversible),
         C(rename) and C(no_down_file) look for nothing.
       - In check mode the plan is shown first. RV(refusal) says why it is refused.

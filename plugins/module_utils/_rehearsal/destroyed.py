@@ -164,20 +164,6 @@ class Destruction(Story):
             *(f"what {item.verb} does to rows by the view {item.table} is not seen" for item in by_view),
             *(f"the position of {key}, which goes, is not kept" for key in sequences),
         ]
-        losses = [loss for table in tables for loss in self._of(table, before, after)]
-        # One that drops something else besides has to be sent as it is.
-        known = {(loss.dropped_by, loss.table) for loss in losses}
-        for place, loss in enumerate(losses):
-            if not all((loss.dropped_by, name) in known for name in loss.together):
-                losses[place] = loss._replace(dropped_by="")
-        return Losses(losses, unseen)
-
-    def _of(self, table: str, before: Snapshot, after: Snapshot) -> Iterator[Loss]:
-        definitions = "\n;\n".join(
-            item.shown
-            for item in before.definitions.values()
-            if item.key == Key("TABLE", table) or (item.key.sort == "TRIGGER" and item.table == table)
-        )
         # One that has another name now comes before one that has taken the name.
         keys = sorted(
             (self.fold(key.name) in self.names.tables, key.name, key)
@@ -185,7 +171,24 @@ class Destruction(Story):
             if key.sort == "TABLE"
         )
         now = {self.names.table(self.fold(name)): key for _renamed, name, key in keys}
-        left = now.get(self.fold(table))
+        losses = [loss for table in tables for loss in self._of(table, before, after, now.get(self.fold(table)))]
+        # One that drops something else besides has to be sent as it is.
+        known = {(loss.dropped_by, loss.table) for loss in losses}
+        for place, loss in enumerate(losses):
+            if not all((loss.dropped_by, name) in known for name in loss.together):
+                losses[place] = loss._replace(dropped_by="")
+        return Losses(losses, unseen)
+
+    def _of(self, table: str, before: Snapshot, after: Snapshot, left: Optional[Key]) -> Iterator[Loss]:
+        """Yield what goes of a table.
+
+        :param left: what it is afterwards; None if it goes.
+        """
+        definitions = "\n;\n".join(
+            item.shown
+            for item in before.definitions.values()
+            if item.key == Key("TABLE", table) or (item.key.sort == "TRIGGER" and item.table == table)
+        )
         # A server may take no notice of case.
         emptied = [item for item in (*self.emptied, *self._also) if item.table.lower() == table.lower()]
         deletes = any(item.verb == "DELETE" for item in emptied)

@@ -262,7 +262,7 @@ class Rehearsal:
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
     :ivar unseen: what is to be asked of the real tables just before each migration.
-    :ivar lost: what goes by each migration, by its version and direction.
+    :ivar lost: what goes by each migration, by its version and direction, if that is to be kept.
     """
 
     def __init__(self, request: Request, stopped: Stop) -> None:
@@ -343,7 +343,7 @@ class Rehearsal:
         if production is not None:
             [(modes, folds)] = production.query("SELECT @@GLOBAL.sql_mode, @@lower_case_table_names")
             story = Story(folds=folds != 0)
-            story.passed |= set() if "STRICT_" in str(modes) else STRICT
+            story.accepted |= set() if "STRICT_" in str(modes) else STRICT
         with ExitStack() as stack:
             session = stack.enter_context(room.session())
             for place, step in enumerate(steps):
@@ -375,7 +375,8 @@ class Rehearsal:
                     entry["risks"] = find(production, story, original, before, after)
                     self.unseen[step] = unseen(production.mariadb, story, own, before, after, entry["risks"])
                 entry["renames"] = list(renames(story, original, before, after))
-                self.lost[step.version, step.direction] = own.losses(before, after)
+                if self._request.params.get("keep_destroyed"):
+                    self.lost[step.version, step.direction] = own.losses(before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
                     # The copies are not what they should be: begin anew, for what is left.

@@ -37,7 +37,7 @@ _BYTES = {
 _DATES = ("date", "datetime", "timestamp")
 _LETTERS = ("char", "varchar")
 _LETTERS_OF_BYTES = ("binary", "varbinary")
-# What a server refuses by its sql_mode, and passes over with a warning if that is not strict.
+# What a server refuses by its sql_mode, and accepts with a warning if that is not strict.
 STRICT = frozenset({"null", "does_not_fit", "character_set", "zero_date"})
 # By these a statement may go through although there are rows that stand against it.
 _LENIENT = (
@@ -153,12 +153,12 @@ class Story:
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
     :ivar moved: tables of which rows may have gone from one partition to another.
-    :ivar passed: what the server may pass over that it refuses otherwise, as ``Question.what`` has it.
+    :ivar accepted: what the server may accept that it refuses otherwise, as ``Question.what`` has it.
     """
 
     def __init__(self, folds: bool = False) -> None:
         self.folds = folds
-        self.passed: set[str] = set()
+        self.accepted: set[str] = set()
         self.names = Names({}, {})
         self._written: set[str] = set()
         self._anything = False
@@ -201,7 +201,7 @@ class Story:
         :param line: where in its file it begins, from 1.
         """
         words = Tokens(text, dialect)
-        self.passed.update(*(what for pattern, what in _LENIENT if pattern.search(text)))
+        self.accepted.update(*(what for pattern, what in _LENIENT if pattern.search(text)))
         self._line = line
         if effect.kind in (StatementKind.DEFINITION, StatementKind.OPAQUE):
             self._definitions.append((line, text.lower()))
@@ -317,7 +317,7 @@ def unseen(
     """Return what is to be asked again just before a migration: all but what has been answered for certain.
 
     By then the migrations before it are applied, and the real tables are what the copies were before it. What its own
-    statements may change cannot be asked at any time; nor can it be told what the server passes over.
+    statements may change cannot be asked at any time; nor can it be told what the server accepts all the same.
 
     :param own: the story of this migration alone.
     :param risks: what ``find`` has found.
@@ -335,7 +335,7 @@ def unseen(
             name = story.earlier.column(now, name)
         made = not table or (bool(question.name) and not name)
         # What the plan has made itself it may destroy.
-        skipped = question.written or (made if question.kind == "destroy" else question.what in story.passed)
+        skipped = question.written or (made if question.kind == "destroy" else question.what in story.accepted)
         if not skipped and (question.kind, question.what, table, name) not in known:
             found.append(question)
     return found
@@ -355,9 +355,9 @@ def find(session: Session, story: Story, original: Snapshot, before: Snapshot, a
         answer = count_rows(session, question.counting)
         if answer == 0:
             continue
-        certain = answer is not None and not (question.written or question.what in story.passed)
+        certain = answer is not None and not (question.written or question.what in story.accepted)
         number = "not known" if answer is None else f"{answer:,}"
-        why = "another statement of the plan changes that" if question.written else "the server passes over it"
+        why = "another statement of the plan changes that" if question.written else "the server accepts them"
         doubt = "" if certain or answer is None else f", unless {why}"
         found.append(
             {

@@ -291,7 +291,7 @@ def test_a_rollback_is_guarded_by_what_makes_sense_there(here: Database) -> None
 
 
 def test_the_rest_of_a_run_that_was_begun_is_not_judged_again(here: Database, forks: Forks) -> None:
-    """Its connection was lost; it must not be left half done because of what was not known when it began."""
+    """Its connection was lost; it must not be left partially applied because of what was not known when it began."""
     fill(here)
     write(here, "CREATE TABLE a (id INT);\nDO SLEEP(1);\nCREATE TABLE b (id INT)", None)
     run = uuid.uuid4().hex

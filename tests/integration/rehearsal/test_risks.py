@@ -214,7 +214,7 @@ def test_what_a_lenient_server_may_pass_over_is_not_certain(here: Database) -> N
     assert [(item["what"], item["certain"]) for item in found] == [
         ("table", True), ("null", False), ("duplicate", True)
     ]  # fmt: skip
-    assert found[1]["text"].endswith("which becomes NOT NULL (1138, 1265): 2, unless the server passes over it")
+    assert found[1]["text"].endswith("which becomes NOT NULL (1138, 1265): 2, unless the server accepts them")
 
 
 def test_risks_are_shown_and_warned_of(here: Database) -> None:

@@ -64,7 +64,7 @@ def test_what_was_answered_for_certain_is_not_asked_again() -> None:
     [b"SET SESSION sql_mode = ''", b"ALTER ONLINE\n IGNORE TABLE other ADD UNIQUE (a)"],
 )
 def test_a_lenient_server_is_not_asked(statement: bytes) -> None:
-    """What it would pass over is no reason to refuse."""
+    """What it would accept is no reason to refuse."""
     assert asked(story(statement)) == []
 
 
