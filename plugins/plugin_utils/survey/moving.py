@@ -54,7 +54,7 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
         )
     if clients:
         cut += f" Let those that use it ask at the new place, by a name, a load balancer or a setting: {clients}."
-    lines = _migrate(facts, whole) if is_mysql(facts) else []
+    lines = _migrate(facts) if is_mysql(facts) else []
     migrate = (
         "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. "
         "Words in capitals stand for what you know."
@@ -127,10 +127,10 @@ def _verify(facts: Facts, whole: Overview) -> str:
     return f"{text}Survey both places again: the old one has no conversations left."
 
 
-def _migrate(facts: Facts, whole: Overview) -> list[str]:
+def _migrate(facts: Facts) -> list[str]:
     """Return the lines that bring the schemas up to date."""
-    document = whole.hosts[facts.component.host].document
-    schemas = [one.name for one in document.mysql.schemas] if document and document.mysql else []
+    server = facts.document.mysql
+    schemas = [one.name for one in server.schemas] if server else []
     # What could be more than a name, to a template or to LIKE, is for people to fill in.
     schemas = [name for name in schemas if name not in _OWN_SCHEMAS and re.fullmatch(r"[\w$-]+", name, re.ASCII)]
     options = ["migrate_login_host=NEW_HOST"]
