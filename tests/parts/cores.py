@@ -42,6 +42,8 @@ CORES = {
     "2.21": Core("ansible-core==2.21.*", range(12, 15), range(9, 15)),
     "2.22": Core("ansible-core~=2.22.0rc1", range(13, 16), range(9, 16)),
 }
+# What the collection needs on a controller.
+LIBRARY = "networkx >= 3.2"
 RUNNER = CHECKOUT / "roles" / "runner" / "defaults" / "main.yml"
 
 
@@ -59,7 +61,7 @@ def programs(version: str, minor: int | None = None, more: Path | None = None) -
             raise NotOnThisSystem(f"ansible-core {version} wants Python 3.{first} to 3.{last}, and none is found here.")
         minor = found[-1]
     name = f"{version}-3.{minor}" + (f"-{more.stem}" if more else "")
-    return _environment(name, minor, [core.requirement, *(["--requirement", str(more)] if more else [])])
+    return _environment(name, minor, [core.requirement, LIBRARY, *(["--requirement", str(more)] if more else [])])
 
 
 def host(minor: int) -> Path:

@@ -64,11 +64,15 @@ while True:
 
 @dataclass
 class Stage:
-    """The hosts, and the network in which the controller is, too."""
+    """The hosts, and the network in which the controller is, too.
+
+    :ivar programs: the folder of Ansible's programs.
+    """
 
     folder: Path
     network: Network
     hosts: dict[str, Host]
+    programs: Path = PROGRAMS
 
     def survey(self) -> Results:
         """Run the playbook as a user would, show it, and return each task's result."""
@@ -80,8 +84,8 @@ class Stage:
         results = self.folder / "results"
         results.touch()
         folders = {"ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_REMOTE_TMP": str(self.folder / "tmp")}
-        programs = self.network.programs(PROGRAMS)
-        code = run([str(programs / command[0]), *command[1:]], {**environment(results), **folders})
+        programs = self.network.programs(self.programs)
+        code = run([str(programs / command[0]), *command[1:]], {**environment(results, self.programs), **folders})
         if code != 0:
             raise Failed(f"{command[1]} ended with exit code {code}.")
         outcome = Results()

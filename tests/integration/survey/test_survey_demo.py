@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The demo of the survey: it takes less than two minutes, and leaves nothing but the report, however it ends."""
+"""The demo of the survey: it takes less than two minutes, and leaves nothing but the report, however it ends.
+
+Every ansible-core runs it.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from parts import CHECKOUT, NotOnThisSystem
+from parts.cores import CORES, programs
+from parts.demo_survey import hosts, show
 
 pytestmark = pytest.mark.survey
 
@@ -69,3 +75,10 @@ def test_the_demo_leaves_nothing(interrupted: bool, code: int) -> None:
     assert demo.returncode == code, said
     assert said.endswith("LEFT\n"), said
     assert time.monotonic() - began < 120
+
+
+def test_every_core_runs_the_demo() -> None:
+    """show() fails if anything is missing from a report."""
+    with hosts() as stage:
+        for core in CORES:
+            show(replace(stage, programs=programs(core)))
