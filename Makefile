@@ -78,54 +78,54 @@ test-runner: packages-test .venv/test.stamp ## Prepare fresh machines as runners
 	$(BIN)/pytest tests/integration -m runner -rP $(PYTEST_OPTIONS)
 
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.fuzz $(SCRIPTS)
 
 bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside its peers
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fetching
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.fetching
 
 bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.fleet
 
 bench-rehearsal: packages-test .venv/test.stamp ## Time what a rehearsal of 3 tables among 1,000 adds to check mode
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.rehearsal
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.rehearsal
 
 bench-survey: packages-test .venv/test.stamp ## Count what a minute of the survey costs with 20,000 sockets, and the analysis of 1,000 hosts
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey_analysis
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey_analysis
 
 example-survey: .venv/test.stamp ## Write examples/survey anew
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
 
 simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine, and have the simulation find each
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation.mutations
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation.mutations
 
 soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak $(TRIALS) $(SEED) $(SERVERS)
 
 soak-batches: packages-test .venv/test.stamp ## Have something happen inside transactions of several statements, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.batches $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.batches $(TRIALS) $(SEED) $(SERVERS)
 
 soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.alter $(SERVER) $(TRIALS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.alter $(SERVER) $(TRIALS)
 
 soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.fetch $(TRIALS)
 
 soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 schemas at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.many $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.many $(TRIALS) $(SEED) $(SERVERS)
 
 soak-rehearsal: packages-test .venv/test.stamp ## Kill rehearsals at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
 
 soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with what was foretold, on SERVERS
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
 
 soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.cuts $(TRIALS) $(SEED)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles tests/integration/survey -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
@@ -137,13 +137,13 @@ test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and co
 	$(BIN)/pytest tests/integration/progress tests/integration/migration tests/integration/roles -m progress $(PYTEST_OPTIONS)
 
 terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.progress.recording docs/long-runs.svg
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.long_runs docs/long-runs.svg
 
 plan-pictures: packages-test .venv/test.stamp ## Plan three deploys again, and make the pictures of docs/plan.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.rehearsal.pictures docs/plan
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.plan docs/plan
 
 survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs/survey
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.survey docs/survey
 
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)
@@ -164,13 +164,13 @@ test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects and 20 applic
 	$(BIN)/pytest tests/integration/rehearsal -m rehearsal $(PYTEST_OPTIONS)
 
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix
 
 test-ends: packages-test .venv/test.stamp ## Run the lowest and the highest of test-matrix
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix ends
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix ends
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks $(RUNS) $(MIGRATIONS)
 
 format: .venv/test.stamp ## Format the Python files
 	$(BIN)/ruff check --fix

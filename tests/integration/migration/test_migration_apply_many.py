@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from integration.migration.fleet import Fleet
 from integration.migration.forks import Forks
-from soak.many import Soak, children
+from programs.soak.many import Soak, children
 
 TABLE, ROWS = (
     "CREATE TABLE a (i INT PRIMARY KEY, t TEXT);\nINSERT INTO a VALUES (1, 'x');\n",

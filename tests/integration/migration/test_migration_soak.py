@@ -17,7 +17,7 @@ from parts import CHECKOUT
 def test_no_statement_is_left_out_or_run_twice() -> None:
     folders = os.pathsep.join([str(CHECKOUT / "tests"), str(CHECKOUT / ".venv" / "collections")])
     done = subprocess.run(
-        [sys.executable, "-m", "soak", "40", "20261126"],
+        [sys.executable, "-m", "programs.soak", "40", "20261126"],
         env={**os.environ, "PYTHONPATH": folders},
         capture_output=True,
         text=True,

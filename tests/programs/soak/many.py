@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills of migration_apply_many, again and again: ``python -m soak.many TRIALS [SEED [SERVERS [SCHEMAS]]]``.
+"""Kills of migration_apply_many, again and again: ``python -m programs.soak.many TRIALS [SEED [SERVERS [SCHEMAS]]]``.
 
 In each trial a migration is added, and the module is ended at a random instant, up to three times: by SIGKILL, alone,
 with all of its processes, or only one of these, or by SIGTERM. It is then run to its end. Each schema must be what

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pages of made-up infrastructures, and pictures of them: ``python -m integration.survey.pictures FOLDER``."""
+"""Pages of made-up infrastructures, and pictures of them: ``python -m programs.pictures.survey FOLDER``."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills of rehearsals, again and again: ``python -m soak.rehearsal TRIALS [SEED [SERVERS]]``.
+"""Kills of rehearsals, again and again: ``python -m programs.soak.rehearsal TRIALS [SEED [SERVERS]]``.
 
 In each trial a rehearsal is ended at a random instant, by SIGKILL or SIGTERM: one of the ordinary account, or one of an
 account of its own. The next one must find all as it should be, and no schema of a rehearsal may be left then. The

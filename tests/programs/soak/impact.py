@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a large table does what was foretold of each kind of ALTER: ``python -m soak.impact ROWS [SERVERS]``.
+"""Whether a large table does what was foretold of an ALTER: ``python -m programs.soak.impact ROWS [SERVERS]``.
 
 Each ALTER is rehearsed, and then run as the file has it on a table of so many rows, while others write to it and read
 from it. Whether the table is a new one then, whether writes waited, and whether the server refuses each milder way must

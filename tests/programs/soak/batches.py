@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults inside batches, again and again: ``python -m soak.batches TRIALS [SEED [SERVERS]]``.
+"""Faults inside batches, again and again: ``python -m programs.soak.batches TRIALS [SEED [SERVERS]]``.
 
 In each trial migration_apply runs a file of INSERTs, which share transactions, and something happens meanwhile: it is
 cut off as in ``soak``, a statement is refused, waits for a lock that somebody else has, or has a deadlock with somebody

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records what a terminal shows of long runs, for docs/long-runs.md: ``python -m integration.progress.recording FILE``.
+"""Records what a terminal shows of long runs, for docs/long-runs.md: ``python -m programs.pictures.long_runs FILE``.
 
 A real ansible-playbook reaches a real sshd, and its module a real MariaDB. The SVG shows each line at the second at
 which it came.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults, again and again: ``python -m soak TRIALS [SEED [SERVERS [FIRST]]]``.
+"""Faults, again and again: ``python -m programs.soak TRIALS [SEED [SERVERS [FIRST]]]``.
 
 In each trial a run of migration_apply is cut off: its process or the server is killed, its connection is cut at a
 random byte, or killed by the server, its statement is ended, it is told to stop, or the server refuses a statement. It
@@ -10,7 +10,7 @@ is run again, perhaps to be cut off again, until it is done. Then the schema mus
 same files. A question on the way is answered with what the schema shows, and must offer that answer.
 
 Each kind of work meets each fault. The servers (names of parts.servers, with commas) write durably. One trial can be
-run alone: ``python -m soak 1 SEED SERVER TRIAL``.
+run alone: ``python -m programs.soak 1 SEED SERVER TRIAL``.
 """
 
 from __future__ import annotations

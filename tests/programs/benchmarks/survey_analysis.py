@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the report of a survey costs: ``python -m benchmarks.survey_analysis [HOSTS …]``, 200 flows a host.
+"""What the report of a survey costs: ``python -m programs.benchmarks.survey_analysis [HOSTS …]``, 200 flows a host.
 
 The documents are made up: of five hosts one has a database, which the others ask; all have a web server that the others
 ask, too. Each count of hosts runs in a process of its own, for its memory. The seconds are those of the processor, from
@@ -107,4 +107,4 @@ if __name__ == "__main__":
         main(int(sys.argv[1]))
     else:
         for text in sys.argv[1:] or ["10", "100", "1000"]:
-            subprocess.run([sys.executable, "-m", "benchmarks.survey_analysis", text], check=True)
+            subprocess.run([sys.executable, "-m", "programs.benchmarks.survey_analysis", text], check=True)

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Differential fuzzing of the script splitter: ``python -m fuzz SCRIPTS [SEED]``; the servers share the scripts.
+"""Differential fuzzing of the script splitter: ``python -m programs.fuzz SCRIPTS [SEED]``.
+
+The servers share the scripts.
 
 Each generated script is given to a server whole, as golang-migrate gives it, and statement by statement, as we do.
 Result rows, the first error's code and what is stored must be the same: the server has the last word. Every tenth

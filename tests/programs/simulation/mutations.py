@@ -4,7 +4,7 @@
 
 """Plants faults in a copy of the engine, one at a time, and has the simulation find them.
 
-``python -m simulation.mutations [RUNS]``: each must be found within so many runs.
+``python -m programs.simulation.mutations [RUNS]``: each must be found within so many runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .case import make
 from .engine import Engine, shared_folder
 from .trial import Trial
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 ENGINE = CHECKOUT / "plugins/module_utils/_migration"
 _FIRST = 7_000_000_000
 
@@ -194,7 +194,7 @@ def find(mutation: Mutation, runs: int) -> Optional[str]:
     with tempfile.TemporaryDirectory() as folder, shared_folder():
         plant(mutation, Path(folder))
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from simulation.mutations import search; search({runs})"],
+            [sys.executable, "-c", f"from programs.simulation.mutations import search; search({runs})"],
             env={**os.environ, "PYTHONPATH": f"{folder}:{CHECKOUT / 'tests'}"},
             stdout=subprocess.PIPE,
             text=True,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What many databases cost: ``python -m benchmarks.fleet``.
+"""What many databases cost: ``python -m programs.benchmarks.fleet``.
 
 A thousand schemas in one call, beside golang-migrate in a loop. Then a host for each database: the playbook migrate
 with nothing to do, and with one migration for each, beside a playbook with one task a host that does nothing: what

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills of git_fetch, again and again: ``python -m soak.fetch TRIALS [SEED]``.
+"""Kills of git_fetch, again and again: ``python -m programs.soak.fetch TRIALS [SEED]``.
 
 In each trial a run of git_fetch is killed by SIGKILL at a random instant, alone or with its process group. Then nothing
 of its secrets may be in a file, the link ``current`` must lead to a complete release or be absent, the next run must

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run random trials: ``python -m simulation RUNS [SEED]``; a trial is named by its seed, and 0 as RUNS plays that one.
+"""Run random trials: ``python -m programs.simulation RUNS [SEED]``.
+
+A trial is named by its seed, and 0 as RUNS plays that one.
 
 A run is one run of the engine, after which everything is checked; a trial has one or more.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every ansible-core on every Python: ``python -m matrix [ends]``.
+"""Every ansible-core on every Python: ``python -m programs.matrix [ends]``.
 
 With ``ends``, only the lowest and the highest, and no sanity tests, which is what CI runs; without, what ran is also
 written into docs. An interpreter that this machine has not got is reported, and is no failure; whatever else does not

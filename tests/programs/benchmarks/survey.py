@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a sample of the survey costs: ``python -m benchmarks.survey [SOCKETS] [PROCESSES]``.
+"""What a sample of the survey costs: ``python -m programs.benchmarks.survey [SOCKETS] [PROCESSES]``.
 
 The processes are real and sleep. The sockets are real connections over loopback to this process from another, as one
 may not have so many. Root has them in namespaces of their own, so that nothing else is looked at, and has the kernel

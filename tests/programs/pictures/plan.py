@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes the pictures of docs/plan.md: ``python -m integration.rehearsal.pictures FOLDER``.
+"""Makes the pictures of docs/plan.md: ``python -m programs.pictures.plan FOLDER``.
 
 Each deploy of deploys.py is really planned, on a real server: by ansible-playbook in a terminal of 100 columns, by
 ansible-runner as AWX has it run, and into a file, which a browser shows as a merge request does.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rehearsal adds to check mode, where 3 tables of 1,000 are touched: ``python -m benchmarks.rehearsal``.
+"""What rehearsing changes to 3 tables of 1,000 adds to check mode: ``python -m programs.benchmarks.rehearsal``.
 
 The two take turns, in a process that has loaded the modules; of each the quickest of 7 counts.
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How quickly scripts are split, and in how much memory: ``python -m benchmarks.splitting [MEBIBYTES]``.
+"""How quickly scripts are split, and in how much memory: ``python -m programs.benchmarks.splitting [MEBIBYTES]``.
 
 Each load is some SQL over and over, without a server. The seconds are those of the processor, and what it takes to
 hand out the SQL, a copy in memory, is among them.

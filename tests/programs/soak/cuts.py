@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections to the runner that are cut, again and again: ``python -m soak.cuts TRIALS [SEED]``.
+"""Connections to the runner that are cut, again and again: ``python -m programs.soak.cuts TRIALS [SEED]``.
 
 In each trial ansible-playbook migrates over SSH, and its connection is cut at a random instant. The task's result, the
 rows and the history must be those of a run that nobody disturbs, and nothing may be left on the runner. Several benches

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kills of the server inside an ALTER TABLE, again and again: ``python -m soak.alter SERVER TRIALS [SEED]``.
+"""Kills of the server inside an ALTER TABLE, again and again: ``python -m programs.soak.alter SERVER TRIALS [SEED]``.
 
 In each trial migration_apply runs a file with an ALTER of a table of 50,000 rows, the server is killed by SIGKILL while
 it is running it, started again, and so is the run. It must apply the rest, or say that it cannot know what happened.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What fetching costs, in bytes and seconds: ``python -m benchmarks.fetching [RUNS]``.
+"""What fetching costs, in bytes and seconds: ``python -m programs.benchmarks.fetching [RUNS]``.
 
 A repository of many files, of which the migrations are a few, is fetched over SSH for the first time, after one more
 commit, and when there is nothing new.

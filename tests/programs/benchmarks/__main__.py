@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The engine beside its peers: ``python -m benchmarks [RUNS] [MIGRATIONS]``.
+"""The engine beside its peers: ``python -m programs.benchmarks [RUNS] [MIGRATIONS]``.
 
 Whole processes on durable servers. A bar that is missed is printed as missed; nothing fails. What is printed is also
 written below tests/output, and, if all of it was measured, into docs.
