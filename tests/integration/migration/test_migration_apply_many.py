@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from integration.migration.fleet import Fleet
-from integration.migration.forks import Forks
+from parts.forks import Forks
 from programs.soak.many import Soak, children
 
 TABLE, ROWS = (

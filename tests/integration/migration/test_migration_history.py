@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import VERSION
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 
 HISTORY = "schema_migrations_history"

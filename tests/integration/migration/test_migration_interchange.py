@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from integration.migration import scenarios
-from integration.migration.forks import Forks
 from integration.migration.scenarios import KINDS, Scenario, scenario
 from integration.migration.support import Database
 from integration.migration.turns import turns
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 SEEDS = range(78)

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 
 FILES = {"1_a.up.sql": "CREATE TABLE a (i INT);\n", "2_b.up.sql": "INSERT INTO a VALUES (1);\nDO SLEEP(0.2);\n"}
 KEYS = ("changed", "from_version", "to_version", "pending", "msg", "database", "dirty", "diff")

@@ -10,8 +10,8 @@ import random
 from pathlib import Path
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
+from parts.forks import Forks
 from programs.soak.impact import Seen, impact, pasts, verdict
 from programs.soak.rehearsal import soak
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.mariadb import MariaDB
 from parts.mysql import MySQL
 

@@ -23,8 +23,8 @@ import traceback
 from collections import Counter
 from multiprocessing.pool import AsyncResult
 
-from integration.migration.forks import Forks
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.proxy import Proxy
 from parts.servers import SERVERS
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from integration.migration.forks import Forks
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.servers import SERVERS
 from parts.snapshot import snapshot

@@ -21,8 +21,8 @@ from collections import Counter
 from typing import Any
 
 import pymysql
-from integration.migration.forks import Forks
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.proxy import Proxy
 from parts.servers import SERVERS
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from integration.migration.forks import Forks
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.proxy import Proxy
 

@@ -28,10 +28,10 @@ from typing import Any, NamedTuple, Optional
 import pymysql
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact import REFUSED, target
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from integration.rehearsal.test_impact import ALTERS, milder
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.mariadb import MariaDB
 from parts.servers import SERVERS
 

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from integration.migration.fleet import Fleet, make_fleet
-from integration.migration.forks import Forks
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.servers import SERVERS
 
 WAYS = ("module", "all", "one", "signal")

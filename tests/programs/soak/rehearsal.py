@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.account import needed
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts import NotAvailable, private_folder
+from parts.forks import Forks
 from parts.servers import SERVERS
 from parts.snapshot import snapshot
 

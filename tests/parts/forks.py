@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules in processes of their own, as the fixture run_module has them, without the time that importing takes.
+"""Modules in processes of their own, as Ansible has them on a host, without the time that importing takes.
 
 A process imports the modules once, and a copy of it runs each of them: a tenth of the time, and it can be killed.
 """
@@ -26,16 +26,23 @@ from typing import Any, NoReturn
 
 PACKAGE = "ansible_collections.dbops.migrations.plugins.modules"
 NAMES = (
+    "git_fetch",
     "migration_apply",
     "migration_apply_many",
     "migration_baseline",
     "migration_check",
+    "migration_create",
     "migration_drop",
     "migration_force",
     "migration_info",
     "migration_info_many",
     "migration_kept",
+    "secret_lookup",
 )
+# What a module imports when it needs it.
+LIBRARIES = ("boto3", "botocore.session")
+# No module takes as long in a test.
+SECONDS = 180
 
 
 class Forks:
@@ -44,6 +51,7 @@ class Forks:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._output = Path(self._folder.name) / "output"
+        self._environment = dict(os.environ)
         # This process has found the modules and itself by paths that Python does not hand on.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
@@ -77,18 +85,25 @@ class Forks:
                 os.kill(self._child, signal.SIGKILL)
             self.status()
         internal = {"_ansible_remote_tmp": self._folder.name}
-        line = json.dumps([name, {"ANSIBLE_MODULE_ARGS": {**args, **internal}}, ignored])
+        changed = {
+            variable: os.environ.get(variable)
+            for variable in {*self._environment, *os.environ}
+            if os.environ.get(variable) != self._environment.get(variable)
+        }
+        line = json.dumps([name, {"ANSIBLE_MODULE_ARGS": {**args, **internal}}, ignored, changed, os.getcwd()])
         self._process.stdin.write(line.encode() + b"\n")
         self._child = self._number()
         return self._child
 
-    def ended(self) -> bool:
-        """Tell whether the module that was begun has ended."""
+    def ended(self, seconds: float = 0) -> bool:
+        """Tell whether the module that was begun has ended, or does so within some seconds."""
         assert self._process.stdout is not None
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
+        return bool(select.select([self._process.stdout], [], [], seconds)[0])
 
     def status(self) -> int:
         """Wait for the module's end and return its exit code; it is negative when a signal ended it."""
+        if self._child is not None and not self.ended(SECONDS):
+            os.kill(self._child, signal.SIGKILL)
         status = self._number()
         self._child = None
         return status
@@ -115,10 +130,18 @@ class Forks:
 def serve(output: str) -> None:
     """Run each module that standard input names."""
     mains = {name: importlib.import_module(f"{PACKAGE}.{name}").main for name in NAMES}
+    for library in LIBRARIES:
+        importlib.import_module(library)
     for line in sys.stdin:
-        name, arguments, ignored = json.loads(line)
+        name, arguments, ignored, changed, directory = json.loads(line)
         child = os.fork()
         if child == 0:
+            # What the modules have taken out of the environment as they were imported stays out.
+            for variable, value in changed.items():
+                os.environ.pop(variable, None)
+                if value is not None:
+                    os.environ[variable] = value
+            os.chdir(directory)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             _run(mains[name], json.dumps(arguments), output)
