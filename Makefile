@@ -14,6 +14,9 @@ SERVERS ?= mariadb,mysql
 RUNS ?= 5
 MIGRATIONS ?= 1000
 ROWS ?= 1000000
+MUTANTS ?= 500
+COMMIT ?= HEAD
+SIMULATION := tests/unit/migration/test_simulation.py::test_no_run_violates_the_invariant
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,8 +34,14 @@ demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that a
 demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are made for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo_survey
 
-test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
-	@tests/all.sh 'lint sanity checks test-fresh test-ends unit' 'integration'
+test: packages-test .venv/test.stamp .venv/nox.stamp ## Run what CI runs: the seven targets below, and print what ran
+	@tests/all.sh 'lint checks sanity' 'unit test-fresh test-ends' 'integration'
+
+test-quick: packages-test .venv/test.stamp ## Check the style, and run the unit tests but the simulation: a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PYTHONPATH=.venv/collections $(BIN)/lint-imports
+	$(BIN)/pytest tests/unit -n 2 --deselect=$(SIMULATION) $(PYTEST_OPTIONS)
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check
@@ -43,7 +52,11 @@ lint: packages-test .venv/test.stamp ## Check the style and the types
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
 
-sanity: packages-test .venv/test.stamp ## Run ansible-test sanity, for every Python that is found
+sanity: packages-test .venv/test.stamp ## Run ansible-test sanity on what is shipped, but for what the linters do
+	tests/sanity.sh --python default --skip-test pep8 --skip-test shellcheck --skip-test yamllint \
+	  plugins/ roles/ playbooks/ meta/ changelogs/ galaxy.yml
+
+sanity-all: packages-test .venv/test.stamp ## Run all of ansible-test sanity on every file, for every Python that is found
 	tests/sanity.sh
 
 checks: packages-test .venv/nox.stamp ## Check documentation, licences, changelog and what Galaxy would import
@@ -54,13 +67,16 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
 
-test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
+test-fresh: packages-test .venv/test.stamp ## Follow the first steps, and prepare a runner, on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
+
+test-demo: packages-test .venv/test.stamp ## Run the demo twice on a machine that is made for it
+	$(BIN)/pytest tests/integration/test_demo.py -m demo $(PYTEST_OPTIONS)
 
 docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
@@ -102,6 +118,9 @@ simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server
 
 simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine, and have the simulation find each
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation.mutations
+
+mutants: packages-test .venv/test.stamp ## Plant MUTANTS faults in module_utils of COMMIT, and count those that the unit tests find
+	PYTHONPATH=tests $(BIN)/python -m programs.mutants $(MUTANTS) $(SEED) $(COMMIT)
 
 soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak $(TRIALS) $(SEED) $(SERVERS)
@@ -166,7 +185,7 @@ test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects and 20 applic
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix
 
-test-ends: packages-test .venv/test.stamp ## Run the lowest and the highest of test-matrix
+test-ends: packages-test .venv/test.stamp ## Run the unit tests and the main path on the lowest and the highest of test-matrix
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix ends
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS

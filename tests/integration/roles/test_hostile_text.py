@@ -4,8 +4,7 @@
 
 """Nothing that comes from a secret, a server or a repository is a template on the controller.
 
-On the oldest and the newest core it is a part of ``make test-ends``; on each of ``make test-cores``; and with each
-Python of ``make test-matrix``.
+On each ansible-core it is a part of ``make test-cores``, and with each Python of ``make test-matrix``.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from programs.simulation.trial import Trial
 from programs.simulation.work import File
 
 # Of the engine, in make test; each is checked. The mutation that takes most is found after 9,756.
-RUNS = 20_000
+RUNS = 10_000
 
 
 def test_no_run_violates_the_invariant() -> None:
