@@ -104,7 +104,7 @@ def recorded(checkout: Path, file: Path) -> dict[str, Any]:
     """Return which tests run each line, and how long each takes."""
     if not file.exists():
         with tempfile.NamedTemporaryFile(dir=file.parent) as unfinished:
-            command = [sys.executable, JUDGE, "record", unfinished.name]
+            command: list[str | Path] = [sys.executable, JUDGE, "record", unfinished.name]
             subprocess.run(command, cwd=checkout, env=environment(), check=True)
             file.write_bytes(Path(unfinished.name).read_bytes())
     known: dict[str, Any] = json.loads(file.read_text())
@@ -159,5 +159,5 @@ def report(verdicts: list[tuple[str, str]]) -> None:
 
 
 if __name__ == "__main__":
-    numbers = [int(text) for text in sys.argv[1:3]]
-    main(*(numbers + [500, 1][len(numbers) :]), *(sys.argv[3:4] or ["HEAD"]))
+    number, dice, of = [*sys.argv[1:4], *["500", "1", "HEAD"][len(sys.argv) - 1 :]]
+    main(int(number), int(dice), of)
