@@ -63,7 +63,7 @@ def test_a_part_of_what_is_there(there: Database) -> None:
     assert applied(there.apply(target="latest")) == [(4, "up", 1)]
 
 
-def test_a_rollback(there: Database) -> None:
+def test_a_rollback_is_reattached_to(there: Database) -> None:
     there.write({**FILES, "2_b.down.sql": "DELETE FROM a;\n", "1_a.down.sql": "DROP TABLE a;\n"})
     there.apply()
     run = uuid.uuid4().hex
