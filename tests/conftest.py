@@ -22,7 +22,7 @@ import ansible
 import pytest
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
-from parts.ansible import PROGRAMS, Results, environment
+from parts.ansible import PROGRAMS, Results, environment, kept_bytecode
 from parts.forks import NAMES as MODULES
 from parts.forks import Forks
 from parts.mariadb import DatabaseServer
@@ -294,7 +294,7 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         command = [programs / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results, programs), "ANSIBLE_NOCOLOR": "true", **(env or {})},
+            env={**environment(results, programs), **kept_bytecode(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
