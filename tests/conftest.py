@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import ansible
 import pytest
+from hypothesis import HealthCheck, settings
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
 from parts.ansible import PROGRAMS, Results, environment, kept_bytecode
@@ -32,6 +33,10 @@ from parts.servers import SERVERS
 from parts.sshd import GitServer
 
 COLLECTIONS = CHECKOUT / ".venv" / "collections"
+
+# How long an example takes says nothing where other tests run at the same time.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def _names(text: str) -> list[str]:
