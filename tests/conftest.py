@@ -20,9 +20,12 @@ from typing import Any, Protocol
 
 import ansible
 import pytest
+from hypothesis import HealthCheck, settings
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
-from parts.ansible import PROGRAMS, Results, environment
+from parts.ansible import PROGRAMS, Results, environment, kept_bytecode
+from parts.forks import NAMES as MODULES
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
 from parts.secretsmanager import SecretsManager
@@ -30,6 +33,10 @@ from parts.servers import SERVERS
 from parts.sshd import GitServer
 
 COLLECTIONS = CHECKOUT / ".venv" / "collections"
+
+# How long an example takes says nothing where other tests run at the same time.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def _names(text: str) -> list[str]:
@@ -186,12 +193,30 @@ class RunModule(Protocol):
 
 
 @pytest.fixture(scope="session")
-def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
+def run_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunModule]:
     """Run a module as Ansible does on a host: its own process, the arguments as JSON, the result as JSON.
 
-    It skips Ansible's controller, which takes a second; ``playbook`` has it.
+    It skips Ansible's controller, which takes a second; ``playbook`` has it. Python itself is started only for another
+    Python, another environment, and the modules that nothing runs often.
     """
     library = tmp_path_factory.mktemp("library")
+    idle: list[Forks] = []
+    stack = contextlib.ExitStack()
+
+    def fork(name: str, args: Mapping[str, Any], check: bool, diff: bool) -> dict[str, Any]:
+        # One runs one module at a time; a test may run several.
+        if idle:
+            forks = idle.pop()
+        else:
+            forks = Forks()
+            stack.callback(forks.close)
+        try:
+            result = forks(name, args, check, diff)
+        finally:
+            idle.append(forks)
+        result.pop("invocation", None)
+        return result
+
     # Only Ansible itself: another Python's libraries must not come from this one's environment.
     (library / "ansible").symlink_to(Path(ansible.__file__).parent)
 
@@ -204,6 +229,8 @@ def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
         python: str | Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
+        if name in MODULES and python is None and env is None:
+            return fork(name, args, check, diff)
         internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(library)}
         done = subprocess.run(
             [python or sys.executable, "-m", f"ansible_collections.dbops.migrations.plugins.modules.{name}"],
@@ -221,7 +248,8 @@ def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
         assert done.returncode == int(result["failed"])
         return result
 
-    return run
+    with stack:
+        yield run
 
 
 @dataclass
@@ -271,7 +299,7 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         command = [programs / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results, programs), "ANSIBLE_NOCOLOR": "true", **(env or {})},
+            env={**environment(results, programs), **kept_bytecode(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
