@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 
 # The module's options and their defaults, as far as they matter here.
 _SECONDS = 300
@@ -82,8 +83,11 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
                 action._cleanup_remote_tmp = False
                 # From 2.19 on ansible-core would add the cause once more.
                 raise AnsibleConnectionFailure(
-                    f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run may "
-                    "still be on. Look with the playbook dbops.migrations.status; run again when it is over."
+                    coded(
+                        1119,
+                        f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run "
+                        "may still be on. Look with the playbook dbops.migrations.status; run again when it is over.",
+                    )
                 ) from None
 
 

@@ -14,7 +14,7 @@ ADDRESS = Address("git@git.example.com:shop.git", "ssh", "git.example.com")
 
 
 def said(stderr: str) -> str:
-    return explain(stderr, ADDRESS, 60)
+    return explain(stderr, ADDRESS, 60).text
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_whoever_is_asked_before_a_file_finds_the_state_clean(tmp_path: Path) ->
         assert not resumes
         asked.append((step.version, house.sent[-3:]))
         if step.version == 3:
-            raise Error("It was not begun.")
+            raise Error(1800, "It was not begun.")
         return {}
 
     house.executor.before_step = ask

@@ -352,7 +352,7 @@ class Long:
 
     def open(self, name: str) -> Any:
         self.opened.append(name)
-        raise Error(f"{name} was opened")
+        raise Error(2000, f"{name} was opened")
 
     def close(self) -> None:
         self.opened.append("closed")

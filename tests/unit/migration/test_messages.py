@@ -315,19 +315,19 @@ def test_a_place_as_return_values() -> None:
 
 
 def test_a_run_that_stops_between_two_files() -> None:
-    assert messages.stopped_between("SIGTERM", STEP, 1, 2) == (
+    assert str(messages.stopped_between("SIGTERM", STEP, 1, 2)) == (
         "SIGTERM: stopped after 3_m.up.sql; 1 migration applied, 2 not begun. The database is at version 3. Run again "
         "to continue."
     )
     down = Step(1, "m", "down", None, None)
-    assert messages.stopped_between("SIGINT", down, 2, 1) == (
+    assert str(messages.stopped_between("SIGINT", down, 2, 1)) == (
         "SIGINT: stopped after 1; 2 migrations applied, 1 not begun. The database is at no version yet. Run again to "
         "continue."
     )
 
 
 def test_values_that_are_lost() -> None:
-    assert messages.values_unknown(STEP, ["@a", "@b", "@a"]) == (
+    assert messages.values_unknown(STEP, ["@a", "@b", "@a"]).text == (
         "3_m.up.sql: the values that statements before resume_from gave to @a, @b went with their connection; what "
         "comes next finds none there."
     )

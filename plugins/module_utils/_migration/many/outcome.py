@@ -89,7 +89,7 @@ class Outcome(NamedTuple):
         if failed or self.work.not_begun:
             signal = self.work.signal
             stopped = f" {signal}: stopped, and no other was begun. Run again to continue." if signal else ""
-            raise Error(f"{message}.{stopped}{''.join(_reasons(failed))}", **found)
+            raise Error(2004, f"{message}.{stopped}{''.join(_reasons(failed))}", **found)
         return {**found, "msg": message}
 
     def warnings(self, told: Iterable[str]) -> Iterator[str]:

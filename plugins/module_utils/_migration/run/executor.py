@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from ..._core.errors import Error
+from ..._core.errors import Error, coded
 from ..._mysql.session import LARGE, Answer, ServerError, Session
 from .. import messages
 from ..files.client import client_command
@@ -148,7 +148,7 @@ class Executor:
             self._record(moved)
         reason = self.stopped() if self.plan.steps else None
         if reason is not None:
-            raise Error(f"{reason}: stopped before anything was run. Run again to continue.")
+            raise Error(1808, f"{reason}: stopped before anything was run. Run again to continue.")
         reader = self._open()
         resumes = self.resumption is not None
         # What it was before an attempt that is resumed, nobody has written down.
@@ -197,7 +197,7 @@ class Executor:
                 raise trouble
             if reason is not None:
                 left = len(self.plan.steps) - len(self.applied)
-                raise Error(messages.stopped_between(reason, step, len(self.applied), left))
+                raise messages.stopped_between(reason, step, len(self.applied), left)
         self._before = State(step.leads_to, False)
         return following
 
@@ -251,7 +251,7 @@ class Executor:
         if reader is not None and reader.atomic:
             if self.recorder.history is None:
                 raise Error(
-                    f"{reader.step.file} asks to be all-or-nothing, which needs the history: set history_table."
+                    1632, f"{reader.step.file} asks to be all-or-nothing, which needs the history: set history_table."
                 )
             self._check_atomic(FileReader(self.session, self.directory, reader.step))
         return reader
@@ -357,7 +357,9 @@ class Executor:
             if item.effect.kind is not StatementKind.SESSION:
                 names += item.effect.assigns if item.effect.plain else item.effect.variables
         if names:
-            self.warnings.append(messages.values_unknown(step, [name.decode("utf-8", "replace") for name in names]))
+            self.warnings.append(
+                coded(*messages.values_unknown(step, [name.decode("utf-8", "replace") for name in names]))
+            )
 
     def _run_file(self, reader: FileReader) -> None:
         """Run a file statement by statement."""
