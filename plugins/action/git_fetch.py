@@ -80,7 +80,7 @@ class ActionModule(NormalAction):
         if result.get("failed"):
             host, message = variables["inventory_hostname"], result.get("msg")
             if not is_reported(variables):
-                message = coded(1241, f"The fetch failed, which is the same as that of {host}.")
+                message = coded(1241, f"The fetch failed: it is the one of {host}, whose message says why.")
             return {"failed": True, "changed": False, "msg": message}
         shared = {name: result[name] for name in _RETURNED if name in result}
         if not self._task.check_mode:

@@ -66,8 +66,8 @@ class ActionModule(ActionBase):
         if not problems and wanted is not None and self._templar.template(python) != wanted:
             problem = coded(
                 1001,
-                "ansible_python_interpreter is given with -e, which the role cannot override. "
-                f"Leave it out: the role uses {wanted}, which is migrate_python.",
+                "ansible_python_interpreter is set with -e, which the role cannot override. Remove it: the role uses "
+                f"{wanted}, which is migrate_python.",
             )
             problems = [problem]
         if not problems:
@@ -136,13 +136,13 @@ def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, A
         if option["type"] not in _TEXTS or value is None:
             continue
         if isinstance(value, (list, tuple)):
-            yield coded(1006, f"{name} is a list, and must be one text: {name}: | with the lines under it.")
+            yield coded(1006, f"{name} is a list, but must be a string: write {name}: | with the lines below it.")
         elif isinstance(value, Mapping):
-            yield coded(1007, f"{name} is a dictionary, and must be a text.")
+            yield coded(1007, f"{name} is a dictionary, but must be a string.")
         elif isinstance(value, bool):
             yield coded(
                 1008,
-                f"{name} is a truth value to YAML, which takes yes, no, on and off for one. Write it in quotes: 'on'",
+                f"{name} is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on'",
             )
         elif not hasattr(value, "startswith"):
             # An inline vault is no str before ansible-core 2.19, but it can do what one can.

@@ -69,7 +69,7 @@ class LookupModule(LookupBase):
         pattern = [str(term) for term in self._flatten(terms)]
         if not any(term.strip(" ,") for term in pattern):
             # To Ansible that is all of them.
-            raise AnsibleLookupError(coded(1011, "The pattern of hosts is empty. Name a host or a group, or say all."))
+            raise AnsibleLookupError(coded(1011, "The host pattern is empty. Name a host or a group, or write all."))
         self.set_options(var_options=variables, direct=kwargs)
         if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
             return pattern
@@ -83,9 +83,7 @@ class LookupModule(LookupBase):
             )
         unknown = _unknown([*pattern, *([limit] if limit and "@" not in limit else [])], (variables or {})["groups"])
         if unknown:
-            raise AnsibleLookupError(
-                coded(1014, f"The inventory has no host and no group of the name {', '.join(unknown)}.")
-            )
+            raise AnsibleLookupError(coded(1014, f"The inventory has no host or group named {', '.join(unknown)}."))
         return pattern
 
     def _hosts(self, pattern: list[str], variables: dict[str, Any] | None) -> set[str]:

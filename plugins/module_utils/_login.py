@@ -155,8 +155,8 @@ class Login:
             return settings
         hint = Message(
             1528,
-            f"The secret {secret['id']} was read again, in case it is being rotated. See that it holds the account's "
-            "present password, and from which hosts the account may log in.",
+            f"The secret {secret['id']} was read again, in case it is being rotated. Check that it holds the "
+            "account's current password, and from which hosts the account may log in.",
         )
         return replace(settings, hints=dict.fromkeys(_DENIED, hint))
 
@@ -174,7 +174,7 @@ class Login:
         if settings.tls not in _ENCRYPTED:
             raise Error(
                 1529,
-                f"tls is {settings.tls}, but login_auth iam sends its token as it is, so the connection must be "
+                f"tls is {settings.tls}, but login_auth iam sends its token in clear text, so the connection must be "
                 f"encrypted. Set tls to {', '.join(_ENCRYPTED[:-1])} or {_ENCRYPTED[-1]}.",
             )
         if settings.unix_socket:
@@ -182,7 +182,7 @@ class Login:
                 1530, "login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead."
             )
         if self._params["login_password"]:
-            raise Error(1531, "login_password and login_auth iam exclude each other. Leave one of them out.")
+            raise Error(1531, "login_password and login_auth iam are mutually exclusive. Leave one of them out.")
         if not settings.user:
-            raise Error(1532, "login_user is not set, and login_auth iam makes its token for one. Name the account.")
+            raise Error(1532, "login_user is not set, and login_auth iam needs it to make a token. Name the account.")
         return settings.user

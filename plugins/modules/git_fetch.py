@@ -441,7 +441,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             module.warn(
                 coded(
                     1239,
-                    f"The server of {repo.repo} does not send the migrations alone, so more was fetched. If it is "
+                    f"The server of {repo.repo} cannot send the migrations alone, so more was fetched. If it is "
                     "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true.",
                 )
             )
@@ -457,7 +457,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
 
 def _end(number: int, _frame: object) -> None:
     # An exception, so that git, its ssh and the private directory end with this process.
-    raise Error(1115, f"Ended by {signal.Signals(number).name} before it was done.")
+    raise Error(1115, f"Ended by {signal.Signals(number).name} before it finished.")
 
 
 def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
@@ -466,7 +466,7 @@ def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
     store = Store("preview_dest", params["preview_dest"])
     if os.path.commonpath([os.path.realpath(store.root), os.path.realpath(dest.root)]) == os.path.realpath(dest.root):
         raise Error(
-            1116, f"preview_dest {store.root} is inside dest, which check mode does not touch. Choose another one."
+            1116, f"preview_dest {store.root} is inside dest, which check mode must not touch. Choose another one."
         )
     return store
 
@@ -488,7 +488,7 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
     if by_agent:
         for name in _OWN_KEY:
             if params[name] is not None:
-                raise Error(1316, f"use_ssh_agent and {name} exclude each other. Give one of them.")
+                raise Error(1316, f"use_ssh_agent and {name} are mutually exclusive. Give one of them.")
         environment.update(agent.environment())
     origin = "private_key"
     if path is not None:
@@ -508,8 +508,8 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
     if listed is not None and "HostKeyAlgorithms" in more:
         raise Error(
             1318,
-            "ssh_options: HostKeyAlgorithms and known_hosts_fingerprints exclude each other. Give known_hosts instead "
-            "of the fingerprints.",
+            "ssh_options: HostKeyAlgorithms and known_hosts_fingerprints are mutually exclusive. Give known_hosts "
+            "instead of the fingerprints.",
         )
     command = ssh.command(key, _host_keys(params, private), params["timeout"], asks=asks, agent=by_agent, more=more)
     environment["GIT_SSH_COMMAND"] = command if listed is None else fingerprints.command(command, listed, private)

@@ -153,7 +153,7 @@ def wanted(module: AnsibleModule, session: Session, source: Source, status: Data
     if adoption.is_recorded(status) and (status.state.version != version or status.state.dirty):
         raise Error(
             1709,
-            f"{session.database} has a state already: {format_state(status.state)}. To set another version use "
+            f"{session.database} already has a state: {format_state(status.state)}. To set another version use "
             "migration_force (playbook dbops.migrations.force). Nothing was changed.",
         )
     return version

@@ -157,7 +157,7 @@ def read_title(text: str) -> str:
         raise Error(2303, "title is empty. Say in a few words what the migration does.")
     if not title.isprintable() or "/" in title or "\\" in title:
         raise Error(
-            2304, f"title is {text!r}, which no file can be named after. Leave out /, \\ and what cannot be printed."
+            2304, f"title is {text!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters."
         )
     return title
 
@@ -193,7 +193,8 @@ def write(directory: str, texts: dict[str, str]) -> None:
             os.unlink(path)
         raise Error(
             2306,
-            f"{error.filename or directory} cannot be written: {error.strerror}. Nothing is left of the new migration.",
+            f"{error.filename or directory} cannot be written: {error.strerror}. No file of the new migration is left "
+            "behind.",
         ) from error
 
 

@@ -39,7 +39,9 @@ class PlanFile:
         self._markdown = Path(name).expanduser()
         self._data = self._markdown.with_suffix(".json")
         if self._data == self._markdown:
-            raise Error(2119, f"plan_file {name} must have another ending than .json: the same as data goes there.")
+            raise Error(
+                2119, f"plan_file {name} must not end in .json: the plan as data goes into a file of that name."
+            )
         for path in (self._markdown, self._data):
             try:
                 with path.open("a", encoding="utf-8"):

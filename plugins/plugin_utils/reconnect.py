@@ -63,7 +63,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
     action._task.args = {**action._task.args, "reattach": True}
     name = action._task.args.get("login_db") or action._play_context.remote_addr
     Display().display(
-        f"{name}: the connection to the runner was lost. The run goes on there, and is asked for again for "
+        f"{name}: the connection to the runner was lost. The run continues there. Trying to reconnect for "
         f"{seconds:.0f} s."
     )
     deadline = time.monotonic() + seconds
@@ -85,8 +85,9 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
                 raise AnsibleConnectionFailure(
                     coded(
                         1119,
-                        f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run "
-                        "may still be on. Look with the playbook dbops.migrations.status; run again when it is over.",
+                        f"The connection was lost and could not be restored within {seconds:.0f} s: {error} The run "
+                        "may still be in progress. Check with the playbook dbops.migrations.status, and run again "
+                        "when it has finished.",
                     )
                 ) from None
 

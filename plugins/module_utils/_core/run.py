@@ -55,7 +55,7 @@ class _Module(AnsibleModule):
                 yield from self._changed(option.get("options") or {}, value)
             elif option.get("type", "str") in ("str", "path") and isinstance(value, (int, float)):
                 if isinstance(value, bool):
-                    yield f"{name} is a truth value to YAML, which takes yes, no, on and off for one."
+                    yield f"{name} is a boolean to YAML, as are yes, no, on and off."
                 elif name not in _NUMBERS:
                     yield f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
 

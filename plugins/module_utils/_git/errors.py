@@ -60,10 +60,9 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         Message(
             1331,
-            "The host key of {server} is not the one in known_hosts{offer}. Either the server got a new key, or "
-            "someone is "
-            "in between. Compare it with what the server's operator publishes before you replace the line in "
-            "known_hosts.",
+            "The host key of {server} is not the one in known_hosts{offer}. Either the server has a new key, or "
+            "someone is intercepting the connection. Compare it with what the server's operator publishes before you "
+            "replace the line in known_hosts.",
         ),
     ),
     (
@@ -118,9 +117,8 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
         "Too many authentication failures",
         Message(
             1339,
-            "{repo}: the server did not wait for the right one of the SSH agent's many keys. Take others out with "
-            "ssh-add "
-            "-d, or give private_key.",
+            "{repo}: the server did not wait for the right one of the SSH agent's many keys. Remove others with "
+            "ssh-add -d, or give private_key.",
         ),
     ),
     (
@@ -136,7 +134,7 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
         _OLD_SIGNATURES,
         Message(
             1341,
-            "{repo}: the server knows no signature of the private key{key} that ssh on the runner would make. Use an "
+            "{repo}: the server supports no signature that ssh on the runner makes with the private key{key}. Use an "
             "ed25519 key, or set ssh_options: {{PubkeyAcceptedAlgorithms: +ssh-rsa}}.",
         ),
     ),
@@ -200,9 +198,8 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
         Message(
             1350,
             "{repo}: on the server it belongs to another account than the one that serves it, and git there refuses "
-            "such "
-            "repositories. That is the server's to mend: by its owner (chown), or there by git config --global --add "
-            "safe.directory PATH.",
+            "such repositories. Fix it on the server: change its owner (chown), or run there git config --global "
+            "--add safe.directory PATH.",
         ),
     ),
     (
@@ -230,15 +227,15 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
     ("mismatched algorithms|object format", SHA256),
     (
         "did not send all necessary objects|bad revision",
-        Message(1354, "{repo}: the server did not send what it was asked for ({detail}). Look there with git fsck."),
+        Message(1354, "{repo}: the server did not send what was requested ({detail}). Look there with git fsck."),
     ),
     (
         "early EOF|unexpected disconnect|hung up (unexpectedly|upon initial)|index-pack|Connection (closed|reset)|"
         "kex_exchange",
         Message(
             1355,
-            "{repo}: the conversation with the server broke off ({detail}). Try again; if it stays so, look at the "
-            "server's log.",
+            "{repo}: the connection to the server was cut off ({detail}). Try again; if it keeps failing, look at "
+            "the server's log.",
         ),
     ),
 )

@@ -79,7 +79,7 @@ class PrivateFolder:
         except (AttributeError, OSError):
             raise Error(
                 1107,
-                f"{self.path} on the runner is where no program may be run (noexec), and git or ssh need one here. Set "
+                f"{self.path} on the runner is mounted noexec, and git or ssh must run a program there. Set "
                 "ansible_remote_tmp to a directory on another file system.",
             ) from None
         return f"/proc/{os.getpid()}/fd/{self._memory[-1]}"

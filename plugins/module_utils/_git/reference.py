@@ -83,7 +83,7 @@ def parse_repo(repo: str) -> Address:
     """Return where ``repo`` is; raise Error for what git must not be asked to use."""
     _check_text("repo", repo)
     if repo != repo.strip():
-        raise Error(1204, f"repo has blanks around it: write {shown(repo.strip())}.")
+        raise Error(1204, f"repo has spaces around it: write {shown(repo.strip())}.")
     if "://" in repo:
         return _parse_url(repo)
     if re.match(r"[A-Za-z0-9+.-]*::", repo):
@@ -140,19 +140,19 @@ def _parse_url(repo: str) -> Address:
     if password is not None and transport == "ssh":
         raise Error(
             1207,
-            f"repo holds credentials (for {host}). A URL is shown and logged, and ssh takes a key and no password: "
-            f"write {shown(without.replace('://', f'://{user}@', 1))}, and give private_key.",
+            f"repo holds credentials (for {host}). URLs are shown and logged, and ssh needs a key, not a password: "
+            f"write {shown(without.replace('://', f'://{user}@', 1))}, and set private_key.",
         )
     if user is not None and password is None and transport != "ssh" and user in _EVERYBODY:
         raise Error(
             1208,
-            f"repo names the user {user}, which is an option here: write {shown(without)}, and give username and "
+            f"repo names the user {user}, which belongs in username: write {shown(without)}, and set username and "
             "token.",
         )
     if password is not None or (user is not None and transport != "ssh"):
         raise Error(
             1209,
-            f"repo holds credentials (for {host}). A URL is shown and logged: write {shown(without)}, and use the "
+            f"repo holds credentials (for {host}). URLs are shown and logged: write {shown(without)}, and use the "
             "options username and token.",
         )
     if transport != scheme:
@@ -167,7 +167,7 @@ def _parse_url(repo: str) -> Address:
         raise Error(1211, f"repo {shown(repo)} names no host.")
     if transport == "http" and host not in _LOOPBACK:
         raise Error(
-            1212, f"repo {shown(repo)}: over plain http anyone on the way can change the migrations. Use https or ssh."
+            1212, f"repo {shown(repo)}: over plain http anyone in between can change the migrations. Use https or ssh."
         )
     for part in (user, host):
         if part:
@@ -270,7 +270,7 @@ def choose(ref: str, listing: str) -> Resolved | None:
             commits[name] = value
     found = [name for name in candidates(ref) if name in commits]
     if len(found) > 1:
-        raise Error(1219, f"ref {shown(ref)} is ambiguous: there are a branch and a tag. Say {' or '.join(found)}.")
+        raise Error(1219, f"ref {shown(ref)} is ambiguous: it is both a branch and a tag. Write {' or '.join(found)}.")
     if not found:
         return None
     name = found[0]
@@ -291,8 +291,8 @@ def not_found(ref: str, repo: str, names: Sequence[str]) -> Error:
     if _SHORT_COMMIT.match(ref):
         return Error(
             1221,
-            f"ref {ref} is no branch or tag of {repo}. If it is an abbreviated commit, give all of its 40 digits: "
-            "git servers do not look abbreviations up.",
+            f"ref {ref} is not a branch or tag of {repo}. If it is an abbreviated commit, give all 40 digits: git "
+            "servers do not resolve abbreviations.",
         )
     short = [re.sub(r"\Arefs/(heads|tags)/", "", name) for name in names]
     alike = difflib.get_close_matches(ref, short, n=3, cutoff=0.5) or short[:3]

@@ -256,7 +256,7 @@ class Remote:
         try:
             size = self._git.get_object_header(file.id)[2]
             if size > _LARGEST:
-                raise Error(1228, f"{what} has {size} bytes. Files of up to {_LARGEST >> 20} MiB are accepted there.")
+                raise Error(1228, f"{what} has {size} bytes. Files of up to {_LARGEST >> 20} MiB are accepted.")
             content: bytes = self._git.get_object_data(file.id)[3]
         except ValueError:
             raise Error(1229, f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
@@ -289,7 +289,7 @@ class Remote:
                 self.unfiltered = True
                 self._fetched = None
                 del self._left_out[0]
-        raise Error(1231, f"{self._address.repo}: the server did not send all that was asked for.")
+        raise Error(1231, f"{self._address.repo}: the server did not send everything that was requested.")
 
     def _fetch(self, found: Resolved) -> None:
         """Fetch the commit, and the tag that must be signed; raise Error when what must be signed is not.
@@ -324,8 +324,8 @@ class Remote:
                     return
         raise Error(
             1232,
-            f"The commit {found.commit} does not exist in {self._address.repo}, "
-            "or no branch or tag leads to it any more.",
+            f"The commit {found.commit} does not exist in {self._address.repo}, or no branch or tag contains it any "
+            "more.",
         )
 
     def _has_commit(self, commit: str) -> bool:
@@ -334,7 +334,7 @@ class Remote:
         except git.GitCommandError:
             return False
         if kind != "commit":
-            raise Error(1233, f"{commit} in {self._address.repo} is a {kind}. Give the commit's own name.")
+            raise Error(1233, f"{commit} in {self._address.repo} is a {kind}. Give the ID of a commit.")
         return True
 
     def _check_signature(self, found: Resolved, tag: Tag | None, signers: Signers) -> None:
@@ -370,7 +370,7 @@ class Remote:
                 folders = [shown(name) for name, other in entries.items() if other.kind == "tree"][:5]
                 raise DirectoryMissing(
                     1234,
-                    f"directory {shown(directory)} does not exist {where}. The nearest that does is "
+                    f"directory {shown(directory)} does not exist {where}. The nearest existing one is "
                     f"{shown(parent) if parent else 'the root'}, "
                     + (f"which has {', '.join(folders)}." if folders else "which has no directories."),
                 )
@@ -523,9 +523,9 @@ def _read_again(path: str, name: str) -> bytes:
     try:
         content = read_regular(path)
     except OSError as error:
-        raise Error(1117, f"{path} cannot be read any more: {error.strerror}. Try again.") from None
+        raise Error(1117, f"{path} can no longer be read: {error.strerror}. Try again.") from None
     if blob_name(content) != name:
-        raise Error(1118, f"{path} was changed while it was read. Try again.")
+        raise Error(1118, f"{path} changed while it was being read. Try again.")
     return content
 
 

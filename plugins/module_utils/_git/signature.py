@@ -88,13 +88,13 @@ def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None
     if verify != "none":
         if not given:
             raise Error(
-                1243, f"verify is {verify}, but nobody may sign: give allowed_signers, gpg_public_keys or both."
+                1243, f"verify is {verify}, but there are no signers: set allowed_signers, gpg_public_keys or both."
             )
         return Policy(verify, allowed_signers, gpg_public_keys)
     if given:
         raise Error(
             1244,
-            "allowed_signers and gpg_public_keys have no effect as verify is none: set it to signed_commit or "
+            "allowed_signers and gpg_public_keys have no effect while verify is none: set it to signed_commit or "
             "signed_tag, or leave them out.",
         )
     return None
@@ -141,7 +141,7 @@ class Signers:
                 "see ALLOWED SIGNERS in the manual of ssh-keygen.",
             )
         if not re.search(r"^[ \t]*[^#\s]", text, re.MULTILINE):
-            raise Error(1246, "allowed_signers holds no key. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY.")
+            raise Error(1246, "allowed_signers contains no key. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY.")
 
     def _take_keys(self, text: str, private: PrivateFolder) -> None:
         # Made here, as gpg would set up a directory of its own making for a daemon.
@@ -155,17 +155,15 @@ class Signers:
         if not blocks or text.count("-----BEGIN ") != len(blocks) or not all(rings):
             raise Error(
                 1247,
-                "gpg_public_keys does not hold OpenPGP public keys that gpg can read, or not only such. Give what "
-                "gpg --armor --export prints, with its line breaks.",
+                "gpg_public_keys contains something other than OpenPGP public keys that gpg can read. Give what gpg "
+                "--armor --export prints, with its line breaks.",
             )
         ring = b"".join(rings)
         listing = self._gpg(["--with-colons", "--show-keys"], ring).decode("utf-8", "replace")
         keys = re.findall(r"^pub:.*\nfpr:+([0-9A-F]+):", listing, re.MULTILINE)
         self._keys = set(keys)
         if len(keys) != len(self._keys):
-            raise Error(
-                1248, "gpg_public_keys holds a key twice. Give each once, as it is now: one may be out of date."
-            )
+            raise Error(1248, "gpg_public_keys contains a key twice. Give each key once, in its current form.")
         private.file(os.path.join("gnupg", "keys.gpg"), ring.decode("utf-8", "surrogateescape"))
 
     def _gpg(self, words: Sequence[str], text: bytes) -> bytes:
@@ -208,14 +206,14 @@ class Signers:
             by = found.get("NO_PUBKEY", "unknown")
         by = f"is signed by the OpenPGP key {by}"
         if "REVKEYSIG" in found:
-            return Message(1252, f"{by}, which is revoked: have it signed anew, by a key that is not")
+            return Message(1252, f"{by}, which is revoked: have it signed again, with a key that is not")
         if "EXPKEYSIG" in found:
             return Message(
                 1253,
-                f"{by}, which has expired: give the key anew if it is valid for longer now, or have it signed anew",
+                f"{by}, which has expired: give the renewed key, or have it signed again",
             )
         if "EXPSIG" in found:
-            return Message(1254, f"{by}, and the signature has expired: have it signed anew")
+            return Message(1254, f"{by}, and the signature has expired: have it signed again")
         if "NO_PUBKEY" in found or "VALIDSIG" in found:
             return Message(1255, f"{by}, which is not among gpg_public_keys: add it there if you trust it")
         return Message(
@@ -240,8 +238,8 @@ class Signers:
 
 _TAMPERED = Message(
     1261,
-    "has a signature that does not fit its content: it was changed, or the signature is another one's. Find out who "
-    "did that, and do not use it",
+    "has a signature that does not fit its content: it was changed, or the signature belongs to something else. Find "
+    "out who did that, and do not use it",
 )
 
 
@@ -253,7 +251,7 @@ def mislabelled(content: bytes, tag: Tag, commit: str) -> Message | None:
     target, kind, name = (part.decode("utf-8", "surrogateescape") for part in found.groups())
     if name != tag.name:
         # An old tag, with its good signature, would be taken for another one.
-        return Message(1263, f"calls itself {shown(name)}: a signed tag counts under its own name only")
+        return Message(1263, f"calls itself {shown(name)}: a signed tag counts only under its own name")
     if kind != "commit":
         return Message(1264, f"points at a {kind} and not at a commit: tag the commit itself")
     if target != commit:

@@ -59,13 +59,9 @@ def clean_key(text: str, origin: str, protected: bool = False) -> str:
         raise Error(1303, f"{origin} is not a private key: it holds no '-----BEGIN ... PRIVATE KEY-----' block.")
     kind, body = found[1], found[2]
     if not body.startswith("\n") or "\\n" in body:
-        raise Error(
-            1304, f"{origin} has lost its line breaks. Pass the key on with them, exactly as it is in its file."
-        )
+        raise Error(1304, f"{origin} has lost its line breaks. Pass the key exactly as it is in its file.")
     if _encrypted(kind, body) and not protected:
-        raise Error(
-            1305, f"{origin} is protected by a passphrase, which nobody can enter here: give private_key_passphrase."
-        )
+        raise Error(1305, f"{origin} is protected by a passphrase: set private_key_passphrase.")
     key = f"{found[0]}\n"
     register_secret(key)
     return key
@@ -131,8 +127,8 @@ def algorithms(given: Mapping[str, object]) -> dict[str, str]:
         if not isinstance(value, str) or not _LIST.match(value):
             raise Error(
                 1310,
-                f"ssh_options: {name} must be a list of names as in ssh_config, with commas and without blanks, for "
-                f"instance +ssh-rsa: {shown(str(value))}.",
+                f"ssh_options: {name} must be a list of names as in ssh_config, separated by commas without spaces, "
+                f"for instance +ssh-rsa: {shown(str(value))}.",
             )
         settings[setting] = value
     return settings

@@ -127,9 +127,9 @@ class Store:
             if problem is not None:
                 raise Error(
                     1110,
-                    f"{self.option}: {text_of(path)} on the runner {problem}. Nothing was touched. What is run from "
-                    "there must be in the hands of the account that runs this task alone: set owner and mode right "
-                    f"(chmod go-w), or choose another {self.option}.",
+                    f"{self.option}: {text_of(path)} on the runner {problem}. Nothing was touched. Only the account "
+                    "that runs this task may be able to change what is run from there: fix owner and mode (chmod "
+                    f"go-w), or choose another {self.option}.",
                 )
 
     @contextlib.contextmanager

@@ -85,12 +85,12 @@ def _question(first: int, last: int) -> str:
     """Say what to look at, and each answer that can be right."""
     if first == last:
         return (
-            f"Look at what it changes, then run again with resume_from: {first} if it took no effect, or "
-            f"resume_from: {first + 1} if it did."
+            f"Check what it changes, then run again with resume_from: {first} if it took no effect, or resume_from: "
+            f"{first + 1} if it did."
         )
     return (
-        f"Look at what statements {first} to {last} change, then run again with resume_from and the number of the "
-        f"first of them that took no effect, and undo what took effect behind it: resume_from: {first} if none did, "
+        f"Check what statements {first} to {last} change, then run again with resume_from and the number of the first "
+        f"of them that took no effect, and undo what took effect after it: resume_from: {first} if none did, "
         f"resume_from: {last + 1} if all did."
     )
 
@@ -119,7 +119,7 @@ def statement_failed(
     :param in_doubt: the first and the last statement that may have taken effect.
     :param advice: what is known about such a statement.
     """
-    what = "did not come to its end" if error.lost else "failed"
+    what = "did not finish" if error.lost else "failed"
     results = {**place_of(step, statement), **(_doubt(*in_doubt) if in_doubt else {})}
     way = f"{advice} " if advice and not error.lost else ""
     if in_doubt:
@@ -150,7 +150,7 @@ def statement_failed(
 
 
 def _before(applied: int, done: Optional[int]) -> str:
-    text = "what is done of it is not recorded. " if done is None else f"{done_text(done)}. "
+    text = "what was done of it is not recorded. " if done is None else f"{done_text(done)}. "
     if not applied:
         return text[0].upper() + text[1:]
     return f"{count(applied, 'migration')} {'was' if applied == 1 else 'were'} applied before this file; {text}"
@@ -192,7 +192,7 @@ def recording_failed(
     """
     what = "read" if reading else "written"
     run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
-    says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
+    says = f"The database says: {format_state(state)}" if state else "The database can no longer be queried"
     if error.code == _TRANSACTION_OPEN:
         way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, "
         way += "and run again."
@@ -216,9 +216,9 @@ def lock_lost(database: str, step: Step) -> Error:
     """A file has let the database's lock go, and it could not be taken again."""
     return Error(
         1805,
-        f"{step.file or f'Version {step.version}'}: the lock on {database} has been let go, and another migration run "
-        "has taken it or has been at work since. Stopped: nothing more was run or recorded. Look at the migration's "
-        "status, then run again.",
+        f"{step.file or f'Version {step.version}'}: the lock on {database} was released, and another migration run "
+        "has taken it or has run since. Stopped: nothing more was run or recorded. Check the migration status, then "
+        "run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,
@@ -230,7 +230,7 @@ def strayed(step: Step, schema: str) -> Error:
     state = State(step.leads_to, True)
     return Error(
         1806,
-        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
+        f"{step.file}: all of it was run, but it leaves the session in a schema other than {schema}, and "
         f"golang-migrate would write its state there. The database is now at {format_state(state)}. End the file with "
         f"USE {schema}, and run again.",
         file=step.file,
@@ -243,8 +243,8 @@ def not_atomic(step: Step, statement: Statement) -> Error:
     """A file that asks to be all-or-nothing has a statement that is not proven to be undone with its transaction."""
     return Error(
         1807,
-        f"{_at(step, statement)}: the file asks to be all-or-nothing, and statement {statement.number} is not one that "
-        "can be undone for certain: only statements that change rows of transactional tables are. Nothing of the file "
+        f"{_at(step, statement)}: the file asks to be all-or-nothing, but statement {statement.number} cannot be "
+        "rolled back for certain: only statements that change rows of transactional tables can. Nothing of the file "
         f"took effect. The statement: {quoted(statement.text)}",
         **place_of(step, statement),
     )
@@ -262,9 +262,9 @@ def changed_statement(step: Step, statement: Statement) -> Error:
     """A statement was done, and is another one now."""
     return Error(
         1905,
-        f"{_at(step, statement)}: statement {statement.number} was done by an earlier run, and has been changed since. "
-        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. "
-        f"It is now: {quoted(statement.text)}",
+        f"{_at(step, statement)}: statement {statement.number} was done by an earlier run and has been changed since. "
+        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. It is now: "
+        f"{quoted(statement.text)}",
         **place_of(step, statement),
         dirty=True,
     )
@@ -304,11 +304,11 @@ def no_such_statement(step: Step, have: int, at: int) -> Error:
 
 def session_not_restored(step: Step, error: ServerError) -> Error:
     """A new session cannot be brought to where the old one was."""
-    way = "Run again." if error.lost else f"Remove the cause and run again; or fix the schema manually and {_FORCE}."
+    way = "Run again." if error.lost else f"Fix the cause and run again; or fix the schema manually and {_FORCE}."
     return Error(
         1909,
-        f"The session in which {step.file} was begun could not be restored: {reason_text(error)}. Nothing was changed. "
-        f"{way}",
+        f"The session state in which {step.file} was started could not be restored: {reason_text(error)}. Nothing was "
+        f"changed. {way}",
         error_code=error.code,
         file=step.file,
         dirty=True,
@@ -324,8 +324,8 @@ def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> E
     doubt = f", and {doubt_text(done + 1, begun)}" if begun > done else ""
     return Error(
         1910,
-        f"{step.file}: an earlier run did {count(done, 'statement')}{doubt}; what comes next may rely on {what} of "
-        f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
+        f"{step.file}: an earlier run did {count(done, 'statement')}{doubt}; what follows may rely on {what} of "
+        f"{where}, which was lost with its connection. Check what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
         **(_doubt(done + 1, begun) if doubt else {}),
         file=step.file,
@@ -365,9 +365,9 @@ def doubt_is_gone(step: Step, first: int, last: int) -> Error:
     """Nobody can know what was done of statements that the file does not have any more."""
     return Error(
         1912,
-        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what "
-        f"{'it' if first == last else 'they'} changed, "
-        f"and run again with resume_from: {first} if nothing of that is left to do. Nothing was changed.",
+        f"{step.file}: {doubt_text(first, last)} in an earlier run, but the file now ends before that. Check what "
+        f"{'it' if first == last else 'they'} changed, and run again with resume_from: {first} if nothing of that is "
+        "left to do. Nothing was changed.",
         **_doubt(first, last),
         file=step.file,
         dirty=True,
@@ -378,8 +378,8 @@ def values_unknown(step: Step, names: Iterable[str]) -> Message:
     """Statements are done only because the user says so, and the values that they gave to variables are lost."""
     return Message(
         1913,
-        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} went with "
-        "their connection; what comes next finds none there.",
+        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} were lost "
+        "with their connection; what follows finds them unset.",
     )
 
 
@@ -387,8 +387,8 @@ def written_elsewhere(record: AttemptRecord, state: State) -> Error:
     """Something else has written to the state table since an attempt was interrupted."""
     return Error(
         1914,
-        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and the state table "
-        "has been written since by something else, perhaps golang-migrate, which may have run it again. See how far it "
+        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and something else "
+        "has written the state table since, perhaps golang-migrate, which may have run it again. Check how far it "
         "got, then run again with resume_from and the number of the statement to resume from; or fix the schema "
         f"manually and {_FORCE}. Nothing was changed.",
         dirty=True,
@@ -404,9 +404,9 @@ def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error
     return Error(
         1623,
         f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied or "
-        "begun. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or was "
-        f"forced. If the history is right, {_FORCE}. If the state table is right, run again with "
-        "history_ahead: ignore. Nothing was changed.",
+        "started. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or "
+        f"was forced. If the history is right, {_FORCE}. If the state table is right, run again with history_ahead: "
+        "ignore. Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,
         history_ahead=list(versions),

@@ -131,7 +131,7 @@ def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step
     raise Error(
         1901,
         f"The {unfinished.direction} migration of version {unfinished.version} was interrupted, and "
-        f"{source.directory} has no file for it any more. Restore it and run again, or fix the schema manually and "
+        f"{source.directory} no longer has a file for it. Restore it and run again, or fix the schema manually and "
         "set its version (module migration_force). Nothing was changed.",
         dirty=True,
         from_version=state.version,
@@ -143,9 +143,9 @@ def _check_directions(steps: tuple[Step, ...], goal: Goal) -> None:
     if down and len(down) < len(steps):
         raise Error(
             1902,
-            f"The {steps[0].direction} migration of version {steps[0].version} was interrupted, and what was asked for "
-            "leads the other way. Finish it first by running without a target, or fix the schema manually and set its "
-            "version (module migration_force). Nothing was changed.",
+            f"The {steps[0].direction} migration of version {steps[0].version} was interrupted, but the requested "
+            "migration goes the other way. Finish it first by running without a target, or fix the schema manually "
+            "and set its version (module migration_force). Nothing was changed.",
             dirty=True,
         )
     if down and not goal.allow_down:
@@ -158,10 +158,10 @@ def _check_directions(steps: tuple[Step, ...], goal: Goal) -> None:
 
 def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
     warnings = [
-        coded(1615, f"Version {step.version} has no {step.direction} file: it is recorded, and nothing is run.")
+        coded(1615, f"Version {step.version} has no {step.direction} file: only the version is recorded.")
         for step in steps
         if step.file is None
     ]
     if goal.steps is not None and len(steps) < abs(goal.steps):
-        warnings.append(coded(1616, f"{abs(goal.steps)} steps were asked for, and there were only {len(steps)}."))
+        warnings.append(coded(1616, f"{abs(goal.steps)} steps were requested, but there are only {len(steps)}."))
     return warnings

@@ -34,7 +34,7 @@ HINTS = {
     2003: Message(1514, "Check login_host and login_port, and that a firewall lets the runner through."),
     2026: Message(1515, "The server offers no TLS, or none that fits: check tls and ca_cert."),
     PLUGIN_FAILED: Message(
-        1516, "Anybody could pretend to be that server: set tls to required, verify_ca or verify_identity."
+        1516, "Anyone could pose as that server: set tls to required, verify_ca or verify_identity."
     ),
     KEY_UNKNOWN: Message(
         1517, "Set tls to required, verify_ca or verify_identity; or give the server's key in server_public_key."

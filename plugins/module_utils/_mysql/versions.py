@@ -76,8 +76,8 @@ class Version(NamedTuple):
             return f"{text} is too old for this collection. {wanted} Upgrade the server."
         return coded(
             1524,
-            f"{text} is not supported any more. {wanted} A definition (DDL) that is cut off there may take effect in "
-            "part, so a run that was interrupted in one has to ask what became of it.",
+            f"{text} is no longer supported. {wanted} There, an interrupted DDL statement may take effect in part; "
+            "the next run then stops until resume_from is set.",
         )
 
 

@@ -55,7 +55,7 @@ with _PYMYSQL:
             # The package is missing.
             raise
         except Exception as error:
-            raise Error(1518, f"server_public_key is no RSA key that can be used ({error}).") from error
+            raise Error(1518, f"server_public_key is not a usable RSA key ({error}).") from error
         finally:
             pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
         return encrypted
@@ -126,7 +126,7 @@ with _PYMYSQL:
             """What encrypts the password where there is no TLS; never what the server itself sends for that."""
             if self._public_key is None and vars(self)["password"]:
                 raise pymysql.err.OperationalError(
-                    KEY_UNKNOWN, "the server asks for the password with a key that nobody has vouched for"
+                    KEY_UNKNOWN, "the server wants the password encrypted with a key that cannot be verified"
                 )
             return self._public_key
 
@@ -445,7 +445,7 @@ class _ClearTextRefused:
         raise pymysql.err.OperationalError(PLUGIN_FAILED, "the server asks for the password in clear text")
 
 
-_OLD_PASSWORD = "the account has a password in the form of before MySQL 4.1"
+_OLD_PASSWORD = "the account has a password in the format used before MySQL 4.1"
 
 
 class _OldPasswordRefused:
@@ -476,7 +476,7 @@ def _refuse(error: Exception, settings: Settings, encrypted: bool) -> NoReturn:
             code, reason = OLD_PLUGIN, _OLD_PASSWORD
         hint = settings.hints.get(code) or HINTS.get(code) or Message(1521, "")
     if code == 1045 and settings.server_public_key and not encrypted:
-        hint = Message(1522, f"{hint.text} If these are right, server_public_key is another server's.")
+        hint = Message(1522, f"{hint.text} If both are right, server_public_key belongs to another server.")
     doing = f"open the database {settings.database}" if settings.database else "log in"
     failure = ServerError(code, reason, f"Cannot {doing} as {who}", hint.number)
     failure.args = (f"{failure}. {hint.text}".rstrip(),)

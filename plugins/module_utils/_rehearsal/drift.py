@@ -155,15 +155,15 @@ class Drift:
 def said(database: str, found: list[Change]) -> str:
     """Say what was changed."""
     names = few(f"{change.key} {change.change}" for change in found)
-    return f"{database} is not as the last run left it, and no migration has run since: {names}."
+    return f"{database} has drifted: these objects were changed since the last run, and not by a migration: {names}."
 
 
 def refusal(database: str, found: list[Change]) -> Error:
     """Return why nothing is run, and what to do."""
     return Error(
         2116,
-        f"{said(database, found)} Put that back, or have a migration do it; or set drift to warn for a run, after "
-        "which it counts as known. Nothing was run.",
+        f"{said(database, found)} Undo the changes, or make them in a migration; or set drift to warn for one run, "
+        "which accepts them. Nothing was run.",
         drift=result(found),
     )
 
@@ -231,6 +231,6 @@ def check(params: Mapping[str, Any], warn: Callable[[str], None], database: str,
                 Drift(session, params).keep()
         except Error as error:
             # What was to be done is done.
-            warn(coded(2118, f"The definitions could not be kept, so that drift will not be found: {error}"))
+            warn(coded(2118, f"The definitions could not be saved, so drift will not be detected: {error}"))
 
     return DriftCheck(look, keep)

@@ -146,6 +146,6 @@ def _check_empty(session: Session, database: str) -> None:
     if unlisted:
         raise Error(
             2407,
-            f"Whether login_db {database} is empty cannot be told, as the server does not list to this account each "
+            f"Whether login_db {database} is empty is not known: the server does not list to this account every "
             f"{few(sorted(unlisted))} in it. Grant the account all privileges on it. Nothing was run.",
         )

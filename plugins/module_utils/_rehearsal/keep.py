@@ -147,12 +147,15 @@ class Keeper:
             f"it fails on copies: {unknown['error']}" if unknown["error"] else f"it is not rehearsed: {unknown['why']}"
         )
         text = (
-            f"It is not known what {unknown['direction']} {unknown['version']} destroys, so that it cannot be kept "
+            f"It is not known what {unknown['direction']} {unknown['version']} destroys, so it cannot be kept "
             f"(keep_destroyed): {why.rstrip('.')}."
         )
         if check_mode:
             return [coded(2203, f"{text} A run would be refused.")]
-        raise Error(2204, f"{text} Have it rehearsed, or leave keep_destroyed out of this run. Nothing was run.")
+        raise Error(
+            2204,
+            f"{text} Make sure that it can be rehearsed, or leave keep_destroyed out of this run. Nothing was run.",
+        )
 
     def before_step(self, step: Step, resumes: bool, stopped: Stopped) -> dict[str, bytes]:
         """Keep what a migration destroys; return what is to be sent in place of its statements, by their digests.
@@ -166,8 +169,8 @@ class Keeper:
         if not resumes and lost is None:
             raise Error(
                 2205,
-                f"Nothing of {name} was run: what comes behind a migration that was partially applied could not be "
-                "rehearsed, so that what it destroys is not known (keep_destroyed). Run again.",
+                f"Nothing of {name} was run: what follows a partially applied migration could not be rehearsed, so "
+                "what it destroys is not known (keep_destroyed). Run again.",
             )
         try:
             with self._connect() as session:
@@ -311,10 +314,10 @@ class _Keeping:
             new = list(suspects.values())
         raise Error(
             2209,
-            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), for it "
-            f"was begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if "
-            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would keep. "
-            "Nothing was run.",
+            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), because "
+            f"it was started without that, or its file was changed since: {few(new, '; ')}. Restore the file; or, if "
+            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would "
+            "keep. Nothing was run.",
         )
 
     def _goes_on(self, own: Entry) -> bool:
@@ -442,7 +445,7 @@ class _Keeping:
         if found is not None and found.versioned and loss.what != "columns":
             raise Error(
                 2210,
-                f"{loss.table} keeps former versions of its rows, which a copy has not (keep_destroyed). Nothing of "
+                f"{loss.table} is system-versioned, and a copy would lose its old rows (keep_destroyed). Nothing of "
                 f"{self._step.direction} {self._step.version} was run. Keep them in another way, and leave "
                 "keep_destroyed out of this run.",
             )
@@ -454,9 +457,8 @@ class _Keeping:
             self._session.query(f"DROP TABLE {self._catalogue.place(entry)}")
         raise Error(
             2211,
-            f"{loss.table} was written while it was copied, so that its copy is not known to be whole "
-            f"(keep_destroyed). Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it "
-            "and run again.",
+            f"{loss.table} was written to while it was copied, so its copy may be incomplete (keep_destroyed). "
+            f"Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it and run again.",
         )
 
     def _copy_rows(self, entry: Entry, loss: Loss, found: Optional[Found]) -> Optional[int]:

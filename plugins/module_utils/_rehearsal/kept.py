@@ -167,8 +167,9 @@ class Catalogue:
         if {str(name) for (name,) in rows} != set(_COLUMNS):
             raise Error(
                 2212,
-                f"The table {TABLE} in {self.schema} is no catalogue of ours: it has other columns. It belongs to "
-                "something else and is left alone; choose another schema for keep_destroyed. Nothing was changed.",
+                f"The table {TABLE} in {self.schema} is not a catalogue of dbops.migrations: it has other columns. It "
+                "belongs to something else and is left alone; choose another schema for keep_destroyed. Nothing was "
+                "changed.",
             )
         return True
 
@@ -292,7 +293,7 @@ class Catalogue:
             query(ROLLBACK)
             raise Error(
                 2214,
-                f"Somebody has taken away from {self.schema} what was being kept (keep_destroyed). Nothing of "
+                f"Someone has removed from {self.schema} what was being kept (keep_destroyed). Nothing of "
                 f"{step.direction} {step.version} was run. Leave that schema to runs alone, and run again.",
             )
         query(COMMIT)

@@ -52,7 +52,7 @@ class Recheck:
         if found:
             raise Error(
                 2112,
-                f"{step.direction} {step.version} was not begun, because of rows that the rehearsal did not find: "
+                f"{step.direction} {step.version} was not started, because of rows that the rehearsal did not find: "
                 f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
                 "or the file, or have the guards allow it, and run again.",
             )

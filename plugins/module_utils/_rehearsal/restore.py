@@ -31,8 +31,8 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
     if load(session, params).state.dirty:
         raise Error(
             2216,
-            f"A migration of {session.database} is partially applied: to restore something now could make it look like "
-            "what it is not. Run it to its end first, or set the version. Nothing was restored.",
+            f"A migration of {session.database} is partially applied: restoring something now could hide how far it "
+            "got. Finish it first, or set the version. Nothing was restored.",
         )
     columns = entry.what == "columns"
     table = params["restore_as"] or (entry.details["now"] if columns else entry.table)
@@ -51,8 +51,8 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
     if exists and not columns:
         raise Error(
             2218,
-            f"There is a table {table} in {session.database}, so that {entry.id} cannot be restored under that name. "
-            "Name another one in restore_as. Nothing was restored.",
+            f"There is a table {table} in {session.database}, so {entry.id} cannot be restored under that name. Name "
+            "another one in restore_as. Nothing was restored.",
         )
     found = {"id": entry.id, "table": table, "rows": None, "gone": None, "definition": "", "changed": True}
     try:
@@ -85,8 +85,8 @@ def _restore_columns(
     if missing:
         raise Error(
             2220,
-            f"{table} of {session.database} has no column {few(missing)}, into which values could be restored. Add "
-            "what is missing, as it was. Nothing was restored.",
+            f"{table} of {session.database} has no column {few(missing)} to restore values into. Add what is missing, "
+            "as it was. Nothing was restored.",
         )
     on = " AND ".join(f"t.{identifier(name)} = k.{identifier(name)}" for name in key)
     both = f"{_place(session, table)} t JOIN {catalogue.place(entry)} k ON {on}"
@@ -108,8 +108,8 @@ def _restore_columns(
             session.query(ROLLBACK)
             raise Error(
                 2221,
-                f"{table} of {session.database} does not take the values as they were, in {count(int(left), 'row')}: "
-                "its columns are others, or a trigger changes them. Nothing was restored.",
+                f"{table} of {session.database} did not take the values unchanged, in {count(int(left), 'row')}: its "
+                "columns differ, or a trigger changes them. Nothing was restored.",
             )
         session.query(COMMIT)
     return {"rows": int(differing), "gone": gone, "changed": bool(differing)}

@@ -171,14 +171,14 @@ def _check(given: Mapping[str, str]) -> None:
     if "session_token" in given and "access_key" not in given:
         raise Error(1422, "session_token belongs to access_key and secret_key, and these are not set.")
     if "profile" in given and "access_key" in given:
-        raise Error(1423, "profile and access_key exclude each other. Leave one of them out.")
+        raise Error(1423, "profile and access_key are mutually exclusive. Leave one of them out.")
     if "external_id" in given and "assume_role_arn" not in given:
         raise Error(1424, "external_id belongs to assume_role_arn, which is not set.")
     if "ca_bundle" in given:
         _check_ca_bundle(given["ca_bundle"])
     for name in ("access_key", "secret_key", "session_token"):
         if not re.fullmatch("[!-~]*", given.get(name, "")):
-            raise Error(1425, f"{name} holds a space, a line end or another sign that no AWS key has.")
+            raise Error(1425, f"{name} contains a space, a line break or another character that no AWS key has.")
     if not re.fullmatch(r"(https?://[^\s/?#@]+(/[^\s?#@]*)?)?", given.get("endpoint_url", "")):
         raise Error(1426, "endpoint_url is not a URL of the form https://HOST or https://HOST:PORT.")
 

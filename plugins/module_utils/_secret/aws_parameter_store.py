@@ -43,8 +43,8 @@ def _reason(code: str, text: str) -> Message | None:
     if code == "ParameterNotFound":
         return Message(
             1409,
-            "there is no parameter of this name, or none with this label. "
-            "Check the name, version_stage, region and account",
+            "there is no parameter with this name, or not with this label. Check the name, version_stage, region and "
+            "account",
         )
     if code == "ParameterVersionNotFound":
         return Message(1410, "it has no such version. Check version_stage (a label) or version_id (a number)")
@@ -55,7 +55,5 @@ def _reason(code: str, text: str) -> Message | None:
             1411, "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
         )
     if code == "ValidationException":
-        return Message(
-            1412, "AWS finds the request not valid. Check the parameter's name, version_stage and version_id"
-        )
+        return Message(1412, "AWS rejects the request. Check the parameter's name, version_stage and version_id")
     return None

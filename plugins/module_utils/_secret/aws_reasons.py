@@ -33,7 +33,7 @@ _CODES = {
     "InvalidSignatureException": _CLOCK,
     "MissingAuthenticationToken": _REFUSED,
     "MissingAuthenticationTokenException": _REFUSED,
-    "RequestExpired": Message(1439, "the request was too old when it came. Check the host's clock"),
+    "RequestExpired": Message(1439, "the request was too old when it arrived. Check the host's clock"),
     "RequestLimitExceeded": _THROTTLED,
     "SignatureDoesNotMatch": _CLOCK,
     "Throttling": _THROTTLED,
@@ -46,33 +46,31 @@ _CODES = {
 
 _NO_ROLE = Message(
     1437,
-    "the identity may not take the role. Check assume_role_arn or the profile, the role's trust policy with its "
+    "the identity may not assume the role. Check assume_role_arn or the profile, the role's trust policy with its "
     "external_id, and that the identity is allowed sts:AssumeRole",
 )
-NOT_AWS = Message(1434, "the answer is not one of AWS. Check endpoint_url and proxies")
-_OWN = Message(
-    1435, "the credentials that the host has of its own cannot be used. Check the profile, role or sign-on behind them"
-)
+NOT_AWS = Message(1434, "the answer is not from AWS. Check endpoint_url and proxies")
+_OWN = Message(1435, "the host's own credentials cannot be used. Check the profile, role or sign-on behind them")
 # Names of exception classes: the nearest in an exception's line of ancestors counts.
 _CLASSES = {
     "ConfigParseError": Message(
         1441, "the host's AWS configuration files cannot be read. Check ~/.aws/config and ~/.aws/credentials"
     ),
     "ConnectTimeoutError": Message(
-        1442, "nothing answers when connecting. Check region, endpoint_url, routes and firewalls"
+        1442, "the connection attempt timed out. Check region, endpoint_url, routes and firewalls"
     ),
     "ConnectionClosedError": Message(
         1443, "the connection was closed before an answer came. Check endpoint_url and proxies"
     ),
     "CredentialRetrievalError": _OWN,
     "EndpointConnectionError": Message(
-        1444, "there is no connection to the endpoint. Check region, endpoint_url, DNS and firewalls"
+        1444, "cannot connect to the endpoint. Check region, endpoint_url, DNS and firewalls"
     ),
     "HTTPClientError": Message(
         1445, "the request could not be sent. Check endpoint_url, proxies, and the AWS keys on the host"
     ),
     "InvalidConfigError": _OWN,
-    "InvalidRegionError": Message(1446, "the region is not one. Write it as in eu-central-1"),
+    "InvalidRegionError": Message(1446, "the region is not valid. Write it like eu-central-1"),
     "NoCredentialsError": Message(
         1447,
         "there are no AWS credentials. Give access_key and secret_key or profile, "
@@ -102,8 +100,8 @@ _CLASSES = {
     ),
     "SSLError": Message(
         1454,
-        "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or "
-        "AWS_CA_BUNDLE on the host, where a CA of your own signs",
+        "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or AWS_CA_BUNDLE on "
+        "the host, if your own CA signs it",
     ),
     "SSOError": _OWN,
     "ValueError": Message(
@@ -133,7 +131,7 @@ def service_reason(code: str, status: int, operation: str) -> Message:
     if operation == "AssumeRole" and code == "AccessDenied":
         return _NO_ROLE
     if operation == "AssumeRole" and code == "ValidationError":
-        return Message(1457, "AWS finds the role not valid. Check assume_role_arn and external_id")
+        return Message(1457, "AWS rejects the role. Check assume_role_arn and external_id")
     if status == 407:
         return Message(
             1458, "the proxy asks for a name and password. Put them into HTTPS_PROXY and HTTP_PROXY on the host"

@@ -52,7 +52,7 @@ def _reason(code: str, text: str) -> Message | None:
         if "value for" in text:
             return Message(1403, "it has no such version. Check version_stage or version_id")
         return Message(
-            1404, "there is no secret of this name, or none with this version. Check the name, region and account"
+            1404, "there is no secret with this name, or not in this version. Check the name, region and account"
         )
     if code == "AccessDeniedException":
         return denied(text, "secretsmanager:GetSecretValue")
@@ -63,5 +63,5 @@ def _reason(code: str, text: str) -> Message | None:
     if code == "InvalidRequestException" and "delet" in text:
         return Message(1406, "it is marked for deletion. Restore it, or name another")
     if code in ("InvalidParameterException", "InvalidRequestException", "ValidationException"):
-        return Message(1407, "AWS finds the request not valid. Check the secret's name, version_stage and version_id")
+        return Message(1407, "AWS rejects the request. Check the secret's name, version_stage and version_id")
     return None

@@ -53,11 +53,11 @@ def read_url(text: str) -> dict[str, str]:
     if parts is None or address is None:
         raise Error(
             1462,
-            f"its URL cannot be read. Write it as {EXAMPLES}, "
-            "with other signs than letters and digits percent-encoded in user, password and database.",
+            f"its URL cannot be read. Write it as {EXAMPLES}, with characters other than letters and digits "
+            "percent-encoded in user, password and database.",
         )
     if go and go["protocol"] != "tcp":
-        raise Error(1463, "its URL uses another protocol than tcp(host:port), and nothing else is read here.")
+        raise Error(1463, "its URL uses a protocol other than tcp(host:port), which is not supported.")
     user, _colon, password = (parts["login"] or "").partition(":")
     if not password:
         raise Error(1464, f"its URL has no password. Write it as {EXAMPLES}.")

@@ -69,7 +69,7 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
     found = {name: value for name, value in found.items() if value not in (None, "")}
     texts = {name: _text(value, where[name]) for name, value in found.items() if name != "port"}
     if _HOST_AND_PORT.fullmatch(texts.get("host", "")):
-        raise Error(1468, f"{where['host']} holds a port, too. Store the host alone there, and the port under port.")
+        raise Error(1468, f"{where['host']} also contains a port. Store only the host there, and the port under port.")
     return Credentials(
         **texts,
         port=_port(found["port"], where["port"]) if "port" in found else None,
@@ -131,8 +131,8 @@ def _json(text: str) -> Any:
     where = f" at line {place[0]}, column {place[1]}" if place else ""
     raise Error(
         1476,
-        f"its JSON is broken{where}. Look for a comma that is missing or behind the last value, a quotation mark "
-        "that is missing, or a line break or a backslash inside a value.",
+        f"its JSON is broken{where}. Look for a comma that is missing or follows the last value, a missing quotation "
+        "mark, or a line break or a backslash inside a value.",
     )
 
 
@@ -156,7 +156,7 @@ def _find_keys(secret: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str
         if name not in KEYS:
             raise Error(1479, f"fields maps {name}, which is none of {', '.join(KEYS)}.")
         if not isinstance(key, str):
-            raise Error(1480, f"fields maps {name} to something else than the name of a key.")
+            raise Error(1480, f"fields maps {name} to something other than the name of a key.")
         if key not in secret:
             raise Error(1481, f"fields maps {name} to {key}, which is not among its keys: {_shown(secret)}.")
     keys = dict(fields)
@@ -202,7 +202,7 @@ def _text(value: Any, where: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Error(1485, f"{where} holds half of a character (a lone surrogate). Store it again.") from None
+        raise Error(1485, f"{where} contains half a character (a lone surrogate). Store it again.") from None
     return value
 
 

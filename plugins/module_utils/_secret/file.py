@@ -42,7 +42,7 @@ class FileStore:
                 f"the file cannot be read: {error.strerror}. Check the path, its mode and the account that runs this.",
             ) from None
         if status.st_mode & stat.S_IRWXO:
-            raise Error(1417, f"everybody may read or change the file. Do: chmod o= {secret_id}")
+            raise Error(1417, f"everyone may read or change the file. Do: chmod o= {secret_id}")
         if len(content) > _LIMIT:
             raise Error(1418, f"the file is larger than {_LIMIT} bytes. Is it the right one?")
         try:

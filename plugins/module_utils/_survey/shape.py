@@ -36,9 +36,9 @@ def checked(kind: type, text: str, version: int) -> Any:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deep"
-        raise Error(2505, f"This is no JSON, or only a part of it: {reason}.") from error
+        raise Error(2505, f"This is not JSON, or only a part of it: {reason}.") from error
     if not isinstance(data, dict) or "schema_version" not in data:
-        raise Error(2506, "This is JSON, but no document of a survey: it has no schema_version.")
+        raise Error(2506, "This is JSON, but not a survey document: it has no schema_version.")
     if data["schema_version"] != version or isinstance(data["schema_version"], bool):
         raise Error(
             2507,
@@ -48,9 +48,7 @@ def checked(kind: type, text: str, version: int) -> Any:
     try:
         return _reader(kind)(data)
     except _WrongError as error:
-        raise Error(
-            2508, f"This is no valid document of a survey: {error.place.lstrip('.')} {error.problem}."
-        ) from error
+        raise Error(2508, f"This is not a valid survey document: {error.place.lstrip('.')} {error.problem}.") from error
 
 
 def checked_part(kind: type, text: str) -> Any:

@@ -111,7 +111,7 @@ def load(directory: Path, new: Stored = _NOTHING, written: Container[str] = ()) 
 
 
 def _closed(error: OSError) -> None:
-    raise Error(2509, f"{error.filename} cannot be read: {error.strerror}. Set owner or mode right.") from error
+    raise Error(2509, f"{error.filename} cannot be read: {error.strerror}. Fix its owner or mode.") from error
 
 
 def _load(paths: Sequence[Path], directory: Path, more: Sequence[Document], stored: Stored) -> None:
@@ -169,12 +169,12 @@ def _document(text: str) -> Document:
             (ipaddress.ip_interface if place == _INTERFACES else ipaddress.ip_address)(address)
         except ValueError as error:
             raise Error(
-                2510, f"This is no valid document of a survey: {place} has {address[:100]!r}, no address."
+                2510, f"This is not a valid survey document: {place} has {address[:100]!r}, no address."
             ) from error
     for flow in document.flows:
         if flow.translated and not flow.translated.rpartition(":")[2].isdecimal():
             wrong = flow.translated[:100]
-            raise Error(2511, f"This is no valid document of a survey: flows has {wrong!r}, no address with its port.")
+            raise Error(2511, f"This is not a valid survey document: flows has {wrong!r}, no address with its port.")
     return document
 
 

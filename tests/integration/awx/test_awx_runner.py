@@ -103,7 +103,7 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     pushed = team.repository.commit({"db/migrations/0009_late.up.sql": "CREATE TABLE late (i INT);\n"})
     overtaken = job("Database migrate", extra=plan.artifacts).run()
     assert overtaken.status == "failed"
-    assert f"stands for commit {pushed}, and" in " ".join(overtaken.printed.split())
+    assert f"is at commit {pushed}, but" in " ".join(overtaken.printed.split())
     assert team.version("orders") is None
     team.repository.git("update-ref", "refs/heads/main", commit)
 

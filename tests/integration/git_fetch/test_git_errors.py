@@ -216,7 +216,7 @@ class TestServers:
         assert msg.startswith(f"{repository.path} belongs to another account than the one that runs this task")
         by_ssh = message()
         assert by_ssh.startswith(f"{repository.url}: on the server it belongs to another account than the one that ser")
-        assert "That is the server's to mend" in by_ssh
+        assert "Fix it on the server" in by_ssh
         assert "become_user" not in by_ssh
 
     @pytest.mark.parametrize("ref", ["main", "HEAD", "1" * 40])

@@ -177,7 +177,7 @@ def test_a_failure_is_asked_for_and_told_once(
     [told] = [result["msg"] for result in results(outcome) if "nowhere" in result["msg"]]
     assert "does not exist" in told
     others = {result["msg"] for result in results(outcome)} - {told}
-    assert others <= {f"The fetch failed, which is the same as that of {host}." for host in HOSTS}
+    assert others <= {f"The fetch failed: it is the one of {host}, whose message says why." for host in HOSTS}
     assert len(others) == 1
     assert (dest / "current").resolve() == before
 

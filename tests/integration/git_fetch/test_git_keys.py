@@ -97,7 +97,7 @@ class TestAgents:
     @pytest.mark.parametrize("option", ["private_key", "private_key_file", "private_key_passphrase"])
     def test_it_is_all(self, message: Any, by_agent: dict[str, Any], agent: Agent, option: str) -> None:
         msg = message(**{**by_agent, option: "7"}, env=agent.env)
-        assert msg == f"use_ssh_agent and {option} exclude each other. Give one of them."
+        assert msg == f"use_ssh_agent and {option} are mutually exclusive. Give one of them."
 
 
 def _answer(listener: socket.socket, answer: bytes) -> None:

@@ -361,8 +361,8 @@ class TestTags:
         for name in ("v2", "v3"):
             for check in (False, True):
                 assert tagged(ref=name, check=check)["msg"] == (
-                    f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts under its own name "
-                    "only. Nothing was changed."
+                    f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts only under its own "
+                    "name. Nothing was changed."
                 )
         assert listing(dest) == before
 
@@ -598,20 +598,20 @@ class TestOptions:
 
     def test_no_keys(self, message: Any) -> None:
         assert message(allowed_signers=None, gpg_public_keys=None) == (
-            "verify is signed_commit, but nobody may sign: give allowed_signers, gpg_public_keys or both."
+            "verify is signed_commit, but there are no signers: set allowed_signers, gpg_public_keys or both."
         )
 
     @pytest.mark.parametrize("left_out", ["allowed_signers", "gpg_public_keys"])
     def test_keys_for_nothing(self, message: Any, left_out: str) -> None:
         for verify in ("none", None):
             assert message(verify=verify, **{left_out: None}) == (
-                "allowed_signers and gpg_public_keys have no effect as verify is none: set it to signed_commit or "
+                "allowed_signers and gpg_public_keys have no effect while verify is none: set it to signed_commit or "
                 "signed_tag, or leave them out."
             )
 
     @pytest.mark.parametrize("text", ["", "\n# alice@example.com ssh-ed25519 AAAA\n\t\n"])
     def test_nobody(self, message: Any, text: str) -> None:
-        assert message(allowed_signers=text).startswith("allowed_signers holds no key.")
+        assert message(allowed_signers=text).startswith("allowed_signers contains no key.")
 
     @pytest.mark.parametrize(
         ("line", "reason"),
@@ -638,14 +638,14 @@ class TestOptions:
             *(private, key + private, key + key[:100], key + people.gpg.revocation),
         ):
             assert message(gpg_public_keys=text) == (
-                "gpg_public_keys does not hold OpenPGP public keys that gpg can read, or not only such. Give what gpg "
+                "gpg_public_keys contains something other than OpenPGP public keys that gpg can read. Give what gpg "
                 "--armor --export prints, with its line breaks."
             )
 
     def test_a_key_twice(self, message: Any, people: People) -> None:
         """Of which one could be from before it was revoked."""
         assert message(gpg_public_keys=people.gpg.public + people.gpg_stranger.public + people.gpg.public) == (
-            "gpg_public_keys holds a key twice. Give each once, as it is now: one may be out of date."
+            "gpg_public_keys contains a key twice. Give each key once, in its current form."
         )
 
     @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_a_server_without_tls_gets_no_token(mariadb: Any, tmp_path: Path, run_mo
         *(
             (
                 {"tls": tls},
-                f"tls is {tls}, but login_auth iam sends its token as it is, so the connection must be "
+                f"tls is {tls}, but login_auth iam sends its token in clear text, so the connection must be "
                 "encrypted. Set tls to required, verify_ca or verify_identity.",
             )
             for tls in ("disabled", "preferred")
@@ -184,12 +184,12 @@ def test_a_server_without_tls_gets_no_token(mariadb: Any, tmp_path: Path, run_mo
         ),
         (
             {"login_password": "canary"},
-            "login_password and login_auth iam exclude each other. Leave one of them out.",
+            "login_password and login_auth iam are mutually exclusive. Leave one of them out.",
         ),
         *(
             (
                 {"login_user": user},
-                "login_user is not set, and login_auth iam makes its token for one. Name the account.",
+                "login_user is not set, and login_auth iam needs it to make a token. Name the account.",
             )
             for user in (None, "")
         ),
@@ -275,7 +275,9 @@ def test_the_role(rds: Rds, database: Database, playbook: RunPlaybook) -> None:
     variables["migrate_login_password"] = "canary"
     refused = playbook("dbops.migrations.force", inventory)
     assert refused.rc == 2
-    assert "migrate_login_password and migrate_login_auth iam exclude each other" in " ".join(refused.stdout.split())
+    assert "migrate_login_password and migrate_login_auth iam are mutually exclusive" in " ".join(
+        refused.stdout.split()
+    )
 
 
 def test_the_role_leaves_a_secrets_password_out(

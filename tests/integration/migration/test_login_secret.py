@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OLD, NEW = "canary-old-pa55", "canary-new-pa55"
 DENIED = (
-    "The secret prod/shop was read again, in case it is being rotated. See that it holds the account's present "
+    "The secret prod/shop was read again, in case it is being rotated. Check that it holds the account's current "
     "password, and from which hosts the account may log in."
 )
 LEFT_OUT: dict[str, Any] = dict.fromkeys(("login_host", "login_port", "login_user", "login_password", "login_db"))

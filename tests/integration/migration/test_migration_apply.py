@@ -74,9 +74,9 @@ def test_the_plan_that_was_approved(database: Database) -> None:
     assert database.apply(target="1")["to_version"] == 1
     before = database.snapshot()
     assert database.refusal(expected_plan=approved) == (
-        f"The plan for {database.name} is not the one that was approved (expected_plan): something has moved the "
-        "database since, or the files are others. It is at version 1, and this would run up 0002_orders.up.sql, "
-        "up 0003_email.up.sql. Plan again, and have that approved. Nothing was changed."
+        f"The plan for {database.name} is not the one that was approved (expected_plan): the database or the files "
+        "have changed since. It is at version 1, and this would run up 0002_orders.up.sql, up 0003_email.up.sql. "
+        "Plan again, and have the new plan approved. Nothing was changed."
     )
     assert database.snapshot() == before
     done = database.apply(expected_plan=database.apply(check=True)["plan"])
@@ -107,7 +107,7 @@ def test_targets_and_steps(database: Database) -> None:
     assert (none["from_version"], none["to_version"]) == (1, None)
     assert (database.state(), database.tables()) == ([], set())
     more = database.apply(steps=9)
-    assert more["warnings"] == ["9 steps were asked for, and there were only 3."]
+    assert more["warnings"] == ["9 steps were requested, but there are only 3."]
 
 
 def test_down_needs_permission(database: Database) -> None:
@@ -205,7 +205,7 @@ def test_warnings_reach_the_user(database: Database) -> None:
     result = database.apply()
     assert result["warnings"][0].startswith("0003_x.dow.sql and 1 more are not migrations and are skipped: ")
     assert result["warnings"][1:] == [
-        "Version 2 has no up file: it is recorded, and nothing is run.",
+        "Version 2 has no up file: only the version is recorded.",
         "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client.",
     ]
     assert database.state() == [(2, 0)]

@@ -66,8 +66,8 @@ def test_out_of_order_fails(here: Database) -> None:
     result = here.apply()
     assert result["msg"] == (
         "Never applied, and below the current version 3: version 2. golang-migrate would silently skip that. Give "
-        "what is new a version above the current one; or set out_of_order to apply, which runs it now, or to ignore. "
-        "Nothing was run."
+        "new migrations a version above the current one; or set out_of_order to apply, which runs them now, or to "
+        "ignore. Nothing was run."
     )
     assert (result["failed"], result["out_of_order"]) == (True, [2])
     assert here.refusal(check=True) == here.refusal(target="4") == here.refusal(steps=1) == result["msg"]

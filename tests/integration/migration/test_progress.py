@@ -335,7 +335,7 @@ def test_what_a_killed_run_leaves_goes_with_the_next(here: Database, forks: Fork
 @pytest.mark.parametrize("run_id", ["", "../../etc/passwd", "A" * 32, "a" * 31, f"{'a' * 32}\n"])
 def test_a_number_that_is_none(here: Database, run_id: str) -> None:
     here.write({"1_a.up.sql": "DO 1;\n"})
-    assert here.refusal(run_id=run_id).startswith(f"run_id is {run_id!r}. It has 32 hexadecimal digits")
+    assert here.refusal(run_id=run_id).startswith(f"run_id is {run_id!r}. It must be 32 lowercase hexadecimal digits")
     assert here.tables() == set()
 
 

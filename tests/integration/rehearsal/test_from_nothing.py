@@ -265,7 +265,7 @@ def test_a_schema_with_anything_in_it_is_refused(check: Check) -> None:
     user = f"'{check.schema}'@'%'"
     check.server.query(f"REVOKE ALL PRIVILEGES ON `{check.schema}`.* FROM {user}")
     check.server.query(f"GRANT CREATE, DROP ON `{check.schema}`.* TO {user}")
-    assert "is empty cannot be told, as the server does not list to this account each EVENT, FUNC" in check()["msg"]
+    assert "is empty is not known: the server does not list to this account every EVENT, FUNC" in check()["msg"]
 
 
 @pytest.mark.parametrize("signal", [SIGTERM, SIGKILL], ids=["asked", "killed"])

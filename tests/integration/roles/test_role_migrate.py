@@ -191,7 +191,7 @@ def test_all_fail_for_one_reason(team: Team, playbook: RunPlaybook) -> None:
     told = [event["result"]["msg"] for event in wordy.tasks if event["status"] == "failed"]
     [reason] = [text for text in told if "no-such-branch" in text]
     [other] = [text for text in told if text != reason]
-    assert re.fullmatch(r"The fetch failed, which is the same as that of (orders|stock)\.", other)
+    assert re.fullmatch(r"The fetch failed: it is the one of (orders|stock), whose message says why\.", other)
 
 
 def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
@@ -209,7 +209,7 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     status = playbook(STATUS, inventory, "--limit", "orders")
     commit, schema, account = team.repository.git("rev-parse", "main")[:8], team.databases["orders"], getpass.getuser()
     assert [steady(line) for line in said(status, "orders")] == [
-        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first statement is done",
+        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; statement 1 is done",
         "interrupted   up 3 wrong, at statement 2",
         f"started       WHEN by {account} on {platform.node()}",
         f"error         (1146) Table '{schema}.nobody' doesn't exist",
@@ -297,7 +297,7 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
         ),
         *("--limit", "orders", "-v"),
     )
-    exclusive = "migrate_use_ssh_agent and migrate_private_key exclude each other. Give one of them."
+    exclusive = "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them."
     assert failure(both, "orders") == exclusive
     given = both.result("orders", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
@@ -460,7 +460,10 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
             {"migrate_steps": 1},
             "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
         ),
-        ({"migrate_databases": ["nowhere"]}, "migrate_databases names what is not there: nowhere. Create the schemas"),
+        (
+            {"migrate_databases": ["nowhere"]},
+            "migrate_databases names schemas that do not exist: nowhere. Create the schemas",
+        ),
         ({"migrate_parallel": 0}, "migrate_parallel is 0. Give a number from 1 to 1000."),
     ],
 )

@@ -74,12 +74,11 @@ def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
     lines = refused(playbook, "migrate", changed)
     assert sorted(lines) == [
         f"migrate_directory {NUMBER}",
-        "migrate_known_hosts is a list, and must be one text: migrate_known_hosts: | with the lines under it.",
-        "migrate_login_database is a truth value to YAML, which takes yes, no, on and off for one. "
-        "Write it in quotes: 'on'",
+        "migrate_known_hosts is a list, but must be a string: write migrate_known_hosts: | with the lines below it.",
+        "migrate_login_database is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on'",
         f"migrate_login_password {NUMBER}",
         f"migrate_ref {NUMBER}",
-        "migrate_secret_id is a dictionary, and must be a text.",
+        "migrate_secret_id is a dictionary, but must be a string.",
     ]
 
 
@@ -94,7 +93,7 @@ def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlay
         "dbops.migrations.migrate", team.inventory(), extra_vars={"ansible_python_interpreter": "/usr/bin/python3"}
     )
     assert failure(result, "orders", "Check the variables") == (
-        "ansible_python_interpreter is given with -e, which the role cannot override. Leave it out: the role uses "
+        "ansible_python_interpreter is set with -e, which the role cannot override. Remove it: the role uses "
         f"{team.variables['migrate_python']}, which is migrate_python."
     )
 
@@ -121,7 +120,7 @@ def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
     group = "runners" if prefix == "runner" else "databases"
     says(f"No host of the inventory matches {group}.")
     says("No host of the inventory matches shpo.", **{f"{prefix}_hosts": "shpo"})
-    unknown = "The inventory has no host and no group of the name"
+    unknown = "The inventory has no host or group named"
     says(f"{unknown} nobody.", "--limit", "orders,nobody", **{f"{prefix}_hosts": "all"})
     says(f"{unknown} shpo.", **{f"{prefix}_hosts": "orders:shpo"})
     says("No host that matches orders is left by --limit stock.", "--limit", "stock", **{f"{prefix}_hosts": "orders"})

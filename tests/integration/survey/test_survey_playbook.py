@@ -145,7 +145,7 @@ def test_variables_that_are_none_of_the_roles(playbook: RunPlaybook) -> None:
 def test_no_hosts_are_not_all_of_them(playbook: RunPlaybook) -> None:
     result = playbook(BOOK, {"all": {"hosts": {"seen": LOCAL}}}, extra_vars={"survey_hosts": ""})
     assert result.rc not in (0, 2)
-    assert "The pattern of hosts is empty. Name a host or a group, or say all." in " ".join(
+    assert "The host pattern is empty. Name a host or a group, or write all." in " ".join(
         (result.stdout + result.stderr).split()
     )
     assert result.tasks == []

@@ -337,7 +337,7 @@ def test_the_session_cannot_be_restored(tmp_path: Path) -> None:
 def test_a_statement_that_was_changed_is_named(tmp_path: Path, at: Optional[int]) -> None:
     house = House(tmp_path, TEXTS[0], "INSERT INTO a VALUES (2)", *TEXTS[2:])
     error = house.refuses(resumption(at=at))
-    assert "statement 2 was done by an earlier run, and has been changed since" in str(error)
+    assert "statement 2 was done by an earlier run and has been changed since" in str(error)
     assert (error.results["statement"], error.results["line"]) == (2, 2)
 
 
@@ -418,7 +418,7 @@ LOST = Entry(2, None, "the temporary table shop.x")
 
 def test_what_is_lost_is_named(tmp_path: Path) -> None:
     error = House(tmp_path, *TEXTS).refuses(resumption(entries=(LOST,)))
-    assert "what comes next may rely on the temporary table shop.x of statement 2 of 1_m.up.sql" in str(error)
+    assert "what follows may rely on the temporary table shop.x of statement 2 of 1_m.up.sql" in str(error)
     assert error.results["statement"] == 3
 
 

@@ -54,7 +54,7 @@ def expand(asked: Sequence[str], existing: Iterable[str], folds: bool) -> list[s
     if missing:
         raise Error(
             2002,
-            f"databases names what is not there: {few(missing)}. Create the schemas first, correct the names, or let "
+            f"databases names schemas that do not exist: {few(missing)}. Create them first, correct the names, or let "
             "the account see them: the server hides a schema on which it has no privilege. Nothing was run.",
         )
     return list(found.values())

@@ -90,7 +90,7 @@ def _ended(worker: _Worker) -> str:
     worker.pipe.close()
     code = os.waitpid(worker.number, 0)[1]
     how = f"by signal {os.WTERMSIG(code)}" if os.WIFSIGNALED(code) else f"with code {os.WEXITSTATUS(code)}"
-    return coded(2005, f"The process that was at work on it ended {how}. Run again: it finds out what was done.")
+    return coded(2005, f"Its worker process ended {how}. Run again: it finds out what was done.")
 
 
 def _start(workers: list[_Worker], begin: Callable[[Stopped], Job]) -> _Worker:

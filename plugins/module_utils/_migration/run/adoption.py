@@ -55,9 +55,9 @@ def refusal(session: Session, found: Unmanaged) -> Error:
     auto = "" if not found.foreign or found.foreign[0].tool.question is None else f", or {AUTO} to take it from there"
     return Error(
         1701,
-        f"{session.database} holds tables ({few(found.tables)}), and no migration is recorded for it."
-        f"{names(found.foreign)} The first migrations may destroy what is there. Set baseline to the version that the "
-        f"schema has{auto}; or set adopt to true to run all migrations from the first. Nothing was run.",
+        f"{session.database} holds tables ({few(found.tables)}), but no migration is recorded for "
+        f"it.{names(found.foreign)} The first migrations may destroy what is there. Set baseline to the version that "
+        f"the schema has{auto}; or set adopt to true to run all migrations from the first. Nothing was run.",
         tables=found.tables,
     )
 
@@ -87,8 +87,8 @@ def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:
     if len(found.foreign) != 1:
         raise Error(
             1704,
-            f"{session.database} holds {'no' if not found.foreign else 'more than one'} table of another tool for "
-            f"migrations.{names(found.foreign)} Set baseline to the version that the schema has.",
+            f"{session.database} holds {'no' if not found.foreign else 'more than one'} table of another migration "
+            f"tool.{names(found.foreign)} Set baseline to the version that the schema has.",
         )
     [foreign] = found.foreign
     versions = applied_versions(session, foreign)

@@ -267,9 +267,9 @@ def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Res
     names = few(f"{step.direction} {step.file or step.version}" for step in plan.steps) or "nothing"
     raise Error(
         1624,
-        f"The plan for {database} is not the one that was approved (expected_plan): something has moved the database "
-        f"since, or the files are others. It is at {format_version(plan.from_version)}, and this would run {names}. "
-        "Plan again, and have that approved. Nothing was changed.",
+        f"The plan for {database} is not the one that was approved (expected_plan): the database or the files have "
+        f"changed since. It is at {format_version(plan.from_version)}, and this would run {names}. Plan again, and "
+        "have the new plan approved. Nothing was changed.",
         from_version=plan.from_version,
     )
 
@@ -315,8 +315,8 @@ def check_first(order: Order, status: DatabaseStatus) -> None:
     if status.history is not None and status.present and status.history.of_run(order.params["run_id"]):
         raise Error(
             1811,
-            "This call has come late: its run (run_id) was taken up again by another one, which has what came of it. "
-            "Nothing was run.",
+            "This call came too late: another call has taken over its run (run_id) and has the result. Nothing was "
+            "run.",
         )
 
 
@@ -370,8 +370,8 @@ def check_source(order: Order, source: Source, status: DatabaseStatus, resumptio
         raise Error(
             1628,
             f"Never applied, and below the current version {status.state.version}: version {few(below)}. "
-            "golang-migrate would silently skip that. Give what is new a version above the current one; or set "
-            "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
+            "golang-migrate would silently skip that. Give new migrations a version above the current one; or set "
+            "out_of_order to apply, which runs them now, or to ignore. Nothing was run.",
             out_of_order=below,
         )
     order.warn(

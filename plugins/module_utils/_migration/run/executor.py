@@ -694,15 +694,15 @@ class Executor:
         """Return what is to be known about a statement of that kind."""
         if self._refused_to_begin(classified, error):
             return (
-                "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
-                "have it carried out in any way, set assert_impact to false."
+                "It was sent with the clause by which it was rehearsed, and the server cannot run it that way here. "
+                "To let it run in any way, set assert_impact to false."
             )
         if classified.digest in self.runner.spelled and classified.effect.verb == b"DROP":
             return "RENAME TABLE was sent in its place, to keep what it drops (keep_destroyed)."
         command = client_command(classified.statement.text)
         if command:
             return (
-                f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
+                f"{command} is a command of the mysql client, which the server does not know: remove it from the file."
             )
         effect = classify(classified.statement.text, dialect_of(self.session))
         if effect.verb == b"EXECUTE":
@@ -710,7 +710,7 @@ class Executor:
             if number is not None:
                 return (
                     f"Its text was prepared by statement {number}: if that one, or what it was made of, must be "
-                    "changed, change it and run again, which says how to go on from there."
+                    "changed, change it and run again, which says how to resume."
                 )
         return ""
 

@@ -79,7 +79,7 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
                 order.warn(
                     coded(
                         1809,
-                        "A statement that had waited too long for a lock was tried again, "
+                        "A statement that had waited too long for a lock was retried, "
                         f"{count(runner.retried, 'time')}.",
                     )
                 )

@@ -137,9 +137,9 @@ class HistoryTable:
         if found and found != set(COLUMNS):
             raise Error(
                 1620,
-                f"The table {self._name} in {self._session.database} is not a history table of ours: it has the "
-                f"columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; choose "
-                "another history_table, or switch the history off with an empty one.",
+                f"The table {self._name} in {self._session.database} is not a history table of dbops.migrations: it "
+                f"has the columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; "
+                "choose another history_table, or switch the history off with an empty one.",
             )
         self._found = bool(found)
         return self._found
@@ -270,6 +270,6 @@ def broken() -> Error:
     """Return what is said of a row that cannot have been written by us."""
     return Error(
         1622,
-        "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
-        "history table from a backup, or choose another history_table. Nothing was changed.",
+        "The history has a row that dbops.migrations did not write, or that was changed since. Restore the history "
+        "table from a backup, or choose another history_table. Nothing was changed.",
     )

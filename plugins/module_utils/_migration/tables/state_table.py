@@ -136,8 +136,8 @@ class StateTable:
             raise Error(
                 1619,
                 f"The table {self._table} in {self._session.database} is not golang-migrate's state table: it has the "
-                f"columns {names}, and not version and dirty with nothing else that must be given. It belongs to "
-                f"{_owner(self._table, kinds)} and is left alone; choose another migrations_table.",
+                f"columns {names}; it should have version and dirty, and no other column without a default. It "
+                f"belongs to {_owner(self._table, kinds)} and is left alone; choose another migrations_table.",
             )
         self._found = bool(columns)
         return self._found
