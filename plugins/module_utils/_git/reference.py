@@ -190,7 +190,7 @@ def _no_url(repo: str, reason: str) -> Error:
         )
     at = f"{user}@" if user else ""
     return Error(
-        1215,
+        1214,
         f"repo is not a valid URL: a port follows the colon. Write {shown(f'ssh://{at}{host}/{path}')} or "
         f"{shown(f'{at}{host}:{path}')}.",
     )
@@ -198,7 +198,7 @@ def _no_url(repo: str, reason: str) -> Error:
 
 def _unsupported(transport: str) -> Error:
     return Error(
-        1216,
+        1210,
         f"repo uses the transport {shown(transport)}, which is not supported. "
         "Use ssh://, user@host:path, https://, file:// or an absolute path on the runner.",
     )

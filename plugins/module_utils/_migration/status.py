@@ -250,4 +250,4 @@ def _sum(path: str) -> str:
                 sums.update(chunk)
             return sums.hexdigest()
     except OSError as error:
-        raise Error(1608, f"{path} cannot be read: {error.strerror}.") from error
+        raise Error(1606, f"{path} cannot be read: {error.strerror}.") from error

@@ -52,7 +52,7 @@ def _reason(code: str, text: str) -> Message | None:
         return denied(text, "ssm:GetParameter")
     if code == "InvalidKeyId":
         return Message(
-            1411, "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+            1405, "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
         )
     if code == "ValidationException":
         return Message(1412, "AWS rejects the request. Check the parameter's name, version_stage and version_id")

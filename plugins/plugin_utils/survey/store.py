@@ -111,7 +111,7 @@ def load(directory: Path, new: Stored = _NOTHING, written: Container[str] = ()) 
 
 
 def _closed(error: OSError) -> None:
-    raise Error(2509, f"{error.filename} cannot be read: {error.strerror}. Fix its owner or mode.") from error
+    raise Error(2512, f"{error.filename} cannot be read: {error.strerror}. Fix its owner or mode.") from error
 
 
 def _load(paths: Sequence[Path], directory: Path, more: Sequence[Document], stored: Stored) -> None:

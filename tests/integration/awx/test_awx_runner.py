@@ -187,7 +187,7 @@ def test_a_share_without_what_is_asked_for(job: MakeJob, team: Team) -> None:
 def test_a_database_that_is_misspelt(job: MakeJob, team: Team) -> None:
     failed = job("Database migrate", answers={"migrate_hosts": "ordres"}).run()
     assert failed.status == "failed"
-    assert "No host of the inventory matches ordres." in failed.printed
+    assert "No host of the inventory matches ordres. (DBM-1012)" in failed.printed
     assert (team.version("orders"), team.version("stock")) == (None, None)
 
 

@@ -86,7 +86,7 @@ def test_what_is_expected(fetch: Fetch, repository: Repository, dest: Path) -> N
     for check in (False, True):
         assert fetch(ref="main", expected_commit=reviewed, check=check)["msg"] == (
             f"ref 'main' is at commit {moved}, but expected_commit is {reviewed}. Nothing was changed. Review the new "
-            "commit and set expected_commit to it, or set ref to the expected one."
+            "commit and set expected_commit to it, or set ref to the expected one. (DBM-1223)"
         )
     assert listing(dest) == before
     assert fetch(ref=moved, expected_commit=moved)["changed"]
@@ -98,7 +98,7 @@ def test_what_is_expected_is_a_commit(fetch: Fetch, commit: str) -> None:
 
 
 def test_nothing_is_kept(fetch: Fetch) -> None:
-    assert fetch(keep=0)["msg"] == "keep must be at least 1, the current commit: 0."
+    assert fetch(keep=0)["msg"] == "keep must be at least 1, the current commit: 0. (DBM-1227)"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_server_that_sends_more_is_named(
     assert result["files"] == NAMES
     assert (
         f"The server of {repository.url} cannot send the migrations alone, so more was fetched. If it is yours: git "
-        "config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
+        "config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true. (DBM-1239)"
     ) in str(result["warnings"])
     assert "warnings" not in fetch(**ssh), "when nothing is fetched, there is nothing to say"
 
@@ -344,7 +344,9 @@ def test_a_missing_directory_may_be_empty(fetch: Fetch, repository: Repository) 
     result = fetch(directory="later", missing_directory="empty")
     assert result["changed"]
     assert result["files"] == os.listdir(result["directory"]) == []
-    assert f"There are no files in the directory later at commit {result['commit']}." in str(result["warnings"])
+    assert f"There are no files in the directory later at commit {result['commit']}. (DBM-1240)" in str(
+        result["warnings"]
+    )
     assert not fetch(directory="later", missing_directory="empty")["changed"]
     assert "does not exist" in fetch(directory="later")["msg"], "what is in dest must not hide it"
     repository.commit({"later/0001_a.up.sql": "SELECT 1;\n"})

@@ -44,7 +44,7 @@ def refusal(new: str, old: str) -> str:
     return (
         f"refs/heads/main is at commit {new}, which does not descend from the current one, {old}: its history was "
         "rewritten, or the current commit came from elsewhere. Nothing was changed. Find out why; to go there "
-        "anyway, set ref to the new commit."
+        "anyway, set ref to the new commit. (DBM-1224)"
     )
 
 

@@ -153,7 +153,7 @@ class TestNames:
             blob(repository, "DROP DATABASE shop;\n") if mode == b"100644" else repository.git("rev-parse", "main:db")
         )
         commit_tree(repository, (mode, "x", target), (mode, "x", other))
-        expected = f"{repository.path} is damaged: a directory in it has the name 'x' twice."
+        expected = f"{repository.path} is damaged: a directory in it has the name 'x' twice. (DBM-1236)"
         assert refused(directory="db") == expected
         assert refused(directory="db/x") == expected
 
@@ -261,7 +261,7 @@ class TestContents:
         assert refused() == (
             f"'{name}' in directory 'db/migrations' of {repository.path} is a Git LFS pointer: its content is not in "
             "the repository, and LFS is not fetched. Commit the file itself there: git lfs untrack, then git add "
-            "--renormalize."
+            "--renormalize. (DBM-1230)"
         )
 
     def test_what_lfs_keeps_elsewhere_does_not_matter(self, fetch: Fetch, repository: Repository) -> None:
@@ -275,7 +275,7 @@ class TestContents:
         repository.commit({"db/migrations/0002_b.up.sql": b" " * size})
         assert refused() == (
             f"'0002_b.up.sql' in directory 'db/migrations' of {repository.path} has {size} bytes. Files of up to 64 "
-            "MiB are accepted."
+            "MiB are accepted. (DBM-1228)"
         )
 
 

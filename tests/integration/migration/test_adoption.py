@@ -50,7 +50,7 @@ def test_it_is_refused(shop: Database, check: bool) -> None:
     assert result["msg"] == (
         f"{shop.name} holds tables (accounts), but no migration is recorded for it. The first migrations may destroy "
         "what is there. Set baseline to the version that the schema has; or set adopt to true to run all migrations "
-        "from the first. Nothing was run."
+        "from the first. Nothing was run. (DBM-1701)"
     )
     assert result["tables"] == ["accounts"]
     assert shop.snapshot() == before
@@ -113,10 +113,10 @@ def test_a_baseline_that_is_the_last_version(shop: Database) -> None:
     ("baseline", "complaint"),
     [
         ("7", "baseline is 7, and no file in the directory has that version; the last ones are 1, 2, 3."),
-        ("two", "baseline is 'two'. Give the version that the schema has, a number, or auto."),
+        ("two", "baseline is 'two'. Give the version that the schema has, a number, or auto. (DBM-1702)"),
         (
             "auto",
-            " holds no table of another migration tool. Set baseline to the version that the schema has.",
+            " holds no table of another migration tool. Set baseline to the version that the schema has. (DBM-1704)",
         ),
     ],
 )
@@ -154,7 +154,7 @@ def test_the_module(shop: Database) -> None:
     assert other["failed"]
     assert other["msg"] == (
         f"{shop.name} already has a state: version 2, clean. To set another version use migration_force (playbook "
-        "dbops.migrations.force). Nothing was changed."
+        "dbops.migrations.force). Nothing was changed. (DBM-1709)"
     )
     assert shop.apply(adopt=False)["to_version"] == 3
     assert rows(shop) == 2
@@ -287,7 +287,7 @@ def test_the_table_of_another_tool(shop: Database, name: str) -> None:
         result = shop.module("baseline", version="auto")
         assert result["failed"]
         assert result["msg"].startswith(
-            f"The table {table} is {tool}'s, whose versions are not numbers of files. {wanted}"
+            f"The table {table} is {tool}'s, whose versions are not numbers of files. {wanted} (DBM-1707)"
         )
         return
     assert "Set baseline to the version that the schema has, or auto to take it from there; or set adopt" in refusal

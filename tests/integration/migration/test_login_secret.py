@@ -234,7 +234,7 @@ def test_a_file_that_a_service_manager_renews(rotation: Rotation, tmp_path: Path
 def test_no_schema_is_named(rotation: Rotation) -> None:
     rotation.holds(NEW, dbname="")
     assert rotation.run()["msg"] == (
-        "login_db is empty: name the schema to work on, here or in the secret of login_secret."
+        "login_db is empty: name the schema to work on, here or in the secret of login_secret. (DBM-1504)"
     )
 
 

@@ -71,9 +71,9 @@ def test_a_name_that_means_nothing_is_refused_before_anything_runs(fleet: Fleet)
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("parallel", 0, "parallel is 0. Give a number from 1 to 1000."),
-        ("canary", -1, "canary is -1. Give a number of 0 or more."),
-        ("max_fail_percentage", 101, "max_fail_percentage is 101. Give a number from 0 to 100."),
+        ("parallel", 0, "parallel is 0. Give a number from 1 to 1000. (DBM-2003)"),
+        ("canary", -1, "canary is -1. Give a number of 0 or more. (DBM-2003)"),
+        ("max_fail_percentage", 101, "max_fail_percentage is 101. Give a number from 0 to 100. (DBM-2003)"),
     ],
 )
 def test_numbers_that_make_no_sense(here: Any, option: str, value: int, said: str) -> None:
@@ -386,7 +386,7 @@ def test_a_worker_that_dies(fleet: Fleet, forks: Forks) -> None:
     os.kill(children(number)[0], signal.SIGKILL)
     result = forks.result()
     assert counts(result) == (3, 0, 0, 1, 2)
-    said = "Its worker process ended by signal 9. Run again: it finds out what was done."
+    said = "Its worker process ended by signal 9. Run again: it finds out what was done. (DBM-2005)"
     assert f"{names[0]} failed: {said}" in result["msg"]
 
 

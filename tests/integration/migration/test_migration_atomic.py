@@ -65,7 +65,7 @@ def test_what_cannot_be_undone_is_refused(schema: Database, statement: str) -> N
         assert message == (
             "2_b.up.sql:4:27: the file asks to be all-or-nothing, but statement 2 cannot be rolled back for certain: "
             "only statements that change rows of transactional tables can. Nothing of the file took effect. The "
-            f"statement: {statement}"
+            f"statement: {statement} (DBM-1807)"
         )
     assert (schema.state(), schema.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
 
@@ -96,7 +96,8 @@ def test_rows_that_stay_after_a_failure_lead_to_a_question(schema: Database, thr
     assert question["msg"] == (
         "3_n.up.sql:1:27: statement 2 was running when an earlier run failed, and the server does not show whether "
         "it took effect. Check what it changes, then run again with resume_from: 2 if it took no effect, or "
-        f"resume_from: 3 if it did. Nothing was changed. Statement 2: INSERT INTO {through} VALUES (7), (8), (7), (9)"
+        f"resume_from: 3 if it did. Nothing was changed. Statement 2: INSERT INTO {through} VALUES (7), (8), (7), (9) "
+        "(DBM-1911)"
     )
     assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 2})
     assert [item["version"] for item in schema.apply(resume_from=3)["applied"]] == [3]

@@ -37,7 +37,7 @@ def test_sql_that_fails(database: Database) -> None:
         "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration was applied before this "
         "file; statement 1 is done. The database is now at version 2, dirty. Correct the statement in the file and "
         "run again, which resumes from there; or fix the schema manually and set the version that it has then "
-        "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
+        "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT) (DBM-1801)"
     )
     expected = {"file": "2_b.up.sql", "line": 3, "column": 1, "statement": 2, "error_code": 1050, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -102,7 +102,7 @@ def test_the_directory_is_missing(database: Database) -> None:
     message = database.refusal(directory="/nowhere/at/all")
     assert message == (
         "The migrations' directory /nowhere/at/all cannot be read: No such file or directory. "
-        "Check the option directory; it is a path on the runner."
+        "Check the option directory; it is a path on the runner. (DBM-1601)"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_vanishes_is_named(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1"})
     (database.directory / "2_b.up.sql").symlink_to("/nowhere/2_b.up.sql")
     message = database.refusal()
-    assert message == f"{database.directory}/2_b.up.sql cannot be read: No such file or directory."
+    assert message == f"{database.directory}/2_b.up.sql cannot be read: No such file or directory. (DBM-1606)"
     assert database.state() == [(1, 0)]
 
 
@@ -134,7 +134,7 @@ def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: s
     assert message == (
         f"The table schema_migrations in {database.name} is not golang-migrate's state table: it has the columns "
         f"{columns}; it should have version and dirty, and no other column without a default. It belongs to {owner} "
-        "and is left alone; choose another migrations_table."
+        "and is left alone; choose another migrations_table. (DBM-1619)"
     )
     assert database.module("force", version="1")["msg"] == message
     assert database.module("info")["msg"] == message
@@ -420,7 +420,10 @@ def test_keys_that_cannot_be_used(sha2: Database, tmp_path: Path) -> None:
             path.write_bytes(key)
         return str(log_in_without_tls(sha2, server_public_key=str(path))["msg"]).replace(str(path), "PATH")
 
-    assert says(None) == "Cannot read server_public_key PATH: No such file or directory. It is a path on the runner."
+    assert (
+        says(None)
+        == "Cannot read server_public_key PATH: No such file or directory. It is a path on the runner. (DBM-1502)"
+    )
     assert says(b"none").startswith("server_public_key PATH holds no public key in PEM format. It is what")
     garbage = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
     assert says(garbage).startswith("server_public_key is not a usable RSA key (")
@@ -465,9 +468,11 @@ def test_texts_that_yaml_has_changed(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1;\n"})
     number = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
     result = database.apply(login_password=84, login_host=1.1, target=1, job=7)
-    assert result["msg"] == f"login_host {number} login_password {number} Write it in quotes."
+    assert result["msg"] == f"login_host {number} login_password {number} Write it in quotes. (DBM-1010)"
     secret = {"id": 17, "version_id": 2}
-    assert database.apply(login_secret=secret)["msg"] == f"id {number} Write it in quotes."
+    assert database.apply(login_secret=secret)["msg"] == f"id {number} Write it in quotes. (DBM-1010)"
     truth = database.apply(migrations_table=False)["msg"]
-    assert truth == ("migrations_table is a boolean to YAML, as are yes, no, on and off. Write it in quotes.")
+    assert truth == (
+        "migrations_table is a boolean to YAML, as are yes, no, on and off. Write it in quotes. (DBM-1010)"
+    )
     assert not database.apply(target=1, job=7)["failed"]

@@ -255,7 +255,7 @@ def test_a_state_that_is_older_than_the_history_is_refused(there: Database, name
         "row was deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the "
         "history is right, set the version that it has then (module migration_force, playbook "
         "dbops.migrations.force). If the state table is right, run again with history_ahead: ignore. Nothing was "
-        "changed."
+        "changed. (DBM-1623)"
     )
     versions = [int(version) for version in ahead.split(", ")]
     assert (refused["failed"], refused["history_ahead"], refused["dirty"]) == (True, versions, False)
@@ -345,7 +345,7 @@ def test_a_table_of_somebody_elses(there: Database) -> None:
     assert message == (
         f"The table {HISTORY} in {there.name} is not a history table of dbops.migrations: it has the columns id, "
         "version, who. It belongs to something else and is left alone; choose another history_table, or switch the "
-        "history off with an empty one."
+        "history off with an empty one. (DBM-1620)"
     )
     assert there.module("force", version="1")["msg"] == message
     assert (there.snapshot(), there.query(f"SELECT * FROM {HISTORY}")) == before

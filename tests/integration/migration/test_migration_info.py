@@ -116,7 +116,7 @@ def test_the_history_of_what_was_done(there: Database) -> None:
     assert [row["direction"] for row in info(there, history_limit=1)["history"]] == ["force"]
     assert info(there, history_limit=0)["history"] == []
     refused = there.module("info", history_limit=-1)
-    assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more."
+    assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more. (DBM-1633)"
 
 
 def test_a_move_to_none_has_no_version(database: Database) -> None:

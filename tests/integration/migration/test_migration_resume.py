@@ -458,7 +458,7 @@ def test_a_statement_that_is_done_was_changed(there: Database) -> None:
         "content, and make the change in what comes after it, or in a new migration; then run again. Or fix the "
         "schema manually and set the version that it has then (module migration_force, playbook "
         "dbops.migrations.force). Nothing was changed. To run it and what follows it again, set resume_from: 2. It "
-        "is now: INSERT INTO a VALUES (7)"
+        "is now: INSERT INTO a VALUES (7) (DBM-1905)"
     )
     expected = {"file": FILE, "line": 3, "column": 3, "statement": 2, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -471,7 +471,8 @@ def test_fewer_statements_than_are_done(here: Database) -> None:
     assert here.refusal() == (
         "1_a.up.sql has 1 statement, but an earlier run did 2. Restore its original content, and make the "
         "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set the "
-        "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed."
+        "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed. "
+        "(DBM-1907)"
     )
 
 
@@ -506,16 +507,19 @@ def test_the_user_says_where_to_resume(here: Database, number: int, rows: list[i
 def test_where_to_resume_is_no_statement(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     before = here.snapshot(), history(here, "*")
-    assert here.refusal(resume_from=0) == ("resume_from is 0. Give the number of the statement to resume from, from 1.")
+    assert here.refusal(resume_from=0) == (
+        "resume_from is 0. Give the number of the statement to resume from, from 1. (DBM-1904)"
+    )
     assert here.refusal(resume_from=5) == (
-        "resume_from is 5, but 1_a.up.sql has 3 statements. Give 4 if all of them are done. Nothing was changed."
+        "resume_from is 5, but 1_a.up.sql has 3 statements. Give 4 if all of them are done. Nothing was changed. "
+        "(DBM-1908)"
     )
     assert (here.snapshot(), history(here, "*")) == before
 
 
 def test_nothing_to_resume(here: Database) -> None:
     here.write({FILE: A})
-    message = "resume_from is for a migration that was interrupted, and there is none. Leave it out."
+    message = "resume_from is for a migration that was interrupted, and there is none. Leave it out. (DBM-1903)"
     assert here.refusal(resume_from=1) == message
     here.apply()
     assert here.refusal(resume_from=1) == message
@@ -527,7 +531,8 @@ def test_the_file_is_gone(here: Database) -> None:
     here.write({"2_b.up.sql": "SELECT 1"})
     assert here.refusal() == (
         f"The up migration of version 1 was interrupted, and {here.directory} no longer has a file for it. Restore it "
-        "and run again, or fix the schema manually and set its version (module migration_force). Nothing was changed."
+        "and run again, or fix the schema manually and set its version (module migration_force). Nothing was changed. "
+        "(DBM-1901)"
     )
 
 
@@ -625,7 +630,7 @@ def test_a_temporary_table_is_asked_for(there: Database) -> None:
         f"1_a.up.sql: an earlier run did 3 statements; what follows may rely on the temporary table {there.name}.tmp "
         "of statement 2 of 1_a.up.sql, which was lost with its connection. Check what is done, undo what would be "
         "repeated, and run again with resume_from and the number of the statement to resume from. Nothing was "
-        "changed."
+        "changed. (DBM-1910)"
     )
     assert not there.apply(resume_from=2)["failed"]
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -723,7 +728,7 @@ def test_a_procedure_that_commits_and_fails(there: Database) -> None:
     assert there.refusal() == (
         "1_a.up.sql:3:1: statement 3 was running when an earlier run failed, and the server does not show whether it "
         "took effect. Check what it changes, then run again with resume_from: 3 if it took no effect, or "
-        "resume_from: 4 if it did. Nothing was changed. Statement 3: CALL p()"
+        "resume_from: 4 if it did. Nothing was changed. Statement 3: CALL p() (DBM-1911)"
     )
     assert not there.apply(resume_from=4)["failed"]
     assert (there.state(), there.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
@@ -776,7 +781,7 @@ def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None
         "1_a.up.sql:2:1: statements 2 to 6 may have run when an earlier run was interrupted, and the server does not "
         "show which of them took effect. Check what statements 2 to 6 change, then run again with resume_from and "
         "the number of the first of them that took no effect, and undo what took effect after it: resume_from: 2 if "
-        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE"
+        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE (DBM-1911)"
     )
     assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 6})
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -825,7 +830,7 @@ def test_golang_migrate_failed_at_the_same_migration_since(there: Database) -> N
         "The up migration of version 2 was interrupted, and something else has written the state table since, "
         "perhaps golang-migrate, which may have run it again. Check how far it got, then run again with resume_from "
         "and the number of the statement to resume from; or fix the schema manually and set the version that it has "
-        "then (module migration_force, playbook dbops.migrations.force). Nothing was changed."
+        "then (module migration_force, playbook dbops.migrations.force). Nothing was changed. (DBM-1914)"
     )
     assert (there.snapshot(), history(there, "*")) == before
     there.write({"2_b.up.sql": text(["CREATE TABLE b (i INT)", ONE])})

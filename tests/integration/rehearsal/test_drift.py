@@ -167,7 +167,7 @@ def test_warn_and_refuse(shop: Database) -> None:
         assert result["failed"]
         assert result["msg"] == (
             f"{said} Undo the changes, or make them in a migration; or set drift to warn for one run, which accepts "
-            "them. Nothing was run."
+            "them. Nothing was run. (DBM-2116)"
         )
         assert [row["name"] for row in result["drift"]] == ["other", "placed_orders"]
         assert "\n+  `a` int" in result["drift"][0]["diff"]

@@ -257,5 +257,5 @@ def refused(there: Database, version: int | None, **options: Any) -> None:
 def test_nothing_can_be_asserted_without_a_rehearsal(here: Database) -> None:
     """A run that always rehearses is needed."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
-    expected = "assert_impact needs a rehearsal. Set rehearse to always."
+    expected = "assert_impact needs a rehearsal. Set rehearse to always. (DBM-2101)"
     assert here.refusal(assert_impact=True) == expected

@@ -295,7 +295,7 @@ def test_what_a_killed_run_has_left_is_dropped_by_the_next(here: Database, forks
     os.kill(begin(), signal.SIGTERM)
     _end_statements(here.server)
     result = forks.result()
-    assert result["msg"] == "SIGTERM: stopped during the rehearsal. Nothing was run."
+    assert result["msg"] == "SIGTERM: stopped during the rehearsal. Nothing was run. (DBM-2113)"
     assert left() == []
 
 

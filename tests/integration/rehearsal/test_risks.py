@@ -265,7 +265,7 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
     assert result["msg"] == (
         "up 3 was not started, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
         "becomes NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these "
-        "rows, or the file, or have the guards allow it, and run again."
+        "rows, or the file, or have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2]
     assert result["changed"]
@@ -297,7 +297,7 @@ def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Databas
     assert result["msg"] == (
         "up 4 was not started, because of rows that the rehearsal did not find: c: values that go with the column "
         "note: 1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or "
-        "have the guards allow it, and run again."
+        "have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2, 3]
     assert there.query("SELECT * FROM c") == [(1, "x")]

@@ -464,7 +464,7 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
             {"migrate_databases": ["nowhere"]},
             "migrate_databases names schemas that do not exist: nowhere. Create the schemas",
         ),
-        ({"migrate_parallel": 0}, "migrate_parallel is 0. Give a number from 1 to 1000."),
+        ({"migrate_parallel": 0}, "migrate_parallel is 0. Give a number from 1 to 1000. (DBM-2003)"),
     ],
 )
 def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook, variables: dict[str, Any], said: str) -> None:

@@ -36,15 +36,16 @@ def refused(playbook: RunPlaybook, book: str, variables: dict[str, Any]) -> list
 def test_a_variable_that_is_misspelt(playbook: RunPlaybook, book: str) -> None:
     misspelt = {"migrate_dryrun": True, "migrate_taget": 3, "migrate_quux_of_mine": 1, "migrate_my_own": 1}
     assert refused(playbook, book, {**MUST, **misspelt}) == [
-        "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run?",
-        "migrate_quux_of_mine is not a variable of this role. A name of your own may begin with migrate_my_.",
-        "migrate_taget is not a variable of this role. Did you mean migrate_target?",
+        "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run? (DBM-1005)",
+        "migrate_quux_of_mine is not a variable of this role. A name of your own may begin with migrate_my_. "
+        "(DBM-1005)",
+        "migrate_taget is not a variable of this role. Did you mean migrate_target? (DBM-1005)",
     ]
 
 
 def test_a_variable_of_the_runner_that_is_misspelt(playbook: RunPlaybook) -> None:
     assert refused(playbook, "prepare_runner", {"runner_hom": "/opt", "runner_my_own": 1, "runner_user": 17}) == [
-        "runner_hom is not a variable of this role. Did you mean runner_home?",
+        "runner_hom is not a variable of this role. Did you mean runner_home? (DBM-1005)",
         f"runner_user {NUMBER}",
     ]
 
@@ -74,11 +75,12 @@ def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
     lines = refused(playbook, "migrate", changed)
     assert sorted(lines) == [
         f"migrate_directory {NUMBER}",
-        "migrate_known_hosts is a list, but must be a string: write migrate_known_hosts: | with the lines below it.",
-        "migrate_login_database is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on'",
+        "migrate_known_hosts is a list, but must be a string: write migrate_known_hosts: | with the lines below it. "
+        "(DBM-1006)",
+        "migrate_login_database is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on' (DBM-1008)",
         f"migrate_login_password {NUMBER}",
         f"migrate_ref {NUMBER}",
-        "migrate_secret_id is a dictionary, but must be a string.",
+        "migrate_secret_id is a dictionary, but must be a string. (DBM-1007)",
     ]
 
 
@@ -94,7 +96,7 @@ def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlay
     )
     assert failure(result, "orders", "Check the variables") == (
         "ansible_python_interpreter is set with -e, which the role cannot override. Remove it: the role uses "
-        f"{team.variables['migrate_python']}, which is migrate_python."
+        f"{team.variables['migrate_python']}, which is migrate_python. (DBM-1001)"
     )
 
 
@@ -118,12 +120,17 @@ def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
         assert result.tasks == []
 
     group = "runners" if prefix == "runner" else "databases"
-    says(f"No host of the inventory matches {group}.")
-    says("No host of the inventory matches shpo.", **{f"{prefix}_hosts": "shpo"})
+    says(f"No host of the inventory matches {group}. (DBM-1012)")
+    says("No host of the inventory matches shpo. (DBM-1012)", **{f"{prefix}_hosts": "shpo"})
     unknown = "The inventory has no host or group named"
     says(f"{unknown} nobody.", "--limit", "orders,nobody", **{f"{prefix}_hosts": "all"})
     says(f"{unknown} shpo.", **{f"{prefix}_hosts": "orders:shpo"})
-    says("No host that matches orders is left by --limit stock.", "--limit", "stock", **{f"{prefix}_hosts": "orders"})
+    says(
+        "No host that matches orders is left by --limit stock. (DBM-1013)",
+        "--limit",
+        "stock",
+        **{f"{prefix}_hosts": "orders"},
+    )
 
 
 @pytest.mark.parametrize("option", ["--syntax-check", "--list-tasks", "--list-tags"])

@@ -198,5 +198,5 @@ def test_a_secret_that_lacks_the_password(run_module: RunModule, secrets_manager
 def test_a_binary_secret_that_is_not_text(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
     secrets_manager.put_binary(name, b"\xff\x00\xfe")
     assert failure(run_module, options(secrets_manager, name)) == (
-        f"Secret {name}: it is binary and not UTF-8 text. Store a JSON object or a connection URL in it."
+        f"Secret {name}: it is binary and not UTF-8 text. Store a JSON object or a connection URL in it. (DBM-1402)"
     )
