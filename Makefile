@@ -62,7 +62,10 @@ test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each s
 test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
 
-docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
+messages: .venv/docs/stamp ## Write docs/messages.md from docs/messages.yml
+	PYTHONPATH=tests .venv/docs/bin/python -m parts.messages
+
+docs: .venv/docs/stamp messages ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \

@@ -120,7 +120,7 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     other = {"database_plans": {"orders": approved["orders"]}}
     late = job("Database migrate", "--limit", "stock", extra=other).run()
     assert late.failure("stock") == (
-        "No plan of this database was approved: the job before this one has planned others."
+        "No plan of this database was approved: the job before this one has planned others. (DBM-1021)"
     )
     # The other database is as it was when its plan was approved.
     assert team.version("stock") == (2, 0)
@@ -131,7 +131,7 @@ def test_a_status_after_a_failure_fails(job: MakeJob, team: Team) -> None:
     after = job("Database status after a failure", extra={"migrate_status_fail": ["always"]}).run()
     assert after.status == "failed"
     assert "pending       1 people" in after.printed
-    assert after.failure("orders") == "The status is: always."
+    assert after.failure("orders") == "The status is: always. (DBM-1025)"
 
 
 def runner_elsewhere(folder: Path, python: str) -> dict[str, str]:

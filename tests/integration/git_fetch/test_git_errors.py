@@ -140,8 +140,7 @@ class TestKeys:
     def test_no_such_file(self, message: Any, tmp_path: Path) -> None:
         msg = message(private_key=None, private_key_file=str(tmp_path / "nowhere"))
         assert msg == (
-            f"Cannot read the private key file {tmp_path}/nowhere on the runner: No such file or directory. "
-            "(DBM-1306)"
+            f"Cannot read the private key file {tmp_path}/nowhere on the runner: No such file or directory. (DBM-1306)"
         )
 
     def test_a_file_that_others_may_read(self, message: Any, tmp_path: Path, ssh: dict[str, Any]) -> None:

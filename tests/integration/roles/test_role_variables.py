@@ -157,7 +157,7 @@ def test_a_rollback_of_more_than_one_database_needs_a_word(team: Team, playbook:
     assert playbook("dbops.migrations.migrate", team.inventory()).rc == 0
     refused = playbook("dbops.migrations.rollback", team.inventory(), extra_vars={"migrate_steps": 1})
     assert failure(refused, "orders", "Check the variables") == (
-        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true."
+        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true. (DBM-1023)"
     )
     assert (team.version("orders"), team.version("stock")) == ((2, 0), (2, 0))
     one = playbook("dbops.migrations.rollback", team.inventory(), "-l", "orders", extra_vars={"migrate_steps": 1})
@@ -193,7 +193,7 @@ def status(playbook: RunPlaybook, team: Team, fail: list[str], **variables: Any)
 def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     every = ["dirty", "pending", "out_of_order", "changed", "missing"]
     pending = status(playbook, team, every)
-    assert failure(pending, "orders", "migrate_status_fail") == "The status is: pending."
+    assert failure(pending, "orders", "migrate_status_fail") == "The status is: pending. (DBM-1025)"
     # What there is to see is shown all the same.
     assert "pending       1 people" in pending.stdout
     assert status(playbook, team, ["dirty", "missing"]).rc == 0
@@ -201,7 +201,7 @@ def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     assert playbook("dbops.migrations.migrate", team.inventory(), "-l", "orders").rc == 2
     team.repository.commit({"db/0001_people.up.sql": "SELECT 'changed';\n", "db/0002_email.up.sql": None})
     found = failure(status(playbook, team, every), "orders", "migrate_status_fail")
-    assert found == "The status is: dirty, changed."
+    assert found == "The status is: dirty, changed. (DBM-1025)"
 
 
 def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> None:
@@ -210,7 +210,7 @@ def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> Non
     assert status(playbook, team, ["drift"]).rc == 0
     team.mariadb.query("ALTER TABLE people ADD by_hand INT", schema)
     found = status(playbook, team, ["drift"])
-    assert failure(found, "orders", "migrate_status_fail") == "The status is: drift."
+    assert failure(found, "orders", "migrate_status_fail") == "The status is: drift. (DBM-1025)"
     assert "drift         TABLE people changed" in found.stdout
     team.repository.commit({"db/0003_more.up.sql": "SELECT 1;\n"})
     refused = playbook("dbops.migrations.migrate", team.inventory(migrate_drift="refuse"), "-l", "orders")

@@ -112,7 +112,7 @@ def test_a_persons_own_are_added_and_replace() -> None:
         ("- 1", "Signature 1 in own.yml lacks technology or role"),
         ("- {technology: a, role: b, port: [1]}", "Signature 1 in own.yml has the unknown key port"),
         ("- {technology: a, role: b, ports: ['1']}", "Signature 1 in own.yml: ports is not a list of numbers"),
-        ("- {technology: a, role: b, units: x}", "Signature 1 in own.yml: units is not a list of texts"),
+        ("- {technology: a, role: b, units: x}", "Signature 1 in own.yml: units is not a list of strings"),
         (
             "- {technology: a, role: b, commands: ['(']}",
             "Signature 1 in own.yml: a command is not a valid regular expression",

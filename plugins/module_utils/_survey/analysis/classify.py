@@ -121,7 +121,7 @@ def _signature(entry: Any, place: str) -> Signature:
         kind: type = int if key == "ports" else str
         values = entry.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
-            raise Error(2533, f"{place}: {key} is not a list of {'numbers' if kind is int else 'texts'}.")
+            raise Error(2533, f"{place}: {key} is not a list of {'numbers' if kind is int else 'strings'}.")
     try:
         commands = tuple(re.compile(pattern) for pattern in entry.get("commands", []))
     except re.error as error:
