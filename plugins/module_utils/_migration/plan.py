@@ -163,5 +163,5 @@ def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
         if step.file is None
     ]
     if goal.steps is not None and len(steps) < abs(goal.steps):
-        warnings.append(coded(1616, f"{abs(goal.steps)} steps were requested, but there are only {len(steps)}."))
+        warnings.append(coded(1616, f"Fewer steps are possible than requested: {len(steps)} of {abs(goal.steps)}."))
     return warnings

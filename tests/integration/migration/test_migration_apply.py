@@ -107,7 +107,7 @@ def test_targets_and_steps(database: Database) -> None:
     assert (none["from_version"], none["to_version"]) == (1, None)
     assert (database.state(), database.tables()) == ([], set())
     more = database.apply(steps=9)
-    assert more["warnings"] == ["9 steps were requested, but there are only 3. (DBM-1616)"]
+    assert more["warnings"] == ["Fewer steps are possible than requested: 3 of 9. (DBM-1616)"]
 
 
 def test_down_needs_permission(database: Database) -> None:

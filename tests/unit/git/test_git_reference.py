@@ -66,7 +66,7 @@ def test_addresses(repo: str, transport: str, host: str, port: int | None) -> No
         ("https://user:pw@host:8443/x", "write 'https://host:8443/x', and use the options username and token"),
         (
             "https://git@git.example.com/x",
-            "names the user git, .* write 'https://git.example.com/x', and give username",
+            "names the user git, .* write 'https://git.example.com/x', and set username",
         ),
         ("git+ssh://git@host/x", "is not supported. Use ssh://: write 'ssh://git@host/x'"),
         ("ssh+git://git@host:7999/x", "write 'ssh://git@host:7999/x'"),

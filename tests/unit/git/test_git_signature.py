@@ -37,7 +37,10 @@ def test_marks() -> None:
         (f"object {TWO}\ntype commit\ntag v1\n", f"points at the commit {TWO}, and the server says {ONE}"),
         (f"object {ONE}\ntype tree\ntag v1\n", "points at a tree and not at a commit: tag the commit itself"),
         (f"object {ONE}\ntype commit\ntag v1 \n", "calls itself 'v1 ': a signed tag counts only under its own name"),
-        (f"object {ONE}\ntype commit\ntag \x1b[1m\n", r"calls itself '\x1b[1m': a signed tag counts under its own"),
+        (
+            f"object {ONE}\ntype commit\ntag \x1b[1m\n",
+            r"calls itself '\x1b[1m': a signed tag counts only under its own",
+        ),
         (f"object {ONE}\ntype commit\n\ntag v1\n", "is malformed"),
         (f"x\nobject {ONE}\ntype commit\ntag v1\n", "is malformed"),
     ],

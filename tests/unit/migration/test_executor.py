@@ -601,7 +601,7 @@ def test_what_cannot_be_undone_is_refused_before_anything_runs(tmp_path: Path, t
     house = House(tmp_path, f"{ATOMIC}SET @a = 1;{text}")
     house.session.answers["information_schema.tables"] = answer
     error = house.fails()
-    assert "statement 2 is not one that can be undone for certain" in str(error)
+    assert "statement 2 cannot be rolled back for certain" in str(error)
     assert house.sent == []
 
 
@@ -617,7 +617,7 @@ def test_what_is_read_in_another_way_is_judged_in_its_turn(tmp_path: Path) -> No
     house = House(tmp_path, f"{ATOMIC}{ROWS};SET sql_mode = '';{DDL}")
     house.committed("insert 1", 0)
     error = house.fails()
-    assert "statement 3 is not one that can be undone for certain" in str(error)
+    assert "statement 3 cannot be rolled back for certain" in str(error)
     assert DDL not in house.sent
     assert house.session.queries[-1] == ROLLBACK
     assert house.sent[-3:] == ["update 1 failed 0/0", "state None clean", COMMIT]
@@ -676,7 +676,7 @@ def test_stopped_inside_a_file(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ROWS};{OTHER};{DDL}", stops=[None, None, None, "SIGTERM"])
     house.committed("update 1 2/3", 2)
     error = house.fails()
-    assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Its first 2 statements are ")
+    assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Statements 1 to 2 are done")
     assert DDL not in house.sent
     assert house.sent[-3:] == [START, "update 1 interrupted 2/2", COMMIT]
     assert error.results["applied"] == []
@@ -748,7 +748,7 @@ def test_a_lock_that_is_lost_is_said(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, locked=True)
     house.session.refused["guard"] = [refusal(1690)]
     house.state_table.state = State(9, False)
-    assert "1_m.up.sql: the lock on shop has been let go" in str(house.fails())
+    assert "1_m.up.sql: the lock on shop was released" in str(house.fails())
 
 
 @pytest.mark.parametrize(
@@ -832,7 +832,7 @@ def test_check_mode_asks_as_a_run_does(tmp_path: Path) -> None:
 def test_the_statement_in_doubt_is_not_there_any_more(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, resumption=left(ROWS, 1, 2, InFlightStatement("d")))
     error = house.fails(State(1, True))
-    assert "statement 2 may have taken effect in an earlier run, and the file ends before" in str(error)
+    assert "statement 2 may have taken effect in an earlier run, but the file now ends before" in str(error)
     assert house.sent == []
 
 

@@ -252,7 +252,7 @@ def test_each_reason_is_said_once() -> None:
 
 
 def test_a_signal_is_said() -> None:
-    with pytest.raises(Error, match=r"2 not begun\. SIGTERM: stopped, and no other was begun\. Run again"):
+    with pytest.raises(Error, match=r"2 not begun\. SIGTERM: stopped, and no other was started\. Run again"):
         outcome({"one": ended("one", 1)}, not_begun=2, signal="SIGTERM").returned()
 
 
@@ -368,7 +368,7 @@ def test_a_history_that_has_no_digest_is_read_where_it_is() -> None:
     assert found["a"].standing is found["b"].standing
     assert found["a"].standing["out_of_order"] == [1]
     assert (found["long"].standing, found["long"].own) == (
-        {}, {"database": "long", "failed": True, "msg": "long was opened"},
+        {}, {"database": "long", "failed": True, "msg": "long was opened (DBM-2000)"},
     )  # fmt: skip
     assert long.opened == ["long", "closed"]
 

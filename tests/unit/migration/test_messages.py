@@ -66,7 +66,7 @@ CORRECT = (
         ),
         (
             failed(done=2, applied=2, advice="It is so."),
-            "failed: (1062) Duplicate entry. 2 migrations were applied before this file; its first 2 statements are "
+            "failed: (1062) Duplicate entry. 2 migrations were applied before this file; statements 1 to 2 are "
             f"done. The database is now at version 3, dirty. It is so. {CORRECT}",
         ),
         (
@@ -88,7 +88,7 @@ CORRECT = (
         ),
         (
             failed(done=None),
-            "failed: (1062) Duplicate entry. What is done of it is not recorded. The database is now at version 3, "
+            "failed: (1062) Duplicate entry. What was done of it is not recorded. The database is now at version 3, "
             f"dirty. Fix the schema manually, {FORCE}, and run again.",
         ),
         (
@@ -142,8 +142,8 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.stopped_inside("SIGTERM", STEP, STATEMENT, 0, None),
-        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). What is done of it is not recorded. The database is now "
-        f"at version 3, dirty. Fix the schema manually, {FORCE}, and run again.",
+        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). What was done of it is not recorded. The database is "
+        f"now at version 3, dirty. Fix the schema manually, {FORCE}, and run again.",
         {**PLACE, "dirty": True, "to_version": 3},
     ),
     (

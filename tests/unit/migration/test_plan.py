@@ -64,7 +64,7 @@ def test_the_way(version: int | None, goal: dict[str, Any], expected: list[objec
 def test_fewer_steps_than_asked_for(version: int | None, steps: int, taken: int) -> None:
     result = plan(version, steps=steps, allow_down=True)
     assert len(result.steps) == taken
-    assert result.warnings == (f"{abs(steps)} steps were requested, but there are only {taken}.",)
+    assert result.warnings == (f"Fewer steps are possible than requested: {taken} of {abs(steps)}. (DBM-1616)",)
 
 
 def test_nothing_at_all_is_a_plan_of_nothing() -> None:
@@ -116,7 +116,7 @@ def test_a_missing_file_is_recorded_and_warned_of() -> None:
     source = parse_names("d", ["1_a.up.sql", "2_b.down.sql"])
     result = make_plan(source, State(None, False), Goal())
     assert [step.file for step in result.steps] == ["1_a.up.sql", None]
-    assert result.warnings == ("Version 2 has no up file: only the version is recorded.",)
+    assert result.warnings == ("Version 2 has no up file: only the version is recorded. (DBM-1615)",)
 
 
 def test_a_version_that_the_state_table_cannot_hold() -> None:
@@ -165,9 +165,14 @@ def test_what_was_left_half_done_comes_first(
 @pytest.mark.parametrize(
     ("unfinished", "at", "goal", "message"),
     [
-        ((3, "up"), 3, {"target": "1", "allow_down": True}, "The up migration of version 3 was interrupted, and wh"),
+        (
+            (3, "up"),
+            3,
+            {"target": "1", "allow_down": True},
+            "The up migration of version 3 was interrupted, but the req",
+        ),
         ((3, "up"), 3, {"steps": -2, "allow_down": True}, r"goes the other way\. Finish it first by running without"),
-        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was interrupted, and what was"),
+        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was interrupted, but the requested"),
         ((7, "down"), 3, {"target": "3"}, r"This would roll back 1 migration: 7\. "),
         ((3, "up"), 3, {"steps": 0}, "steps is 0"),
         ((5, "up"), 5, {}, "The up migration of version 5 was interrupted, and d no longer has a file for it"),

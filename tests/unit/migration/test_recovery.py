@@ -135,7 +135,7 @@ def test_whether_something_else_has_written_the_state(
     if not elsewhere:
         assert found(row, written=written).record == row
         return
-    with pytest.raises(Error, match="the state table has been written since by something else"):
+    with pytest.raises(Error, match="something else has written the state table since"):
         found(row, written=written)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.text.formatters import human_to_bytes
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import read_script
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
@@ -128,7 +128,7 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             "allowed_by": None,
         }
     ]  # fmt: skip
-    warned = [f"up 12, {guard}: {text}"] if expected else []
+    warned = [f"up 12, {guard}: {text} (DBM-{2102 + GUARDS.index(guard)})"] if expected else []
     refused = None if level != "refuse" else (
         f"The guards refuse this plan: up 12, {guard}: {text}. Correct the files. Or allow what is meant, with "
         f"{{{guard}: [12]}} in allow, or in the file, above the statement or at its head, with the comment "
@@ -148,7 +148,7 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             assert warnings == []
         else:
             found = preview.guard(plan, rehearsed, session)
-            assert found == {"guards": expected, "refusal": refused}
+            assert found == {"guards": expected, "refusal": refused and coded(2111, refused)}
             assert warnings == warned
 
 

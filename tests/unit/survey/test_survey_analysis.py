@@ -106,7 +106,7 @@ def test_a_persons_own_are_added_and_replace() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "The signatures in own.yml are no YAML"),
+        ("a: [", "The signatures in own.yml are not valid YAML"),
         ("a: 1", "The signatures in own.yml are not a list"),
         ("- {technology: a}", "Signature 1 in own.yml lacks technology or role"),
         ("- 1", "Signature 1 in own.yml lacks technology or role"),

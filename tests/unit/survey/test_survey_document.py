@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named_with_its_place(place: tuple[str, ...], value: An
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ('{"schema_version": 1', "only a part of it"),
         ("[" * 200_000, "nested too deep"),
         ("[]", "no schema_version"),
