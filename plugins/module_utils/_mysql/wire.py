@@ -271,7 +271,7 @@ class Wire:
             if database:
                 self._connection.select_db(database)
         except pymysql.err.Error as error:
-            raise _server_error(error, f"The session could not be opened anew for {database}") from error
+            raise _server_error(error, f"The session could not be reopened for {database}") from error
         self.state = self._connection.state = SessionState()
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:

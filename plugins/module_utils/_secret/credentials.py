@@ -88,7 +88,7 @@ def pick(text: str, field: str | None) -> str:
         return _text(text.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n"), "its text")
     secret = _json(_trimmed(text))
     if not isinstance(secret, dict):
-        raise Error(1470, f"it is no JSON object, so it has no key {field}. Store one, or leave field out.")
+        raise Error(1470, f"it is not a JSON object, so it has no key {field}. Store one, or leave field out.")
     if not field:
         raise Error(1471, f"it is a JSON object, whose keys are: {_shown(secret)}. Name the one to use: field: KEY.")
     if field not in secret:
@@ -147,14 +147,14 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _check_engine(secret: Mapping[str, Any]) -> None:
     engine = secret.get("engine")
     if engine is not None and str(engine).lower() not in ENGINES:
-        raise Error(1478, f"its engine is none of {', '.join(ENGINES)}. It belongs to another kind of database.")
+        raise Error(1478, f"its engine is not one of {', '.join(ENGINES)}. It belongs to another kind of database.")
 
 
 def _find_keys(secret: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, str]:
     """Return for each of our names the key to read; a name that the secret does not hold is absent."""
     for name, key in fields.items():
         if name not in KEYS:
-            raise Error(1479, f"fields maps {name}, which is none of {', '.join(KEYS)}.")
+            raise Error(1479, f"fields maps {name}, which is not one of {', '.join(KEYS)}.")
         if not isinstance(key, str):
             raise Error(1480, f"fields maps {name} to something other than the name of a key.")
         if key not in secret:

@@ -107,7 +107,7 @@ def _word(words: tuple[str, ...]) -> _Reader:
 
     def read(value: Any) -> Any:
         if not isinstance(value, str) or value not in known:
-            raise _WrongError(f"is none of {', '.join(words)}")
+            raise _WrongError(f"is not one of {', '.join(words)}")
         # One text for all of 200,000 entries.
         return known[value]
 

@@ -227,12 +227,12 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "another engine": (
         '{"engine": "s3cret-value", "password": "s3cret-value"}',
         {},
-        "its engine is none of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
+        "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
     ),
     "an engine that is no name": (
         '{"engine": ["mysql"], "password": "s3cret-value"}',
         {},
-        "its engine is none of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
+        "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
     ),
     "a key that is not there": (
         '{"password": "s3cret-value", "a": 1}',
@@ -242,7 +242,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a name that is none of ours": (
         '{"password": "s3cret-value"}',
         {"pass": "password"},
-        "fields maps pass, which is none of host, port, user, password, database.",
+        "fields maps pass, which is not one of host, port, user, password, database.",
     ),
     "a key that is no text": (
         '{"password": "s3cret-value"}',
@@ -405,10 +405,10 @@ def test_one_text_of_a_secret(text: str, field: str | None, found: str) -> None:
             "its JSON is broken at line 1, column 2. Look for a comma that is missing or follows the last value, a "
             "missing quotation mark, or a line break or a backslash inside a value.",
         ),
-        ("canary", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ('["canary"]', "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ("null", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ("[" * 100_000, "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ("canary", "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ('["canary"]', "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ("null", "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ("[" * 100_000, "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
         ('{"a": "canary", "a": "canary"}', "a", "it has a key twice: a. Remove one."),
         ('{"a": ""}', "a", "its key a is empty."),
         ('{"a": " "}', "a", "its key a is empty."),
