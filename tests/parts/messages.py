@@ -38,7 +38,7 @@ def page() -> str:
     for group in table():
         parts.append(f"## {group['group']}\n")
         if "about" in group:
-            parts.append(f"{group['about']}\n")
+            parts.append(f"{group['about'].strip()}\n")
         for entry in group["messages"]:
             kind = "Warning: " if entry.get("warning") else ""
             why = fill(entry["why"], 120, break_long_words=False, break_on_hyphens=False)
