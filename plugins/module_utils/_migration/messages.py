@@ -285,7 +285,7 @@ def fewer_statements(step: Step, have: int, done: int) -> Error:
     """The file has fewer statements than were done."""
     return Error(
         1907,
-        f"{step.file} has {count(have, 'statement')}, but an earlier run did {done}. {_RESTORE}",
+        f"{step.file} has {count(have, 'statement')}, but an earlier run completed {done}. {_RESTORE}",
         file=step.file,
         dirty=True,
     )
@@ -324,7 +324,7 @@ def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> E
     doubt = f", and {doubt_text(done + 1, begun)}" if begun > done else ""
     return Error(
         1910,
-        f"{step.file}: an earlier run did {count(done, 'statement')}{doubt}; what follows may rely on {what} of "
+        f"{step.file}: an earlier run completed {count(done, 'statement')}{doubt}; what follows may rely on {what} of "
         f"{where}, which was lost with its connection. Check what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
         **(_doubt(done + 1, begun) if doubt else {}),

@@ -469,10 +469,10 @@ def test_fewer_statements_than_are_done(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A])})
     assert here.refusal() == (
-        "1_a.up.sql has 1 statement, but an earlier run did 2. Restore its original content, and make the "
-        "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set the "
-        "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed. "
-        "(DBM-1907)"
+        "1_a.up.sql has 1 statement, but an earlier run completed 2. Restore its original content, and make the "
+        "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set "
+        "the version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was "
+        "changed. (DBM-1907)"
     )
 
 
@@ -627,10 +627,10 @@ def test_a_temporary_table_is_asked_for(there: Database) -> None:
     last = "INSERT INTO a SELECT i FROM tmp"
     there.write({FILE: text([*done, last])})
     assert there.refusal() == (
-        f"1_a.up.sql: an earlier run did 3 statements; what follows may rely on the temporary table {there.name}.tmp "
-        "of statement 2 of 1_a.up.sql, which was lost with its connection. Check what is done, undo what would be "
-        "repeated, and run again with resume_from and the number of the statement to resume from. Nothing was "
-        "changed. (DBM-1910)"
+        "1_a.up.sql: an earlier run completed 3 statements; what follows may rely on the temporary table "
+        f"{there.name}.tmp of statement 2 of 1_a.up.sql, which was lost with its connection. Check what is done, undo "
+        "what would be repeated, and run again with resume_from and the number of the statement to resume from. "
+        "Nothing was changed. (DBM-1910)"
     )
     assert not there.apply(resume_from=2)["failed"]
     assert there.query("SELECT i FROM a") == [(1,)]

@@ -213,12 +213,12 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.fewer_statements(STEP, 1, 2),
-        f"3_m.up.sql has 1 statement, but an earlier run did 2. {RESTORE}",
+        f"3_m.up.sql has 1 statement, but an earlier run completed 2. {RESTORE}",
         {"file": "3_m.up.sql", "dirty": True},
     ),
     (
         messages.fewer_statements(STEP, 0, 1),
-        f"3_m.up.sql has 0 statements, but an earlier run did 1. {RESTORE}",
+        f"3_m.up.sql has 0 statements, but an earlier run completed 1. {RESTORE}",
         {"file": "3_m.up.sql", "dirty": True},
     ),
     (
@@ -240,7 +240,7 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.session_lost(STEP, 1, 1, "the temporary table shop.x", 1),
-        "3_m.up.sql: an earlier run did 1 statement; what follows may rely on the temporary table shop.x of "
+        "3_m.up.sql: an earlier run completed 1 statement; what follows may rely on the temporary table shop.x of "
         "statement 1 of 3_m.up.sql, which was lost with its connection. Check what is done, undo what would be "
         "repeated, and run again with resume_from and the number of the statement to resume from. Nothing was "
         "changed.",
@@ -248,10 +248,10 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.session_lost(STEP, 2, 4, "the variable @a", 0),
-        "3_m.up.sql: an earlier run did 2 statements, and statements 3 to 4 may have taken effect; what follows may "
-        "rely on the variable @a of an earlier file, which was lost with its connection. Check what is done, undo "
-        "what would be repeated, and run again with resume_from and the number of the statement to resume from. "
-        "Nothing was changed.",
+        "3_m.up.sql: an earlier run completed 2 statements, and statements 3 to 4 may have taken effect; what "
+        "follows may rely on the variable @a of an earlier file, which was lost with its connection. Check what is "
+        "done, undo what would be repeated, and run again with resume_from and the number of the statement to resume "
+        "from. Nothing was changed.",
         {"in_doubt": {"first": 3, "last": 4}, "file": "3_m.up.sql", "statement": 3, "dirty": True},
     ),
     (

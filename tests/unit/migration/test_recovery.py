@@ -359,7 +359,7 @@ def test_a_change_that_cannot_be_placed(tmp_path: Path) -> None:
 
 def test_a_file_that_has_become_shorter(tmp_path: Path) -> None:
     error = House(tmp_path, TEXTS[0]).refuses(resumption())
-    assert "1_m.up.sql has 1 statement, but an earlier run did 2. " in str(error)
+    assert "1_m.up.sql has 1 statement, but an earlier run completed 2. " in str(error)
 
 
 # What the user says is done.
