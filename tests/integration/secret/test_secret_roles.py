@@ -160,7 +160,7 @@ class TestWhoTakesIt:
         assert failure(self.options(faulty, sts)) == (
             "Secret prod/shop: there are no AWS credentials. Give access_key and secret_key or profile, or give the "
             "host an instance role, the AWS_ environment variables or ~/.aws. (NoCredentialsError from AssumeRole, "
-            f"region eu-central-1, assume_role_arn {ROLE}, endpoint_url {sts.url}) (DBM-1447)"
+            f"region eu-central-1, assume_role_arn {ROLE}, endpoint_url {sts.url})"
         )
 
 
@@ -236,7 +236,7 @@ class TestTrouble:
             assert failure(faulty.options(assume_role_arn=ROLE)) == (
                 "Secret prod/shop: cannot connect to the endpoint. Check region, endpoint_url, DNS and firewalls. "
                 f"(EndpointConnectionError from AssumeRole, region eu-central-1, assume_role_arn {ROLE}, endpoint_url "
-                f"{url}) (DBM-1444)"
+                f"{url})"
             )
 
     @pytest.mark.parametrize("more", [{"assume_role_arn": "shop"}, {"assume_role_arn": ROLE, "external_id": "x"}])
@@ -244,7 +244,7 @@ class TestTrouble:
         assert failure(faulty.options(**more)) == (
             "Secret prod/shop: a parameter is not valid. Check the secret's name and version, assume_role_arn and "
             f"external_id. (ParamValidationError from AssumeRole, region eu-central-1, "
-            f"assume_role_arn {more['assume_role_arn']}, endpoint_url {sts.url}) (DBM-1450)"
+            f"assume_role_arn {more['assume_role_arn']}, endpoint_url {sts.url})"
         )
         assert sts.requests == []
 
@@ -255,7 +255,7 @@ class TestTrouble:
         assert failure(faulty.options(assume_role_arn=ROLE)) == (
             f"Secret prod/shop: access is denied. Allow {who} secretsmanager:GetSecretValue on it, and kms:Decrypt on "
             "its key if that is a key of your own. (AccessDeniedException from GetSecretValue, region eu-central-1, "
-            f"assume_role_arn {ROLE}, endpoint_url {faulty.url}) (DBM-1456)"
+            f"assume_role_arn {ROLE}, endpoint_url {faulty.url})"
         )
 
 

@@ -114,7 +114,7 @@ def test_every_shape_in_every_store(run_module: RunModule, put: Put, shape: str)
         ('{"canary": 1', "its JSON is broken at line 1, column 13. Look for a comma "),
         ('["canary"]', "it is JSON, but not an object. "),
         ('{"pw": "canary"}', "it has no password. Its keys are: pw. "),
-        (" \n", "it is empty. Store a JSON object or a connection URL in it. (DBM-1466)"),
+        (" \n", "it is empty. Store a JSON object or a connection URL in it."),
     ],
 )
 def test_what_is_no_credentials_in_any_store(put: Put, text: str, message: str) -> None:
@@ -182,7 +182,7 @@ class TestParameters:
                 "ParameterVersionNotFound",
                 "canary",
                 400,
-                "it has no such version. Check version_stage (a label) or version_id (a number) (DBM-1410)",
+                "it has no such version. Check version_stage (a label) or version_id (a number)",
             ),
             (
                 "ValidationException",
@@ -220,13 +220,13 @@ class TestParameters:
         faulty.raw(200, body)
         assert failure(faulty.options(store="aws_parameter_store")) == (
             "Secret prod/shop: the answer is not from AWS. Check endpoint_url and proxies. (IncompleteAnswer from "
-            f"GetParameter, region eu-central-1, endpoint_url {faulty.url}) (DBM-1434)"
+            f"GetParameter, region eu-central-1, endpoint_url {faulty.url})"
         )
 
     def test_options(self, faulty: FaultyEndpoint) -> None:
         options = faulty.options(store="aws_parameter_store")
         assert failure({**options, "secret_id": ""}) == (
-            "Secret : the name is empty. Give the parameter's name or ARN. (DBM-1408)"
+            "Secret : the name is empty. Give the parameter's name or ARN."
         )
         assert failure({**options, "version_id": "1", "version_stage": "blue"}) == (
             "Secret prod/shop: version_stage and version_id are mutually exclusive. Leave one of them out."
@@ -264,7 +264,7 @@ class TestFiles:
         options = write(tmp_path / "secret", json.dumps({"password": "canary"}))
         (tmp_path / "secret").chmod(mode)
         assert failure(options) == (
-            f"Secret {tmp_path}/secret: everyone may read or change the file. Do: chmod o= {tmp_path}/secret (DBM-1417)"
+            f"Secret {tmp_path}/secret: everyone may read or change the file. Do: chmod o= {tmp_path}/secret"
         )
 
     def test_a_link(self, tmp_path: Path) -> None:
@@ -279,30 +279,29 @@ class TestFiles:
         assert vars(read(largest).credentials) == FULL
         options = write(tmp_path / "secret", json.dumps({**OLD, "padding": "x" * (padding + 1)}))
         assert failure(options) == (
-            f"Secret {tmp_path}/secret: the file is larger than 65536 bytes. Is it the right one? (DBM-1418)"
+            f"Secret {tmp_path}/secret: the file is larger than 65536 bytes. Is it the right one?"
         )
 
     def test_content_that_is_none(self, tmp_path: Path) -> None:
         assert failure(write(tmp_path / "secret", b"\xffcanary")) == (
-            f"Secret {tmp_path}/secret: the file is not UTF-8 text. Store a JSON object or a connection URL in it. "
-            "(DBM-1419)"
+            f"Secret {tmp_path}/secret: the file is not UTF-8 text. Store a JSON object or a connection URL in it."
         )
         assert failure(write(tmp_path / "secret", b"")) == (
-            f"Secret {tmp_path}/secret: it is empty. Store a JSON object or a connection URL in it. (DBM-1466)"
+            f"Secret {tmp_path}/secret: it is empty. Store a JSON object or a connection URL in it."
         )
 
     @pytest.mark.parametrize("choice", [{"version_stage": "AWSCURRENT"}, {"version_id": "1"}])
     def test_a_version(self, tmp_path: Path, choice: dict[str, str]) -> None:
         options = write(tmp_path / "secret", json.dumps(OLD))
         assert failure({**options, **choice}) == (
-            f"Secret {tmp_path}/secret: a file has no versions. Leave version_stage and version_id out. (DBM-1413)"
+            f"Secret {tmp_path}/secret: a file has no versions. Leave version_stage and version_id out."
         )
         assert vars(read({**options, **dict.fromkeys(choice, "")}).credentials) == FULL
 
     @pytest.mark.parametrize("path", ["", "secret", "~/secret", "./secret", "prod/shop", "/x\0y"])
     def test_a_path_that_is_none(self, path: str) -> None:
         assert failure({"secret_id": path, "store": "file"}) == (
-            f"Secret {path}: it is not the path of a file: give an absolute one. (DBM-1414)"
+            f"Secret {path}: it is not the path of a file: give an absolute one."
         )
 
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
@@ -319,8 +318,8 @@ class TestFiles:
         assert "File name too long" in message(tmp_path / ("x" * 300))
         assert message(tmp_path) == f"Secret {tmp_path}: the file cannot be read: Is a directory. {hint}"
         os.mkfifo(tmp_path / "pipe", 0o600)
-        assert message(tmp_path / "pipe") == f"Secret {tmp_path}/pipe: it is not a regular file. (DBM-1415)"
-        assert message("/dev/zero") == "Secret /dev/zero: it is not a regular file. (DBM-1415)"
+        assert message(tmp_path / "pipe") == f"Secret {tmp_path}/pipe: it is not a regular file."
+        assert message("/dev/zero") == "Secret /dev/zero: it is not a regular file."
 
     def test_a_file_of_another_account(self, tmp_path: Path) -> None:
         options = write(tmp_path / "secret", json.dumps({"password": "canary"}))
@@ -335,7 +334,7 @@ class TestFiles:
             os.seteuid(account)
         assert message == (
             f"Secret {tmp_path}/secret: the file cannot be read: Permission denied. "
-            "Check the path, its mode and the account that runs this. (DBM-1416)"
+            "Check the path, its mode and the account that runs this."
         )
 
 
