@@ -78,7 +78,10 @@ test-fresh: packages-test .venv/test.stamp ## Follow the first steps, and prepar
 test-demo: packages-test .venv/test.stamp ## Run the demo twice on a machine that is made for it
 	$(BIN)/pytest tests/integration/test_demo.py -m demo $(PYTEST_OPTIONS)
 
-docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
+messages: .venv/docs/stamp ## Write docs/messages.md from docs/messages.yml
+	PYTHONPATH=tests .venv/docs/bin/python -m parts.messages
+
+docs: .venv/docs/stamp messages ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible import constants as C
 from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import (
     explained,
     is_reported,
@@ -79,7 +80,7 @@ class ActionModule(NormalAction):
         if result.get("failed"):
             host, message = variables["inventory_hostname"], result.get("msg")
             if not is_reported(variables):
-                message = f"The fetch failed, which is the same as that of {host}."
+                message = coded(1241, f"The fetch failed: it is the one of {host}, whose message says why.")
             return {"failed": True, "changed": False, "msg": message}
         shared = {name: result[name] for name in _RETURNED if name in result}
         if not self._task.check_mode:

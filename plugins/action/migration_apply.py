@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils.plan_file import PlanFile
 from ansible_collections.dbops.migrations.plugins.plugin_utils.progress import shown
 from ansible_collections.dbops.migrations.plugins.plugin_utils.reconnect import patience, reconnecting
@@ -38,7 +38,11 @@ class ActionModule(StepForMany):
             try:
                 self._plan_file = PlanFile(str(self._task.args["plan_file"]))
             except Error as error:
-                return told(self, {"failed": True, "changed": False, "msg": str(error)}, task_vars or {})
+                return told(
+                    self,
+                    {"failed": True, "changed": False, "msg": coded(error.number, str(error))},
+                    task_vars or {},
+                )
         with shown(self) as run:
             seconds = patience(self) if run else 0
             if seconds <= 0:
@@ -54,7 +58,7 @@ class ActionModule(StepForMany):
                 self._plan_file.keep(self._task._uuid, variables["inventory_hostname"], result)
             except OSError as error:
                 # What was to be done is done.
-                Display().warning(f"The plan could not be written to plan_file: {error}")
+                Display().warning(coded(2121, f"The plan could not be written to plan_file: {error}"))
         if result.get("refusal") and not result.get("failed"):
             # Ansible shows no diff of a task that fails, and a person is to see it. Another task that fails would come
             # under the condition with which somebody imports the role, which may be about the result before this one.

@@ -20,6 +20,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import told
 
 _TEXTS = ("str", "path")
@@ -63,10 +64,12 @@ class ActionModule(ActionBase):
         python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
         # The task has it from the role, unless something comes before that.
         if not problems and wanted is not None and self._templar.template(python) != wanted:
-            problems = [
-                "ansible_python_interpreter is given with -e, which the role cannot override. "
-                f"Leave it out: the role uses {wanted}, which is migrate_python."
-            ]
+            problem = coded(
+                1001,
+                "ansible_python_interpreter is set with -e, which the role cannot override. Remove it: the role uses "
+                f"{wanted}, which is migrate_python.",
+            )
+            problems = [problem]
         if not problems:
             return {"changed": False}
         result = {"failed": True, "changed": False, "msg": "\n".join(problems), "_ansible_verbose_always": True}
@@ -81,7 +84,9 @@ class ActionModule(ActionBase):
                 values[name] = self._templar.template(variables[name])
             except AnsibleError as error:
                 without.setdefault(" ".join(str(error).split()), []).append(name)
-        return values, [f"{', '.join(names)} cannot be evaluated: {reason}" for reason, names in without.items()]
+        return values, [
+            coded(1002, f"{', '.join(names)} cannot be evaluated: {reason}") for reason, names in without.items()
+        ]
 
 
 def _names_another(text: Any) -> bool:
@@ -92,7 +97,7 @@ def _names_another(text: Any) -> bool:
 def _refused(options: dict[str, Any], values: Mapping[str, Any]) -> list[str]:
     """Return what Ansible's own check of the role finds."""
     found = ArgumentSpecValidator(options).validate(values).error_messages
-    return [_sentence(message) for message in found]
+    return [coded(1003, _sentence(message)) for message in found]
 
 
 def _sentence(text: str) -> str:
@@ -110,7 +115,7 @@ def _entries(role: Path) -> dict[str, dict[str, Any]]:
 def _missing(names: Iterable[str], variables: Mapping[str, Any]) -> Iterator[str]:
     for name in names:
         if variables.get(name) in (None, ""):
-            yield f"{name} is not set."
+            yield coded(1004, f"{name} is not set.")
 
 
 def _unknown(prefix: str, known: set[str], variables: Mapping[str, Any]) -> Iterator[str]:
@@ -121,7 +126,7 @@ def _unknown(prefix: str, known: set[str], variables: Mapping[str, Any]) -> Iter
         if name not in known:
             near = get_close_matches(name.removeprefix(prefix), rest, 1, 0.7)
             meant = f"Did you mean {rest[near[0]]}?" if near else f"A name of your own may begin with {own}."
-            yield f"{name} is not a variable of this role. {meant}"
+            yield coded(1005, f"{name} is not a variable of this role. {meant}")
 
 
 def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, Any]) -> Iterator[str]:
@@ -131,11 +136,16 @@ def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, A
         if option["type"] not in _TEXTS or value is None:
             continue
         if isinstance(value, (list, tuple)):
-            yield f"{name} is a list, and must be one text: {name}: | with the lines under it."
+            yield coded(1006, f"{name} is a list, but must be a string: write {name}: | with the lines below it.")
         elif isinstance(value, Mapping):
-            yield f"{name} is a dictionary, and must be a text."
+            yield coded(1007, f"{name} is a dictionary, but must be a string.")
         elif isinstance(value, bool):
-            yield f"{name} is a truth value to YAML, which takes yes, no, on and off for one. Write it in quotes: 'on'"
+            yield coded(
+                1008,
+                f"{name} is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on'",
+            )
         elif not hasattr(value, "startswith"):
             # An inline vault is no str before ansible-core 2.19, but it can do what one can.
-            yield f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
+            yield coded(
+                1009, f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
+            )

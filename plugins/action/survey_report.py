@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.report import report
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.summary import artifact, line, lines
 
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         try:
             result = report({**options, "observations": observations, "inventory": _inventory(variables)}, check)
         except Error as error:
-            return {"failed": True, "msg": str(error)}
+            return {"failed": True, "msg": coded(error.number, str(error))}
         seen = {one["host"] for one in observations if "survey" in one}
         plainly = {host: _plainly(hosts[host]) for host in seen}
         said = list(lines(result, {host: reason for host, reason in plainly.items() if reason}))
@@ -59,7 +59,7 @@ class ActionModule(ActionBase):
             data = {"infrastructure_survey": artifact(result)}
             result["ansible_stats"] = {"data": data, "per_host": False, "aggregate": True}
         if observations and not seen:
-            return {**result, "failed": True, "msg": "\n".join(["No host was seen.", *said])}
+            return {**result, "failed": True, "msg": "\n".join([coded(2504, "No host was seen."), *said])}
         where = f"{options['directory']}/index.html"
         return {
             **result,

@@ -56,6 +56,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.inventory.manager import split_host_pattern
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 
 # What these ask of ansible-playbook needs no host.
 _LOOKS_ONLY = ("syntax", "listtasks", "listtags")
@@ -68,19 +69,21 @@ class LookupModule(LookupBase):
         pattern = [str(term) for term in self._flatten(terms)]
         if not any(term.strip(" ,") for term in pattern):
             # To Ansible that is all of them.
-            raise AnsibleLookupError("The pattern of hosts is empty. Name a host or a group, or say all.")
+            raise AnsibleLookupError(coded(1011, "The host pattern is empty. Name a host or a group, or write all."))
         self.set_options(var_options=variables, direct=kwargs)
         if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
             return pattern
         found, limit = self._hosts(pattern, variables), context.CLIARGS.get("subset")
         if not found:
-            raise AnsibleLookupError(f"No host of the inventory matches {','.join(pattern)}.")
+            raise AnsibleLookupError(coded(1012, f"No host of the inventory matches {','.join(pattern)}."))
         # A file of hosts is the inventory's to read.
         if limit and "@" not in limit and not found & self._hosts([limit], variables):
-            raise AnsibleLookupError(f"No host that matches {','.join(pattern)} is left by --limit {limit}.")
+            raise AnsibleLookupError(
+                coded(1013, f"No host that matches {','.join(pattern)} is left by --limit {limit}.")
+            )
         unknown = _unknown([*pattern, *([limit] if limit and "@" not in limit else [])], (variables or {})["groups"])
         if unknown:
-            raise AnsibleLookupError(f"The inventory has no host and no group of the name {', '.join(unknown)}.")
+            raise AnsibleLookupError(coded(1014, f"The inventory has no host or group named {', '.join(unknown)}."))
         return pattern
 
     def _hosts(self, pattern: list[str], variables: dict[str, Any] | None) -> set[str]:

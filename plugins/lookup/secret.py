@@ -78,7 +78,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import clean
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, SECRET
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import resolve
@@ -94,9 +94,9 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         options = {name: self.get_option(name) for name in SPEC.argument_spec}
         if not terms or not all(isinstance(term, str) for term in terms):
-            raise AnsibleLookupError("Give the names or ARNs of the secrets to look up, each as a text.")
+            raise AnsibleLookupError(coded(1487, "Give the names or ARNs of the secrets to look up, each as a text."))
         try:
             store = open_store(options["store"], options)
             return [resolve(store, term, options).results() for term in terms]
         except Error as error:
-            raise AnsibleLookupError(clean(str(error))) from None
+            raise AnsibleLookupError(coded(error.number, clean(str(error)))) from None

@@ -18,7 +18,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ._core.errors import Error
+from ._core.errors import Error, Message
 from ._mysql.errors import HINTS
 from ._mysql.session import ServerError, Session, connect
 from ._mysql.settings import MYSQL, PORT, Settings, read_settings
@@ -29,9 +29,10 @@ LOGIN = MYSQL + PROOF + AWS
 # The server knows no such account, or not with this password.
 _DENIED = (1045, 1698)
 _ENCRYPTED = ("required", "verify_ca", "verify_identity")
-_NO_TOKEN = (
+_NO_TOKEN = Message(
+    1526,
     "Check login_user, region and login_host, which must be the server's own endpoint. The account must be made for "
-    "IAM, and the AWS identity be allowed rds-db:connect for it."
+    "IAM, and the AWS identity be allowed rds-db:connect for it.",
 )
 
 
@@ -81,7 +82,10 @@ class Login:
             settings = replace(settings, unix_socket=None, config_file=None)
             settings = replace(settings, host=host or settings.host, port=port or PORT)
             options += "|host|port"
-        hints = {code: re.sub(rf"login_(?={options})", "rehearsal_login_", text) for code, text in HINTS.items()}
+        hints = {
+            code: hint._replace(text=re.sub(rf"login_(?={options})", "rehearsal_login_", hint.text))
+            for code, hint in HINTS.items()
+        }
         login._settings = replace(settings, hints=hints)
         login._params = {**self._params, "login_auth": "password"}
         login._rotates = False
@@ -137,7 +141,7 @@ class Login:
         try:
             settings = self._read(asked)
         except Error as error:
-            raise Error(f"{refused} Reading the secret again failed: {error}", **refused.results) from None
+            raise Error(1527, f"{refused} Reading the secret again failed: {error}", **refused.results) from None
         yield settings
 
     def _read(self, secret: Optional[dict[str, Any]]) -> Settings:
@@ -149,9 +153,10 @@ class Login:
         settings = read_settings(self._params, asdict(found), self._schema)
         if not self._rotates:
             return settings
-        hint = (
-            f"The secret {secret['id']} was read again, in case it is being rotated. See that it holds the account's "
-            "present password, and from which hosts the account may log in."
+        hint = Message(
+            1528,
+            f"The secret {secret['id']} was read again, in case it is being rotated. Check that it holds the "
+            "account's current password, and from which hosts the account may log in.",
         )
         return replace(settings, hints=dict.fromkeys(_DENIED, hint))
 
@@ -168,13 +173,16 @@ class Login:
     def _user_for_iam(self, settings: Settings) -> str:
         if settings.tls not in _ENCRYPTED:
             raise Error(
-                f"tls is {settings.tls}, but login_auth iam sends its token as it is, so the connection must be "
-                f"encrypted. Set tls to {', '.join(_ENCRYPTED[:-1])} or {_ENCRYPTED[-1]}."
+                1529,
+                f"tls is {settings.tls}, but login_auth iam sends its token in clear text, so the connection must be "
+                f"encrypted. Set tls to {', '.join(_ENCRYPTED[:-1])} or {_ENCRYPTED[-1]}.",
             )
         if settings.unix_socket:
-            raise Error("login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead.")
+            raise Error(
+                1530, "login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead."
+            )
         if self._params["login_password"]:
-            raise Error("login_password and login_auth iam exclude each other. Leave one of them out.")
+            raise Error(1531, "login_password and login_auth iam are mutually exclusive. Leave one of them out.")
         if not settings.user:
-            raise Error("login_user is not set, and login_auth iam makes its token for one. Name the account.")
+            raise Error(1532, "login_user is not set, and login_auth iam needs it to make a token. Name the account.")
         return settings.user

@@ -326,7 +326,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core import stop
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._core.paths import native, text_of
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
@@ -397,7 +397,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     candidates(params["ref"])
     expected = params["expected_commit"]
     if expected is not None and candidates(expected):
-        raise Error(f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
+        raise Error(1225, f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
     directory = clean_directory(params["directory"])
     policy = signature.policy(params["verify"], params["allowed_signers"], params["gpg_public_keys"])
     wish = Wish(
@@ -410,9 +410,9 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     )
     timeout = params["timeout"]
     if timeout < 1:
-        raise Error(f"timeout must be at least 1 second: {timeout}.")
+        raise Error(1226, f"timeout must be at least 1 second: {timeout}.")
     if params["keep"] < 1:
-        raise Error(f"keep must be at least 1, the current commit: {params['keep']}.")
+        raise Error(1227, f"keep must be at least 1, the current commit: {params['keep']}.")
     dest = Store("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
@@ -439,11 +439,16 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         }
         if remote.unfiltered:
             module.warn(
-                f"The server of {repo.repo} does not send the migrations alone, so more was fetched. If it is "
-                "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
+                coded(
+                    1239,
+                    f"The server of {repo.repo} cannot send the migrations alone, so more was fetched. If it is "
+                    "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true.",
+                )
             )
         if not result["files"]:
-            module.warn(f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
+            module.warn(
+                coded(1240, f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
+            )
         if module._diff:
             before = dest.path(outcome.before) if outcome.before else None
             result["diff"] = {"prepared": difference(before, store.path(outcome.name))}
@@ -452,7 +457,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
 
 def _end(number: int, _frame: object) -> None:
     # An exception, so that git, its ssh and the private directory end with this process.
-    raise Error(f"Ended by {signal.Signals(number).name} before it was done.")
+    raise Error(1115, f"Ended by {signal.Signals(number).name} before it finished.")
 
 
 def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
@@ -460,7 +465,9 @@ def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
         return None
     store = Store("preview_dest", params["preview_dest"])
     if os.path.commonpath([os.path.realpath(store.root), os.path.realpath(dest.root)]) == os.path.realpath(dest.root):
-        raise Error(f"preview_dest {store.root} is inside dest, which check mode does not touch. Choose another one.")
+        raise Error(
+            1116, f"preview_dest {store.root} is inside dest, which check mode must not touch. Choose another one."
+        )
     return store
 
 
@@ -481,7 +488,7 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
     if by_agent:
         for name in _OWN_KEY:
             if params[name] is not None:
-                raise Error(f"use_ssh_agent and {name} exclude each other. Give one of them.")
+                raise Error(1316, f"use_ssh_agent and {name} are mutually exclusive. Give one of them.")
         environment.update(agent.environment())
     origin = "private_key"
     if path is not None:
@@ -490,8 +497,9 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
         key = private.secret("private_key", ssh.clean_key(key, origin, asks))
     elif asks:
         raise Error(
+            1317,
             "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
-            "private_key_secret."
+            "private_key_secret.",
         )
     if asks:
         environment.update(ssh.answers(passphrase, private))
@@ -499,8 +507,9 @@ def _ssh_access(params: dict[str, Any], private: PrivateFolder) -> dict[str, str
     listed = params["known_hosts_fingerprints"]
     if listed is not None and "HostKeyAlgorithms" in more:
         raise Error(
-            "ssh_options: HostKeyAlgorithms and known_hosts_fingerprints exclude each other. Give known_hosts instead "
-            "of the fingerprints."
+            1318,
+            "ssh_options: HostKeyAlgorithms and known_hosts_fingerprints are mutually exclusive. Give known_hosts "
+            "instead of the fingerprints.",
         )
     command = ssh.command(key, _host_keys(params, private), params["timeout"], asks=asks, agent=by_agent, more=more)
     environment["GIT_SSH_COMMAND"] = command if listed is None else fingerprints.command(command, listed, private)
@@ -511,7 +520,7 @@ def _host_keys(params: dict[str, Any], private: PrivateFolder) -> dict[str, str]
     """Return the settings by which ssh knows the server."""
     path = params["known_hosts_file"]
     if path is not None and not os.access(native(path), os.R_OK):
-        raise Error(f"Cannot read known_hosts_file {path} on the runner. Check the path and its mode.")
+        raise Error(1319, f"Cannot read known_hosts_file {path} on the runner. Check the path and its mode.")
     if params["known_hosts"] is not None:
         path = private.file("known_hosts", params["known_hosts"] + "\n")
     if params["known_hosts_fingerprints"] is not None:

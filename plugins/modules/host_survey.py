@@ -397,14 +397,16 @@ SPEC = (
 def look(module: AnsibleModule) -> dict[str, Any]:
     duration, interval = module.params["duration"], module.params["interval"]
     if duration < 1:
-        raise Error(f"The duration is {duration}. Give at least 1 second.")
+        raise Error(2501, f"The duration is {duration}. Give at least 1 second.")
     if not math.isfinite(interval) or not 0.1 <= interval <= duration:
-        raise Error(f"The interval is {interval}. Give at least 0.1 seconds, and at most the duration ({duration}).")
+        raise Error(
+            2502, f"The interval is {interval}. Give at least 0.1 seconds, and at most the duration ({duration})."
+        )
     try:
         document = survey(duration, interval)
     except OSError as error:
         raise Error(
-            f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
+            2503, f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
         ) from error
     if module.params["mysql"]:
         # Afterwards: this connection is none of the host's own.

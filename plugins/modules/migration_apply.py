@@ -835,9 +835,11 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
 def check(params: Mapping[str, Any]) -> None:
     if params["rehearse"] != "always":
         if params["assert_impact"]:
-            raise Error("assert_impact needs the rehearsal that it is about. Set rehearse to always.")
+            raise Error(2101, "assert_impact needs a rehearsal. Set rehearse to always.")
         if params["keep_destroyed"]:
-            raise Error("keep_destroyed needs the rehearsal that says what is destroyed. Set rehearse to always.")
+            raise Error(
+                2201, "keep_destroyed needs a rehearsal, which finds out what is destroyed. Set rehearse to always."
+            )
 
 
 def preview(module: AnsibleModule, login: Login, source: Source) -> Preview:

@@ -266,7 +266,7 @@ def check_numbers(params: dict[str, Any]) -> None:
         value = params[name]
         if value < least or (most is not None and value > most):
             limit = f"from {least} to {most}" if most is not None else f"of {least} or more"
-            raise Error(f"{name} is {value}. Give a number {limit}.")
+            raise Error(2003, f"{name} is {value}. Give a number {limit}.")
 
 
 def main() -> None:

@@ -152,8 +152,9 @@ def wanted(module: AnsibleModule, session: Session, source: Source, status: Data
     )
     if adoption.is_recorded(status) and (status.state.version != version or status.state.dirty):
         raise Error(
-            f"{session.database} has a state already: {format_state(status.state)}. To set another version use "
-            "migration_force (playbook dbops.migrations.force). Nothing was changed."
+            1709,
+            f"{session.database} already has a state: {format_state(status.state)}. To set another version use "
+            "migration_force (playbook dbops.migrations.force). Nothing was changed.",
         )
     return version
 

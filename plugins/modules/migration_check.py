@@ -289,7 +289,7 @@ def check(module: AnsibleModule) -> dict[str, Any]:
         "tried_on": server,
     }
     if not passed:
-        raise Error("\n".join([summary, *lines]), **results)
+        raise Error(2401, "\n".join([summary, *lines]), **results)
     return {**results, "msg": summary}
 
 
@@ -341,7 +341,7 @@ def write(path: str, content: bytes, check_mode: bool) -> bool:
             with open(native(path), "wb") as file:
                 file.write(content)
     except OSError as error:
-        raise Error(f"The report {printable(path)} cannot be written: {error.strerror}.") from error
+        raise Error(2402, f"The report {printable(path)} cannot be written: {error.strerror}.") from error
     return True
 
 

@@ -123,7 +123,7 @@ def create(module: AnsibleModule) -> dict[str, Any]:
     directory, digits = module.params["directory"], module.params["digits"]
     title = read_title(module.params["title"])
     if digits is not None and not 1 <= digits <= MAX_DIGITS:
-        raise Error(f"digits is {digits}. Give a number from 1 to {MAX_DIGITS}.")
+        raise Error(2301, f"digits is {digits}. Give a number from 1 to {MAX_DIGITS}.")
     source = read_directory(directory) if os.path.lexists(native(directory)) else Source(directory, (), ())
     for warning in source.warnings:
         module.warn(warning)
@@ -138,7 +138,7 @@ def create(module: AnsibleModule) -> dict[str, Any]:
         f"{name}.down.sql": f"-- What undoes {name}: SQL statements, each with a semicolon at its end.\n",
     }
     if max(len(file.encode()) for file in texts) > MAX_NAME:
-        raise Error(f"The title is too long for a file's name, which takes {MAX_NAME} bytes. Shorten it.")
+        raise Error(2302, f"The title is too long for a file's name, which takes {MAX_NAME} bytes. Shorten it.")
     if not module.check_mode:
         write(directory, texts)
     return {
@@ -154,9 +154,11 @@ def create(module: AnsibleModule) -> dict[str, Any]:
 def read_title(text: str) -> str:
     title = "_".join(text.split())
     if not title:
-        raise Error("title is empty. Say in a few words what the migration does.")
+        raise Error(2303, "title is empty. Say in a few words what the migration does.")
     if not title.isprintable() or "/" in title or "\\" in title:
-        raise Error(f"title is {text!r}, which no file can be named after. Leave out /, \\ and what cannot be printed.")
+        raise Error(
+            2304, f"title is {text!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters."
+        )
     return title
 
 
@@ -165,8 +167,9 @@ def next_version(highest: Optional[Migration], form: str, digits: Optional[int])
     version = highest.version + 1 if highest else 1
     if version > MAX_STATE:
         raise Error(
+            2305,
             f"The directory's highest version is {version - 1}, and the state table holds none above {MAX_STATE}. "
-            "Give that migration a lower version."
+            "Give that migration a lower version.",
         )
     if form == "timestamp":
         version = max(version, int(datetime.now(timezone.utc).strftime("%Y%m%d%H%M%S")))
@@ -189,7 +192,9 @@ def write(directory: str, texts: dict[str, str]) -> None:
         for path in written:
             os.unlink(path)
         raise Error(
-            f"{error.filename or directory} cannot be written: {error.strerror}. Nothing is left of the new migration."
+            2306,
+            f"{error.filename or directory} cannot be written: {error.strerror}. No file of the new migration is left "
+            "behind.",
         ) from error
 
 

@@ -81,7 +81,7 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.dbops.migrations.plugins.module_utils._core.arguments import ArgumentSpec
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._login import LOGIN, Login
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.report import count
@@ -118,8 +118,9 @@ def drop(module: AnsibleModule) -> dict[str, Any]:
 def check_confirmation(database: str, confirmed: str) -> None:
     if confirmed != database:
         raise Error(
+            2307,
             f"confirm_database is {confirmed!r}, and login_db is {database!r}. Repeat the name of the schema exactly "
-            "to have all its tables dropped. Nothing was changed."
+            "to have all its tables dropped. Nothing was changed.",
         )
 
 
@@ -130,7 +131,7 @@ def count_rows(module: AnsibleModule, session: Session, name: str) -> Optional[i
         if error.lost:
             raise
         # A table that is damaged must not keep the others.
-        module.warn(f"The rows of {name} could not be counted: ({error.code}) {error.reason}")
+        module.warn(coded(2308, f"The rows of {name} could not be counted: ({error.code}) {error.reason}"))
         return None
     return int(rows)
 
@@ -142,6 +143,7 @@ def drop_tables(session: Session, tables: list[dict[str, Any]]) -> None:
             session.query(f"DROP TABLE IF EXISTS {identifier(found['name'])}")
         except ServerError as error:
             raise Error(
+                2309,
                 f"The table {found['name']} of {session.database} could not be dropped: ({error.code}) {error.reason}. "
                 f"{count(done, 'table')} {'was' if done == 1 else 'were'} dropped before it; {len(tables) - done} "
                 f"{'is' if len(tables) - done == 1 else 'are'} left. Fix the cause and run again.",

@@ -144,7 +144,9 @@ def read_version(text: str) -> Optional[int]:
         return None
     version = as_version(text)
     if version is None:
-        raise Error(f"version is {text!r}. Give the version that the schema has (a number up to {MAX_STATE}), or none.")
+        raise Error(
+            1634, f"version is {text!r}. Give the version that the schema has (a number up to {MAX_STATE}), or none."
+        )
     return version
 
 

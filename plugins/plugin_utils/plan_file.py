@@ -39,14 +39,16 @@ class PlanFile:
         self._markdown = Path(name).expanduser()
         self._data = self._markdown.with_suffix(".json")
         if self._data == self._markdown:
-            raise Error(f"plan_file {name} must have another ending than .json: the same as data goes there.")
+            raise Error(
+                2119, f"plan_file {name} must not end in .json: the plan as data goes into a file of that name."
+            )
         for path in (self._markdown, self._data):
             try:
                 with path.open("a", encoding="utf-8"):
                     pass
             except OSError as error:
                 raise Error(
-                    f"plan_file: {path} cannot be written on the controller: {error.strerror}. Nothing was run."
+                    2120, f"plan_file: {path} cannot be written on the controller: {error.strerror}. Nothing was run."
                 ) from error
 
     def keep(self, task: str, host: str, result: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 
 # The module's options and their defaults, as far as they matter here.
 _SECONDS = 300
@@ -62,7 +63,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
     action._task.args = {**action._task.args, "reattach": True}
     name = action._task.args.get("login_db") or action._play_context.remote_addr
     Display().display(
-        f"{name}: the connection to the runner was lost. The run goes on there, and is asked for again for "
+        f"{name}: the connection to the runner was lost. The run continues there. Trying to reconnect for "
         f"{seconds:.0f} s."
     )
     deadline = time.monotonic() + seconds
@@ -82,8 +83,12 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
                 action._cleanup_remote_tmp = False
                 # From 2.19 on ansible-core would add the cause once more.
                 raise AnsibleConnectionFailure(
-                    f"The connection was lost, and could not be made again within {seconds:.0f} s: {error} The run may "
-                    "still be on. Look with the playbook dbops.migrations.status; run again when it is over."
+                    coded(
+                        1119,
+                        f"The connection was lost and could not be restored within {seconds:.0f} s: {error} The run "
+                        "may still be in progress. Check with the playbook dbops.migrations.status, and run again "
+                        "when it has finished.",
+                    )
                 ) from None
 
 

@@ -22,6 +22,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.utils.display import Display
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils import report
 
 # So a shell ends that finds no such program, or may not run it.
@@ -137,8 +138,9 @@ def explained(action: ActionBase, result: dict[str, Any], variables: Mapping[str
         return result
     python = action._templar.template(variables.get("ansible_python_interpreter"))
     host = action._play_context.remote_addr or variables["inventory_hostname"]
-    message = (
+    message = coded(
+        1101,
         f"{python} on {host} does not exist, or this account may not run it. Prepare the host with the playbook "
-        "dbops.migrations.prepare_runner, or set migrate_home or migrate_python."
+        "dbops.migrations.prepare_runner, or set migrate_home or migrate_python.",
     )
     return {"failed": True, "changed": False, "msg": message}

@@ -137,7 +137,7 @@ def test_it_needs_no_library_beside_ansible() -> None:
 def test_what_it_refuses(repository: Path, run_module: RunModule) -> None:
     report = str(repository / "nowhere" / "r.xml")
     refused = run_module("migration_check", options(repository, junit_file=report))
-    assert refused["msg"] == f"The report {report} cannot be written: No such file or directory."
+    assert refused["msg"] == f"The report {report} cannot be written: No such file or directory. (DBM-2402)"
     refused = run_module("migration_check", options(repository, ignore=["destory"]))
     assert "destory" in refused["msg"]
     refused = run_module("migration_check", {"directory": str(repository / "nowhere")})

@@ -41,7 +41,8 @@ class Dependency:
         if self.missing is not None:
             prepare = "Prepare the host with the playbook dbops.migrations.prepare_runner, or install it"
             raise Error(
+                1102,
                 f"The Python library {self.package} is missing for {sys.executable} on {platform.node()} "
                 f"({self.missing}). {prepare if self._prepared else 'Install it'}: "
-                f"{sys.executable} -m pip install '{self.package}'."
+                f"{sys.executable} -m pip install '{self.package}'.",
             )

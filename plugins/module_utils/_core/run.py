@@ -15,7 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import ArgumentSpec
-from .errors import Error
+from .errors import Error, coded
 from .secrets import clean, share_secrets, without_secrets
 
 # A module's process is short. What has been imported stays: the collector need not go through it again, nor be as busy
@@ -55,7 +55,7 @@ class _Module(AnsibleModule):
                 yield from self._changed(option.get("options") or {}, value)
             elif option.get("type", "str") in ("str", "path") and isinstance(value, (int, float)):
                 if isinstance(value, bool):
-                    yield f"{name} is a truth value to YAML, which takes yes, no, on and off for one."
+                    yield f"{name} is a boolean to YAML, as are yes, no, on and off."
                 elif name not in _NUMBERS:
                     yield f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
 
@@ -84,7 +84,7 @@ def run_module(
     failure: dict[str, Any] = {}
     try:
         if module.changed_texts:
-            raise Error(f"{' '.join(module.changed_texts)} Write it in quotes.")
+            raise Error(1010, f"{' '.join(module.changed_texts)} Write it in quotes.")
         result = action(module)
     except Exception as error:
         failure = failed(error)
@@ -101,9 +101,9 @@ def run_module(
 def failed(error: Exception) -> dict[str, Any]:
     """Return what a user is told of an error that is being handled, without secrets."""
     if isinstance(error, Error):
-        return {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
+        return {"msg": coded(error.number, _cut(clean(str(error)))), **without_secrets(error.results)}
     return {
-        "msg": f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}",
+        "msg": coded(1199, f"This is a bug in dbops.migrations, please report it: {clean(repr(error))}"),
         "exception": clean(traceback.format_exc()),
     }
 

@@ -22,15 +22,18 @@ def environment() -> dict[str, str]:
     """Return the environment by which ssh finds the agent, which answers and has keys."""
     if not SOCKET:
         raise Error(
+            1312,
             "use_ssh_agent: SSH_AUTH_SOCK is not set for this task on the runner. Forward your agent (ForwardAgent=yes "
-            "in ansible_ssh_common_args), or set it with environment; become may take it away."
+            "in ansible_ssh_common_args), or set it with environment; become may take it away.",
         )
     try:
         count = _keys(SOCKET)
     except (OSError, struct.error):
-        raise Error(f"use_ssh_agent: no SSH agent answers at {SOCKET!r} (SSH_AUTH_SOCK) on the runner.") from None
+        raise Error(1313, f"use_ssh_agent: no SSH agent answers at {SOCKET!r} (SSH_AUTH_SOCK) on the runner.") from None
     if not count:
-        raise Error(f"use_ssh_agent: the SSH agent at {SOCKET!r} holds no keys. Add one with ssh-add, or unlock it.")
+        raise Error(
+            1314, f"use_ssh_agent: the SSH agent at {SOCKET!r} holds no keys. Add one with ssh-add, or unlock it."
+        )
     return {"SSH_AUTH_SOCK": SOCKET}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .._core.errors import Message
 from .._core.secrets import clean
 from .fingerprints import LISTED, UNLISTED
 from .reference import Address
@@ -51,124 +52,191 @@ _NO_SIGNATURE = re.compile(
     r"^debug1: send_pubkey_test: no mutual signature algorithm\r?$.*Permission denied \(", re.MULTILINE | re.DOTALL
 )
 
-SHA256 = "{repo} uses SHA-256 object names, which is not supported. Fetch from one with SHA-1 names."
+SHA256 = Message(1330, "{repo} uses SHA-256 object names, which is not supported. Fetch from one with SHA-1 names.")
 
 # The first pattern that is found counts: what is certain stands before what is vague.
-_MESSAGES: Sequence[tuple[str, str]] = (
+_MESSAGES: Sequence[tuple[str, Message]] = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "The host key of {server} is not the one in known_hosts{offer}. Either the server got a new key, or someone is "
-        "in between. Compare it with what the server's operator publishes before you replace the line in known_hosts.",
+        Message(
+            1331,
+            "The host key of {server} is not the one in known_hosts{offer}. Either the server has a new key, or "
+            "someone is intercepting the connection. Compare it with what the server's operator publishes before you "
+            "replace the line in known_hosts.",
+        ),
     ),
     (
         UNLISTED,
-        "The host key of {server} has none of the fingerprints in known_hosts_fingerprints{offer}. Compare it with "
-        "what the server's operator publishes before you list it.",
+        Message(
+            1332,
+            "The host key of {server} has none of the fingerprints in known_hosts_fingerprints{offer}. Compare it with "
+            "what the server's operator publishes before you list it.",
+        ),
     ),
     (
         "(?i)bad configuration option: knownhostscommand",
-        "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts.",
+        Message(
+            1333,
+            "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts.",
+        ),
     ),
     (
         r"command-line:? line \d+: (?P<why>[^\n]*)",
-        "ssh_options: the runner's ssh does not take this ({why}). ssh -Q lists what it knows.",
+        Message(1334, "ssh_options: the runner's ssh does not take this ({why}). ssh -Q lists what it knows."),
     ),
     (
         r"(?m)^Unable to negotiate with [^\n]*: no matching (?P<what>host key type|key exchange method|cipher|MAC) "
         r"found\. Their offer: (?P<their>[^\n]*)",
-        "{repo}: ssh on the runner and {server} have no {what} in common; the server offers {their}. Have it offer a "
-        "newer one. Until then set ssh_options: {option}.",
+        Message(
+            1335,
+            "{repo}: ssh on the runner and {server} have no {what} in common; the server offers {their}. Have it offer "
+            "a "
+            "newer one. Until then set ssh_options: {option}.",
+        ),
     ),
     (
         r"No \S+ host key is known for|Host key verification failed",
-        "The host key of {server} is unknown{offer}. Compare it with what the server's operator publishes, then add "
-        "its line to known_hosts; ssh-keyscan {scan} prints it.",
+        Message(
+            1336,
+            "The host key of {server} is unknown{offer}. Compare it with what the server's operator publishes, then "
+            "add "
+            "its line to known_hosts; ssh-keyscan {scan} prints it.",
+        ),
     ),
     (
         _LOCKED,
-        "private_key_passphrase does not open the private key.",
+        Message(1337, "private_key_passphrase does not open the private key."),
     ),
     (
         r"Load key \S+ (?P<why>[^\n]*)",
-        "ssh cannot read the private key ({why}). Is it complete, and of a kind that the runner's ssh knows?",
+        Message(
+            1338, "ssh cannot read the private key ({why}). Is it complete, and of a kind that the runner's ssh knows?"
+        ),
     ),
     (
         "Too many authentication failures",
-        "{repo}: the server did not wait for the right one of the SSH agent's many keys. Take others out with ssh-add "
-        "-d, or give private_key.",
+        Message(
+            1339,
+            "{repo}: the server did not wait for the right one of the SSH agent's many keys. Remove others with "
+            "ssh-add -d, or give private_key.",
+        ),
     ),
     (
         _AGENT,
-        "{repo}: the server accepts no key of the SSH agent{key}. Register the public half of one there as a deploy "
-        "key with read access, or add the right one with ssh-add; check the user in the URL too.",
+        Message(
+            1340,
+            "{repo}: the server accepts no key of the SSH agent{key}. Register the public half of one there as a "
+            "deploy "
+            "key with read access, or add the right one with ssh-add; check the user in the URL too.",
+        ),
     ),
     (
         _OLD_SIGNATURES,
-        "{repo}: the server knows no signature of the private key{key} that ssh on the runner would make. Use an "
-        "ed25519 key, or set ssh_options: {{PubkeyAcceptedAlgorithms: +ssh-rsa}}.",
+        Message(
+            1341,
+            "{repo}: the server supports no signature that ssh on the runner makes with the private key{key}. Use an "
+            "ed25519 key, or set ssh_options: {{PubkeyAcceptedAlgorithms: +ssh-rsa}}.",
+        ),
     ),
     (
         r"Permission denied \([^)]*\)",
-        "{repo}: the server does not accept the private key{key}. Register its public half there as a deploy key with "
-        "read access, or give the right private_key; check the user in the URL too.",
+        Message(
+            1342,
+            "{repo}: the server does not accept the private key{key}. Register its public half there as a deploy key "
+            "with "
+            "read access, or give the right private_key; check the user in the URL too.",
+        ),
     ),
     (
         "Could not resolve host",
-        "{repo}: the name {host} cannot be resolved on the runner. Check the name, and the runner's DNS.{no_alias}",
+        Message(
+            1343,
+            "{repo}: the name {host} cannot be resolved on the runner. Check the name, and the runner's DNS.{no_alias}",
+        ),
     ),
     (
         "timed out",
-        "{repo}: {server} did not answer within {timeout} seconds. Check the address and the firewalls between the "
-        "runner and it, or raise timeout.",
+        Message(
+            1344,
+            "{repo}: {server} did not answer within {timeout} seconds. Check the address and the firewalls between the "
+            "runner and it, or raise timeout.",
+        ),
     ),
     (
         "Connection refused|Couldn't connect to server|Failed to connect to",
-        "{repo}: {server} refuses the connection. Check host, port and the firewalls between the runner and it.",
+        Message(
+            1345,
+            "{repo}: {server} refuses the connection. Check host, port and the firewalls between the runner and it.",
+        ),
     ),
-    ("No route to host|Network is unreachable", "{repo}: the runner has no network route to {server}."),
+    ("No route to host|Network is unreachable", Message(1346, "{repo}: the runner has no network route to {server}.")),
     (
         "SSL certificate problem|certificate verification failed|unable to get local issuer",
-        "{repo}: the TLS certificate of {server} is not trusted ({detail}). Check the address, or add its "
-        "authority to the runner's trust store.",
+        Message(
+            1347,
+            "{repo}: the TLS certificate of {server} is not trusted ({detail}). Check the address, or add its "
+            "authority to the runner's trust store.",
+        ),
     ),
     (
         "Authentication failed for|HTTP Basic: Access denied|returned error: 40[13]",
-        "{repo}: the server does not accept username and token. Check both, and that they may read this repository.",
+        Message(
+            1348,
+            "{repo}: the server does not accept username and token. Check both, and that they may read this "
+            "repository.",
+        ),
     ),
     (
         "could not read (Username|Password)|terminal prompts disabled",
-        "{repo}: the server asks for credentials. Set token (and username); or is the repository's name wrong?",
+        Message(
+            1349,
+            "{repo}: the server asks for credentials. Set token (and username); or is the repository's name wrong?",
+        ),
     ),
     (
         f"(?s){_FAR}.*dubious ownership",
-        "{repo}: on the server it belongs to another account than the one that serves it, and git there refuses such "
-        "repositories. That is the server's to mend: by its owner (chown), or there by git config --global --add "
-        "safe.directory PATH.",
+        Message(
+            1350,
+            "{repo}: on the server it belongs to another account than the one that serves it, and git there refuses "
+            "such repositories. Fix it on the server: change its owner (chown), or run there git config --global "
+            "--add safe.directory PATH.",
+        ),
     ),
     (
         "dubious ownership",
-        "{repo} belongs to another account than the one that runs this task, and git refuses such repositories. Use "
-        "become_user to run as its owner, or fetch it over ssh.",
+        Message(
+            1351,
+            "{repo} belongs to another account than the one that runs this task, and git refuses such repositories. "
+            "Use "
+            "become_user to run as its owner, or fetch it over ssh.",
+        ),
     ),
     (
         r"does not appear to be a git repository|[Rr]epository '?[^\n]*not found|returned error: 404|"
         "project you were looking for could not be found|does not exist",
-        "There is no repository {repo}, or these credentials may not see it ({detail}).",
+        Message(1352, "There is no repository {repo}, or these credentials may not see it ({detail})."),
     ),
     (
         "No space left on device|Disk quota exceeded",
-        "No space is left on the runner for what git fetches from {repo} ({detail}). It goes into remote_tmp first.",
+        Message(
+            1353,
+            "No space is left on the runner for what git fetches from {repo} ({detail}). It goes into remote_tmp "
+            "first.",
+        ),
     ),
     ("mismatched algorithms|object format", SHA256),
     (
         "did not send all necessary objects|bad revision",
-        "{repo}: the server did not send what it was asked for ({detail}). Look there with git fsck.",
+        Message(1354, "{repo}: the server did not send what was requested ({detail}). Look there with git fsck."),
     ),
     (
         "early EOF|unexpected disconnect|hung up (unexpectedly|upon initial)|index-pack|Connection (closed|reset)|"
         "kex_exchange",
-        "{repo}: the conversation with the server broke off ({detail}). Try again; if it stays so, look at the "
-        "server's log.",
+        Message(
+            1355,
+            "{repo}: the connection to the server was cut off ({detail}). Try again; if it keeps failing, look at "
+            "the server's log.",
+        ),
     ),
 )
 
@@ -183,7 +251,7 @@ def refused_filter(stderr: str) -> bool:
     return bool(_REFUSED_FILTER.search(stderr))
 
 
-def explain(stderr: str, address: Address, timeout: int) -> str:
+def explain(stderr: str, address: Address, timeout: int) -> Message:
     """Return one clear message for what git and ssh wrote to their standard error."""
     # Once a host key is known, what was said of others is over.
     stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
@@ -215,7 +283,7 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
         "timeout": str(timeout),
         "detail": detail,
     }
-    message = "{repo}: git failed: {detail}"
+    message = Message(1356, "{repo}: git failed: {detail}")
     for pattern, template in _MESSAGES:
         found = re.search(pattern, text)
         if found is not None:
@@ -224,7 +292,7 @@ def explain(stderr: str, address: Address, timeout: int) -> str:
             break
     if "their" in values:
         values["option"] = f"{{{_OPTION[values['what']]}: +{_usable(values['their'])}}}"
-    return message.format(**values) + address.hint
+    return message._replace(text=message.text.format(**values) + address.hint)
 
 
 def _usable(offer: str) -> str:

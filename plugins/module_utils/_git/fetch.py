@@ -76,15 +76,17 @@ def ask(remote: Remote, wish: Wish, dest: Store) -> Outcome:
     found = remote.resolve(wish.ref)
     if wish.expected not in (None, found.commit):
         raise Error(
-            f"ref {shown(wish.ref)} stands for commit {found.commit}, and expected_commit is {wish.expected}. "
-            "Nothing was changed. Review the new commit and expect it, or give the expected one as ref."
+            1223,
+            f"ref {shown(wish.ref)} is at commit {found.commit}, but expected_commit is {wish.expected}. Nothing was "
+            "changed. Review the new commit and set expected_commit to it, or set ref to the expected one.",
         )
     old = commit_of(before)
     if wish.forward_only and old is not None and not remote.leads_on(old, found):
         raise Error(
-            f"{found.name} stands for commit {found.commit}, which does not descend from the current one, {old}: "
-            "its history was rewritten, or the current commit came from elsewhere. Nothing was changed. Find out why; "
-            "to go there nevertheless, give the new commit as ref."
+            1224,
+            f"{found.name} is at commit {found.commit}, which does not descend from the current one, {old}: its "
+            "history was rewritten, or the current commit came from elsewhere. Nothing was changed. Find out why; to "
+            "go there anyway, set ref to the new commit.",
         )
     verified = "" if wish.policy is None else wish.policy.mark(found)
     name = release_name(found.commit, wish.directory, verified)

@@ -56,8 +56,9 @@ def command(ssh: str, fingerprints: Sequence[str], private: PrivateFolder) -> st
     for text in fingerprints or ("",):
         if not _FINGERPRINT.match(text):
             raise Error(
+                1315,
                 f"known_hosts_fingerprints: {shown(text)} is not a fingerprint as ssh-keygen -lf prints it: SHA256: "
-                "and 43 characters. Those of MD5 are not accepted."
+                "and 43 characters. Those of MD5 are not accepted.",
             )
     private.file("known_keys", _KNOWN_KEYS % "|".join(f"'{text}'" for text in fingerprints))
     private.file("connect", _CONNECT % ssh)

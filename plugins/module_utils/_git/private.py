@@ -78,8 +78,9 @@ class PrivateFolder:
                 self._memory.append(os.open(f"/proc/self/fd/{number}", os.O_RDONLY))
         except (AttributeError, OSError):
             raise Error(
-                f"{self.path} on the runner is where no program may be run (noexec), and git or ssh need one here. Set "
-                "ansible_remote_tmp to a directory on another file system."
+                1107,
+                f"{self.path} on the runner is mounted noexec, and git or ssh must run a program there. Set "
+                "ansible_remote_tmp to a directory on another file system.",
             ) from None
         return f"/proc/{os.getpid()}/fd/{self._memory[-1]}"
 
@@ -109,4 +110,4 @@ def _errors(place: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Error(f"Cannot write temporary files to {place} on the runner: {error.strerror}.") from None
+        raise Error(1108, f"Cannot write temporary files to {place} on the runner: {error.strerror}.") from None

@@ -67,11 +67,11 @@ class Resolved:
 
 def _check_text(option: str, text: str) -> None:
     if not text:
-        raise Error(f"{option} is empty.")
+        raise Error(1201, f"{option} is empty.")
     if text.startswith("-"):
-        raise Error(f"{option} must not begin with '-', which git would take for an option: {shown(text)}.")
+        raise Error(1202, f"{option} must not begin with '-', which git would take for an option: {shown(text)}.")
     if _CONTROL.search(text):
-        raise Error(f"{option} must not contain line breaks or other control characters: {shown(text)}.")
+        raise Error(1203, f"{option} must not contain line breaks or other control characters: {shown(text)}.")
 
 
 def shown(text: str) -> str:
@@ -83,7 +83,7 @@ def parse_repo(repo: str) -> Address:
     """Return where ``repo`` is; raise Error for what git must not be asked to use."""
     _check_text("repo", repo)
     if repo != repo.strip():
-        raise Error(f"repo has blanks around it: write {shown(repo.strip())}.")
+        raise Error(1204, f"repo has spaces around it: write {shown(repo.strip())}.")
     if "://" in repo:
         return _parse_url(repo)
     if re.match(r"[A-Za-z0-9+.-]*::", repo):
@@ -92,10 +92,10 @@ def parse_repo(repo: str) -> Address:
         return Address(repo, "file")
     scp = _SCP.match(repo)
     if scp is None:
-        raise Error(f"repo {shown(repo)} is neither a URL nor an absolute path on the runner{_perhaps(repo)}.")
+        raise Error(1205, f"repo {shown(repo)} is neither a URL nor an absolute path on the runner{_perhaps(repo)}.")
     host, path = scp["host"].strip("[]"), scp["path"]
     if scp["user"] is None and host.lower() in ("ssh", "https", "http", "file"):
-        raise Error(f"repo {shown(repo)} is not a valid URL: write {shown(f'{host}://' + path.lstrip('/'))}.")
+        raise Error(1206, f"repo {shown(repo)} is not a valid URL: write {shown(f'{host}://' + path.lstrip('/'))}.")
     _check_text("The user in repo", scp["user"] or "none")
     _check_text("The host in repo", host)
     hint = ""
@@ -139,30 +139,35 @@ def _parse_url(repo: str) -> Address:
     without = f"{transport}://{rest[place.rfind('@') + 1 :]}"
     if password is not None and transport == "ssh":
         raise Error(
-            f"repo holds credentials (for {host}). A URL is shown and logged, and ssh takes a key and no password: "
-            f"write {shown(without.replace('://', f'://{user}@', 1))}, and give private_key."
+            1207,
+            f"repo holds credentials (for {host}). URLs are shown and logged, and ssh needs a key, not a password: "
+            f"write {shown(without.replace('://', f'://{user}@', 1))}, and set private_key.",
         )
     if user is not None and password is None and transport != "ssh" and user in _EVERYBODY:
         raise Error(
-            f"repo names the user {user}, which is an option here: write {shown(without)}, and give username and token."
+            1208,
+            f"repo names the user {user}, which belongs in username: write {shown(without)}, and set username and "
+            "token.",
         )
     if password is not None or (user is not None and transport != "ssh"):
         raise Error(
-            f"repo holds credentials (for {host}). A URL is shown and logged: write {shown(without)}, and use the "
-            "options username and token."
+            1209,
+            f"repo holds credentials (for {host}). URLs are shown and logged: write {shown(without)}, and use the "
+            "options username and token.",
         )
     if transport != scheme:
         raise Error(
+            1210,
             f"repo uses the transport {shown(scheme)}, which is not supported. Use {transport}://: write "
-            f"{shown(f'{transport}://{rest}')}."
+            f"{shown(f'{transport}://{rest}')}.",
         )
     if transport not in ("ssh", "https", "http", "file"):
         raise _unsupported(transport)
     if transport != "file" and not host:
-        raise Error(f"repo {shown(repo)} names no host.")
+        raise Error(1211, f"repo {shown(repo)} names no host.")
     if transport == "http" and host not in _LOOPBACK:
         raise Error(
-            f"repo {shown(repo)}: over plain http anyone on the way can change the migrations. Use https or ssh."
+            1212, f"repo {shown(repo)}: over plain http anyone in between can change the migrations. Use https or ssh."
         )
     for part in (user, host):
         if part:
@@ -176,22 +181,26 @@ def _no_url(repo: str, reason: str) -> Error:
         r"([a-z+]+)://(?:([^/@:]*)(:[^/@]*)?@)?([^/:@\[\]]+):([^/]*[^/0-9][^/]*)(/.*)?\Z", repo, re.IGNORECASE
     )
     if found is None:
-        return Error(f"repo is not a valid URL: {reason}.")
+        return Error(1213, f"repo is not a valid URL: {reason}.")
     scheme, user, _password, host, first, rest = found.groups()
     path = first + (rest or "")
     if "ssh" not in scheme.lower():
-        return Error(f"repo is not a valid URL: a port follows the colon. Write {shown(f'{scheme}://{host}/{path}')}.")
+        return Error(
+            1214, f"repo is not a valid URL: a port follows the colon. Write {shown(f'{scheme}://{host}/{path}')}."
+        )
     at = f"{user}@" if user else ""
     return Error(
+        1214,
         f"repo is not a valid URL: a port follows the colon. Write {shown(f'ssh://{at}{host}/{path}')} or "
-        f"{shown(f'{at}{host}:{path}')}."
+        f"{shown(f'{at}{host}:{path}')}.",
     )
 
 
 def _unsupported(transport: str) -> Error:
     return Error(
+        1210,
         f"repo uses the transport {shown(transport)}, which is not supported. "
-        "Use ssh://, user@host:path, https://, file:// or an absolute path on the runner."
+        "Use ssh://, user@host:path, https://, file:// or an absolute path on the runner.",
     )
 
 
@@ -201,7 +210,8 @@ def clean_directory(directory: str) -> str:
     parts = [part for part in directory.split("/") if part not in ("", ".")]
     if directory.startswith("/") or ".." in parts:
         raise Error(
-            f"directory {shown(directory)} must be relative to the root of the repository and must not contain '..'."
+            1217,
+            f"directory {shown(directory)} must be relative to the root of the repository and must not contain '..'.",
         )
     return "/".join(parts)
 
@@ -212,7 +222,7 @@ def candidates(ref: str) -> list[str]:
     if _COMMIT.match(ref.lower()):
         return []
     if _NO_REF.search(ref):
-        raise Error(f"ref {shown(ref)} is not a valid name of a branch or tag, nor a full commit (40 digits).")
+        raise Error(1218, f"ref {shown(ref)} is not a valid name of a branch or tag, nor a full commit (40 digits).")
     if ref == "HEAD" or ref.startswith("refs/"):
         return [ref]
     return [f"refs/heads/{ref}", f"refs/tags/{ref}"]
@@ -260,7 +270,7 @@ def choose(ref: str, listing: str) -> Resolved | None:
             commits[name] = value
     found = [name for name in candidates(ref) if name in commits]
     if len(found) > 1:
-        raise Error(f"ref {shown(ref)} is ambiguous: there are a branch and a tag. Say {' or '.join(found)}.")
+        raise Error(1219, f"ref {shown(ref)} is ambiguous: it is both a branch and a tag. Write {' or '.join(found)}.")
     if not found:
         return None
     name = found[0]
@@ -275,12 +285,15 @@ def choose(ref: str, listing: str) -> Resolved | None:
 def not_found(ref: str, repo: str, names: Sequence[str]) -> Error:
     """Return the error for a ref that the repository lacks, naming those that look alike."""
     if not names:
-        return Error(f"The repository {repo} has no branch yet, so there is nothing to fetch. Push a commit first.")
+        return Error(
+            1220, f"The repository {repo} has no branch yet, so there is nothing to fetch. Push a commit first."
+        )
     if _SHORT_COMMIT.match(ref):
         return Error(
-            f"ref {ref} is no branch or tag of {repo}. If it is an abbreviated commit, give all of its 40 digits: "
-            "git servers do not look abbreviations up."
+            1221,
+            f"ref {ref} is not a branch or tag of {repo}. If it is an abbreviated commit, give all 40 digits: git "
+            "servers do not resolve abbreviations.",
         )
     short = [re.sub(r"\Arefs/(heads|tags)/", "", name) for name in names]
     alike = difflib.get_close_matches(ref, short, n=3, cutoff=0.5) or short[:3]
-    return Error(f"ref {shown(ref)} does not exist in {repo}. It has, among others: {', '.join(alike)}.")
+    return Error(1222, f"ref {shown(ref)} does not exist in {repo}. It has, among others: {', '.join(alike)}.")

@@ -110,8 +110,9 @@ class Remote:
         for program in ("git", "ssh") if address.transport == "ssh" else ("git",):
             if shutil.which(program) is None:
                 raise Error(
+                    1103,
                     f"{program} is not installed on the runner. Prepare it with the playbook "
-                    "dbops.migrations.prepare_runner, or install the package git or openssh-clients."
+                    "dbops.migrations.prepare_runner, or install the package git or openssh-clients.",
                 )
         git.Git.check_unsafe_protocols(address.repo)
         self._address = address
@@ -140,13 +141,15 @@ class Remote:
         version = self._git.version_info
         if version < _GIT:
             raise Error(
+                1104,
                 f"git on the runner is {_dotted(version)}, and git_fetch needs {_dotted(_GIT)} or newer. Install a "
-                "newer git there."
+                "newer git there.",
             )
         if signers is not None and signers.policy.allowed_signers is not None and version < _SSH_SIGNATURES:
             raise Error(
+                1105,
                 f"git on the runner is {_dotted(version)}, and SSH signatures (allowed_signers) need "
-                f"{_dotted(_SSH_SIGNATURES)} or newer. Install a newer git, or sign with OpenPGP."
+                f"{_dotted(_SSH_SIGNATURES)} or newer. Install a newer git, or sign with OpenPGP.",
             )
 
     def resolve(self, ref: str) -> Resolved:
@@ -160,7 +163,7 @@ class Remote:
             listing = self._ask("ls-remote", "--heads", "--tags", "--refs", "--", self._address.repo)
             raise not_found(ref, self._address.repo, [line.partition("\t")[2] for line in listing.splitlines()])
         if len(found.commit) != _DIGITS:
-            raise Error(SHA256.format(repo=self._address.repo))
+            raise Error(SHA256.number, SHA256.text.format(repo=self._address.repo))
         return found
 
     def _look_up(self, names: Sequence[str]) -> str:
@@ -253,14 +256,15 @@ class Remote:
         try:
             size = self._git.get_object_header(file.id)[2]
             if size > _LARGEST:
-                raise Error(f"{what} has {size} bytes. Files of up to {_LARGEST >> 20} MiB are accepted there.")
+                raise Error(1228, f"{what} has {size} bytes. Files of up to {_LARGEST >> 20} MiB are accepted.")
             content: bytes = self._git.get_object_data(file.id)[3]
         except ValueError:
-            raise Error(f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
+            raise Error(1229, f"{self._address.repo}: the server did not send {shown(file.name)}.") from None
         if size < _LARGEST_POINTER and content.startswith(_POINTER):
             raise Error(
+                1230,
                 f"{what} is a Git LFS pointer: its content is not in the repository, and LFS is not fetched. "
-                "Commit the file itself there: git lfs untrack, then git add --renormalize."
+                "Commit the file itself there: git lfs untrack, then git add --renormalize.",
             )
         return content
 
@@ -285,7 +289,7 @@ class Remote:
                 self.unfiltered = True
                 self._fetched = None
                 del self._left_out[0]
-        raise Error(f"{self._address.repo}: the server did not send all that was asked for.")
+        raise Error(1231, f"{self._address.repo}: the server did not send everything that was requested.")
 
     def _fetch(self, found: Resolved) -> None:
         """Fetch the commit, and the tag that must be signed; raise Error when what must be signed is not.
@@ -319,8 +323,9 @@ class Remote:
                     self._fetched = found
                     return
         raise Error(
-            f"The commit {found.commit} does not exist in {self._address.repo}, "
-            "or no branch or tag leads to it any more."
+            1232,
+            f"The commit {found.commit} does not exist in {self._address.repo}, or no branch or tag contains it any "
+            "more.",
         )
 
     def _has_commit(self, commit: str) -> bool:
@@ -329,7 +334,7 @@ class Remote:
         except git.GitCommandError:
             return False
         if kind != "commit":
-            raise Error(f"{commit} in {self._address.repo} is a {kind}. Give the commit's own name.")
+            raise Error(1233, f"{commit} in {self._address.repo} is a {kind}. Give the ID of a commit.")
         return True
 
     def _check_signature(self, found: Resolved, tag: Tag | None, signers: Signers) -> None:
@@ -346,7 +351,7 @@ class Remote:
             problem = mislabelled(content, tag, found.commit)
         if problem is not None:
             what = f"the tag {shown(tag.name)}" if tag else f"the commit {found.commit}"
-            raise Error(f"{self._address.repo}: {what} {problem}. Nothing was changed.")
+            raise Error(problem.number, f"{self._address.repo}: {what} {problem.text}. Nothing was changed.")
 
     def _tree(self, commit: str, directory: str, wanted: str) -> str:
         """Return the tree of a directory, found step by step so that the message can say how far it goes.
@@ -364,12 +369,15 @@ class Remote:
                 parent = "/".join(parts[:number])
                 folders = [shown(name) for name, other in entries.items() if other.kind == "tree"][:5]
                 raise DirectoryMissing(
-                    f"directory {shown(directory)} does not exist {where}. The nearest that does is "
+                    1234,
+                    f"directory {shown(directory)} does not exist {where}. The nearest existing one is "
                     f"{shown(parent) if parent else 'the root'}, "
-                    + (f"which has {', '.join(folders)}." if folders else "which has no directories.")
+                    + (f"which has {', '.join(folders)}." if folders else "which has no directories."),
                 )
             if entry.kind != "tree":
-                raise Error(f"directory {shown(directory)}: {shown(path)} is {_what(entry)}, not a directory, {where}.")
+                raise Error(
+                    1235, f"directory {shown(directory)}: {shown(path)} is {_what(entry)}, not a directory, {where}."
+                )
             tree = entry.id
             if not self._is_here(tree):
                 self._fetch_objects([tree], wanted if number + 1 == len(parts) else _ONE_LEVEL)
@@ -391,7 +399,9 @@ class Remote:
             entries.append(Entry(mode, kind, object_id, name.decode("utf-8", "surrogateescape")))
         for name, count in Counter(entry.name for entry in entries).items():
             if count > 1:
-                raise Error(f"{self._address.repo} is damaged: a directory in it has the name {shown(name)} twice.")
+                raise Error(
+                    1236, f"{self._address.repo} is damaged: a directory in it has the name {shown(name)} twice."
+                )
         return entries
 
     def _files(self, tree: str, directory: str) -> Iterator[Entry]:
@@ -401,13 +411,16 @@ class Remote:
                 continue
             where = self._place(directory)
             if entry.kind != "blob" or entry.mode == "120000":
-                raise Error(f"{shown(entry.name)} in {where} is {_what(entry)}. Only regular files are accepted there.")
+                raise Error(
+                    1237, f"{shown(entry.name)} in {where} is {_what(entry)}. Only regular files are accepted there."
+                )
             found = _CHARACTERS.search(entry.name)
             if found or entry.name in ("", ".", ".."):
                 point = "" if found is None or "\ud800" <= found[0] <= "\udfff" else f" (U+{ord(found[0]):04X})"
                 raise Error(
+                    1238,
                     f"A file in {where} has a name that is not accepted (control characters, a slash, or not UTF-8): "
-                    f"{shown(entry.name)}{point}. Rename it."
+                    f"{shown(entry.name)}{point}. Rename it.",
                 )
             yield entry
 
@@ -459,7 +472,7 @@ class Remote:
             raise self._explained(error) from None
 
     def _explained(self, error: Exception) -> Error:
-        return Error(explain(str(getattr(error, "stderr", error)), self._address, self._timeout))
+        return Error(*explain(str(getattr(error, "stderr", error)), self._address, self._timeout))
 
     def _talk(self, *arguments: str, stdin: int | None = None, environment: Mapping[str, str] | None = None) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
@@ -510,9 +523,9 @@ def _read_again(path: str, name: str) -> bytes:
     try:
         content = read_regular(path)
     except OSError as error:
-        raise Error(f"{path} cannot be read any more: {error.strerror}. Try again.") from None
+        raise Error(1117, f"{path} can no longer be read: {error.strerror}. Try again.") from None
     if blob_name(content) != name:
-        raise Error(f"{path} was changed while it was read. Try again.")
+        raise Error(1118, f"{path} changed while it was being read. Try again.")
     return content
 
 

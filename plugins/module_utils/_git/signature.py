@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .private import PrivateFolder
 from .reference import Resolved, Tag, shown
 
@@ -69,8 +69,9 @@ class Policy:
                 lightweight = found.name.startswith("refs/tags/")
                 what = f"stands for {found.name}, which is {'a lightweight tag' if lightweight else 'no tag'}"
             raise Error(
+                1242,
                 f"verify is signed_tag, and ref {what}: there is nothing to verify. Give the name of a signed tag "
-                "(git tag -s), or set verify to signed_commit."
+                "(git tag -s), or set verify to signed_commit.",
             )
         return found.tag
 
@@ -86,12 +87,15 @@ def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None
     given = allowed_signers is not None or gpg_public_keys is not None
     if verify != "none":
         if not given:
-            raise Error(f"verify is {verify}, but nobody may sign: give allowed_signers, gpg_public_keys or both.")
+            raise Error(
+                1243, f"verify is {verify}, but there are no signers: set allowed_signers, gpg_public_keys or both."
+            )
         return Policy(verify, allowed_signers, gpg_public_keys)
     if given:
         raise Error(
-            "allowed_signers and gpg_public_keys have no effect as verify is none: set it to signed_commit or "
-            "signed_tag, or leave them out."
+            1244,
+            "allowed_signers and gpg_public_keys have no effect while verify is none: set it to signed_commit or "
+            "signed_tag, or leave them out.",
         )
     return None
 
@@ -132,11 +136,12 @@ class Signers:
         complaint = _COMPLAINT.search(errors.decode("utf-8", "replace"))
         if complaint is not None:
             raise Error(
+                1245,
                 f"allowed_signers, line {complaint[1]}: {complaint[2]}. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY, "
-                "see ALLOWED SIGNERS in the manual of ssh-keygen."
+                "see ALLOWED SIGNERS in the manual of ssh-keygen.",
             )
         if not re.search(r"^[ \t]*[^#\s]", text, re.MULTILINE):
-            raise Error("allowed_signers holds no key. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY.")
+            raise Error(1246, "allowed_signers contains no key. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY.")
 
     def _take_keys(self, text: str, private: PrivateFolder) -> None:
         # Made here, as gpg would set up a directory of its own making for a daemon.
@@ -149,15 +154,16 @@ class Signers:
         rings = [self._gpg(words, block.encode("utf-8", "replace")) for block in blocks]
         if not blocks or text.count("-----BEGIN ") != len(blocks) or not all(rings):
             raise Error(
-                "gpg_public_keys does not hold OpenPGP public keys that gpg can read, or not only such. Give what "
-                "gpg --armor --export prints, with its line breaks."
+                1247,
+                "gpg_public_keys contains something other than OpenPGP public keys that gpg can read. Give what gpg "
+                "--armor --export prints, with its line breaks.",
             )
         ring = b"".join(rings)
         listing = self._gpg(["--with-colons", "--show-keys"], ring).decode("utf-8", "replace")
         keys = re.findall(r"^pub:.*\nfpr:+([0-9A-F]+):", listing, re.MULTILINE)
         self._keys = set(keys)
         if len(keys) != len(self._keys):
-            raise Error("gpg_public_keys holds a key twice. Give each once, as it is now: one may be out of date.")
+            raise Error(1248, "gpg_public_keys contains a key twice. Give each key once, in its current form.")
         private.file(os.path.join("gnupg", "keys.gpg"), ring.decode("utf-8", "surrogateescape"))
 
     def _gpg(self, words: Sequence[str], text: bytes) -> bytes:
@@ -168,7 +174,7 @@ class Signers:
         )
         return output if status == 0 else b""
 
-    def problem(self, content: bytes, tag: Tag | None, accepted: bool, said: str) -> str | None:
+    def problem(self, content: bytes, tag: Tag | None, accepted: bool, said: str) -> Message | None:
         """Return what is wrong with the signature of a tag or commit, in words to follow its name.
 
         :param content: the object.
@@ -181,16 +187,16 @@ class Signers:
             return None
         kinds = _IN_TAG.findall(content) if tag else _IN_COMMIT.findall(content.partition(b"\n\n")[0])[:1]
         if not kinds:
-            return "is not signed: sign it (git commit -S, git tag -s), or give one that is"
+            return Message(1249, "is not signed: sign it (git commit -S, git tag -s), or give one that is")
         if kinds[-1].startswith(b"PGP"):
             return self._pgp_problem(said)
         if kinds[-1] == b"SSH SIGNATURE":
             return self._ssh_problem(said)
-        return "has a signature of a kind that is not supported (X.509): sign with SSH or OpenPGP"
+        return Message(1250, "has a signature of a kind that is not supported (X.509): sign with SSH or OpenPGP")
 
-    def _pgp_problem(self, said: str) -> str:
+    def _pgp_problem(self, said: str) -> Message:
         if self.policy.gpg_public_keys is None:
-            return "has an OpenPGP signature, and gpg_public_keys, whose keys would count, is not given"
+            return Message(1251, "has an OpenPGP signature, and gpg_public_keys, whose keys would count, is not given")
         found = dict(re.findall(r"^\[GNUPG:\] ([A-Z_]+) ([ -~]*)", said, re.MULTILINE))
         if "BADSIG" in found:
             return _TAMPERED
@@ -200,56 +206,64 @@ class Signers:
             by = found.get("NO_PUBKEY", "unknown")
         by = f"is signed by the OpenPGP key {by}"
         if "REVKEYSIG" in found:
-            return f"{by}, which is revoked: have it signed anew, by a key that is not"
+            return Message(1252, f"{by}, which is revoked: have it signed again, with a key that is not")
         if "EXPKEYSIG" in found:
-            return f"{by}, which has expired: give the key anew if it is valid for longer now, or have it signed anew"
+            return Message(
+                1253,
+                f"{by}, which has expired: give the renewed key, or have it signed again",
+            )
         if "EXPSIG" in found:
-            return f"{by}, and the signature has expired: have it signed anew"
+            return Message(1254, f"{by}, and the signature has expired: have it signed again")
         if "NO_PUBKEY" in found or "VALIDSIG" in found:
-            return f"{by}, which is not among gpg_public_keys: add it there if you trust it"
-        return f"has an OpenPGP signature that gpg cannot verify ({', '.join(sorted(found)) or 'it gives no reason'})"
+            return Message(1255, f"{by}, which is not among gpg_public_keys: add it there if you trust it")
+        return Message(
+            1256,
+            f"has an OpenPGP signature that gpg cannot verify ({', '.join(sorted(found)) or 'it gives no reason'})",
+        )
 
-    def _ssh_problem(self, said: str) -> str:
+    def _ssh_problem(self, said: str) -> Message:
         if self.policy.allowed_signers is None:
-            return "has an SSH signature, and allowed_signers, whose keys would count, is not given"
+            return Message(1257, "has an SSH signature, and allowed_signers, whose keys would count, is not given")
         if "incorrect signature" in said:
             return _TAMPERED
         key = re.search(r"with \S+ key (SHA256:[\w+/]+)", said)
         by = f"is signed by the SSH key {key[1]}" if key else "is signed by an SSH key"
         complaint = _COMPLAINT.search(said)
         if complaint is not None:
-            return f"{by}, which allowed_signers does not accept (line {complaint[1]}: {complaint[2]})"
+            return Message(1258, f"{by}, which allowed_signers does not accept (line {complaint[1]}: {complaint[2]})")
         if key is not None:
-            return f"{by}, which is not in allowed_signers: add it there if you trust it"
-        return "has an SSH signature that ssh-keygen cannot verify"
+            return Message(1259, f"{by}, which is not in allowed_signers: add it there if you trust it")
+        return Message(1260, "has an SSH signature that ssh-keygen cannot verify")
 
 
-_TAMPERED = (
-    "has a signature that does not fit its content: it was changed, or the signature is another one's. Find out who "
-    "did that, and do not use it"
+_TAMPERED = Message(
+    1261,
+    "has a signature that does not fit its content: it was changed, or the signature belongs to something else. Find "
+    "out who did that, and do not use it",
 )
 
 
-def mislabelled(content: bytes, tag: Tag, commit: str) -> str | None:
+def mislabelled(content: bytes, tag: Tag, commit: str) -> Message | None:
     """Return what is wrong with a tag whose signature is good, in words to follow its name."""
     found = _TAG.match(content)
     if found is None:
-        return "is malformed"
+        return Message(1262, "is malformed")
     target, kind, name = (part.decode("utf-8", "surrogateescape") for part in found.groups())
     if name != tag.name:
         # An old tag, with its good signature, would be taken for another one.
-        return f"calls itself {shown(name)}: a signed tag counts under its own name only"
+        return Message(1263, f"calls itself {shown(name)}: a signed tag counts only under its own name")
     if kind != "commit":
-        return f"points at a {kind} and not at a commit: tag the commit itself"
+        return Message(1264, f"points at a {kind} and not at a commit: tag the commit itself")
     if target != commit:
-        return f"points at the commit {target}, and the server says {commit}"
+        return Message(1265, f"points at the commit {target}, and the server says {commit}")
     return None
 
 
 def _program(name: str, option: str, package: str) -> str:
     if shutil.which(name) is None:
         raise Error(
+            1106,
             f"{name} is not installed on the runner, and {option} needs it. Prepare it with the playbook "
-            f"dbops.migrations.prepare_runner, or install the package {package}."
+            f"dbops.migrations.prepare_runner, or install the package {package}.",
         )
     return name

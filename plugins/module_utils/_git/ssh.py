@@ -52,16 +52,16 @@ def clean_key(text: str, origin: str, protected: bool = False) -> str:
     text = "\n".join(line.strip() for line in text.replace("\ufeff", "").splitlines())
     found = _PEM.search(text)
     if found is None and text.lstrip().startswith("PuTTY-User-Key-File"):
-        raise Error(f"{origin} is a PuTTY key. Convert it: puttygen KEY -O private-openssh-new -o FILE.")
+        raise Error(1301, f"{origin} is a PuTTY key. Convert it: puttygen KEY -O private-openssh-new -o FILE.")
     if found is None and _PUBLIC.match(text):
-        raise Error(f"{origin} is a public key. Git needs the other file of the pair, the private key.")
+        raise Error(1302, f"{origin} is a public key. Git needs the other file of the pair, the private key.")
     if found is None:
-        raise Error(f"{origin} is not a private key: it holds no '-----BEGIN ... PRIVATE KEY-----' block.")
+        raise Error(1303, f"{origin} is not a private key: it holds no '-----BEGIN ... PRIVATE KEY-----' block.")
     kind, body = found[1], found[2]
     if not body.startswith("\n") or "\\n" in body:
-        raise Error(f"{origin} has lost its line breaks. Pass the key on with them, exactly as it is in its file.")
+        raise Error(1304, f"{origin} has lost its line breaks. Pass the key exactly as it is in its file.")
     if _encrypted(kind, body) and not protected:
-        raise Error(f"{origin} is protected by a passphrase, which nobody can enter here: give private_key_passphrase.")
+        raise Error(1305, f"{origin} is protected by a passphrase: set private_key_passphrase.")
     key = f"{found[0]}\n"
     register_secret(key)
     return key
@@ -89,10 +89,10 @@ def read_key_file(path: str) -> str:
             text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise Error(f"Cannot read the private key file {path} on the runner: {reason}.") from None
+        raise Error(1306, f"Cannot read the private key file {path} on the runner: {reason}.") from None
     if mode & 0o077:
         raise Error(
-            f"Others may read the private key file {path} on the runner (mode {mode:04o}). Do: chmod 600 {path}"
+            1307, f"Others may read the private key file {path} on the runner (mode {mode:04o}). Do: chmod 600 {path}"
         )
     return text
 
@@ -121,13 +121,14 @@ def algorithms(given: Mapping[str, object]) -> dict[str, str]:
     for name, value in given.items():
         setting = known.get(name.lower())
         if setting is None:
-            raise Error(f"ssh_options: {shown(name)} cannot be set. These can: {', '.join(_ALGORITHMS)}.")
+            raise Error(1308, f"ssh_options: {shown(name)} cannot be set. These can: {', '.join(_ALGORITHMS)}.")
         if setting in settings:
-            raise Error(f"ssh_options: {shown(name)} is set twice. Give it once.")
+            raise Error(1309, f"ssh_options: {shown(name)} is set twice. Give it once.")
         if not isinstance(value, str) or not _LIST.match(value):
             raise Error(
-                f"ssh_options: {name} must be a list of names as in ssh_config, with commas and without blanks, for "
-                f"instance +ssh-rsa: {shown(str(value))}."
+                1310,
+                f"ssh_options: {name} must be a list of names as in ssh_config, separated by commas without spaces, "
+                f"for instance +ssh-rsa: {shown(str(value))}.",
             )
         settings[setting] = value
     return settings
@@ -196,5 +197,5 @@ def hang_up(private: PrivateFolder, run: Callable[..., object]) -> None:
 def _quoted(path: str) -> str:
     # The value is a list of files to ssh, and % and ~ mean something to it.
     if '"' in path:
-        raise Error(f"The path of the known_hosts file must not contain a quotation mark: {path}.")
+        raise Error(1311, f"The path of the known_hosts file must not contain a quotation mark: {path}.")
     return '"' + path.replace("%", "%%") + '"'

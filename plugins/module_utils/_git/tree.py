@@ -64,7 +64,7 @@ class Store:
 
     def __init__(self, option: str, path: str, keep: int = 1) -> None:
         if not os.path.isabs(path) or "\0" in path:
-            raise Error(f"{option} must be an absolute path: {path!r}.")
+            raise Error(1109, f"{option} must be an absolute path: {path!r}.")
         self.option = option
         self._keep = keep
         self.root = native(os.path.normpath(path))
@@ -126,9 +126,10 @@ class Store:
             problem = _problem(status)
             if problem is not None:
                 raise Error(
-                    f"{self.option}: {text_of(path)} on the runner {problem}. Nothing was touched. What is run from "
-                    "there must be in the hands of the account that runs this task alone: set owner and mode right "
-                    f"(chmod go-w), or choose another {self.option}."
+                    1110,
+                    f"{self.option}: {text_of(path)} on the runner {problem}. Nothing was touched. Only the account "
+                    "that runs this task may be able to change what is run from there: fix owner and mode (chmod "
+                    f"go-w), or choose another {self.option}.",
                 )
 
     @contextlib.contextmanager
@@ -223,8 +224,9 @@ class Store:
                 return
             if time.monotonic() > end:
                 raise Error(
+                    1111,
                     f"Another run is fetching into {text_of(self.root)}: its lock was not free within {timeout:g} "
-                    f"seconds. Try again, or see who holds it: fuser {text_of(self.root)}/.lock"
+                    f"seconds. Try again, or see who holds it: fuser {text_of(self.root)}/.lock",
                 )
             time.sleep(0.05)
 
@@ -238,12 +240,15 @@ class Store:
     def _error(self, error: OSError) -> Error:
         where = error.filename or self.root
         return Error(
+            1112,
             f"Cannot use {self.option} {text_of(self.root)} on the runner: {error.strerror} ({text_of(where)}). "
-            "Check its owner and mode, the account that runs this task, and the free space."
+            "Check its owner and mode, the account that runs this task, and the free space.",
         )
 
     def _foreign(self) -> Error:
-        return Error(f"{text_of(self._link)} on the runner was not made by git_fetch. Choose another {self.option}.")
+        return Error(
+            1113, f"{text_of(self._link)} on the runner was not made by git_fetch. Choose another {self.option}."
+        )
 
 
 def _problem(status: os.stat_result) -> str | None:
@@ -279,7 +284,7 @@ def difference(before: str | None, after: str) -> str:
         old = _contents(before) if before is not None and os.path.isdir(before) else {}
         new = _contents(after)
     except OSError as error:
-        raise Error(f"Cannot compare with {before} on the runner: {error.strerror} ({error.filename}).") from None
+        raise Error(1114, f"Cannot compare with {before} on the runner: {error.strerror} ({error.filename}).") from None
     lines = [f"added    {name}\n" for name in new.keys() - old.keys()]
     lines += [f"removed  {name}\n" for name in old.keys() - new.keys()]
     lines += [f"changed  {name}\n" for name in old.keys() & new.keys() if old[name] != new[name]]

@@ -50,7 +50,7 @@ def check_limit(params: Mapping[str, Any]) -> None:
     """
     limit = params["history_limit"]
     if limit < 0:
-        raise Error(f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
+        raise Error(1633, f"history_limit is {limit}. Give the number of attempts to return, 0 or more.")
 
 
 def of_server(session: Session, source: Source) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .._core.secrets import clean
 from .model import State, Step
 from .report import count, done_text, doubt_text, few, format_state, format_version
@@ -85,12 +85,12 @@ def _question(first: int, last: int) -> str:
     """Say what to look at, and each answer that can be right."""
     if first == last:
         return (
-            f"Look at what it changes, then run again with resume_from: {first} if it took no effect, or "
-            f"resume_from: {first + 1} if it did."
+            f"Check what it changes, then run again with resume_from: {first} if it took no effect, or resume_from: "
+            f"{first + 1} if it did."
         )
     return (
-        f"Look at what statements {first} to {last} change, then run again with resume_from and the number of the "
-        f"first of them that took no effect, and undo what took effect behind it: resume_from: {first} if none did, "
+        f"Check what statements {first} to {last} change, then run again with resume_from and the number of the first "
+        f"of them that took no effect, and undo what took effect after it: resume_from: {first} if none did, "
         f"resume_from: {last + 1} if all did."
     )
 
@@ -119,7 +119,7 @@ def statement_failed(
     :param in_doubt: the first and the last statement that may have taken effect.
     :param advice: what is known about such a statement.
     """
-    what = "did not come to its end" if error.lost else "failed"
+    what = "did not finish" if error.lost else "failed"
     results = {**place_of(step, statement), **(_doubt(*in_doubt) if in_doubt else {})}
     way = f"{advice} " if advice and not error.lost else ""
     if in_doubt:
@@ -138,6 +138,7 @@ def statement_failed(
             f"or fix the schema manually and {_FORCE}."
         )
     return Error(
+        1801,
         f"{_at(step, statement)}: statement {statement.number} {what}: {reason_text(error)}. "
         f"{_before(applied, done)}The database is now at {format_state(state)}. {way} "
         f"The statement: {quoted(statement.text)}",
@@ -149,7 +150,7 @@ def statement_failed(
 
 
 def _before(applied: int, done: Optional[int]) -> str:
-    text = "what is done of it is not recorded. " if done is None else f"{done_text(done)}. "
+    text = "what was done of it is not recorded. " if done is None else f"{done_text(done)}. "
     if not applied:
         return text[0].upper() + text[1:]
     return f"{count(applied, 'migration')} {'was' if applied == 1 else 'were'} applied before this file; {text}"
@@ -163,6 +164,7 @@ def stopped_inside(reason: str, step: Step, statement: Statement, applied: int, 
         else f"Fix the schema manually, {_FORCE}, and run again."
     )
     return Error(
+        1802,
         f"{reason}: stopped before {_at(step, statement)} (statement {statement.number}). {_before(applied, done)}"
         f"The database is now at {format_state(State(step.leads_to, True))}. {way}",
         **place_of(step, statement),
@@ -171,11 +173,12 @@ def stopped_inside(reason: str, step: Step, statement: Statement, applied: int, 
     )
 
 
-def stopped_between(reason: str, step: Step, applied: int, left: int) -> str:
+def stopped_between(reason: str, step: Step, applied: int, left: int) -> Error:
     """A signal has come, and the rest of the plan is left for the next run."""
-    return (
+    return Error(
+        1803,
         f"{reason}: stopped after {step.file or step.version}; {count(applied, 'migration')} applied, {left} not "
-        f"begun. The database is at {format_version(step.leads_to)}. Run again to continue."
+        f"begun. The database is at {format_version(step.leads_to)}. Run again to continue.",
     )
 
 
@@ -189,7 +192,7 @@ def recording_failed(
     """
     what = "read" if reading else "written"
     run = f"All of {step.file or step.version} was run" if whole else "Nothing after that was run"
-    says = f"The database says: {format_state(state)}" if state else "The database cannot be asked any more"
+    says = f"The database says: {format_state(state)}" if state else "The database can no longer be queried"
     if error.code == _TRANSACTION_OPEN:
         way = "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, "
         way += "and run again."
@@ -200,6 +203,7 @@ def recording_failed(
     else:
         way = f"Fix the schema manually, {_FORCE}, and run again."
     return Error(
+        1804,
         f"The state and the history could not be {what} {where}: {reason_text(error)}. {run}. {says}. {way}",
         error_code=error.code,
         file=step.file,
@@ -211,9 +215,10 @@ def recording_failed(
 def lock_lost(database: str, step: Step) -> Error:
     """A file has let the database's lock go, and it could not be taken again."""
     return Error(
-        f"{step.file or f'Version {step.version}'}: the lock on {database} has been let go, and another migration run "
-        "has taken it or has been at work since. Stopped: nothing more was run or recorded. Look at the migration's "
-        "status, then run again.",
+        1805,
+        f"{step.file or f'Version {step.version}'}: the lock on {database} was released, and another migration run "
+        "has taken it or has run since. Stopped: nothing more was run or recorded. Check the migration status, then "
+        "run again.",
         file=step.file,
         dirty=True,
         to_version=step.leads_to,
@@ -224,7 +229,8 @@ def strayed(step: Step, schema: str) -> Error:
     """A file has left the session in another schema, into which golang-migrate would write its state."""
     state = State(step.leads_to, True)
     return Error(
-        f"{step.file}: all of it was run, but it leaves the session in another schema than {schema}, and "
+        1806,
+        f"{step.file}: all of it was run, but it leaves the session in a schema other than {schema}, and "
         f"golang-migrate would write its state there. The database is now at {format_state(state)}. End the file with "
         f"USE {schema}, and run again.",
         file=step.file,
@@ -236,8 +242,9 @@ def strayed(step: Step, schema: str) -> Error:
 def not_atomic(step: Step, statement: Statement) -> Error:
     """A file that asks to be all-or-nothing has a statement that is not proven to be undone with its transaction."""
     return Error(
-        f"{_at(step, statement)}: the file asks to be all-or-nothing, and statement {statement.number} is not one that "
-        "can be undone for certain: only statements that change rows of transactional tables are. Nothing of the file "
+        1807,
+        f"{_at(step, statement)}: the file asks to be all-or-nothing, but statement {statement.number} cannot be "
+        "rolled back for certain: only statements that change rows of transactional tables can. Nothing of the file "
         f"took effect. The statement: {quoted(statement.text)}",
         **place_of(step, statement),
     )
@@ -254,9 +261,10 @@ _RESTORE = (
 def changed_statement(step: Step, statement: Statement) -> Error:
     """A statement was done, and is another one now."""
     return Error(
-        f"{_at(step, statement)}: statement {statement.number} was done by an earlier run, and has been changed since. "
-        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. "
-        f"It is now: {quoted(statement.text)}",
+        1905,
+        f"{_at(step, statement)}: statement {statement.number} was done by an earlier run and has been changed since. "
+        f"{_RESTORE} To run it and what follows it again, set resume_from: {statement.number}. It is now: "
+        f"{quoted(statement.text)}",
         **place_of(step, statement),
         dirty=True,
     )
@@ -265,6 +273,7 @@ def changed_statement(step: Step, statement: Statement) -> Error:
 def changed_somewhere(step: Step, first: int, last: int) -> Error:
     """One of several statements that were done is another one now."""
     return Error(
+        1906,
         f"{step.file}: one of its statements {first} to {last}, which were done by an earlier run, has been changed "
         f"since. {_RESTORE}",
         file=step.file,
@@ -275,7 +284,8 @@ def changed_somewhere(step: Step, first: int, last: int) -> Error:
 def fewer_statements(step: Step, have: int, done: int) -> Error:
     """The file has fewer statements than were done."""
     return Error(
-        f"{step.file} has {count(have, 'statement')}, but an earlier run did {done}. {_RESTORE}",
+        1907,
+        f"{step.file} has {count(have, 'statement')}, but an earlier run completed {done}. {_RESTORE}",
         file=step.file,
         dirty=True,
     )
@@ -284,6 +294,7 @@ def fewer_statements(step: Step, have: int, done: int) -> Error:
 def no_such_statement(step: Step, have: int, at: int) -> Error:
     """The user wants to resume behind the file's end."""
     return Error(
+        1908,
         f"resume_from is {at}, but {step.file} has {count(have, 'statement')}. Give {have + 1} if all of them are "
         "done. Nothing was changed.",
         file=step.file,
@@ -293,10 +304,11 @@ def no_such_statement(step: Step, have: int, at: int) -> Error:
 
 def session_not_restored(step: Step, error: ServerError) -> Error:
     """A new session cannot be brought to where the old one was."""
-    way = "Run again." if error.lost else f"Remove the cause and run again; or fix the schema manually and {_FORCE}."
+    way = "Run again." if error.lost else f"Fix the cause and run again; or fix the schema manually and {_FORCE}."
     return Error(
-        f"The session in which {step.file} was begun could not be restored: {reason_text(error)}. Nothing was changed. "
-        f"{way}",
+        1909,
+        f"The session state in which {step.file} was started could not be restored: {reason_text(error)}. Nothing was "
+        f"changed. {way}",
         error_code=error.code,
         file=step.file,
         dirty=True,
@@ -311,8 +323,9 @@ def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> E
     where = f"statement {number} of {step.file}" if number else "an earlier file"
     doubt = f", and {doubt_text(done + 1, begun)}" if begun > done else ""
     return Error(
-        f"{step.file}: an earlier run did {count(done, 'statement')}{doubt}; what comes next may rely on {what} of "
-        f"{where}, which went with its connection. Look at what is done, undo what would be repeated, and run again "
+        1910,
+        f"{step.file}: an earlier run completed {count(done, 'statement')}{doubt}; what follows may rely on {what} of "
+        f"{where}, which was lost with its connection. Check what is done, undo what would be repeated, and run again "
         "with resume_from and the number of the statement to resume from. Nothing was changed.",
         **(_doubt(done + 1, begun) if doubt else {}),
         file=step.file,
@@ -339,6 +352,7 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
         )
         what += " of them took effect"
     return Error(
+        1911,
         f"{_at(step, statement)}: {what}. {_question(first, last)} Nothing was changed. "
         f"Statement {first}: {quoted(statement.text)}",
         **place_of(step, statement),
@@ -350,28 +364,31 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
 def doubt_is_gone(step: Step, first: int, last: int) -> Error:
     """Nobody can know what was done of statements that the file does not have any more."""
     return Error(
-        f"{step.file}: {doubt_text(first, last)} in an earlier run, and the file ends before. See what "
-        f"{'it' if first == last else 'they'} changed, "
-        f"and run again with resume_from: {first} if nothing of that is left to do. Nothing was changed.",
+        1912,
+        f"{step.file}: {doubt_text(first, last)} in an earlier run, but the file now ends before that. Check what "
+        f"{'it' if first == last else 'they'} changed, and run again with resume_from: {first} if nothing of that is "
+        "left to do. Nothing was changed.",
         **_doubt(first, last),
         file=step.file,
         dirty=True,
     )
 
 
-def values_unknown(step: Step, names: Iterable[str]) -> str:
+def values_unknown(step: Step, names: Iterable[str]) -> Message:
     """Statements are done only because the user says so, and the values that they gave to variables are lost."""
-    return (
-        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} went with "
-        "their connection; what comes next finds none there."
+    return Message(
+        1913,
+        f"{step.file}: the values that statements before resume_from gave to {few(dict.fromkeys(names))} were lost "
+        "with their connection; what follows finds them unset.",
     )
 
 
 def written_elsewhere(record: AttemptRecord, state: State) -> Error:
     """Something else has written to the state table since an attempt was interrupted."""
     return Error(
-        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and the state table "
-        "has been written since by something else, perhaps golang-migrate, which may have run it again. See how far it "
+        1914,
+        f"The {record.direction} migration of {format_version(record.version)} was interrupted, and something else "
+        "has written the state table since, perhaps golang-migrate, which may have run it again. Check how far it "
         "got, then run again with resume_from and the number of the statement to resume from; or fix the schema "
         f"manually and {_FORCE}. Nothing was changed.",
         dirty=True,
@@ -385,10 +402,11 @@ def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error
     :param versions: those that the history has as applied and the state has not.
     """
     return Error(
+        1623,
         f"{database}: the state table says {format_state(state)}, but the history has {few(versions)} as applied or "
-        "begun. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or was "
-        f"forced. If the history is right, {_FORCE}. If the state table is right, run again with "
-        "history_ahead: ignore. Nothing was changed.",
+        "started. The state row was deleted, an older backup of it was restored, or golang-migrate rolled back or "
+        f"was forced. If the history is right, {_FORCE}. If the state table is right, run again with history_ahead: "
+        "ignore. Nothing was changed.",
         from_version=state.version,
         dirty=state.dirty,
         history_ahead=list(versions),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, coded
 from .model import MAX_STATE, Goal, Migration, Plan, Source, State, Step, Unfinished, as_version
 from .report import count
 
@@ -34,6 +34,7 @@ def make_plan(
     if state.dirty and unfinished is None:
         where = "no version" if state.version is None else f"version {state.version}"
         raise Error(
+            1609,
             f"The database is dirty: an earlier run failed on its way to {where}. "
             "Find out what it did and fix the schema, then set the version that it has "
             "(module migration_force, playbook dbops.migrations.force) and run again.",
@@ -41,7 +42,7 @@ def make_plan(
             from_version=state.version,
         )
     if goal.steps == 0:
-        raise Error("steps is 0. Give a number of migrations, negative for down, or leave it out.")
+        raise Error(1610, "steps is 0. Give a number of migrations, negative for down, or leave it out.")
     first = _rest_of(source, unfinished, state) if unfinished else ()
     if first and goal.steps is not None:
         goal = goal._replace(steps=goal.steps - (1 if goal.steps > 0 else -1))
@@ -60,7 +61,7 @@ def make_plan(
     _check_directions(steps, goal)
     for step in steps:
         if step.version > MAX_STATE:
-            raise Error(f"Version {step.version} ({step.file}) is larger than the state table's BIGINT can hold.")
+            raise Error(1611, f"Version {step.version} ({step.file}) is larger than the state table's BIGINT can hold.")
     to_version = steps[-1].leads_to if steps else state.version
     return Plan(state.version, to_version, steps, tuple(_warnings(steps, goal)))
 
@@ -80,7 +81,7 @@ def _destination(source: Source, here: int, goal: Goal, state: State) -> int:
     version = as_version(goal.target)
     if version is None:
         raise Error(
-            f"target is {goal.target!r}. Give a version (a number), latest, or none.", from_version=state.version
+            1612, f"target is {goal.target!r}. Give a version (a number), latest, or none.", from_version=state.version
         )
     return _position(source, version, "The target is", state)
 
@@ -95,6 +96,7 @@ def _position(source: Source, version: Optional[int], who: str, state: State) ->
     known = [migration.version for migration in source.migrations]
     have = f"has {known[0]} to {known[-1]} ({len(known)} versions)" if known else "has no migrations"
     raise Error(
+        1613,
         f"{who} version {version}, but no file in {source.directory} has that version; the directory {have}. "
         "Is this the right directory and an up-to-date ref? Nothing was changed.",
         from_version=state.version,
@@ -127,8 +129,9 @@ def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step
             if step.file is not None:
                 return (step._replace(leads_to=state.version),)
     raise Error(
+        1901,
         f"The {unfinished.direction} migration of version {unfinished.version} was interrupted, and "
-        f"{source.directory} has no file for it any more. Restore it and run again, or fix the schema manually and "
+        f"{source.directory} no longer has a file for it. Restore it and run again, or fix the schema manually and "
         "set its version (module migration_force). Nothing was changed.",
         dirty=True,
         from_version=state.version,
@@ -139,24 +142,26 @@ def _check_directions(steps: tuple[Step, ...], goal: Goal) -> None:
     down = [str(step.version) for step in steps if step.direction == "down"]
     if down and len(down) < len(steps):
         raise Error(
-            f"The {steps[0].direction} migration of version {steps[0].version} was interrupted, and what was asked for "
-            "leads the other way. Finish it first by running without a target, or fix the schema manually and set its "
-            "version (module migration_force). Nothing was changed.",
+            1902,
+            f"The {steps[0].direction} migration of version {steps[0].version} was interrupted, but the requested "
+            "migration goes the other way. Finish it first by running without a target, or fix the schema manually "
+            "and set its version (module migration_force). Nothing was changed.",
             dirty=True,
         )
     if down and not goal.allow_down:
         raise Error(
+            1614,
             f"This would roll back {count(len(down), 'migration')}: {', '.join(down)}. Down migrations destroy data; "
-            "set allow_down: true if that is meant. Nothing was changed."
+            "set allow_down: true if that is meant. Nothing was changed.",
         )
 
 
 def _warnings(steps: tuple[Step, ...], goal: Goal) -> list[str]:
     warnings = [
-        f"Version {step.version} has no {step.direction} file: it is recorded, and nothing is run."
+        coded(1615, f"Version {step.version} has no {step.direction} file: only the version is recorded.")
         for step in steps
         if step.file is None
     ]
     if goal.steps is not None and len(steps) < abs(goal.steps):
-        warnings.append(f"{abs(goal.steps)} steps were asked for, and there were only {len(steps)}.")
+        warnings.append(coded(1616, f"Fewer steps are possible than requested: {len(steps)} of {abs(goal.steps)}."))
     return warnings

@@ -134,8 +134,8 @@ def status_line(
 def done_text(done: int) -> str:
     """Say how many of a file's statements are done."""
     if done > 1:
-        return f"its first {done} statements are done"
-    return "its first statement is done" if done else "nothing of it is done"
+        return f"statements 1 to {done} are done"
+    return "statement 1 is done" if done else "none of its statements is done"
 
 
 def doubt_text(first: int, last: int) -> str:

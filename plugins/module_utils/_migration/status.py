@@ -221,6 +221,7 @@ def check_readable(session: Session, table: str) -> None:
         if error.code not in _DENIED:
             raise
         raise Error(
+            1607,
             f"The user may not read the table {table} in {session.database}, if there is one: ({error.code}) "
             f"{error.reason}. Grant the user SELECT on it. A history that is not wanted is switched off with an empty "
             "history_table.",
@@ -249,4 +250,4 @@ def _sum(path: str) -> str:
                 sums.update(chunk)
             return sums.hexdigest()
     except OSError as error:
-        raise Error(f"{path} cannot be read: {error.strerror}.") from error
+        raise Error(1606, f"{path} cannot be read: {error.strerror}.") from error

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, coded
 from .session import ServerError, Session
 
 # BIGINT UNSIGNED value is out of range.
@@ -90,8 +90,11 @@ def locked(
     """
     if not params["lock"]:
         warn(
-            f"Locking is off: nothing prevents concurrent runs on {session.database}. Make sure that neither this "
-            "collection nor golang-migrate works on it at the same time."
+            coded(
+                1533,
+                f"Locking is off: nothing prevents concurrent runs on {session.database}. Make sure that neither this "
+                "collection nor golang-migrate works on it at the same time.",
+            )
         )
         yield None
         return
@@ -100,6 +103,7 @@ def locked(
     if session.query(f"SELECT GET_LOCK({_quoted(lock.name)}, {timeout})") != [(1,)]:
         holder = lock_holder(session, table) or "a run that has just ended"
         raise Error(
+            1534,
             f"Another migration run holds the lock on {session.database}: it was not free within {timeout} s. "
             f"It is held by {holder}. {under_way(session, params)}Wait for it, or raise lock_timeout.",
             lock_holder=holder,

@@ -110,7 +110,7 @@ class Session:
         self.server = row[5]
         known = read_version(self.server)
         if known.support is Support.REFUSED:
-            raise Error(str(known.complaint))
+            raise Error(1525, str(known.complaint))
         self.mariadb, self.version = known
         self.atomic_ddl = known.atomic_ddl
         self.has_stats_expiry = known.has_stats_expiry

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Optional
 
 from .._core.arguments import ArgumentSpec
-from .._core.errors import Error
+from .._core.errors import Error, Message
 
 # Of servers that listen where they usually do.
 PORT = 3306
@@ -74,7 +74,7 @@ class Settings:
     client_cert: Optional[str]
     client_key: Optional[str]
     server_public_key: Optional[str]
-    hints: Mapping[int, str] = field(default_factory=dict)
+    hints: Mapping[int, Message] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -101,8 +101,9 @@ class Settings:
                 context.load_cert_chain(self.client_cert, self.client_key)
         except (OSError, ssl.SSLError) as error:
             raise Error(
+                1501,
                 f"The TLS files cannot be used: {error.strerror or error}. Check ca_cert "
-                f"({self.ca_cert}), client_cert ({self.client_cert}) and client_key; they are paths on the runner."
+                f"({self.ca_cert}), client_cert ({self.client_cert}) and client_key; they are paths on the runner.",
             ) from error
         return context
 
@@ -117,12 +118,15 @@ class Settings:
             key = Path(self.server_public_key).read_bytes()
         except OSError as error:
             raise Error(
-                f"Cannot read server_public_key {self.server_public_key}: {error.strerror}. It is a path on the runner."
+                1502,
+                f"Cannot read server_public_key {self.server_public_key}: {error.strerror}. It is a path on the "
+                "runner.",
             ) from error
         if b"-----BEGIN PUBLIC KEY-----" not in key:
             raise Error(
+                1503,
                 f"server_public_key {self.server_public_key} holds no public key in PEM format. It is what "
-                "the server has in public_key.pem of its data directory."
+                "the server has in public_key.pem of its data directory.",
             )
         return key
 
@@ -139,7 +143,7 @@ def read_settings(
     """
     database = (params["login_db"] or found.get("database") or "") if schema else ""
     if schema and not database:
-        raise Error("login_db is empty: name the schema to work on, here or in the secret of login_secret.")
+        raise Error(1504, "login_db is empty: name the schema to work on, here or in the secret of login_secret.")
     return Settings(
         host=params["login_host"] or found.get("host") or "localhost",
         port=params["login_port"] or found.get("port") or PORT,

@@ -20,6 +20,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple, Optional
 
+from .._core.errors import coded
+
 _SUPPORTED = {False: 80000, True: 100600}
 _OLDEST = {False: 50600, True: 100200}
 
@@ -72,9 +74,10 @@ class Version(NamedTuple):
         wanted = "Supported are MySQL 8.0 and later and MariaDB 10.6 and later."
         if self.support is Support.REFUSED:
             return f"{text} is too old for this collection. {wanted} Upgrade the server."
-        return (
-            f"{text} is not supported any more. {wanted} A definition (DDL) that is cut off there may take effect in "
-            "part, so a run that was interrupted in one has to ask what became of it."
+        return coded(
+            1524,
+            f"{text} is no longer supported. {wanted} There, an interrupted DDL statement may take effect in part; "
+            "the next run then stops until resume_from is set.",
         )
 
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, Optional, Union
 
 from .._core.dependency import Dependency
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .errors import HINTS, KEY_UNKNOWN, NO_TLS_ON_SERVER, OLD_PLUGIN, PLUGIN_FAILED, ServerError
 from .session_track import MORE_RESULTS, Ending, SessionState, read_eof, read_ok
 from .settings import Settings
@@ -55,7 +55,7 @@ with _PYMYSQL:
             # The package is missing.
             raise
         except Exception as error:
-            raise Error(f"server_public_key is no RSA key that can be used ({error}).") from error
+            raise Error(1518, f"server_public_key is not a usable RSA key ({error}).") from error
         finally:
             pymysql._auth.sha2_rsa_encrypt = _encrypt  # type: ignore[assignment]
         return encrypted
@@ -126,7 +126,7 @@ with _PYMYSQL:
             """What encrypts the password where there is no TLS; never what the server itself sends for that."""
             if self._public_key is None and vars(self)["password"]:
                 raise pymysql.err.OperationalError(
-                    KEY_UNKNOWN, "the server asks for the password with a key that nobody has vouched for"
+                    KEY_UNKNOWN, "the server wants the password encrypted with a key that cannot be verified"
                 )
             return self._public_key
 
@@ -271,7 +271,7 @@ class Wire:
             if database:
                 self._connection.select_db(database)
         except pymysql.err.Error as error:
-            raise _server_error(error, f"The session could not be opened anew for {database}") from error
+            raise _server_error(error, f"The session could not be reopened for {database}") from error
         self.state = self._connection.state = SessionState()
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> Rows:
@@ -445,7 +445,7 @@ class _ClearTextRefused:
         raise pymysql.err.OperationalError(PLUGIN_FAILED, "the server asks for the password in clear text")
 
 
-_OLD_PASSWORD = "the account has a password in the form of before MySQL 4.1"
+_OLD_PASSWORD = "the account has a password in the format used before MySQL 4.1"
 
 
 class _OldPasswordRefused:
@@ -460,7 +460,7 @@ class _OldPasswordRefused:
 
 def _check_readable(path: str) -> None:
     if not os.access(path, os.R_OK):
-        raise Error(f"config_file {path} cannot be read on the runner. Check the path and its mode.")
+        raise Error(1519, f"config_file {path} cannot be read on the runner. Check the path and its mode.")
 
 
 def _refuse(error: Exception, settings: Settings, encrypted: bool) -> NoReturn:
@@ -468,18 +468,18 @@ def _refuse(error: Exception, settings: Settings, encrypted: bool) -> NoReturn:
     if isinstance(error, RuntimeError):
         # PyMySQL says so when an account wants RSA and the package for it is missing.
         code, reason = KEY_UNKNOWN, str(error)
-        hint = "Use tls: required, or install the cryptography package on the runner."
+        hint = Message(1520, "Use tls: required, or install the cryptography package on the runner.")
     else:
         code, reason = _code_and_reason(error)
         if "unknown auth switch" in reason:
             # So a server asks that does not name the plugin: it is the one of before MySQL 4.1.
             code, reason = OLD_PLUGIN, _OLD_PASSWORD
-        hint = settings.hints.get(code) or HINTS.get(code, "")
+        hint = settings.hints.get(code) or HINTS.get(code) or Message(1521, "")
     if code == 1045 and settings.server_public_key and not encrypted:
-        hint += " If these are right, server_public_key is another server's."
+        hint = Message(1522, f"{hint.text} If both are right, server_public_key belongs to another server.")
     doing = f"open the database {settings.database}" if settings.database else "log in"
-    failure = ServerError(code, reason, f"Cannot {doing} as {who}")
-    failure.args = (f"{failure}. {hint}".rstrip(),)
+    failure = ServerError(code, reason, f"Cannot {doing} as {who}", hint.number)
+    failure.args = (f"{failure}. {hint.text}".rstrip(),)
     raise failure from error
 
 
@@ -487,7 +487,10 @@ def _server_error(error: Exception, doing: str) -> ServerError:
     failure = ServerError(*_code_and_reason(error), doing)
     if failure.lost:
         reason = f"({failure.code}) {failure.reason}" if failure.code else "the server closed it"
-        failure.args = (f"The connection to the server was lost: {reason}. Run again: it finds out what was done.",)
+        failure.number, text = Message(
+            1523, f"The connection to the server was lost: {reason}. Run again: it finds out what was done."
+        )
+        failure.args = (text,)
     return failure
 
 

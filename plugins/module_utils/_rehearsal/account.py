@@ -38,8 +38,9 @@ def check(session: Session, schema: str) -> None:
     if more is None:
         return
     raise Error(
-        f"The account of rehearsal_login_user may do more than work in the schemas of rehearsals: {more}. A script "
-        f"could reach {schema} with it. Give it {needed()} and nothing else. Nothing was run."
+        2115,
+        f"The account of rehearsal_login_user has more privileges than a rehearsal needs: {more}. A script could "
+        f"reach {schema} with them. Give it {needed()} and nothing else. Nothing was run.",
     )
 
 

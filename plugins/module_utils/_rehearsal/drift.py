@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, coded
 from .._migration.report import few
 from .._migration.run.apply import DriftCheck
 from .._migration.status import definitions_name, load, own_tables
@@ -155,14 +155,15 @@ class Drift:
 def said(database: str, found: list[Change]) -> str:
     """Say what was changed."""
     names = few(f"{change.key} {change.change}" for change in found)
-    return f"{database} is not as the last run left it, and no migration has run since: {names}."
+    return f"{database} has drifted: these objects were changed since the last run, and not by a migration: {names}."
 
 
 def refusal(database: str, found: list[Change]) -> Error:
     """Return why nothing is run, and what to do."""
     return Error(
-        f"{said(database, found)} Put that back, or have a migration do it; or set drift to warn for a run, after "
-        "which it counts as known. Nothing was run.",
+        2116,
+        f"{said(database, found)} Undo the changes, or make them in a migration; or set drift to warn for one run, "
+        "which accepts them. Nothing was run.",
         drift=result(found),
     )
 
@@ -221,7 +222,7 @@ def check(params: Mapping[str, Any], warn: Callable[[str], None], database: str,
         if found:
             if params["drift"] == "refuse":
                 raise refusal(database, found)
-            warn(said(database, found))
+            warn(coded(2117, said(database, found)))
         return result(found)
 
     def keep() -> None:
@@ -230,6 +231,6 @@ def check(params: Mapping[str, Any], warn: Callable[[str], None], database: str,
                 Drift(session, params).keep()
         except Error as error:
             # What was to be done is done.
-            warn(f"The definitions could not be kept, so that drift will not be found: {error}")
+            warn(coded(2118, f"The definitions could not be saved, so drift will not be detected: {error}"))
 
     return DriftCheck(look, keep)

@@ -69,8 +69,9 @@ def try_all(request: Request, database: str) -> Tried:
                 _walk(rehearsal, room, found.there)
         except NotRehearsed as reason:
             raise Error(
+                2404,
                 f"The account may not make a schema on the server. Give it {account.needed()}, or name an empty schema "
-                "in login_db on which it has all privileges."
+                "in login_db on which it has all privileges.",
             ) from reason
         rehearsal.stop()
         number = f"{owner.version // 10000}.{owner.version // 100 % 100}.{owner.version % 100}"
@@ -105,8 +106,9 @@ def _named(request: Request, owner: Session, database: str) -> Iterator[Place]:
     # The one of migrations: the first of them may be about to be applied. It goes with the session.
     if not scratch.takes(owner, lock_name(database, request.params["migrations_table"]), 0):
         raise Error(
+            2405,
             f"Another run holds the lock on {database}. Wait for it, or name another schema in login_db. Nothing was "
-            "run."
+            "run.",
         )
     try:
         with request.there(database) as session:
@@ -136,12 +138,14 @@ def _check_empty(session: Session, database: str) -> None:
     found = things(session)
     if found:
         raise Error(
+            2406,
             f"login_db {database} is not empty: it has {few(str(thing.key) for thing in found)}. Name a schema that is "
-            "empty or not there, or none. Nothing was run."
+            "empty or not there, or none. Nothing was run.",
         )
     unlisted = take(session).unlisted
     if unlisted:
         raise Error(
-            f"Whether login_db {database} is empty cannot be told, as the server does not list to this account each "
-            f"{few(sorted(unlisted))} in it. Grant the account all privileges on it. Nothing was run."
+            2407,
+            f"Whether login_db {database} is empty is not known: the server does not list to this account every "
+            f"{few(sorted(unlisted))} in it. Grant the account all privileges on it. Nothing was run.",
         )

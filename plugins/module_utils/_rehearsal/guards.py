@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from .._core.errors import Message
 from .._migration.check.finding import printable
 from .._migration.model import Plan, Source, Step
 from .._migration.report import few
@@ -39,6 +40,20 @@ _ON_ALL_ROWS = (
     ("block_writes", "blocks_writes", "writes wait", "writes may wait"),
     ("rebuild", "rebuilds", "all rows are written anew", "all rows may be written anew"),
 )
+
+_NUMBERS = {
+    message.text: message.number
+    for message in (
+        Message(2102, "destroy"),
+        Message(2103, "block_writes"),
+        Message(2104, "rebuild"),
+        Message(2105, "would_fail"),
+        Message(2106, "irreversible"),
+        Message(2107, "not_rehearsed"),
+        Message(2108, "rename"),
+        Message(2109, "no_down_file"),
+    )
+}
 
 
 class Rules(NamedTuple):
@@ -182,16 +197,16 @@ def _at(line: Optional[int]) -> str:
     return "" if line is None else f" (line {line})"
 
 
-def said(judged: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a line for each finding; what several migrations have in common is said once."""
+def warnings(judged: Iterable[Mapping[str, Any]]) -> Iterator[Message]:
+    """Yield a message for each finding; what several migrations have in common is said once."""
     alike: dict[tuple[str, str], list[str]] = {}
     for item in judged:
         alike.setdefault((item["guard"], item["text"]), []).append(f"{item['direction']} {item['version']}")
     for (guard, text), names in alike.items():
-        yield f"{few(names)}, {guard}: {text}"
+        yield Message(_NUMBERS[guard], f"{few(names)}, {guard}: {text}")
 
 
-def refusal(judged: Iterable[Mapping[str, Any]]) -> Optional[str]:
+def refusal(judged: Iterable[Mapping[str, Any]]) -> Optional[Message]:
     """Return why a plan is refused, and what to do; None if it is not."""
     refused = [item for item in judged if item["verdict"] == "refuse"]
     if not refused:
@@ -200,8 +215,10 @@ def refusal(judged: Iterable[Mapping[str, Any]]) -> Optional[str]:
     for item in refused:
         versions.setdefault(item["guard"], {})[item["version"]] = None
     allow = ", ".join(f"{guard}: [{few(some)}]" for guard, some in versions.items())
-    return (
-        f"The guards refuse this plan: {few(said(refused), '; ')}. Correct the files. Or allow what is meant, with "
+    findings = (message.text for message in warnings(refused))
+    return Message(
+        2111,
+        f"The guards refuse this plan: {few(findings, '; ')}. Correct the files. Or allow what is meant, with "
         f"{{{allow}}} in allow, or in the file, above the statement or at its head, with the comment "
-        f"-- dbops: allow {refused[0]['guard']}. Or set such a guard to warn in guards. Nothing was run."
+        f"-- dbops: allow {refused[0]['guard']}. Or set such a guard to warn in guards. Nothing was run.",
     )

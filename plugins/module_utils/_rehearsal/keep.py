@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, coded
 from .._core.stop import Stopped
 from .._migration.files.reader import FileReader, dialect_of
 from .._migration.model import Plan, Source, Step
@@ -101,8 +101,9 @@ class Keeper:
         check_schema(schema, database)
         if not params["lock"] or not history_name(params):
             raise Error(
+                2202,
                 "keep_destroyed needs the lock and the history, so that nothing is lost if a run is interrupted. Set "
-                "lock to true and history_table to a name."
+                "lock to true and history_table to a name.",
             )
         self._schema = schema
         self._connect = connect
@@ -146,12 +147,15 @@ class Keeper:
             f"it fails on copies: {unknown['error']}" if unknown["error"] else f"it is not rehearsed: {unknown['why']}"
         )
         text = (
-            f"It is not known what {unknown['direction']} {unknown['version']} destroys, so that it cannot be kept "
+            f"It is not known what {unknown['direction']} {unknown['version']} destroys, so it cannot be kept "
             f"(keep_destroyed): {why.rstrip('.')}."
         )
         if check_mode:
-            return [f"{text} A run would be refused."]
-        raise Error(f"{text} Have it rehearsed, or leave keep_destroyed out of this run. Nothing was run.")
+            return [coded(2203, f"{text} A run would be refused.")]
+        raise Error(
+            2204,
+            f"{text} Make sure that it can be rehearsed, or leave keep_destroyed out of this run. Nothing was run.",
+        )
 
     def before_step(self, step: Step, resumes: bool, stopped: Stopped) -> dict[str, bytes]:
         """Keep what a migration destroys; return what is to be sent in place of its statements, by their digests.
@@ -164,8 +168,9 @@ class Keeper:
         lost = self._lost.get((step.version, step.direction))
         if not resumes and lost is None:
             raise Error(
-                f"Nothing of {name} was run: what comes behind a migration that was partially applied could not be "
-                "rehearsed, so that what it destroys is not known (keep_destroyed). Run again."
+                2205,
+                f"Nothing of {name} was run: what follows a partially applied migration could not be rehearsed, so "
+                "what it destroys is not known (keep_destroyed). Run again.",
             )
         try:
             with self._connect() as session:
@@ -173,6 +178,7 @@ class Keeper:
                 return keeping.resume() if lost is None else keeping.keep(lost.losses, stopped)
         except ServerError as error:
             raise Error(
+                2206,
                 f"What {name} destroys could not be kept in {self._schema} (keep_destroyed): ({error.code}) "
                 f"{error.reason}. Nothing more was run. Fix the cause and run again.",
                 error_code=error.code,
@@ -186,8 +192,9 @@ def check_schema(schema: str, database: str) -> None:
     """
     if schema.lower() in (database.lower(), *_SYSTEM) or schema.startswith(PREFIX):
         raise Error(
+            2207,
             f"keep_destroyed is {schema}, which is the database itself, the server's, or a rehearsal's. Name a schema "
-            "for what is kept and nothing else, for instance dbops_kept."
+            "for what is kept and nothing else, for instance dbops_kept.",
         )
 
 
@@ -281,8 +288,9 @@ class _Keeping:
             reason = stopped()
             if reason is not None:
                 raise Error(
+                    2208,
                     f"{reason}: stopped while what {step.direction} {step.version} destroys was being kept. Nothing of "
-                    "it was run. Run again to continue."
+                    "it was run. Run again to continue.",
                 )
         catalogue.finish(own, entries)
         return self._renames(entries)
@@ -305,10 +313,11 @@ class _Keeping:
         else:
             new = list(suspects.values())
         raise Error(
-            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), for it "
-            f"was begun without that, or the file was changed since: {few(new, '; ')}. Restore the file; or, if "
-            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would keep. "
-            "Nothing was run."
+            2209,
+            f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), because "
+            f"it was started without that, or its file was changed since: {few(new, '; ')}. Restore the file; or, if "
+            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would "
+            "keep. Nothing was run.",
         )
 
     def _goes_on(self, own: Entry) -> bool:
@@ -435,9 +444,10 @@ class _Keeping:
         found = self._find(loss.table)
         if found is not None and found.versioned and loss.what != "columns":
             raise Error(
-                f"{loss.table} keeps former versions of its rows, which a copy has not (keep_destroyed). Nothing of "
+                2210,
+                f"{loss.table} is system-versioned, and a copy would lose its old rows (keep_destroyed). Nothing of "
                 f"{self._step.direction} {self._step.version} was run. Keep them in another way, and leave "
-                "keep_destroyed out of this run."
+                "keep_destroyed out of this run.",
             )
         for _try in range(_TRIES):
             rows = self._copy_columns(entry, loss) if loss.what == "columns" else self._copy_rows(entry, loss, found)
@@ -446,9 +456,9 @@ class _Keeping:
                 return
             self._session.query(f"DROP TABLE {self._catalogue.place(entry)}")
         raise Error(
-            f"{loss.table} was written while it was copied, so that its copy is not known to be whole "
-            f"(keep_destroyed). Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it "
-            "and run again."
+            2211,
+            f"{loss.table} was written to while it was copied, so its copy may be incomplete (keep_destroyed). "
+            f"Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it and run again.",
         )
 
     def _copy_rows(self, entry: Entry, loss: Loss, found: Optional[Found]) -> Optional[int]:

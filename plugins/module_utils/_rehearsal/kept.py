@@ -166,8 +166,10 @@ class Catalogue:
         )
         if {str(name) for (name,) in rows} != set(_COLUMNS):
             raise Error(
-                f"The table {TABLE} in {self.schema} is no catalogue of ours: it has other columns. It belongs to "
-                "something else and is left alone; choose another schema for keep_destroyed. Nothing was changed."
+                2212,
+                f"The table {TABLE} in {self.schema} is not a catalogue of dbops.migrations: it has other columns. It "
+                "belongs to something else and is left alone; choose another schema for keep_destroyed. Nothing was "
+                "changed.",
             )
         return True
 
@@ -185,8 +187,9 @@ class Catalogue:
     def _denied(self, why: str) -> Error:
         pattern = self.schema.replace("\\", "\\\\").replace("_", "\\_").replace("%", "\\%").replace("`", "``")
         return Error(
+            2213,
             f"The account may not keep in {self.schema} (keep_destroyed) what migrations destroy: {why}. It needs "
-            f"GRANT {', '.join(NEEDED)} ON `{pattern}`.* TO the account. Nothing was changed."
+            f"GRANT {', '.join(NEEDED)} ON `{pattern}`.* TO the account. Nothing was changed.",
         )
 
     def create(self) -> None:
@@ -289,8 +292,9 @@ class Catalogue:
         if found != 1 + len(entries):
             query(ROLLBACK)
             raise Error(
-                f"Somebody has taken away from {self.schema} what was being kept (keep_destroyed). Nothing of "
-                f"{step.direction} {step.version} was run. Leave that schema to runs alone, and run again."
+                2214,
+                f"Someone has removed from {self.schema} what was being kept (keep_destroyed). Nothing of "
+                f"{step.direction} {step.version} was run. Leave that schema to runs alone, and run again.",
             )
         query(COMMIT)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Optional
 
-from .._core.errors import Error
+from .._core.errors import Error, coded
 from .._core.stop import Stopped
 from .._migration.check.script import read_script
 from .._migration.files.directives import Directive
@@ -19,7 +19,7 @@ from .._migration.model import Plan, Source, Step
 from .._migration.run.apply import Rehearsed
 from .._mysql.limit import Connect
 from .._mysql.session import Session
-from .guards import Rules, allows_rows, judge, refusal, said
+from .guards import Rules, allows_rows, judge, refusal, warnings
 from .risks import Question
 
 # Bytes of a file that are looked through for comments to this collection.
@@ -80,7 +80,8 @@ class Preview:
                 self._warn(warning)
             for migration in result["migrations"]:
                 for text in migration["not_kept"]:
-                    self._warn(f"Of {migration['direction']} {migration['version']} is not kept: {text}")
+                    what = f"Of {migration['direction']} {migration['version']} is not kept: {text}"
+                    self._warn(coded(2215, what))
         spelled = rehearsal.spelled if self._params["assert_impact"] else {}
         refuses = {name for name, level in self._params["guards"].items() if level == "refuse"}
         again = Recheck(rehearsal.unseen, self._connect, refuses, self._allows)
@@ -102,10 +103,12 @@ class Preview:
         found = judge(plan, self._source, rehearsal, self._rules, lambda step: self._directives(session, step))
         refused = refusal(found)
         if refused is not None and not self._check_mode:
-            raise Error(refused, guards=found, **({} if rehearsal is None else {"rehearsal": rehearsal}))
-        for text in said(item for item in found if item["verdict"] != "allowed"):
-            self._warn(text)
-        return {"guards": found, "refusal": refused}
+            raise Error(
+                refused.number, refused.text, guards=found, **({} if rehearsal is None else {"rehearsal": rehearsal})
+            )
+        for message in warnings(item for item in found if item["verdict"] != "allowed"):
+            self._warn(coded(*message))
+        return {"guards": found, "refusal": None if refused is None else coded(*refused)}
 
     def _allows(self, session: Session, step: Step, question: Question) -> bool:
         return allows_rows(step, question, self._rules, lambda: self._directives(session, step))

@@ -51,9 +51,10 @@ class Recheck:
         found = list(self._ask(step, questions)) if questions else []
         if found:
             raise Error(
-                f"{step.direction} {step.version} was not begun, because of rows that the rehearsal did not find: "
+                2112,
+                f"{step.direction} {step.version} was not started, because of rows that the rehearsal did not find: "
                 f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
-                "or the file, or have the guards allow it, and run again."
+                "or the file, or have the guards allow it, and run again.",
             )
 
     def _ask(self, step: Step, questions: Sequence[Question]) -> Iterator[str]:

@@ -463,7 +463,7 @@ class Rehearsal:
         """
         reason = self._stopped()
         if reason is not None:
-            raise Error(f"{reason}: stopped during the rehearsal. Nothing was run.")
+            raise Error(2113, f"{reason}: stopped during the rehearsal. Nothing was run.")
 
 
 def _check_alike(own: Session, other: Session) -> None:

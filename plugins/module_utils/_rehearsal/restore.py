@@ -30,8 +30,9 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
     [entry] = _chosen(catalogue, [params["restore"]])
     if load(session, params).state.dirty:
         raise Error(
-            f"A migration of {session.database} is partially applied: to restore something now could make it look like "
-            "what it is not. Run it to its end first, or set the version. Nothing was restored."
+            2216,
+            f"A migration of {session.database} is partially applied: restoring something now could hide how far it "
+            "got. Finish it first, or set the version. Nothing was restored.",
         )
     columns = entry.what == "columns"
     table = params["restore_as"] or (entry.details["now"] if columns else entry.table)
@@ -43,13 +44,15 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
     )
     if columns and not exists:
         raise Error(
+            2217,
             f"There is no table {table} in {session.database}, into which the values of "
-            f"{', '.join(entry.details['columns'])} could be restored. Name it in restore_as. Nothing was restored."
+            f"{', '.join(entry.details['columns'])} could be restored. Name it in restore_as. Nothing was restored.",
         )
     if exists and not columns:
         raise Error(
-            f"There is a table {table} in {session.database}, so that {entry.id} cannot be restored under that name. "
-            "Name another one in restore_as. Nothing was restored."
+            2218,
+            f"There is a table {table} in {session.database}, so {entry.id} cannot be restored under that name. Name "
+            "another one in restore_as. Nothing was restored.",
         )
     found = {"id": entry.id, "table": table, "rows": None, "gone": None, "definition": "", "changed": True}
     try:
@@ -60,6 +63,7 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
             catalogue.forget(entry)
     except ServerError as error:
         raise Error(
+            2219,
             f"{entry.id} could not be restored to {table} of {session.database}: ({error.code}) {error.reason}. It is "
             "still kept. Fix the cause and run again.",
             error_code=error.code,
@@ -80,8 +84,9 @@ def _restore_columns(
     missing = [name for name in (*key, *names) if name not in there]
     if missing:
         raise Error(
-            f"{table} of {session.database} has no column {few(missing)}, into which values could be restored. Add "
-            "what is missing, as it was. Nothing was restored."
+            2220,
+            f"{table} of {session.database} has no column {few(missing)} to restore values into. Add what is missing, "
+            "as it was. Nothing was restored.",
         )
     on = " AND ".join(f"t.{identifier(name)} = k.{identifier(name)}" for name in key)
     both = f"{_place(session, table)} t JOIN {catalogue.place(entry)} k ON {on}"
@@ -102,8 +107,9 @@ def _restore_columns(
         if left:
             session.query(ROLLBACK)
             raise Error(
-                f"{table} of {session.database} does not take the values as they were, in {count(int(left), 'row')}: "
-                "its columns are others, or a trigger changes them. Nothing was restored."
+                2221,
+                f"{table} of {session.database} did not take the values unchanged, in {count(int(left), 'row')}: its "
+                "columns differ, or a trigger changes them. Nothing was restored.",
             )
         session.query(COMMIT)
     return {"rows": int(differing), "gone": gone, "changed": bool(differing)}
@@ -119,7 +125,7 @@ def purge(
     :raises Error: one is not kept.
     """
     if older_than is not None and older_than < 0:
-        raise Error(f"purge_older_than is {older_than}. Give a number of days, 0 or more.")
+        raise Error(2222, f"purge_older_than is {older_than}. Give a number of days, 0 or more.")
     if numbers is not None:
         chosen = _chosen(catalogue, numbers)
     else:
@@ -153,8 +159,9 @@ def _chosen(catalogue: Catalogue, numbers: Sequence[int]) -> list[Entry]:
     missing = [number for number in numbers if number not in known]
     if missing:
         raise Error(
+            2223,
             f"Not kept of this database in {catalogue.schema}: {few(map(str, missing))}. Kept are "
-            f"{few(map(str, known)) or 'no things'}. Nothing was changed."
+            f"{few(map(str, known)) or 'no things'}. Nothing was changed.",
         )
     return [known[number] for number in dict.fromkeys(numbers)]
 

@@ -44,7 +44,7 @@ def scratch(session: Session, database: str, timeout: int) -> Iterator[str]:
     """
     lock = lock_name(database)
     if not takes(session, lock, timeout):
-        raise Busy(f"another rehearsal of {database} was not over within {timeout} s")
+        raise Busy(2114, f"another rehearsal of {database} did not finish within {timeout} s")
     try:
         remove_left(session, lock)
         name = f"{lock}_{session.connection_id}"

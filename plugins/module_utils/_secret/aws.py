@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import Any, Optional, TypeVar
 
 from .._core.dependency import Dependency
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .arguments import AWS
 from .aws_reasons import NOT_AWS, library_reason, service_reason
 
@@ -30,7 +30,7 @@ with Dependency("boto3") as BOTO3:
     from botocore.exceptions import BotoCoreError, ClientError
 
 T = TypeVar("T")
-OwnReason = Callable[[str, str], Optional[str]]
+OwnReason = Callable[[str, str], Optional[Message]]
 
 # One request takes 3 + 4 seconds at most. Three of them with the pauses in between bridge a moment of throttling,
 # and are given up within 15 seconds when nothing answers.
@@ -140,7 +140,7 @@ class AwsClient:
             role["ExternalId"] = self._given["external_id"]
         return self._ask(session.create_client("sts"), "AssumeRole", role, _keys)
 
-    def _error(self, reason: str, code: str, operation: str, client: Any = None) -> Error:
+    def _error(self, reason: Message, code: str, operation: str, client: Any = None) -> Error:
         """Return an error that names what is known of where it came from.
 
         :param client: the one that was asked; None if it is the making of one that failed.
@@ -150,10 +150,10 @@ class AwsClient:
             meta = client.meta
             known.update(region=meta.region_name, endpoint_url=re.sub("//.*@", "//", meta.endpoint_url))
             if code == "EndpointConnectionError" and not _is_known(meta.service_model.service_name, meta.region_name):
-                reason = f"{reason}. boto3 knows no region {meta.region_name}"
+                reason = reason._replace(text=f"{reason.text}. boto3 knows no region {meta.region_name}")
         shown = code if re.fullmatch(r"[\w.:-]{1,64}", code) else "an error without a code"
         where = "".join(f", {name} {value}" for name, value in known.items() if value)
-        return Error(f"{reason}. ({shown} from {operation}{where})")
+        return Error(reason.number, f"{reason.text}. ({shown} from {operation}{where})")
 
 
 def _names_in(folders: Sequence[str]) -> list[str]:
@@ -167,20 +167,20 @@ def _keys(answer: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _check(given: Mapping[str, str]) -> None:
     if ("access_key" in given) != ("secret_key" in given):
-        raise Error("access_key and secret_key go together, and only one of them is set.")
+        raise Error(1421, "access_key and secret_key go together, and only one of them is set.")
     if "session_token" in given and "access_key" not in given:
-        raise Error("session_token belongs to access_key and secret_key, and these are not set.")
+        raise Error(1422, "session_token belongs to access_key and secret_key, and these are not set.")
     if "profile" in given and "access_key" in given:
-        raise Error("profile and access_key exclude each other. Leave one of them out.")
+        raise Error(1423, "profile and access_key are mutually exclusive. Leave one of them out.")
     if "external_id" in given and "assume_role_arn" not in given:
-        raise Error("external_id belongs to assume_role_arn, which is not set.")
+        raise Error(1424, "external_id belongs to assume_role_arn, which is not set.")
     if "ca_bundle" in given:
         _check_ca_bundle(given["ca_bundle"])
     for name in ("access_key", "secret_key", "session_token"):
         if not re.fullmatch("[!-~]*", given.get(name, "")):
-            raise Error(f"{name} holds a space, a line end or another sign that no AWS key has.")
+            raise Error(1425, f"{name} contains a space, a line break or another character that no AWS key has.")
     if not re.fullmatch(r"(https?://[^\s/?#@]+(/[^\s?#@]*)?)?", given.get("endpoint_url", "")):
-        raise Error("endpoint_url is not a URL of the form https://HOST or https://HOST:PORT.")
+        raise Error(1426, "endpoint_url is not a URL of the form https://HOST or https://HOST:PORT.")
 
 
 def _check_ca_bundle(path: str) -> None:
@@ -188,9 +188,9 @@ def _check_ca_bundle(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
-        raise Error(f"ca_bundle {path} holds no certificate in PEM format, or a broken one.") from None
+        raise Error(1427, f"ca_bundle {path} holds no certificate in PEM format, or a broken one.") from None
     except OSError as error:
-        raise Error(f"Cannot read ca_bundle {path}: {error.strerror}. Check the path and its mode.") from None
+        raise Error(1428, f"Cannot read ca_bundle {path}: {error.strerror}. Check the path and its mode.") from None
 
 
 def _is_known(service: str, region: str) -> bool:

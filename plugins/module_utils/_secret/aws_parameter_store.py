@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .aws import AwsClient
 from .aws_reasons import denied
 from .store import StoredSecret, chosen_version
@@ -27,7 +27,7 @@ class AwsParameterStore:
         """Read the version that a label (version_stage) or a number (version_id) names, by default the latest."""
         stage, version_id = chosen_version(options)
         if not secret_id:
-            raise Error("the name is empty. Give the parameter's name or ARN.")
+            raise Error(1408, "the name is empty. Give the parameter's name or ARN.")
         version = stage or version_id
         name = f"{secret_id}:{version}" if version else secret_id
         return self._client.call("GetParameter", {"Name": name, "WithDecryption": True}, _secret, _reason)
@@ -38,19 +38,22 @@ def _secret(answer: Mapping[str, Any]) -> StoredSecret:
     return StoredSecret(text=parameter["Value"], arn=parameter["ARN"], version_id=str(parameter["Version"]))
 
 
-def _reason(code: str, text: str) -> str | None:
+def _reason(code: str, text: str) -> Message | None:
     """Say what an error of GetParameter means."""
     if code == "ParameterNotFound":
-        return (
-            "there is no parameter of this name, or none with this label. "
-            "Check the name, version_stage, region and account"
+        return Message(
+            1409,
+            "there is no parameter with this name, or not with this label. Check the name, version_stage, region and "
+            "account",
         )
     if code == "ParameterVersionNotFound":
-        return "it has no such version. Check version_stage (a label) or version_id (a number)"
+        return Message(1410, "it has no such version. Check version_stage (a label) or version_id (a number)")
     if code == "AccessDeniedException":
         return denied(text, "ssm:GetParameter")
     if code == "InvalidKeyId":
-        return "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+        return Message(
+            1405, "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+        )
     if code == "ValidationException":
-        return "AWS finds the request not valid. Check the parameter's name, version_stage and version_id"
+        return Message(1412, "AWS rejects the request. Check the parameter's name, version_stage and version_id")
     return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.errors import Error
+from .._core.errors import Error, Message
 from .aws import AwsClient
 from .aws_reasons import denied
 from .store import StoredSecret, chosen_version
@@ -27,7 +27,7 @@ class AwsSecretsManager:
         """Read the version that version_stage or version_id names, by default the current one."""
         stage, version_id = chosen_version(options)
         if not secret_id:
-            raise Error("the name is empty. Give the secret's name or ARN.")
+            raise Error(1401, "the name is empty. Give the secret's name or ARN.")
         version = {"VersionId": version_id} if version_id else {"VersionStage": stage or "AWSCURRENT"}
         return self._client.call("GetSecretValue", {"SecretId": secret_id, **version}, _secret, _reason)
 
@@ -43,21 +43,25 @@ def _text(answer: Mapping[str, Any]) -> str:
         # Someone stored a text file as bytes.
         return bytes(answer.get("SecretBinary") or b"").decode()
     except UnicodeDecodeError:
-        raise Error("it is binary and not UTF-8 text. Store a JSON object or a connection URL in it.") from None
+        raise Error(1402, "it is binary and not UTF-8 text. Store a JSON object or a connection URL in it.") from None
 
 
-def _reason(code: str, text: str) -> str | None:
+def _reason(code: str, text: str) -> Message | None:
     """Say what an error of GetSecretValue means; its text is read only to tell cases apart."""
     if code == "ResourceNotFoundException":
         if "value for" in text:
-            return "it has no such version. Check version_stage or version_id"
-        return "there is no secret of this name, or none with this version. Check the name, region and account"
+            return Message(1403, "it has no such version. Check version_stage or version_id")
+        return Message(
+            1404, "there is no secret with this name, or not in this version. Check the name, region and account"
+        )
     if code == "AccessDeniedException":
         return denied(text, "secretsmanager:GetSecretValue")
     if code == "DecryptionFailure":
-        return "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+        return Message(
+            1405, "AWS cannot decrypt it. Check that its KMS key is enabled and that the identity has kms:Decrypt"
+        )
     if code == "InvalidRequestException" and "delet" in text:
-        return "it is marked for deletion. Restore it, or name another"
+        return Message(1406, "it is marked for deletion. Restore it, or name another")
     if code in ("InvalidParameterException", "InvalidRequestException", "ValidationException"):
-        return "AWS finds the request not valid. Check the secret's name, version_stage and version_id"
+        return Message(1407, "AWS rejects the request. Check the secret's name, version_stage and version_id")
     return None

@@ -45,21 +45,22 @@ def read_url(text: str) -> dict[str, str]:
     """
     url = _URL.fullmatch(text)
     if url is None or not _SCHEME.fullmatch(url[1]):
-        raise Error("it is a URL, but neither mysql:// nor mariadb://. It belongs to another kind of database.")
+        raise Error(1461, "it is a URL, but neither mysql:// nor mariadb://. It belongs to another kind of database.")
     # golang-migrate reads a plus sign in user and password as a space.
     go = _GO.fullmatch(url[2])
     parts, decode = (go, unquote_plus) if go else (_COMMON.fullmatch(url[2]), unquote)
     address = _ADDRESS.fullmatch(parts["address"]) if parts else None
     if parts is None or address is None:
         raise Error(
-            f"its URL cannot be read. Write it as {EXAMPLES}, "
-            "with other signs than letters and digits percent-encoded in user, password and database."
+            1462,
+            f"its URL cannot be read. Write it as {EXAMPLES}, with characters other than letters and digits "
+            "percent-encoded in user, password and database.",
         )
     if go and go["protocol"] != "tcp":
-        raise Error("its URL uses another protocol than tcp(host:port), and nothing else is read here.")
+        raise Error(1463, "its URL uses a protocol other than tcp(host:port), which is not supported.")
     user, _colon, password = (parts["login"] or "").partition(":")
     if not password:
-        raise Error(f"its URL has no password. Write it as {EXAMPLES}.")
+        raise Error(1464, f"its URL has no password. Write it as {EXAMPLES}.")
     return {
         "host": address["ipv6"] or address["host"] or "",
         "port": address["port"] or "",
@@ -76,6 +77,7 @@ def _decoded(text: str, decode: Callable[..., str]) -> str:
         return decode(text, errors="strict")
     except ValueError:
         raise Error(
+            1465,
             "its URL has a % that does not begin a percent-encoded UTF-8 character. "
-            "Write a percent sign in user, password and database as %25."
+            "Write a percent sign in user, password and database as %25.",
         ) from None

@@ -54,10 +54,10 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
     """
     text = _trimmed(text)
     if not text:
-        raise Error("it is empty. Store a JSON object or a connection URL in it.")
+        raise Error(1466, "it is empty. Store a JSON object or a connection URL in it.")
     if is_url(text):
         if fields:
-            raise Error("it is a connection URL and has no keys. Leave fields out.")
+            raise Error(1467, "it is a connection URL and has no keys. Leave fields out.")
         found = dict(read_url(text))
         where = {name: f"the URL's {name}" for name in KEYS}
     else:
@@ -69,7 +69,7 @@ def parse(text: str, fields: Mapping[str, Any] | None = None) -> Credentials:
     found = {name: value for name, value in found.items() if value not in (None, "")}
     texts = {name: _text(value, where[name]) for name, value in found.items() if name != "port"}
     if _HOST_AND_PORT.fullmatch(texts.get("host", "")):
-        raise Error(f"{where['host']} holds a port, too. Store the host alone there, and the port under port.")
+        raise Error(1468, f"{where['host']} also contains a port. Store only the host there, and the port under port.")
     return Credentials(
         **texts,
         port=_port(found["port"], where["port"]) if "port" in found else None,
@@ -82,20 +82,20 @@ def pick(text: str, field: str | None) -> str:
     :param field: the key, where the text is a JSON object.
     """
     if not _trimmed(text):
-        raise Error("it is empty.")
+        raise Error(1469, "it is empty.")
     if not field and not _trimmed(text).startswith("{"):
         # A file ends with a line end.
         return _text(text.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n"), "its text")
     secret = _json(_trimmed(text))
     if not isinstance(secret, dict):
-        raise Error(f"it is no JSON object, so it has no key {field}. Store one, or leave field out.")
+        raise Error(1470, f"it is not a JSON object, so it has no key {field}. Store one, or leave field out.")
     if not field:
-        raise Error(f"it is a JSON object, whose keys are: {_shown(secret)}. Name the one to use: field: KEY.")
+        raise Error(1471, f"it is a JSON object, whose keys are: {_shown(secret)}. Name the one to use: field: KEY.")
     if field not in secret:
-        raise Error(f"it has no key {field}. Its keys are: {_shown(secret)}.")
+        raise Error(1472, f"it has no key {field}. Its keys are: {_shown(secret)}.")
     found = secret[field]
     if found is None or not str(found).strip():
-        raise Error(f"its key {field} is empty.")
+        raise Error(1473, f"its key {field} is empty.")
     return _text(found, f"the value of {_shown([field])}")
 
 
@@ -103,11 +103,12 @@ def _load(text: str) -> dict[str, Any]:
     secret = _json(text)
     if secret is None:
         raise Error(
+            1474,
             "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, username, "
-            "password and database, or a URL such as mysql://user:password@host:3306/database."
+            "password and database, or a URL such as mysql://user:password@host:3306/database.",
         )
     if not isinstance(secret, dict):
-        raise Error("it is JSON, but not an object. Store an object: {…} with the key password and others.")
+        raise Error(1475, "it is JSON, but not an object. Store an object: {…} with the key password and others.")
     return secret
 
 
@@ -129,8 +130,9 @@ def _json(text: str) -> Any:
         return None
     where = f" at line {place[0]}, column {place[1]}" if place else ""
     raise Error(
-        f"its JSON is broken{where}. Look for a comma that is missing or behind the last value, a quotation mark "
-        "that is missing, or a line break or a backslash inside a value."
+        1476,
+        f"its JSON is broken{where}. Look for a comma that is missing or follows the last value, a missing quotation "
+        "mark, or a line break or a backslash inside a value.",
     )
 
 
@@ -138,31 +140,31 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     secret = dict(pairs)
     if len(secret) < len(pairs):
         times = Counter(name for name, _value in pairs)
-        raise Error(f"it has a key twice: {_shown(name for name in times if times[name] > 1)}. Remove one.")
+        raise Error(1477, f"it has a key twice: {_shown(name for name in times if times[name] > 1)}. Remove one.")
     return secret
 
 
 def _check_engine(secret: Mapping[str, Any]) -> None:
     engine = secret.get("engine")
     if engine is not None and str(engine).lower() not in ENGINES:
-        raise Error(f"its engine is none of {', '.join(ENGINES)}. It belongs to another kind of database.")
+        raise Error(1478, f"its engine is not one of {', '.join(ENGINES)}. It belongs to another kind of database.")
 
 
 def _find_keys(secret: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, str]:
     """Return for each of our names the key to read; a name that the secret does not hold is absent."""
     for name, key in fields.items():
         if name not in KEYS:
-            raise Error(f"fields maps {name}, which is none of {', '.join(KEYS)}.")
+            raise Error(1479, f"fields maps {name}, which is not one of {', '.join(KEYS)}.")
         if not isinstance(key, str):
-            raise Error(f"fields maps {name} to something else than the name of a key.")
+            raise Error(1480, f"fields maps {name} to something other than the name of a key.")
         if key not in secret:
-            raise Error(f"fields maps {name} to {key}, which is not among its keys: {_shown(secret)}.")
+            raise Error(1481, f"fields maps {name} to {key}, which is not among its keys: {_shown(secret)}.")
     keys = dict(fields)
     for name in KEYS:
         if name not in fields and (key := _usual_key(secret, name)):
             keys[name] = key
     if secret.get(keys.get("password", "")) in (None, ""):
-        raise Error(_no_password(secret, keys.get("password", "password")))
+        raise Error(1482, _no_password(secret, keys.get("password", "password")))
     return keys
 
 
@@ -181,7 +183,8 @@ def _usual_key(secret: Mapping[str, Any], name: str) -> str | None:
     keys = [key for key in KEYS[name] if secret.get(key) not in (None, "")]
     if any(secret[key] != secret[keys[0]] for key in keys):
         raise Error(
-            f"its keys {' and '.join(keys)} differ. Remove one, or say which holds: fields: {{{name}: {keys[0]}}}."
+            1483,
+            f"its keys {' and '.join(keys)} differ. Remove one, or say which holds: fields: {{{name}: {keys[0]}}}.",
         )
     return keys[0] if keys else None
 
@@ -195,11 +198,11 @@ def _shown(keys: Iterable[str]) -> str:
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise Error(f"{where} is not a string. Put it in quotes.")
+        raise Error(1484, f"{where} is not a string. Put it in quotes.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Error(f"{where} holds half of a character (a lone surrogate). Store it again.") from None
+        raise Error(1485, f"{where} contains half a character (a lone surrogate). Store it again.") from None
     return value
 
 
@@ -207,5 +210,5 @@ def _port(value: Any, where: str) -> int:
     text = str(value)
     # The pattern, because int() would take "+3_306" and digits of every script, and str(True) is no number.
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-        raise Error(f"{where} is not a port: a number from 1 to 65535.")
+        raise Error(1486, f"{where} is not a port: a number from 1 to 65535.")
     return int(text)

@@ -26,25 +26,26 @@ class FileStore:
     def read(self, secret_id: str, options: Mapping[str, Any]) -> StoredSecret:
         """Read the file."""
         if chosen_version(options) != (None, None):
-            raise Error("a file has no versions. Leave version_stage and version_id out.")
+            raise Error(1413, "a file has no versions. Leave version_stage and version_id out.")
         if not os.path.isabs(secret_id) or "\0" in secret_id:
-            raise Error("it is not the path of a file: give an absolute one.")
+            raise Error(1414, "it is not the path of a file: give an absolute one.")
         try:
             # Not blocking, in case it is no regular file.
             with open(os.open(secret_id, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
-                    raise Error("it is not a regular file.")
+                    raise Error(1415, "it is not a regular file.")
                 content = file.read(_LIMIT + 1)
         except OSError as error:
             raise Error(
-                f"the file cannot be read: {error.strerror}. Check the path, its mode and the account that runs this."
+                1416,
+                f"the file cannot be read: {error.strerror}. Check the path, its mode and the account that runs this.",
             ) from None
         if status.st_mode & stat.S_IRWXO:
-            raise Error(f"everybody may read or change the file. Do: chmod o= {secret_id}")
+            raise Error(1417, f"everyone may read or change the file. Do: chmod o= {secret_id}")
         if len(content) > _LIMIT:
-            raise Error(f"the file is larger than {_LIMIT} bytes. Is it the right one?")
+            raise Error(1418, f"the file is larger than {_LIMIT} bytes. Is it the right one?")
         try:
             return StoredSecret(text=content.decode(), arn=secret_id, version_id="")
         except UnicodeDecodeError:
-            raise Error("the file is not UTF-8 text. Store a JSON object or a connection URL in it.") from None
+            raise Error(1419, "the file is not UTF-8 text. Store a JSON object or a connection URL in it.") from None

@@ -23,6 +23,6 @@ def rds_token(options: Mapping[str, Any], host: str, port: int, user: str) -> st
     try:
         token = client.login_token(host, port, user)
     except Error as error:
-        raise Error(f"The token for login_auth iam: {error}", **error.results) from None
+        raise Error(error.number, f"The token for login_auth iam: {error}", **error.results) from None
     register_secret(token)
     return token

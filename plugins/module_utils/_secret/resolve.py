@@ -39,7 +39,7 @@ def resolve(store: Store, secret_id: str, options: Mapping[str, Any]) -> Resolve
         secret = store.read(secret_id, options)
         credentials = parse(secret.text, options.get("fields"))
     except Error as error:
-        raise Error(f"Secret {secret_id}: {error}", **error.results) from None
+        raise Error(error.number, f"Secret {secret_id}: {error}", **error.results) from None
     register_secret(credentials.password)
     return Resolved(credentials, secret.arn, secret.version_id)
 
@@ -69,6 +69,6 @@ class Texts:
                 self._secrets[key] = self._stores[store].read(secret_id, address)
             text = pick(self._secrets[key].text, address["field"])
         except Error as error:
-            raise Error(f"Secret {secret_id}: {error}", **error.results) from None
+            raise Error(error.number, f"Secret {secret_id}: {error}", **error.results) from None
         register_secret(text)
         return text

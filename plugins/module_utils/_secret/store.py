@@ -64,5 +64,5 @@ def chosen_version(options: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return version_stage and version_id, of which one at most is given."""
     stage, version_id = options.get("version_stage") or None, options.get("version_id") or None
     if stage and version_id:
-        raise Error("version_stage and version_id exclude each other. Leave one of them out.")
+        raise Error(1420, "version_stage and version_id are mutually exclusive. Leave one of them out.")
     return stage, version_id

@@ -36,18 +36,19 @@ def checked(kind: type, text: str, version: int) -> Any:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else "it is nested too deep"
-        raise Error(f"This is no JSON, or only a part of it: {reason}.") from error
+        raise Error(2505, f"This is not JSON, or only a part of it: {reason}.") from error
     if not isinstance(data, dict) or "schema_version" not in data:
-        raise Error("This is JSON, but no document of a survey: it has no schema_version.")
+        raise Error(2506, "This is JSON, but not a survey document: it has no schema_version.")
     if data["schema_version"] != version or isinstance(data["schema_version"], bool):
         raise Error(
+            2507,
             f"This document has the schema version {json.dumps(data['schema_version'])[:40]}; this version of the "
-            f"collection reads {version}. Survey the host again, or use the version that wrote it."
+            f"collection reads {version}. Survey the host again, or use the version that wrote it.",
         )
     try:
         return _reader(kind)(data)
     except _WrongError as error:
-        raise Error(f"This is no valid document of a survey: {error.place.lstrip('.')} {error.problem}.") from error
+        raise Error(2508, f"This is not a valid survey document: {error.place.lstrip('.')} {error.problem}.") from error
 
 
 def checked_part(kind: type, text: str) -> Any:
@@ -106,7 +107,7 @@ def _word(words: tuple[str, ...]) -> _Reader:
 
     def read(value: Any) -> Any:
         if not isinstance(value, str) or value not in known:
-            raise _WrongError(f"is none of {', '.join(words)}")
+            raise _WrongError(f"is not one of {', '.join(words)}")
         # One text for all of 200,000 entries.
         return known[value]
 

@@ -53,7 +53,7 @@ class Writer:
         try:
             return path.is_file() and path.read_bytes() != text.encode("utf-8", "replace")
         except OSError as error:
-            raise Error(f"{path} cannot be read: {error.strerror}. Set owner or mode right.") from error
+            raise Error(2512, f"{path} cannot be read: {error.strerror}. Fix its owner or mode.") from error
 
     def write(self, name: str, text: str) -> bool:
         """Write a file whole, unless it is that already; return whether it was not.
@@ -67,7 +67,9 @@ class Writer:
             if self._writes:
                 _replace(path, data)
         except OSError as error:
-            raise Error(f"{path} cannot be written: {error.strerror}. Set owner, mode or space right.") from error
+            raise Error(
+                2513, f"{path} cannot be written: {error.strerror}. Fix its owner or mode, or free some space."
+            ) from error
         self.written.append(name)
         return True
 
@@ -81,7 +83,7 @@ class Writer:
                 (self.directory / name).unlink()
         except OSError as error:
             path = self.directory / name
-            raise Error(f"{path} cannot be removed: {error.strerror}. Set owner or mode right.") from error
+            raise Error(2514, f"{path} cannot be removed: {error.strerror}. Fix its owner or mode.") from error
         self.written.append(name)
 
 

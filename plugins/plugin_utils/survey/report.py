@@ -47,7 +47,7 @@ def report(options: Mapping[str, Any], check: bool) -> dict[str, Any]:
     directory = Path(options["directory"])
     bandwidth = options.get("bandwidth")
     if bandwidth is not None and not bandwidth > 0:
-        raise Error(f"The bandwidth is {bandwidth:g}. Give more than 0 megabits a second.")
+        raise Error(2515, f"The bandwidth is {bandwidth:g}. Give more than 0 megabits a second.")
     _refuse_others(directory)
     writer = Writer(directory, not check)
     new = store.keep(store.observed(options.get("observations") or []), writer)
@@ -83,8 +83,9 @@ def _refuse_others(directory: Path) -> None:
         for name in _MADE:
             if (directory / name).exists():
                 raise Error(
+                    2516,
                     f"{directory} has a file {name} that is not of a survey, and would be overwritten. Give the survey "
-                    "a directory of its own."
+                    "a directory of its own.",
                 )
 
 
@@ -95,7 +96,9 @@ def _signatures(path: str | None) -> list[Signature]:
         text = Path(path).read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Error(f"The signatures in {path} cannot be read: {reason}. Give a file of text in UTF-8.") from error
+        raise Error(
+            2517, f"The signatures in {path} cannot be read: {reason}. Give a file of text in UTF-8."
+        ) from error
     return signatures(text, path)
 
 

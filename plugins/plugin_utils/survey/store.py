@@ -17,7 +17,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.merge import merge
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Absence
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.document import (
@@ -68,7 +68,7 @@ def observed(observations: Sequence[Mapping[str, Any]]) -> Stored:
             text = json.dumps(one["survey"], ensure_ascii=False).encode("utf-8", "replace").decode()
             documents.append(_document(text)._replace(host=one["host"]))
         except Error as error:
-            refused[one["host"]] = str(error)
+            refused[one["host"]] = coded(error.number, str(error))
             absences.append(Absence(SCHEMA_VERSION, one["host"], "", f"What it returned cannot be used: {error}"))
     run = _run(documents)
     return Stored(
@@ -111,7 +111,7 @@ def load(directory: Path, new: Stored = _NOTHING, written: Container[str] = ()) 
 
 
 def _closed(error: OSError) -> None:
-    raise Error(f"{error.filename} cannot be read: {error.strerror}. Set owner or mode right.") from error
+    raise Error(2512, f"{error.filename} cannot be read: {error.strerror}. Fix its owner or mode.") from error
 
 
 def _load(paths: Sequence[Path], directory: Path, more: Sequence[Document], stored: Stored) -> None:
@@ -168,11 +168,13 @@ def _document(text: str) -> Document:
         try:
             (ipaddress.ip_interface if place == _INTERFACES else ipaddress.ip_address)(address)
         except ValueError as error:
-            raise Error(f"This is no valid document of a survey: {place} has {address[:100]!r}, no address.") from error
+            raise Error(
+                2510, f"This is not a valid survey document: {place} has {address[:100]!r}, no address."
+            ) from error
     for flow in document.flows:
         if flow.translated and not flow.translated.rpartition(":")[2].isdecimal():
             wrong = flow.translated[:100]
-            raise Error(f"This is no valid document of a survey: flows has {wrong!r}, no address with its port.")
+            raise Error(2511, f"This is not a valid survey document: flows has {wrong!r}, no address with its port.")
     return document
 
 

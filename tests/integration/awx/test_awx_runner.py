@@ -103,7 +103,7 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     pushed = team.repository.commit({"db/migrations/0009_late.up.sql": "CREATE TABLE late (i INT);\n"})
     overtaken = job("Database migrate", extra=plan.artifacts).run()
     assert overtaken.status == "failed"
-    assert f"stands for commit {pushed}, and" in " ".join(overtaken.printed.split())
+    assert f"is at commit {pushed}, but" in " ".join(overtaken.printed.split())
     assert team.version("orders") is None
     team.repository.git("update-ref", "refs/heads/main", commit)
 
@@ -120,7 +120,7 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     other = {"database_plans": {"orders": approved["orders"]}}
     late = job("Database migrate", "--limit", "stock", extra=other).run()
     assert late.failure("stock") == (
-        "No plan of this database was approved: the job before this one has planned others."
+        "No plan of this database was approved: the job before this one has planned others. (DBM-1021)"
     )
     # The other database is as it was when its plan was approved.
     assert team.version("stock") == (2, 0)
@@ -131,7 +131,7 @@ def test_a_status_after_a_failure_fails(job: MakeJob, team: Team) -> None:
     after = job("Database status after a failure", extra={"migrate_status_fail": ["always"]}).run()
     assert after.status == "failed"
     assert "pending       1 people" in after.printed
-    assert after.failure("orders") == "The status is: always."
+    assert after.failure("orders") == "The status is: always. (DBM-1025)"
 
 
 def runner_elsewhere(folder: Path, python: str) -> dict[str, str]:
@@ -187,7 +187,7 @@ def test_a_share_without_what_is_asked_for(job: MakeJob, team: Team) -> None:
 def test_a_database_that_is_misspelt(job: MakeJob, team: Team) -> None:
     failed = job("Database migrate", answers={"migrate_hosts": "ordres"}).run()
     assert failed.status == "failed"
-    assert "No host of the inventory matches ordres." in failed.printed
+    assert "No host of the inventory matches ordres. (DBM-1012)" in failed.printed
     assert (team.version("orders"), team.version("stock")) == (None, None)
 
 

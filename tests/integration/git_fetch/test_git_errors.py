@@ -89,7 +89,9 @@ class TestKeys:
         right = message(private_key=key.read_text(), private_key_passphrase="open sesame")
         assert "the server does not accept the private key" in right
         wrong = message(private_key=key.read_text(), private_key_passphrase="open barley")
-        assert wrong == ("private_key_passphrase does not open the private key." if form != "RFC4716" else right)
+        assert wrong == (
+            "private_key_passphrase does not open the private key. (DBM-1337)" if form != "RFC4716" else right
+        )
 
     def test_a_passphrase_that_is_given(
         self, fetch: Fetch, message: Any, ssh: dict[str, Any], git_server: GitServer, tmp_path: Path
@@ -112,11 +114,11 @@ class TestKeys:
         }
         assert fetch(**by_file, private_key_passphrase=new)["files"] == NAMES
         wrong = message(private_key=options["private_key"], private_key_passphrase="open barley")
-        assert wrong == "private_key_passphrase does not open the private key."
+        assert wrong == "private_key_passphrase does not open the private key. (DBM-1337)"
         alone = message(private_key=None, private_key_passphrase=new)
         assert alone == (
             "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
-            "private_key_secret."
+            "private_key_secret. (DBM-1317)"
         )
         # What needs none can have one.
         assert fetch(**ssh, private_key_passphrase=new, dest=f"{tmp_path}/3")["files"] == NAMES
@@ -137,7 +139,9 @@ class TestKeys:
 
     def test_no_such_file(self, message: Any, tmp_path: Path) -> None:
         msg = message(private_key=None, private_key_file=str(tmp_path / "nowhere"))
-        assert msg == f"Cannot read the private key file {tmp_path}/nowhere on the runner: No such file or directory."
+        assert msg == (
+            f"Cannot read the private key file {tmp_path}/nowhere on the runner: No such file or directory. (DBM-1306)"
+        )
 
     def test_a_file_that_others_may_read(self, message: Any, tmp_path: Path, ssh: dict[str, Any]) -> None:
         key = tmp_path / "key"
@@ -216,7 +220,7 @@ class TestServers:
         assert msg.startswith(f"{repository.path} belongs to another account than the one that runs this task")
         by_ssh = message()
         assert by_ssh.startswith(f"{repository.url}: on the server it belongs to another account than the one that ser")
-        assert "That is the server's to mend" in by_ssh
+        assert "Fix it on the server" in by_ssh
         assert "become_user" not in by_ssh
 
     @pytest.mark.parametrize("ref", ["main", "HEAD", "1" * 40])
@@ -372,7 +376,10 @@ class TestLibraries:
         (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.25.1\n")
         (tmp_path / "git").chmod(0o755)
         msg = fetch(env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})["msg"]
-        assert msg == "git on the runner is 2.25.1, and git_fetch needs 2.29 or newer. Install a newer git there."
+        assert (
+            msg
+            == "git on the runner is 2.25.1, and git_fetch needs 2.29 or newer. Install a newer git there. (DBM-1104)"
+        )
 
     def test_no_gitpython(self, fetch: Fetch, tmp_path: Path, run_module: Any) -> None:
         subprocess.run(["python3", "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)

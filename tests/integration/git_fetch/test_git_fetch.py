@@ -85,8 +85,8 @@ def test_what_is_expected(fetch: Fetch, repository: Repository, dest: Path) -> N
     before = listing(dest)
     for check in (False, True):
         assert fetch(ref="main", expected_commit=reviewed, check=check)["msg"] == (
-            f"ref 'main' stands for commit {moved}, and expected_commit is {reviewed}. Nothing was changed. Review the "
-            "new commit and expect it, or give the expected one as ref."
+            f"ref 'main' is at commit {moved}, but expected_commit is {reviewed}. Nothing was changed. Review the new "
+            "commit and set expected_commit to it, or set ref to the expected one. (DBM-1223)"
         )
     assert listing(dest) == before
     assert fetch(ref=moved, expected_commit=moved)["changed"]
@@ -98,7 +98,7 @@ def test_what_is_expected_is_a_commit(fetch: Fetch, commit: str) -> None:
 
 
 def test_nothing_is_kept(fetch: Fetch) -> None:
-    assert fetch(keep=0)["msg"] == "keep must be at least 1, the current commit: 0."
+    assert fetch(keep=0)["msg"] == "keep must be at least 1, the current commit: 0. (DBM-1227)"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_refs(fetch: Fetch, repository: Repository, ref: str) -> None:
 def test_an_annotated_tag_by_its_own_name(fetch: Fetch, repository: Repository) -> None:
     repository.tag("v1")
     result = fetch(ref=repository.git("rev-parse", "refs/tags/v1"))
-    assert "is a tag. Give the commit's own name." in result["msg"]
+    assert "is a tag. Give the ID of a commit." in result["msg"]
 
 
 @pytest.mark.parametrize("filters", [True, False], ids=["filters", "no filters"])
@@ -304,8 +304,8 @@ def test_a_server_that_sends_more_is_named(
     assert not result.get("failed"), result["msg"]
     assert result["files"] == NAMES
     assert (
-        f"The server of {repository.url} does not send the migrations alone, so more was fetched. If it is yours: "
-        "git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
+        f"The server of {repository.url} cannot send the migrations alone, so more was fetched. If it is yours: git "
+        "config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true. (DBM-1239)"
     ) in str(result["warnings"])
     assert "warnings" not in fetch(**ssh), "when nothing is fetched, there is nothing to say"
 
@@ -336,15 +336,17 @@ def test_two_directories_do_not_mix(fetch: Fetch, dest: Path) -> None:
 def test_a_missing_directory_is_an_error_that_leads_on(fetch: Fetch) -> None:
     msg = fetch(directory="db/migration/main")["msg"]
     assert "'db/migration/main' does not exist" in msg
-    assert "The nearest that does is 'db', which has 'migrations', 'seeds'." in msg
-    assert "The nearest that does is the root, which has 'db'." in fetch(directory="database")["msg"]
+    assert "The nearest existing one is 'db', which has 'migrations', 'seeds'." in msg
+    assert "The nearest existing one is the root, which has 'db'." in fetch(directory="database")["msg"]
 
 
 def test_a_missing_directory_may_be_empty(fetch: Fetch, repository: Repository) -> None:
     result = fetch(directory="later", missing_directory="empty")
     assert result["changed"]
     assert result["files"] == os.listdir(result["directory"]) == []
-    assert f"There are no files in the directory later at commit {result['commit']}." in str(result["warnings"])
+    assert f"There are no files in the directory later at commit {result['commit']}. (DBM-1240)" in str(
+        result["warnings"]
+    )
     assert not fetch(directory="later", missing_directory="empty")["changed"]
     assert "does not exist" in fetch(directory="later")["msg"], "what is in dest must not hide it"
     repository.commit({"later/0001_a.up.sql": "SELECT 1;\n"})

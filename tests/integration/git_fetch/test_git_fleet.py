@@ -146,7 +146,7 @@ def test_another_python_is_another_run(run: Any, options: Mapping[str, Any], onc
     assert [outcome.stats[host]["failures"] for host in HOSTS] == [0, 0, 0, 0, 1]
     assert outcome.result(HOSTS[4], "Fetch")["msg"] == (
         f"/nowhere/python on {HOSTS[4]} does not exist, or this account may not run it. Prepare the host with the "
-        "playbook dbops.migrations.prepare_runner, or set migrate_home or migrate_python."
+        "playbook dbops.migrations.prepare_runner, or set migrate_home or migrate_python. (DBM-1101)"
     )
 
 
@@ -177,7 +177,9 @@ def test_a_failure_is_asked_for_and_told_once(
     [told] = [result["msg"] for result in results(outcome) if "nowhere" in result["msg"]]
     assert "does not exist" in told
     others = {result["msg"] for result in results(outcome)} - {told}
-    assert others <= {f"The fetch failed, which is the same as that of {host}." for host in HOSTS}
+    assert others <= {
+        f"The fetch failed: it is the one of {host}, whose message says why. (DBM-1241)" for host in HOSTS
+    }
     assert len(others) == 1
     assert (dest / "current").resolve() == before
 

@@ -42,9 +42,9 @@ def merge(repository: Repository, branch: str, text: str) -> str:
 
 def refusal(new: str, old: str) -> str:
     return (
-        f"refs/heads/main stands for commit {new}, which does not descend from the current one, {old}: its history was "
+        f"refs/heads/main is at commit {new}, which does not descend from the current one, {old}: its history was "
         "rewritten, or the current commit came from elsewhere. Nothing was changed. Find out why; to go there "
-        "nevertheless, give the new commit as ref."
+        "anyway, set ref to the new commit. (DBM-1224)"
     )
 
 

@@ -153,7 +153,7 @@ class TestNames:
             blob(repository, "DROP DATABASE shop;\n") if mode == b"100644" else repository.git("rev-parse", "main:db")
         )
         commit_tree(repository, (mode, "x", target), (mode, "x", other))
-        expected = f"{repository.path} is damaged: a directory in it has the name 'x' twice."
+        expected = f"{repository.path} is damaged: a directory in it has the name 'x' twice. (DBM-1236)"
         assert refused(directory="db") == expected
         assert refused(directory="db/x") == expected
 
@@ -261,7 +261,7 @@ class TestContents:
         assert refused() == (
             f"'{name}' in directory 'db/migrations' of {repository.path} is a Git LFS pointer: its content is not in "
             "the repository, and LFS is not fetched. Commit the file itself there: git lfs untrack, then git add "
-            "--renormalize."
+            "--renormalize. (DBM-1230)"
         )
 
     def test_what_lfs_keeps_elsewhere_does_not_matter(self, fetch: Fetch, repository: Repository) -> None:
@@ -275,7 +275,7 @@ class TestContents:
         repository.commit({"db/migrations/0002_b.up.sql": b" " * size})
         assert refused() == (
             f"'0002_b.up.sql' in directory 'db/migrations' of {repository.path} has {size} bytes. Files of up to 64 "
-            "MiB are accepted there."
+            "MiB are accepted. (DBM-1228)"
         )
 
 
@@ -299,7 +299,7 @@ class TestServers:
         assert path.exists()
         path.chmod(0o644)
         path.write_bytes(zlib.compress(f"{kind} {len(evil)}\0".encode() + evil))
-        assert f"{repository.path}: the server did not send what it was asked for (" in refused()
+        assert f"{repository.path}: the server did not send what was requested (" in refused()
 
     @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9])
     def test_an_answer_that_is_cut_off(
@@ -310,7 +310,7 @@ class TestServers:
         with Relay(git_server.port, most=int(share * 38_000)) as relay:
             msg = refused(**through(ssh, git_server, relay))
         assert ssh["repo"].partition("@")[0] in msg
-        assert "the conversation with the server broke off (" in msg
+        assert "the connection to the server was cut off (" in msg
 
     @pytest.mark.parametrize("most", [0, 3_000, 25_000], ids=["before any byte", "after the handshake", "in the pack"])
     def test_a_server_that_hangs(
@@ -348,7 +348,7 @@ class TestServers:
 
         with HttpGit(git_server.folder / "repositories", spoil=spoil) as server:
             msg = refused(repo=f"{server.url}/{repository.path.name}", username=server.user, token=server.token)
-        assert "the conversation with the server broke off (" in msg
+        assert "the connection to the server was cut off (" in msg
 
     def test_escape_sequences(self, refused: Refused, git_server: GitServer, repository: Repository) -> None:
         """What a server says may steer a terminal, or look like a line of somebody else."""

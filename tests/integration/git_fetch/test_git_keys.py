@@ -70,7 +70,7 @@ class TestAgents:
                 answer = b"" if kind == "mute" else b"HTTP/1.1 400 Bad Request\r\n"
                 threading.Thread(target=lambda: _answer(listener, answer), daemon=True).start()
             msg = message(**by_agent, env={"SSH_AUTH_SOCK": str(path)})
-        assert msg == f"use_ssh_agent: no SSH agent answers at '{path}' (SSH_AUTH_SOCK) on the runner."
+        assert msg == f"use_ssh_agent: no SSH agent answers at '{path}' (SSH_AUTH_SOCK) on the runner. (DBM-1313)"
 
     def test_it_holds_nothing(self, message: Any, by_agent: dict[str, Any], agent: Agent) -> None:
         assert "holds no keys. Add one with ssh-add, or unlock it." in message(**by_agent, env=agent.env)
@@ -97,7 +97,7 @@ class TestAgents:
     @pytest.mark.parametrize("option", ["private_key", "private_key_file", "private_key_passphrase"])
     def test_it_is_all(self, message: Any, by_agent: dict[str, Any], agent: Agent, option: str) -> None:
         msg = message(**{**by_agent, option: "7"}, env=agent.env)
-        assert msg == f"use_ssh_agent and {option} exclude each other. Give one of them."
+        assert msg == f"use_ssh_agent and {option} are mutually exclusive. Give one of them. (DBM-1316)"
 
 
 def _answer(listener: socket.socket, answer: bytes) -> None:
@@ -157,7 +157,8 @@ class TestFingerprints:
         )
         assert msg == (
             f"The host key of [127.0.0.1]:{server.port} has none of the fingerprints in known_hosts_fingerprints (it "
-            f"offers {', '.join(offers)}). Compare it with what the server's operator publishes before you list it."
+            f"offers {', '.join(offers)}). Compare it with what the server's operator publishes before you list it. "
+            "(DBM-1332)"
         )
 
     @pytest.mark.parametrize(
@@ -195,5 +196,6 @@ class TestFingerprints:
         (tmp_path / "ssh").chmod(0o755)
         msg = message(known_hosts=None, known_hosts_fingerprints=["SHA256:" + "A" * 43], env={"PATH": str(tmp_path)})
         assert msg == (
-            "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts."
+            "known_hosts_fingerprints needs OpenSSH 8.5 or newer on the runner. Update it there, or give known_hosts. "
+            "(DBM-1333)"
         )

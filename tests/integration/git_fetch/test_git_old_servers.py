@@ -61,7 +61,7 @@ def test_what_ssh_is_not_told(message: Any) -> None:
 def test_not_with_fingerprints(message: Any) -> None:
     listed = ["SHA256:" + "A" * 43]
     msg = message(known_hosts=None, known_hosts_fingerprints=listed, ssh_options={"HostKeyAlgorithms": "+ssh-rsa"})
-    assert msg.startswith("ssh_options: HostKeyAlgorithms and known_hosts_fingerprints exclude each other.")
+    assert msg.startswith("ssh_options: HostKeyAlgorithms and known_hosts_fingerprints are mutually exclusive.")
 
 
 def test_other_algorithms_go_with_fingerprints(message: Any) -> None:

@@ -160,7 +160,7 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
         children = wait_for(lambda: (found := descendants(process.pid)) and len(found) > 1 and found)
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
-        assert json.loads(output)["msg"] == f"Ended by {number.name} before it was done."
+        assert json.loads(output)["msg"] == f"Ended by {number.name} before it finished. (DBM-1115)"
         assert errors == ""
         wait_for(lambda: not any(alive(child) for child in children))
     assert list((tmp_path / "tmp").rglob("*")) == []
@@ -180,7 +180,7 @@ def test_a_signal_that_was_ignored_before_stays_so(
             process.wait(1)
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=20)
-    assert json.loads(output)["msg"] == "Ended by SIGTERM before it was done."
+    assert json.loads(output)["msg"] == "Ended by SIGTERM before it finished. (DBM-1115)"
     assert errors == ""
     assert list((tmp_path / "tmp").rglob("*")) == []
 
@@ -190,7 +190,7 @@ def test_ended_when_git_has_just_been_started(ssh: dict[str, Any], dest: Path, t
         options = {**ssh, "repo": f"ssh://git@127.0.0.1:{hanging.getsockname()[1]}/x", "dest": str(dest)}
         process = start(options, tmp_path / "tmp", "-c", SIGNALLED)
         output, errors = process.communicate(timeout=20)
-    assert json.loads(output)["msg"] == "Ended by SIGTERM before it was done."
+    assert json.loads(output)["msg"] == "Ended by SIGTERM before it finished. (DBM-1115)"
     assert errors == ""
     assert list((tmp_path / "tmp").rglob("*")) == []
 

@@ -185,11 +185,11 @@ class TestKeys:
     ) -> None:
         options = {**ssh, "private_key": locked.read_text()}
         result = fetch(**options, private_key_passphrase_secret=file("canary barley"))
-        assert result["msg"] == "private_key_passphrase does not open the private key."
+        assert result["msg"] == "private_key_passphrase does not open the private key. (DBM-1337)"
         alone = fetch(**{**ssh, "private_key": None}, private_key_passphrase_secret=file("canary barley"))
         assert alone["msg"] == (
             "private_key_passphrase needs the key that it protects: give private_key, private_key_file or "
-            "private_key_secret."
+            "private_key_secret. (DBM-1317)"
         )
         assert "canary" not in str((result, alone))
 
@@ -248,9 +248,9 @@ class TestWhatDoesNotGo:
         address = file('{"a": "canary", "b": "canary"}')
         result = fetch(token_secret={**address, **({"field": field} if field else {})})
         reason = (
-            "it has no key c. Its keys are: a, b."
+            "it has no key c. Its keys are: a, b. (DBM-1472)"
             if field
-            else "it is a JSON object, whose keys are: a, b. Name the one to use: field: KEY."
+            else "it is a JSON object, whose keys are: a, b. Name the one to use: field: KEY. (DBM-1471)"
         )
         assert result["msg"] == f"Secret {address['id']}: {reason}"
         assert "canary" not in str(result)
@@ -264,7 +264,7 @@ class TestWhatDoesNotGo:
         result = fetch(private_key_secret={"id": f"{tmp_path}/x", "store": "file"}, check=check)
         assert result["msg"] == (
             f"Secret {tmp_path}/x: the file cannot be read: No such file or directory. "
-            "Check the path, its mode and the account that runs this."
+            "Check the path, its mode and the account that runs this. (DBM-1416)"
         )
         missing = fetch(private_key_secret={"id": "missing"}, **aws, check=check)
         assert missing["msg"].startswith("Secret missing: there is no secret of this name, ")

@@ -24,7 +24,7 @@ from parts.relay import Relay
 from parts.signing import GpgKeys, GpgSigner, Signer, SshSigner
 from parts.sshd import GitServer, Repository
 
-UNSIGNED = "is not signed: sign it (git commit -S, git tag -s), or give one that is. Nothing was changed."
+UNSIGNED = "is not signed: sign it (git commit -S, git tag -s), or give one that is. Nothing was changed. (DBM-1249)"
 TAMPERED = "has a signature that does not fit its content"
 
 
@@ -363,8 +363,8 @@ class TestTags:
         for name in ("v2", "v3"):
             for check in (False, True):
                 assert tagged(ref=name, check=check)["msg"] == (
-                    f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts under its own name "
-                    "only. Nothing was changed."
+                    f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts only under its own "
+                    "name. Nothing was changed."
                 )
         assert listing(dest) == before
 
@@ -600,20 +600,21 @@ class TestOptions:
 
     def test_no_keys(self, message: Any) -> None:
         assert message(allowed_signers=None, gpg_public_keys=None) == (
-            "verify is signed_commit, but nobody may sign: give allowed_signers, gpg_public_keys or both."
+            "verify is signed_commit, but there are no signers: set allowed_signers, gpg_public_keys or both. "
+            "(DBM-1243)"
         )
 
     @pytest.mark.parametrize("left_out", ["allowed_signers", "gpg_public_keys"])
     def test_keys_for_nothing(self, message: Any, left_out: str) -> None:
         for verify in ("none", None):
             assert message(verify=verify, **{left_out: None}) == (
-                "allowed_signers and gpg_public_keys have no effect as verify is none: set it to signed_commit or "
-                "signed_tag, or leave them out."
+                "allowed_signers and gpg_public_keys have no effect while verify is none: set it to signed_commit or "
+                "signed_tag, or leave them out. (DBM-1244)"
             )
 
     @pytest.mark.parametrize("text", ["", "\n# alice@example.com ssh-ed25519 AAAA\n\t\n"])
     def test_nobody(self, message: Any, text: str) -> None:
-        assert message(allowed_signers=text).startswith("allowed_signers holds no key.")
+        assert message(allowed_signers=text).startswith("allowed_signers contains no key.")
 
     @pytest.mark.parametrize(
         ("line", "reason"),
@@ -629,7 +630,7 @@ class TestOptions:
         text = people.ssh.public + line.format(key=people.ssh.public_key)
         assert message(allowed_signers=text) == (
             f"allowed_signers, line 2: {reason}. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY, see ALLOWED SIGNERS in "
-            "the manual of ssh-keygen."
+            "the manual of ssh-keygen. (DBM-1245)"
         )
 
     def test_no_keys_of_gpg(self, message: Any, people: People) -> None:
@@ -640,14 +641,14 @@ class TestOptions:
             *(private, key + private, key + key[:100], key + people.gpg.revocation),
         ):
             assert message(gpg_public_keys=text) == (
-                "gpg_public_keys does not hold OpenPGP public keys that gpg can read, or not only such. Give what gpg "
-                "--armor --export prints, with its line breaks."
+                "gpg_public_keys contains something other than OpenPGP public keys that gpg can read. Give what gpg "
+                "--armor --export prints, with its line breaks. (DBM-1247)"
             )
 
     def test_a_key_twice(self, message: Any, people: People) -> None:
         """Of which one could be from before it was revoked."""
         assert message(gpg_public_keys=people.gpg.public + people.gpg_stranger.public + people.gpg.public) == (
-            "gpg_public_keys holds a key twice. Give each once, as it is now: one may be out of date."
+            "gpg_public_keys contains a key twice. Give each key once, in its current form. (DBM-1248)"
         )
 
     @pytest.mark.parametrize(
@@ -662,7 +663,7 @@ class TestOptions:
             (tmp_path / name).symlink_to(f"/usr/bin/{name}")
         assert message(env={"PATH": str(tmp_path)}) == (
             f"{program} is not installed on the runner, and {option} needs it. Prepare it with the playbook "
-            f"dbops.migrations.prepare_runner, or install the package {package}."
+            f"dbops.migrations.prepare_runner, or install the package {package}. (DBM-1106)"
         )
 
     def test_an_old_git(
@@ -676,7 +677,7 @@ class TestOptions:
         env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
         assert message(env=env) == (
             "git on the runner is 2.30.2, and SSH signatures (allowed_signers) need 2.34 or newer. Install a newer "
-            "git, or sign with OpenPGP."
+            "git, or sign with OpenPGP. (DBM-1105)"
         )
         people.gpg.commit(repository)
         assert verified(env=env, allowed_signers=None)["files"] == NAMES

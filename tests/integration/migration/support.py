@@ -17,7 +17,7 @@ from parts import golang_migrate as golang_migrate_part
 from parts.mariadb import DatabaseServer
 from parts.snapshot import snapshot
 
-_UNSUPPORTED = "is not supported any more"
+_UNSUPPORTED = "is no longer supported"
 
 
 @dataclass

@@ -48,9 +48,9 @@ def test_it_is_refused(shop: Database, check: bool) -> None:
     result = shop.apply(adopt=False, check=check)
     assert result["failed"]
     assert result["msg"] == (
-        f"{shop.name} holds tables (accounts), and no migration is recorded for it. The first migrations may destroy "
+        f"{shop.name} holds tables (accounts), but no migration is recorded for it. The first migrations may destroy "
         "what is there. Set baseline to the version that the schema has; or set adopt to true to run all migrations "
-        "from the first. Nothing was run."
+        "from the first. Nothing was run. (DBM-1701)"
     )
     assert result["tables"] == ["accounts"]
     assert shop.snapshot() == before
@@ -113,10 +113,10 @@ def test_a_baseline_that_is_the_last_version(shop: Database) -> None:
     ("baseline", "complaint"),
     [
         ("7", "baseline is 7, and no file in the directory has that version; the last ones are 1, 2, 3."),
-        ("two", "baseline is 'two'. Give the version that the schema has, a number, or auto."),
+        ("two", "baseline is 'two'. Give the version that the schema has, a number, or auto. (DBM-1702)"),
         (
             "auto",
-            " holds no table of another tool for migrations. Set baseline to the version that the schema has.",
+            " holds no table of another migration tool. Set baseline to the version that the schema has. (DBM-1704)",
         ),
     ],
 )
@@ -153,8 +153,8 @@ def test_migration_baseline_records_a_baseline(shop: Database) -> None:
     other = shop.module("baseline", version="3")
     assert other["failed"]
     assert other["msg"] == (
-        f"{shop.name} has a state already: version 2, clean. To set another version use migration_force (playbook "
-        "dbops.migrations.force). Nothing was changed."
+        f"{shop.name} already has a state: version 2, clean. To set another version use migration_force (playbook "
+        "dbops.migrations.force). Nothing was changed. (DBM-1709)"
     )
     assert shop.apply(adopt=False)["to_version"] == 3
     assert rows(shop) == 2
@@ -176,7 +176,7 @@ FLYWAY = (
     "type VARCHAR(20) NOT NULL, script VARCHAR(1000) NOT NULL, checksum INT, installed_by VARCHAR(100) NOT NULL, "
     "installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, execution_time INT NOT NULL, success BOOL NOT NULL)"
 )
-STRANGE = "not each of its versions is the number of a file that is applied:"
+STRANGE = "not every version in it is the number of an applied file:"
 
 
 def flyway(*rows: tuple[object, str, int]) -> list[str]:
@@ -287,7 +287,7 @@ def test_the_table_of_another_tool(shop: Database, name: str) -> None:
         result = shop.module("baseline", version="auto")
         assert result["failed"]
         assert result["msg"].startswith(
-            f"The table {table} is {tool}'s, whose versions are not those of files. {wanted}"
+            f"The table {table} is {tool}'s, whose versions are not numbers of files. {wanted} (DBM-1707)"
         )
         return
     assert "Set baseline to the version that the schema has, or auto to take it from there; or set adopt" in refusal
@@ -334,7 +334,7 @@ def test_what_another_tool_has_applied_is_not_what_is_here(
 def test_tables_of_two_tools(shop: Database) -> None:
     for name in ("Phinx", "dbmate"):
         make(shop, FOREIGN[name][1], FOREIGN[name][2])
-    assert "holds more than one table of another tool for migrations. The table" in shop.refusal(baseline="auto")
+    assert "holds more than one table of another migration tool. The table" in shop.refusal(baseline="auto")
 
 
 @pytest.mark.parametrize(

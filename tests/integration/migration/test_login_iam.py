@@ -173,43 +173,43 @@ def test_a_server_without_tls_gets_no_token(mariadb: Any, tmp_path: Path, run_mo
         *(
             (
                 {"tls": tls},
-                f"tls is {tls}, but login_auth iam sends its token as it is, so the connection must be "
-                "encrypted. Set tls to required, verify_ca or verify_identity.",
+                f"tls is {tls}, but login_auth iam sends its token in clear text, so the connection must be "
+                "encrypted. Set tls to required, verify_ca or verify_identity. (DBM-1529)",
             )
             for tls in ("disabled", "preferred")
         ),
         (
             {"login_unix_socket": "/run/mysqld/mysqld.sock"},
-            "login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead.",
+            "login_auth iam is for Amazon RDS, which has no login_unix_socket. Give login_host instead. (DBM-1530)",
         ),
         (
             {"login_password": "canary"},
-            "login_password and login_auth iam exclude each other. Leave one of them out.",
+            "login_password and login_auth iam are mutually exclusive. Leave one of them out. (DBM-1531)",
         ),
         *(
             (
                 {"login_user": user},
-                "login_user is not set, and login_auth iam makes its token for one. Name the account.",
+                "login_user is not set, and login_auth iam needs it to make a token. Name the account. (DBM-1532)",
             )
             for user in (None, "")
         ),
-        ({"secret_key": None}, "access_key and secret_key go together, and only one of them is set."),
+        ({"secret_key": None}, "access_key and secret_key go together, and only one of them is set. (DBM-1421)"),
         (
             {"access_key": None, "secret_key": None},
             "The token for login_auth iam: there are no AWS credentials. Give access_key and secret_key or profile, or "
             "give the host an instance role, the AWS_ environment variables or ~/.aws. (NoCredentialsError from "
-            "GenerateDBAuthToken, region eu-central-1, endpoint_url https://rds.eu-central-1.amazonaws.com)",
+            "GenerateDBAuthToken, region eu-central-1, endpoint_url https://rds.eu-central-1.amazonaws.com) (DBM-1447)",
         ),
         (
             {"region": None},
             "The token for login_auth iam: there is no region. Set region, or AWS_DEFAULT_REGION or the profile's "
-            "region on the host. (NoRegionError from GenerateDBAuthToken)",
+            "region on the host. (NoRegionError from GenerateDBAuthToken) (DBM-1448)",
         ),
         (
             {"access_key": None, "secret_key": None, "profile": "nobody"},
             "The token for login_auth iam: the host has no such profile. Check profile, AWS_PROFILE and the files in "
             "~/.aws of the user who runs this. (ProfileNotFound from GenerateDBAuthToken, profile nobody, region "
-            "eu-central-1)",
+            "eu-central-1) (DBM-1451)",
         ),
     ],
 )
@@ -275,7 +275,9 @@ def test_the_role_logs_in_by_iam(rds: Rds, database: Database, playbook: RunPlay
     variables["migrate_login_password"] = "canary"
     refused = playbook("dbops.migrations.force", inventory)
     assert refused.rc == 2
-    assert "migrate_login_password and migrate_login_auth iam exclude each other" in " ".join(refused.stdout.split())
+    assert "migrate_login_password and migrate_login_auth iam are mutually exclusive" in " ".join(
+        refused.stdout.split()
+    )
 
 
 def test_the_role_leaves_a_secrets_password_out(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OLD, NEW = "canary-old-pa55", "canary-new-pa55"
 DENIED = (
-    "The secret prod/shop was read again, in case it is being rotated. See that it holds the account's present "
+    "The secret prod/shop was read again, in case it is being rotated. Check that it holds the account's current "
     "password, and from which hosts the account may log in."
 )
 LEFT_OUT: dict[str, Any] = dict.fromkeys(("login_host", "login_port", "login_user", "login_password", "login_db"))
@@ -234,7 +234,7 @@ def test_a_file_that_a_service_manager_renews(rotation: Rotation, tmp_path: Path
 def test_no_schema_is_named(rotation: Rotation) -> None:
     rotation.holds(NEW, dbname="")
     assert rotation.run()["msg"] == (
-        "login_db is empty: name the schema to work on, here or in the secret of login_secret."
+        "login_db is empty: name the schema to work on, here or in the secret of login_secret. (DBM-1504)"
     )
 
 

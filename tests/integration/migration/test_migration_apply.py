@@ -74,9 +74,9 @@ def test_the_plan_that_was_approved(database: Database) -> None:
     assert database.apply(target="1")["to_version"] == 1
     before = database.snapshot()
     assert database.refusal(expected_plan=approved) == (
-        f"The plan for {database.name} is not the one that was approved (expected_plan): something has moved the "
-        "database since, or the files are others. It is at version 1, and this would run up 0002_orders.up.sql, "
-        "up 0003_email.up.sql. Plan again, and have that approved. Nothing was changed."
+        f"The plan for {database.name} is not the one that was approved (expected_plan): the database or the files "
+        "have changed since. It is at version 1, and this would run up 0002_orders.up.sql, up 0003_email.up.sql. "
+        "Plan again, and have the new plan approved. Nothing was changed. (DBM-1624)"
     )
     assert database.snapshot() == before
     done = database.apply(expected_plan=database.apply(check=True)["plan"])
@@ -107,7 +107,7 @@ def test_targets_and_steps(database: Database) -> None:
     assert (none["from_version"], none["to_version"]) == (1, None)
     assert (database.state(), database.tables()) == ([], set())
     more = database.apply(steps=9)
-    assert more["warnings"] == ["9 steps were asked for, and there were only 3."]
+    assert more["warnings"] == ["Fewer steps are possible than requested: 3 of 9. (DBM-1616)"]
 
 
 def test_down_needs_permission(database: Database) -> None:
@@ -205,8 +205,9 @@ def test_warnings_reach_the_user(database: Database) -> None:
     result = database.apply()
     assert result["warnings"][0].startswith("0003_x.dow.sql and 1 more are not migrations and are skipped: ")
     assert result["warnings"][1:] == [
-        "Version 2 has no up file: it is recorded, and nothing is run.",
-        "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client.",
+        "Version 2 has no up file: only the version is recorded. (DBM-1615)",
+        "golang-migrate could not run this file: 0001_a.up.sql:1 uses DELIMITER, a command of the mysql client. "
+        "(DBM-1631)",
     ]
     assert database.state() == [(2, 0)]
 
@@ -229,12 +230,12 @@ def test_portability(database: Database) -> None:
     database.write({"1_a.up.sql": "CREATE TABLE a (i INT)", "1_a.down.sql": "DROP TABLE a"})
     database.write({"2_b.up.sql": "\n\nDELIMITER //\nCREATE TABLE b (i INT)//\n", "2_b.down.sql": "DROP TABLE b"})
     note = "2_b.up.sql:3 uses DELIMITER, a command of the mysql client"
-    assert database.apply(check=True)["warnings"] == [f"golang-migrate could not run this file: {note}."]
+    assert database.apply(check=True)["warnings"] == [f"golang-migrate could not run this file: {note}. (DBM-1631)"]
     for check in (True, False):
         refused = database.apply(check=check, portability="require")
         assert refused["msg"] == (
             f"golang-migrate could not run these files as they are: {note}. "
-            "Change them, or set portability to warn. Nothing was run."
+            "Change them, or set portability to warn. Nothing was run. (DBM-1630)"
         )
     assert database.snapshot() == {}
     assert database.apply(check=True, portability="ignore")["warnings"] == []

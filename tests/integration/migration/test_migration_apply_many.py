@@ -28,7 +28,7 @@ TABLE, ROWS = (
 
 def warnings_of(result: dict[str, Any]) -> list[str]:
     found = [item["event"]["msg"] if isinstance(item, dict) else item for item in result.get("warnings", [])]
-    return [text for text in found if "is not supported any more" not in text]
+    return [text for text in found if "is no longer supported" not in text]
 
 
 def counts(result: dict[str, Any]) -> tuple[int, ...]:
@@ -61,7 +61,9 @@ def test_a_name_that_means_nothing_is_refused_before_anything_runs(fleet: Fleet)
     [name] = fleet.create(1)
     result = fleet.apply([name, "nowhere", r"no\_where%"])
     assert result["failed"]
-    assert result["msg"].startswith(r"databases names what is not there: nowhere, no\_where%. Create the schemas first")
+    assert result["msg"].startswith(
+        r"databases names schemas that do not exist: nowhere, no\_where%. Create the schemas first"
+    )
     assert fleet.version(name) is None
     assert fleet.apply([])["msg"].startswith("databases is empty. Name the schemas")
 
@@ -69,9 +71,9 @@ def test_a_name_that_means_nothing_is_refused_before_anything_runs(fleet: Fleet)
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("parallel", 0, "parallel is 0. Give a number from 1 to 1000."),
-        ("canary", -1, "canary is -1. Give a number of 0 or more."),
-        ("max_fail_percentage", 101, "max_fail_percentage is 101. Give a number from 0 to 100."),
+        ("parallel", 0, "parallel is 0. Give a number from 1 to 1000. (DBM-2003)"),
+        ("canary", -1, "canary is -1. Give a number of 0 or more. (DBM-2003)"),
+        ("max_fail_percentage", 101, "max_fail_percentage is 101. Give a number from 0 to 100. (DBM-2003)"),
     ],
 )
 def test_numbers_that_make_no_sense(here: Any, option: str, value: int, said: str) -> None:
@@ -198,7 +200,7 @@ def test_a_dirty_schema_that_nothing_is_known_of(fleet: Fleet) -> None:
         ("UPDATE schema_migrations SET version = 9", {}, "no file in"),
         ("DELETE FROM schema_migrations", {}, "the history has"),
         ("ALTER TABLE schema_migrations ADD x INT NOT NULL", {}, "is not golang-migrate's state table"),
-        ("ALTER TABLE schema_migrations_history ADD x INT", {}, "is not a history table of ours"),
+        ("ALTER TABLE schema_migrations_history ADD x INT", {}, "is not a history table of dbops.migrations"),
         ("UPDATE schema_migrations_history SET version = 0", {}, "No file has version 0"),
         ("UPDATE schema_migrations_history SET checksum = ''", {"checksums": "fail", "target": "none"}, "roll back"),
     ],
@@ -280,7 +282,7 @@ def test_a_file_that_leaves_its_schema_leaves_the_next_one_alone(fleet: Fleet) -
     names = fleet.create(3)
     result = fleet.apply(names, parallel=1, max_fail_percentage=100, canary=0)
     assert counts(result) == (3, 0, 0, 3, 0)
-    assert "it leaves the session in another schema than" in result["msg"]
+    assert "it leaves the session in a schema other than" in result["msg"]
     assert [len(fleet.server.query(f"SHOW TABLES FROM `{name}` LIKE 'a'")) for name in names] == [1, 1, 1]
     assert fleet.server.query(f"SHOW TABLES FROM `{shared}`") == []
 
@@ -370,7 +372,7 @@ def test_a_signal_ends_it_after_the_statements_that_run(fleet: Fleet, forks: For
     result = forks.result()
     assert result["failed"]
     assert counts(result) == (6, 0, 0, 2, 4)
-    assert " SIGTERM: stopped, and no other was begun. Run again to continue." in result["msg"]
+    assert " SIGTERM: stopped, and no other was started. Run again to continue." in result["msg"]
     assert "SIGTERM: stopped before 1_a.up.sql:2:1 (statement 2)" in result["databases"][0]["msg"]
     assert [fleet.version(name) for name in names[2:]] == [None] * 4
     assert counts(fleet.apply(parallel=6)) == (6, 0, 6, 0, 0)
@@ -384,7 +386,7 @@ def test_a_worker_that_dies(fleet: Fleet, forks: Forks) -> None:
     os.kill(children(number)[0], signal.SIGKILL)
     result = forks.result()
     assert counts(result) == (3, 0, 0, 1, 2)
-    said = "The process that was at work on it ended by signal 9. Run again: it finds out what was done."
+    said = "Its worker process ended by signal 9. Run again: it finds out what was done. (DBM-2005)"
     assert f"{names[0]} failed: {said}" in result["msg"]
 
 

@@ -31,7 +31,7 @@ def test_all_of_a_file_is_one_transaction(schema: Database) -> None:
     schema.write({"2_b.up.sql": f"{ATOMIC}INSERT INTO a VALUES (2);\nINSERT INTO a VALUES (3);\nSELECT nothing;\n"})
     result = schema.apply()
     assert "2_b.up.sql:6:1: statement 3 failed: (1054)" in result["msg"]
-    assert "Nothing of it is done. The database is now at version 1, clean." in result["msg"]
+    assert "None of its statements is done. The database is now at version 1, clean." in result["msg"]
     assert (result["dirty"], result["to_version"]) == (False, 1)
     assert (schema.state(), schema.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
     schema.write({"2_b.up.sql": f"{ATOMIC}UPDATE a SET i = 4;\nINSERT INTO a VALUES (3);"})
@@ -63,9 +63,9 @@ def test_what_cannot_be_undone_is_refused(schema: Database, statement: str) -> N
     for check in (True, False):
         message = schema.module("apply", check=check)["msg"]
         assert message == (
-            "2_b.up.sql:4:27: the file asks to be all-or-nothing, and statement 2 is not one that can be undone for "
-            "certain: only statements that change rows of transactional tables are. Nothing of the file took effect. "
-            f"The statement: {statement}"
+            "2_b.up.sql:4:27: the file asks to be all-or-nothing, but statement 2 cannot be rolled back for certain: "
+            "only statements that change rows of transactional tables can. Nothing of the file took effect. The "
+            f"statement: {statement} (DBM-1807)"
         )
     assert (schema.state(), schema.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
 
@@ -87,16 +87,17 @@ def test_rows_that_stay_after_a_failure_lead_to_a_question(schema: Database, thr
     result = schema.apply()
     assert "3_n.up.sql:1:27: statement 2 failed: (1062)" in result["msg"]
     assert (
-        "Statement 2 may have taken effect before it failed. Look at what it changes, then run again with "
-        "resume_from: 2 if it took no effect, or resume_from: 3 if it did."
+        "Statement 2 may have taken effect before it failed. Check what it changes, then run again with resume_from: "
+        "2 if it took no effect, or resume_from: 3 if it did."
     ) in result["msg"]
     assert result["in_doubt"] == {"first": 2, "last": 2}
     assert schema.query("SELECT i FROM m ORDER BY i") == [(7,), (8,)]
     question = schema.apply()
     assert question["msg"] == (
-        "3_n.up.sql:1:27: statement 2 was running when an earlier run failed, and the server does not show whether it "
-        "took effect. Look at what it changes, then run again with resume_from: 2 if it took no effect, or "
-        f"resume_from: 3 if it did. Nothing was changed. Statement 2: INSERT INTO {through} VALUES (7), (8), (7), (9)"
+        "3_n.up.sql:1:27: statement 2 was running when an earlier run failed, and the server does not show whether "
+        "it took effect. Check what it changes, then run again with resume_from: 2 if it took no effect, or "
+        f"resume_from: 3 if it did. Nothing was changed. Statement 2: INSERT INTO {through} VALUES (7), (8), (7), (9) "
+        "(DBM-1911)"
     )
     assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 2})
     assert [item["version"] for item in schema.apply(resume_from=3)["applied"]] == [3]

@@ -187,19 +187,19 @@ def test_a_warning_about_other_files(directory: Directory) -> None:
 
 @pytest.mark.parametrize("title", ["", "  \n"])
 def test_no_title(directory: Directory, title: str) -> None:
-    assert directory.refusal(title) == "title is empty. Say in a few words what the migration does."
+    assert directory.refusal(title) == "title is empty. Say in a few words what the migration does. (DBM-2303)"
 
 
 @pytest.mark.parametrize("title", ["a/b", "../../etc/x", "a\\b", "bell\a", "nul\0", "zero\u200bwidth"])
 def test_a_title_that_is_no_file_name(directory: Directory, title: str) -> None:
     assert directory.refusal(title) == (
-        f"title is {title!r}, which no file can be named after. Leave out /, \\ and what cannot be printed."
+        f"title is {title!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters."
     )
 
 
 @pytest.mark.parametrize("title", ["x" * 240, "ö" * 120])
 def test_a_title_that_is_too_long(directory: Directory, title: str) -> None:
-    message = "The title is too long for a file's name, which takes 255 bytes. Shorten it."
+    message = "The title is too long for a file's name, which takes 255 bytes. Shorten it. (DBM-2302)"
     assert directory.refusal(title) == message
     directory.path.mkdir(parents=True)
     assert directory.refusal(title) == message
@@ -208,7 +208,7 @@ def test_a_title_that_is_too_long(directory: Directory, title: str) -> None:
 
 @pytest.mark.parametrize("digits", [0, -1, 20])
 def test_a_number_of_digits_that_no_version_has_is_refused(directory: Directory, digits: int) -> None:
-    assert directory.refusal("a", digits=digits) == f"digits is {digits}. Give a number from 1 to 19."
+    assert directory.refusal("a", digits=digits) == f"digits is {digits}. Give a number from 1 to 19. (DBM-2301)"
 
 
 @pytest.mark.parametrize("form", ["sequential", "timestamp"])
@@ -217,7 +217,7 @@ def test_no_number_is_left(directory: Directory, form: str) -> None:
     directory.write(f"{HIGHEST}_a.up.sql")
     assert directory.refusal("b", format=form) == (
         f"The directory's highest version is {HIGHEST}, and the state table holds none above {HIGHEST}. "
-        "Give that migration a lower version."
+        "Give that migration a lower version. (DBM-2305)"
     )
 
 
@@ -232,7 +232,7 @@ def test_a_file_where_the_directory_should_be(directory: Directory) -> None:
     directory.path.touch()
     assert directory.refusal("a") == (
         f"The migrations' directory {directory.path} cannot be read: Not a directory. "
-        "Check the option directory; it is a path on the runner."
+        "Check the option directory; it is a path on the runner. (DBM-1601)"
     )
 
 
@@ -241,7 +241,7 @@ def test_a_directory_that_cannot_be_made(directory: Directory) -> None:
     result = directory.create("a")
     assert result["failed"]
     assert result["msg"] == (
-        f"{directory.path} cannot be written: Not a directory. Nothing is left of the new migration."
+        f"{directory.path} cannot be written: Not a directory. No file of the new migration is left behind. (DBM-2306)"
     )
 
 
@@ -251,7 +251,7 @@ def test_a_file_that_another_run_makes_first(directory: Directory) -> None:
     with pytest.raises(Error) as caught:
         write(str(directory.path), {"1_a.up.sql": "up", "1_a.down.sql": "down"})
     assert str(caught.value) == (
-        f"{directory.path}/1_a.down.sql cannot be written: File exists. Nothing is left of the new migration."
+        f"{directory.path}/1_a.down.sql cannot be written: File exists. No file of the new migration is left behind. "
     )
     assert directory.names() == ["1_a.down.sql"]
     assert (directory.path / "1_a.down.sql").read_text() == "1_a.down.sql"

@@ -133,7 +133,7 @@ def test_another_name_is_refused(database: Database, given: str) -> None:
     for check in (True, False):
         assert drop(database, check=check, confirm_database=confirmed)["msg"] == (
             f"confirm_database is {confirmed!r}, and login_db is {database.name!r}. Repeat the name of the schema "
-            "exactly to have all its tables dropped. Nothing was changed."
+            "exactly to have all its tables dropped. Nothing was changed. (DBM-2307)"
         )
     assert database.snapshot() == before
 
@@ -153,7 +153,7 @@ def test_another_run_holds_the_lock(database: Database) -> None:
         [warning] = drop(database, lock=False)["warnings"]
         assert warning == (
             f"Locking is off: nothing prevents concurrent runs on {database.name}. Make sure that neither this "
-            "collection nor golang-migrate works on it at the same time."
+            "collection nor golang-migrate works on it at the same time. (DBM-1533)"
         )
     assert database.query("SHOW FULL TABLES WHERE table_type = 'BASE TABLE'") == []
 

@@ -35,9 +35,9 @@ def test_sql_that_fails(database: Database) -> None:
     assert result["failed"]
     assert result["msg"] == (
         "2_b.up.sql:3:1: statement 2 failed: (1050) Table 'a' already exists. 1 migration was applied before this "
-        "file; its first statement is done. The database is now at version 2, dirty. Correct the statement in the "
-        "file and run again, which resumes from there; or fix the schema manually and set the version that it has then "
-        "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT)"
+        "file; statement 1 is done. The database is now at version 2, dirty. Correct the statement in the file and "
+        "run again, which resumes from there; or fix the schema manually and set the version that it has then "
+        "(module migration_force, playbook dbops.migrations.force). The statement: CREATE TABLE a (i INT) (DBM-1801)"
     )
     expected = {"file": "2_b.up.sql", "line": 3, "column": 1, "statement": 2, "error_code": 1050, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -53,7 +53,7 @@ def test_a_long_statement_is_cut_in_the_message(database: Database) -> None:
     message = database.refusal()
     assert message.endswith("ä…")
     assert "statement 1 failed: (1054)" in message
-    assert " Nothing of it is done. " in message
+    assert " None of its statements is done. " in message
 
 
 def test_down_that_fails_leaves_the_target(database: Database) -> None:
@@ -102,7 +102,7 @@ def test_the_directory_is_missing(database: Database) -> None:
     message = database.refusal(directory="/nowhere/at/all")
     assert message == (
         "The migrations' directory /nowhere/at/all cannot be read: No such file or directory. "
-        "Check the option directory; it is a path on the runner."
+        "Check the option directory; it is a path on the runner. (DBM-1601)"
     )
 
 
@@ -110,7 +110,7 @@ def test_a_file_that_vanishes_is_named(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1"})
     (database.directory / "2_b.up.sql").symlink_to("/nowhere/2_b.up.sql")
     message = database.refusal()
-    assert message == f"{database.directory}/2_b.up.sql cannot be read: No such file or directory."
+    assert message == f"{database.directory}/2_b.up.sql cannot be read: No such file or directory. (DBM-1606)"
     assert database.state() == [(1, 0)]
 
 
@@ -133,8 +133,8 @@ def test_a_state_table_of_another_shape(database: Database, ddl: str, columns: s
     message = database.refusal()
     assert message == (
         f"The table schema_migrations in {database.name} is not golang-migrate's state table: it has the columns "
-        f"{columns}, and not version and dirty with nothing else that must be given. It belongs to {owner} and "
-        "is left alone; choose another migrations_table."
+        f"{columns}; it should have version and dirty, and no other column without a default. It belongs to {owner} "
+        "and is left alone; choose another migrations_table. (DBM-1619)"
     )
     assert database.module("force", version="1")["msg"] == message
     assert database.module("info")["msg"] == message
@@ -395,9 +395,9 @@ def test_a_key_that_nobody_vouched_for_gets_no_password(sha2: Database) -> None:
     with Relay(sha2.server.port) as relay:
         refused = log_in_without_tls(sha2, relay.port)
         assert refused["msg"] == (
-            f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server asks for "
-            "the password with a key that nobody has vouched for. Set tls to required, verify_ca or verify_identity; "
-            "or give the server's key in server_public_key."
+            f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server wants the "
+            "password encrypted with a key that cannot be verified. Set tls to required, verify_ca or "
+            "verify_identity; or give the server's key in server_public_key."
         )
         # The greeting, with what the password cannot be learnt from; the key was not asked for, nor anything encrypted.
         assert int.from_bytes(relay.sent[:3], "little") == len(relay.sent) - 4
@@ -420,20 +420,23 @@ def test_keys_that_cannot_be_used(sha2: Database, tmp_path: Path) -> None:
             path.write_bytes(key)
         return str(log_in_without_tls(sha2, server_public_key=str(path))["msg"]).replace(str(path), "PATH")
 
-    assert says(None) == "Cannot read server_public_key PATH: No such file or directory. It is a path on the runner."
+    assert (
+        says(None)
+        == "Cannot read server_public_key PATH: No such file or directory. It is a path on the runner. (DBM-1502)"
+    )
     assert says(b"none").startswith("server_public_key PATH holds no public key in PEM format. It is what")
     garbage = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"
-    assert says(garbage).startswith("server_public_key is no RSA key that can be used (")
+    assert says(garbage).startswith("server_public_key is not a usable RSA key (")
     curve = subprocess.run(
         ["openssl", "ecparam", "-genkey", "-name", "prime256v1"], check=True, capture_output=True
     ).stdout
     key = subprocess.run(["openssl", "ec", "-pubout"], input=curve, check=True, capture_output=True).stdout
-    assert says(key).startswith("server_public_key is no RSA key that can be used (")
+    assert says(key).startswith("server_public_key is not a usable RSA key (")
     subprocess.run(["openssl", "genrsa", "-out", tmp_path / "other", "2048"], check=True, capture_output=True)
     other = subprocess.run(["openssl", "rsa", "-in", tmp_path / "other", "-pubout"], check=True, capture_output=True)
     wrong = says(other.stdout)
     assert "(1045)" in wrong
-    assert wrong.endswith("If these are right, server_public_key is another server's.")
+    assert wrong.endswith("If both are right, server_public_key belongs to another server.")
     assert says(public_key(sha2).read_bytes()) == f"{sha2.name}: no migrations yet"
 
 
@@ -447,7 +450,7 @@ def test_a_password_of_a_form_that_is_long_gone(database: Database) -> None:
     finally:
         database.query("SET GLOBAL secure_auth = 1")
         database.query(f"DROP USER IF EXISTS '{name}'@'%'")
-    assert "(1251) the account has a password in the form of before MySQL 4.1. Give the account another" in message
+    assert "(1251) the account has a password in the format used before MySQL 4.1. Give the account another" in message
 
 
 def test_the_library_is_missing(database: Database, tmp_path: Path) -> None:
@@ -465,11 +468,11 @@ def test_texts_that_yaml_has_changed(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1;\n"})
     number = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83."
     result = database.apply(login_password=84, login_host=1.1, target=1, job=7)
-    assert result["msg"] == f"login_host {number} login_password {number} Write it in quotes."
+    assert result["msg"] == f"login_host {number} login_password {number} Write it in quotes. (DBM-1010)"
     secret = {"id": 17, "version_id": 2}
-    assert database.apply(login_secret=secret)["msg"] == f"id {number} Write it in quotes."
+    assert database.apply(login_secret=secret)["msg"] == f"id {number} Write it in quotes. (DBM-1010)"
     truth = database.apply(migrations_table=False)["msg"]
     assert truth == (
-        "migrations_table is a truth value to YAML, which takes yes, no, on and off for one. Write it in quotes."
+        "migrations_table is a boolean to YAML, as are yes, no, on and off. Write it in quotes. (DBM-1010)"
     )
     assert not database.apply(target=1, job=7)["failed"]

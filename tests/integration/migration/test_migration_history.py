@@ -251,11 +251,11 @@ def test_a_state_that_is_older_than_the_history_is_refused(there: Database, name
     before = there.snapshot(), rows(there, "*")
     refused = there.apply()
     assert refused["msg"] == (
-        f"{there.name}: the state table says {state}, but the history has {ahead} as applied or begun. The state "
+        f"{there.name}: the state table says {state}, but the history has {ahead} as applied or started. The state "
         "row was deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the "
         "history is right, set the version that it has then (module migration_force, playbook "
         "dbops.migrations.force). If the state table is right, run again with history_ahead: ignore. Nothing was "
-        "changed."
+        "changed. (DBM-1623)"
     )
     versions = [int(version) for version in ahead.split(", ")]
     assert (refused["failed"], refused["history_ahead"], refused["dirty"]) == (True, versions, False)
@@ -343,9 +343,9 @@ def test_a_table_of_somebody_elses(there: Database) -> None:
     before = there.snapshot(), there.query(f"SELECT * FROM {HISTORY}")
     message = there.refusal()
     assert message == (
-        f"The table {HISTORY} in {there.name} is not a history table of ours: it has the columns id, version, who. It "
-        "belongs to something else and is left alone; choose another history_table, or switch the history off with an "
-        "empty one."
+        f"The table {HISTORY} in {there.name} is not a history table of dbops.migrations: it has the columns id, "
+        "version, who. It belongs to something else and is left alone; choose another history_table, or switch the "
+        "history off with an empty one. (DBM-1620)"
     )
     assert there.module("force", version="1")["msg"] == message
     assert (there.snapshot(), there.query(f"SELECT * FROM {HISTORY}")) == before
@@ -356,13 +356,13 @@ def test_a_table_of_somebody_elses(there: Database) -> None:
 def test_a_table_of_ours_that_was_changed(here: Database, change: str) -> None:
     here.apply(target="1")
     here.query(f"ALTER TABLE {HISTORY} {change}")
-    assert f"The table {HISTORY} in {here.name} is not a history table of ours" in here.refusal()
+    assert f"The table {HISTORY} in {here.name} is not a history table of dbops.migrations" in here.refusal()
     assert here.state() == [(1, 0)]
 
 
 def test_a_view_of_that_name(here: Database) -> None:
     here.query(f"CREATE VIEW {HISTORY} AS SELECT 1 AS a")
-    assert "is not a history table of ours: it has the columns a." in here.refusal()
+    assert "is not a history table of dbops.migrations: it has the columns a." in here.refusal()
 
 
 def user(database: Database, *grants: str) -> dict[str, Any]:

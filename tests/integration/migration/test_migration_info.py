@@ -116,7 +116,7 @@ def test_the_history_of_what_was_done(there: Database) -> None:
     assert [row["direction"] for row in info(there, history_limit=1)["history"]] == ["force"]
     assert info(there, history_limit=0)["history"] == []
     refused = there.module("info", history_limit=-1)
-    assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more."
+    assert refused["msg"] == "history_limit is -1. Give the number of attempts to return, 0 or more. (DBM-1633)"
 
 
 def test_a_move_to_none_has_no_version(database: Database) -> None:
@@ -150,9 +150,7 @@ def test_a_migration_that_failed(there: Database) -> None:
             "ran_on": platform.node(),
             "job": "18",
         }
-        assert result["msg"] == (
-            f"{there.name}: version 4, dirty: 4_wrong.up.sql failed; its first 2 statements are done"
-        )
+        assert result["msg"] == (f"{there.name}: version 4, dirty: 4_wrong.up.sql failed; statements 1 to 2 are done")
         assert [step["version"] for step in result["pending"]] == [5]
 
     (there.directory / "4_wrong.up.sql").unlink()
@@ -182,7 +180,7 @@ def test_a_way_down_that_failed(database: Database) -> None:
         "direction": "down",
         "file": "3_email.down.sql",
     }
-    assert "dirty: 3_email.down.sql failed; nothing of it is done" in result["msg"]
+    assert "dirty: 3_email.down.sql failed; none of its statements is done" in result["msg"]
 
 
 def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks: Forks, run_module: Any) -> None:
@@ -204,7 +202,7 @@ def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks:
         assert (result["dirty"], result["healthy"], result["out_of_order"]) == (True, False, [])
         assert result["lock_holder"].startswith("connection ")
         unlocked = info(other, lock=False)
-        assert "4_slow.up.sql is running, or was interrupted; its first statement is done" in unlocked["msg"]
+        assert "4_slow.up.sql is running, or was interrupted; statement 1 is done" in unlocked["msg"]
     finally:
         os.kill(number, signal.SIGKILL)
         assert forks.status() == -signal.SIGKILL
@@ -212,9 +210,7 @@ def test_a_migration_that_is_running_then_is_interrupted(there: Database, forks:
             there.server.query(f"KILL {connection}")
     wait_for(lambda: info(there)["lock_holder"] is None)
     result = info(there)
-    assert result["msg"] == (
-        f"{there.name}: version 4, dirty: 4_slow.up.sql was interrupted; its first statement is done"
-    )
+    assert result["msg"] == (f"{there.name}: version 4, dirty: 4_slow.up.sql was interrupted; statement 1 is done")
     assert (result["attempt"]["outcome"], result["healthy"]) == ("running", False)
 
 
@@ -224,7 +220,7 @@ def test_a_statement_that_had_begun_when_it_was_interrupted(database: Database) 
     assert database.apply()["failed"]
     attempt = info(database)["attempt"]
     assert (attempt["done"], attempt["begun"]) == (1, 2)
-    assert "its first statement is done, and statement 2 may have taken effect" in info(database)["msg"]
+    assert "statement 1 is done, and statement 2 may have taken effect" in info(database)["msg"]
 
 
 def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_module: Any) -> None:
@@ -236,7 +232,7 @@ def test_a_run_that_a_signal_stopped(database: Database, forks: Forks, run_modul
     assert forks.result()["failed"]
     result = info(database)
     assert result["attempt"]["outcome"] == "interrupted"
-    assert "1_a.up.sql was stopped; its first 2 statements are done" in result["msg"]
+    assert "1_a.up.sql was stopped; statements 1 to 2 are done" in result["msg"]
 
 
 def test_files_that_were_changed_are_gone_or_came_late(there: Database) -> None:
@@ -339,7 +335,7 @@ def test_the_history_is_switched_off(database: Database) -> None:
 
 def test_a_history_table_of_something_else(database: Database) -> None:
     database.query(f"CREATE TABLE {HISTORY} (i INT)")
-    assert "is not a history table of ours" in database.module("info")["msg"]
+    assert "is not a history table of dbops.migrations" in database.module("info")["msg"]
 
 
 def test_a_table_that_may_not_be_read(there: Database) -> None:

@@ -357,9 +357,9 @@ def test_a_name_that_means_nothing(fleet: Fleet) -> None:
     [name] = fleet.create(1)
     result = fleet.info([name, "nowhere"])
     assert result["failed"]
-    assert result["msg"].startswith("databases names what is not there: nowhere. Create the schemas first")
+    assert result["msg"].startswith("databases names schemas that do not exist: nowhere. Create the schemas first")
     assert fleet.info(history_limit=-1)["msg"] == (
-        "history_limit is -1. Give the number of attempts to return, 0 or more."
+        "history_limit is -1. Give the number of attempts to return, 0 or more. (DBM-1633)"
     )
 
 
@@ -378,5 +378,7 @@ def test_one_line_for_all(fleet: Fleet) -> None:
         f"{names[3]}: no version yet, 5 migrations pending",
     ]
     assert [entry["database"] for entry in result["databases"]] == names[1:3]
-    assert result["databases"][0]["msg"] == (f"{names[1]}: version 4, dirty: 4_d.up.sql failed; nothing of it is done")
+    assert result["databases"][0]["msg"] == (
+        f"{names[1]}: version 4, dirty: 4_d.up.sql failed; none of its statements is done"
+    )
     assert "has more than one row" in result["databases"][1]["msg"]

@@ -96,7 +96,7 @@ def test_a_statement_that_waits_too_long_for_its_timeout(there: Database, held: 
 def test_a_lock_that_is_never_let_go(there: Database, held: Any) -> None:
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=1)
     assert (result["failed"], result["error_code"], result["statement"]) == (True, 1205, 2)
-    assert result["warnings"] == ["A statement that had waited too long for a lock was tried again, 1 time."]
+    assert result["warnings"] == ["A statement that had waited too long for a lock was retried, 1 time. (DBM-1809)"]
     assert last(there) == ("failed", 1, 1)
     held.close()
     assert not there.apply()["failed"]
@@ -109,7 +109,7 @@ def test_a_lock_that_is_let_go_in_time(there: Database, held: Any) -> None:
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=20)
     timer.join()
     assert not result["failed"], result["msg"]
-    assert result["warnings"] == ["A statement that had waited too long for a lock was tried again, 1 time."]
+    assert result["warnings"] == ["A statement that had waited too long for a lock was retried, 1 time. (DBM-1809)"]
     assert there.query("SELECT * FROM a") == [(1, None)]
 
 
@@ -131,8 +131,8 @@ def test_asked_to_end(there: Database, forks: Forks, number: signal.Signals) -> 
     os.kill(process, number)
     result = forks.result()
     assert result["msg"] == (
-        f"{number.name}: stopped before 1_a.up.sql:3:1 (statement 3). Its first 2 statements are done. The database "
-        "is now at version 1, dirty. Run again: it resumes from there."
+        f"{number.name}: stopped before 1_a.up.sql:3:1 (statement 3). Statements 1 to 2 are done. The database "
+        "is now at version 1, dirty. Run again: it resumes from there. (DBM-1802)"
     )
     expected = {"failed": True, "file": FILE, "line": 3, "statement": 3, "dirty": True, "to_version": 1}
     assert {key: result[key] for key in expected} == expected
@@ -164,7 +164,7 @@ def test_asked_to_end_between_two_files(there: Database, forks: Forks) -> None:
     result = forks.result()
     assert result["msg"] == (
         "SIGTERM: stopped after 1_a.up.sql; 1 migration applied, 2 not begun. The database is at version 1. Run again "
-        "to continue."
+        "to continue. (DBM-1803)"
     )
     assert (there.state(), last(there)) == ([(1, 0)], ("applied", 2, 2))
     assert there.apply()["from_version"] == 1
@@ -222,7 +222,7 @@ def test_without_a_lock(there: Database) -> None:
         cursor.execute("SELECT GET_LOCK(%s, 0)", (lock_name(there.name, "schema_migrations"),))
         assert there.apply(lock=False)["warnings"] == [
             f"Locking is off: nothing prevents concurrent runs on {there.name}. Make sure that neither this "
-            "collection nor golang-migrate works on it at the same time."
+            "collection nor golang-migrate works on it at the same time. (DBM-1533)"
         ]
     assert there.state() == [(1, 0)]
 

@@ -66,8 +66,8 @@ def test_out_of_order_fails(here: Database) -> None:
     result = here.apply()
     assert result["msg"] == (
         "Never applied, and below the current version 3: version 2. golang-migrate would silently skip that. Give "
-        "what is new a version above the current one; or set out_of_order to apply, which runs it now, or to ignore. "
-        "Nothing was run."
+        "new migrations a version above the current one; or set out_of_order to apply, which runs them now, or to "
+        "ignore. Nothing was run. (DBM-1628)"
     )
     assert (result["failed"], result["out_of_order"]) == (True, [2])
     assert here.refusal(check=True) == here.refusal(target="4") == here.refusal(steps=1) == result["msg"]
@@ -106,7 +106,7 @@ def test_out_of_order_is_applied(here: Database) -> None:
     [warning] = result["warnings"]
     assert warning == (
         "Applied although below the current version 3: version 2. golang-migrate treats that as applied, too, "
-        "and will roll it back in the order of the versions."
+        "and will roll it back in the order of the versions. (DBM-1629)"
     )
     assert plan["warnings"] == [warning]
     assert rows(here)[2:] == [(2, "up", 3, "applied"), (4, "up", 4, "applied")]
@@ -266,7 +266,7 @@ def test_a_file_that_was_changed(here: Database) -> None:
     result = here.apply(checksums="fail")
     assert result["msg"] == (
         f"{text} Restore its original content and put the change into a new migration, or set checksums to warn. "
-        "Nothing was run."
+        "Nothing was run. (DBM-1625)"
     )
     assert (result["failed"], result["changed_files"]) == (True, ["1_m.up.sql"])
     assert here.refusal(checksums="fail", check=True) == result["msg"]
@@ -318,13 +318,13 @@ def test_a_file_that_was_corrected_is_known_as_it_is_now(here: Database) -> None
 def test_a_file_that_cannot_be_read(here: Database) -> None:
     (here.directory / "1_m.up.sql").unlink()
     (here.directory / "1_m.up.sql").symlink_to("/nowhere")
-    assert here.refusal() == f"{here.directory}/1_m.up.sql cannot be read: No such file or directory."
+    assert here.refusal() == f"{here.directory}/1_m.up.sql cannot be read: No such file or directory. (DBM-1606)"
 
 
 def test_a_file_that_is_gone(here: Database) -> None:
     for way in ("up", "down"):
         (here.directory / f"1_m.{way}.sql").unlink()
-    text = "No file has version 1, which the history says was applied."
+    text = "No file has version 1, which the history says was applied. (DBM-1627)"
     for policy in ("fail", "warn", "ignore"):
         assert warnings(here.apply(out_of_order="ignore", checksums=policy)) == [text]
     assert here.state() == [(3, 0)]

@@ -454,11 +454,11 @@ def test_a_statement_that_is_done_was_changed(there: Database) -> None:
     before = there.snapshot(), history(there, "*")
     result = there.apply()
     assert result["msg"] == (
-        "1_a.up.sql:3:3: statement 2 was done by an earlier run, and has been changed since. Restore its original "
-        "content, and make the change in what comes after it, or in a new migration; then run again. Or fix the schema "
-        "manually and set the version that it has then (module migration_force, playbook dbops.migrations.force). "
-        "Nothing was changed. To run it and what follows it again, set resume_from: 2. It is now: INSERT INTO a VALUES "
-        "(7)"
+        "1_a.up.sql:3:3: statement 2 was done by an earlier run and has been changed since. Restore its original "
+        "content, and make the change in what comes after it, or in a new migration; then run again. Or fix the "
+        "schema manually and set the version that it has then (module migration_force, playbook "
+        "dbops.migrations.force). Nothing was changed. To run it and what follows it again, set resume_from: 2. It "
+        "is now: INSERT INTO a VALUES (7) (DBM-1905)"
     )
     expected = {"file": FILE, "line": 3, "column": 3, "statement": 2, "dirty": True}
     assert {key: result[key] for key in expected} == expected
@@ -469,9 +469,10 @@ def test_fewer_statements_than_are_done(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A])})
     assert here.refusal() == (
-        "1_a.up.sql has 1 statement, but an earlier run did 2. Restore its original content, and make the "
-        "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set the "
-        "version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was changed."
+        "1_a.up.sql has 1 statement, but an earlier run completed 2. Restore its original content, and make the "
+        "change in what comes after it, or in a new migration; then run again. Or fix the schema manually and set "
+        "the version that it has then (module migration_force, playbook dbops.migrations.force). Nothing was "
+        "changed. (DBM-1907)"
     )
 
 
@@ -481,7 +482,7 @@ def test_a_late_one_of_many_statements_was_changed(here: Database) -> None:
     here.write({FILE: text([*many[:-1], "INSERT INTO a VALUES (-1)"])})
     assert "one of its statements 251 to 261, which were done by an earlier run, has been changed" in here.refusal()
     here.write({FILE: text([*many[:9], "DO 1", *many[10:]])})
-    assert "1_a.up.sql:10:1: statement 10 was done by an earlier run, and has been changed" in here.refusal()
+    assert "1_a.up.sql:10:1: statement 10 was done by an earlier run and has been changed" in here.refusal()
     here.write({FILE: text(many)})
     assert here.apply()["resumed"] == {"version": 1, "statement": 262}
     assert here.query("SELECT COUNT(*) FROM a") == [(260,)]
@@ -506,16 +507,19 @@ def test_the_user_says_where_to_resume(here: Database, number: int, rows: list[i
 def test_where_to_resume_is_no_statement(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     before = here.snapshot(), history(here, "*")
-    assert here.refusal(resume_from=0) == ("resume_from is 0. Give the number of the statement to resume from, from 1.")
+    assert here.refusal(resume_from=0) == (
+        "resume_from is 0. Give the number of the statement to resume from, from 1. (DBM-1904)"
+    )
     assert here.refusal(resume_from=5) == (
-        "resume_from is 5, but 1_a.up.sql has 3 statements. Give 4 if all of them are done. Nothing was changed."
+        "resume_from is 5, but 1_a.up.sql has 3 statements. Give 4 if all of them are done. Nothing was changed. "
+        "(DBM-1908)"
     )
     assert (here.snapshot(), history(here, "*")) == before
 
 
 def test_nothing_to_resume(here: Database) -> None:
     here.write({FILE: A})
-    message = "resume_from is for a migration that was interrupted, and there is none. Leave it out."
+    message = "resume_from is for a migration that was interrupted, and there is none. Leave it out. (DBM-1903)"
     assert here.refusal(resume_from=1) == message
     here.apply()
     assert here.refusal(resume_from=1) == message
@@ -526,15 +530,16 @@ def test_the_file_is_gone(here: Database) -> None:
     (here.directory / FILE).unlink()
     here.write({"2_b.up.sql": "SELECT 1"})
     assert here.refusal() == (
-        f"The up migration of version 1 was interrupted, and {here.directory} has no file for it any more. Restore it "
-        "and run again, or fix the schema manually and set its version (module migration_force). Nothing was changed."
+        f"The up migration of version 1 was interrupted, and {here.directory} no longer has a file for it. Restore it "
+        "and run again, or fix the schema manually and set its version (module migration_force). Nothing was changed. "
+        "(DBM-1901)"
     )
 
 
 def test_the_target_leads_the_other_way(here: Database) -> None:
     interrupted(here, A, BAD)
     here.write({FILE: text([A]), "1_a.down.sql": "DROP TABLE a"})
-    assert "was interrupted, and what was asked for leads the other way. Finish it first" in here.refusal(
+    assert "was interrupted, but the requested migration goes the other way. Finish it first" in here.refusal(
         target="none", allow_down=True
     )
     assert here.state() == [(1, 1)]
@@ -622,10 +627,10 @@ def test_a_temporary_table_is_asked_for(there: Database) -> None:
     last = "INSERT INTO a SELECT i FROM tmp"
     there.write({FILE: text([*done, last])})
     assert there.refusal() == (
-        "1_a.up.sql: an earlier run did 3 statements; what comes next may rely on the temporary table "
-        f"{there.name}.tmp of statement 2 of 1_a.up.sql, which went with its connection. Look at what is done, undo "
+        "1_a.up.sql: an earlier run completed 3 statements; what follows may rely on the temporary table "
+        f"{there.name}.tmp of statement 2 of 1_a.up.sql, which was lost with its connection. Check what is done, undo "
         "what would be repeated, and run again with resume_from and the number of the statement to resume from. "
-        "Nothing was changed."
+        "Nothing was changed. (DBM-1910)"
     )
     assert not there.apply(resume_from=2)["failed"]
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -672,7 +677,7 @@ def test_another_schema_is_left_alone_when_a_corrected_file_ends_there(pair: tup
     whole = [A, f"USE {other.name}", "CREATE TABLE b (i INT)"]
     interrupted(ours, *whole, BAD)
     ours.write({FILE: text(whole)})
-    assert f"it leaves the session in another schema than {ours.name}" in ours.refusal()
+    assert f"it leaves the session in a schema other than {ours.name}" in ours.refusal()
     assert (ours.state(), other.state()) == ([(1, 1)], [(77, 0)])
     ours.write({FILE: text([*whole, f"USE {ours.name}"])})
     assert not ours.apply()["failed"]
@@ -716,14 +721,14 @@ def test_a_procedure_that_commits_and_fails(there: Database) -> None:
     done = [A, f"CREATE PROCEDURE p() {body}"]
     result = interrupted(there, *done, "CALL p()")
     assert (
-        "Statement 3 may have taken effect before it failed. Look at what it changes, then run again with "
-        "resume_from: 3 if it took no effect, or resume_from: 4 if it did."
+        "Statement 3 may have taken effect before it failed. Check what it changes, then run again with resume_from: "
+        "3 if it took no effect, or resume_from: 4 if it did."
     ) in result["msg"]
     assert result["in_doubt"] == {"first": 3, "last": 3}
     assert there.refusal() == (
         "1_a.up.sql:3:1: statement 3 was running when an earlier run failed, and the server does not show whether it "
-        "took effect. Look at what it changes, then run again with resume_from: 3 if it took no effect, or "
-        "resume_from: 4 if it did. Nothing was changed. Statement 3: CALL p()"
+        "took effect. Check what it changes, then run again with resume_from: 3 if it took no effect, or "
+        "resume_from: 4 if it did. Nothing was changed. Statement 3: CALL p() (DBM-1911)"
     )
     assert not there.apply(resume_from=4)["failed"]
     assert (there.state(), there.query("SELECT i FROM a")) == ([(1, 0)], [(1,)])
@@ -759,11 +764,10 @@ def test_a_table_without_transactions(there: Database) -> None:
     result = interrupted(there, *done, "INSERT INTO a VALUES (1), (2), (1)")
     answers = "run again with resume_from: 2 if it took no effect, or resume_from: 3 if it did."
     assert (
-        f"Statement 2 may have taken effect before it failed. Look at what it changes, then {answers}"
-        in (result["msg"])
+        f"Statement 2 may have taken effect before it failed. Check what it changes, then {answers}" in (result["msg"])
     )
     assert result["in_doubt"] == {"first": 2, "last": 2}
-    assert f"Look at what it changes, then {answers}" in there.refusal()
+    assert f"Check what it changes, then {answers}" in there.refusal()
 
 
 def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None:
@@ -771,15 +775,13 @@ def test_a_section_that_was_interrupted_is_one_question(there: Database) -> None
     section = ["LOCK TABLES a WRITE", ONE, "KILL CONNECTION_ID()", TWO, "UNLOCK TABLES"]
     interrupted(there, A, *section)
     assert history(there)[-1][3:] == (1, 6)
-    assert there.module("info")["msg"].endswith(
-        "its first statement is done, and statements 2 to 6 may have taken effect"
-    )
+    assert there.module("info")["msg"].endswith("statement 1 is done, and statements 2 to 6 may have taken effect")
     question = there.apply()
     assert question["msg"] == (
         "1_a.up.sql:2:1: statements 2 to 6 may have run when an earlier run was interrupted, and the server does not "
-        "show which of them took effect. Look at what statements 2 to 6 change, then run again with resume_from and "
-        "the number of the first of them that took no effect, and undo what took effect behind it: resume_from: 2 if "
-        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE"
+        "show which of them took effect. Check what statements 2 to 6 change, then run again with resume_from and "
+        "the number of the first of them that took no effect, and undo what took effect after it: resume_from: 2 if "
+        "none did, resume_from: 7 if all did. Nothing was changed. Statement 2: LOCK TABLES a WRITE (DBM-1911)"
     )
     assert (question["failed"], question["in_doubt"]) == (True, {"first": 2, "last": 6})
     assert there.query("SELECT i FROM a") == [(1,)]
@@ -825,10 +827,10 @@ def test_golang_migrate_failed_at_the_same_migration_since(there: Database) -> N
     assert there.state() == [(2, 1)]
     before = there.snapshot(), history(there, "*")
     assert there.refusal() == (
-        "The up migration of version 2 was interrupted, and the state table has been written since by something else, "
-        "perhaps golang-migrate, which may have run it again. See how far it got, then run again with resume_from and "
-        "the number of the statement to resume from; or fix the schema manually and set the version that it has then "
-        "(module migration_force, playbook dbops.migrations.force). Nothing was changed."
+        "The up migration of version 2 was interrupted, and something else has written the state table since, "
+        "perhaps golang-migrate, which may have run it again. Check how far it got, then run again with resume_from "
+        "and the number of the statement to resume from; or fix the schema manually and set the version that it has "
+        "then (module migration_force, playbook dbops.migrations.force). Nothing was changed. (DBM-1914)"
     )
     assert (there.snapshot(), history(there, "*")) == before
     there.write({"2_b.up.sql": text(["CREATE TABLE b (i INT)", ONE])})

@@ -140,7 +140,7 @@ def test_another_schema_at_the_end_fails_alike(twins: tuple[Database, Database])
     ours, theirs = twins
     ours.write({"1_x.up.sql": "CREATE TABLE a (b INT); USE mysql;"})
     message = ours.refusal()
-    assert "1_x.up.sql: all of it was run, but it leaves the session in another schema than" in message
+    assert "1_x.up.sql: all of it was run, but it leaves the session in a schema other than" in message
     assert f"End the file with USE {ours.name}, and run again." in message
     assert code(theirs.golang("up")) == 1146
     assert ours.snapshot() == theirs.snapshot()

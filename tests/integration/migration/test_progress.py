@@ -335,7 +335,7 @@ def test_what_a_killed_run_leaves_goes_with_the_next(here: Database, forks: Fork
 @pytest.mark.parametrize("run_id", ["", "../../etc/passwd", "A" * 32, "a" * 31, f"{'a' * 32}\n"])
 def test_a_number_that_is_none(here: Database, run_id: str) -> None:
     here.write({"1_a.up.sql": "DO 1;\n"})
-    assert here.refusal(run_id=run_id).startswith(f"run_id is {run_id!r}. It has 32 hexadecimal digits")
+    assert here.refusal(run_id=run_id).startswith(f"run_id is {run_id!r}. It must be 32 lowercase hexadecimal digits")
     assert here.tables() == set()
 
 
@@ -347,7 +347,7 @@ def test_many_schemas(here: Database, forks: Forks) -> None:
     seen = Seen(here, forks, options, "apply_many")
     assert not seen.end()["failed"]
     assert len(seen.texts) == 1
-    found = re.fullmatch(r"2 of 4 databases are done; at work on (\w+), (\w+), 5 s", seen.texts[0])
+    found = re.fullmatch(r"2 of 4 databases are done; working on (\w+), (\w+), 5 s", seen.texts[0])
     assert found, seen.texts
     assert set(found.groups()) == set(names[2:])
     for other in others:

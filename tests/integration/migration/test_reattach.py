@@ -80,8 +80,8 @@ def test_a_call_that_comes_late(here: Database) -> None:
     options = {"run_id": uuid.uuid4().hex, "steps": -1, "allow_down": True}
     here.apply(**options, reattach=True)
     assert here.refusal(**options) == (
-        "This call has come late: its run (run_id) was taken up again by another one, which has what came of it. "
-        "Nothing was run."
+        "This call came too late: another call has taken over its run (run_id) and has the result. Nothing was run. "
+        "(DBM-1811)"
     )
     assert here.state() == [(1, 0)]
 
@@ -103,8 +103,8 @@ def test_a_run_that_has_failed(there: Database) -> None:
     assert applied(again) == applied(first)
     assert {key: again[key] for key in same} == {key: first[key] for key in same}
     assert again["msg"] == (
-        "3_c.up.sql failed; its first statement is done. It failed while the connection to this host was lost: (1060) "
-        "Duplicate column name 'i'. Fix the cause and run again: it resumes from there."
+        "3_c.up.sql failed; statement 1 is done. It failed while the connection to this host was lost: (1060) "
+        "Duplicate column name 'i'. Fix the cause and run again: it resumes from there. (DBM-1810)"
     )
     assert there.query("SELECT i FROM a") == [(1,), (3,)]
     there.write({"3_c.up.sql": "INSERT INTO a VALUES (3);\nALTER TABLE a ADD j INT;\n"})

@@ -377,8 +377,8 @@ def test_many_databases(book: Callable[[str], Book], schemas: Callable[[str], st
     printed = playbook.run()
     assert printed.rc == 0, printed.text
     told = [(moment, line) for moment, line in printed.lines if "databases are done" in line]
-    assert told[0][1] == f"1 of 7 databases are done; at work on {names[1]}, 5 s\n"
-    texts = [f"{done} of 7 databases are done; at work on {names[done]}" for done in (3, 6)]
+    assert told[0][1] == f"1 of 7 databases are done; working on {names[1]}, 5 s\n"
+    texts = [f"{done} of 7 databases are done; working on {names[done]}" for done in (3, 6)]
     done = dict(zip(("15 s\n", "25 s\n"), texts))
     for _moment, line in told[1:]:
         text, _comma, seconds = line.rpartition(", ")

@@ -95,11 +95,11 @@ def test_a_host_that_does_not_come_back(slow: Callable[..., Book]) -> None:
         playbook.git_server.start()
     assert printed.rc == 4, printed.text
     assert (
-        f"{schema}: the connection to the runner was lost. The run goes on there, and is asked for again for 4 s."
+        f"{schema}: the connection to the runner was lost. The run continues there. Trying to reconnect for 4 s."
         in (printed.text)
     )
     [event] = printed.tasks
-    assert "The connection was lost, and could not be made again within 4 s: " in event["result"]["msg"]
+    assert "The connection was lost and could not be restored within 4 s: " in event["result"]["msg"]
     assert "run again when it is over." in event["result"]["msg"]
     wait_for(playbook.server, schema, "SLEEP", runs=False)
 

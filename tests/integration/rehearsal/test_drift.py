@@ -159,15 +159,15 @@ def test_warn_and_refuse(shop: Database) -> None:
     shop.write(NEXT)
     type_in(shop, "ALTER TABLE other ADD a INT; DROP VIEW placed_orders")
     said = (
-        f"{shop.name} is not as the last run left it, and no migration has run since: TABLE other changed, VIEW "
-        "placed_orders removed."
+        f"{shop.name} has drifted: these objects were changed since the last run, and not by a migration: TABLE other "
+        "changed, VIEW placed_orders removed."
     )
     for check in (True, False):
         result = shop.module("apply", check, drift="refuse")
         assert result["failed"]
         assert result["msg"] == (
-            f"{said} Put that back, or have a migration do it; or set drift to warn for a run, after which it counts "
-            "as known. Nothing was run."
+            f"{said} Undo the changes, or make them in a migration; or set drift to warn for one run, which accepts "
+            "them. Nothing was run. (DBM-2116)"
         )
         assert [row["name"] for row in result["drift"]] == ["other", "placed_orders"]
         assert "\n+  `a` int" in result["drift"][0]["diff"]
@@ -222,7 +222,7 @@ def test_an_account_that_may_not_see_all(shop: Database) -> None:
         shop.server.query(f"GRANT DELETE ON `{shop.name}`.* TO '{user}'@'%'")
         result = shop.apply(drift="warn", **account)
         [warning] = result["warnings"]
-        assert warning.startswith("The definitions could not be kept, so that drift will not be found: ")
+        assert warning.startswith("The definitions could not be saved, so drift will not be detected: ")
         assert "1142" in warning
         assert shop.state() == [(3, 0)]
     finally:
@@ -234,7 +234,7 @@ def test_a_table_of_somebody_else(here: Database) -> None:
     here.query("CREATE TABLE schema_migrations_definitions (word TEXT)")
     result = here.apply(drift="warn")
     [warning] = result["warnings"]
-    assert warning.startswith("The definitions could not be kept, so that drift will not be found: ")
+    assert warning.startswith("The definitions could not be saved, so drift will not be detected: ")
     assert "(1054)" in warning
     assert here.module("info")["drift"] is None
     assert here.query("SHOW COLUMNS FROM schema_migrations_definitions")[0][0] == "word"

@@ -132,7 +132,7 @@ def test_the_account_there_may_do_no_more(here: Database, twins: Twins, account:
     options = account(twin)
     twin.query(f"GRANT SELECT ON mysql.* TO '{options['rehearsal_login_user']}'@'%'")
     result = here.module("apply", check=True, rehearse="check", **options)
-    assert "The account of rehearsal_login_user may do more than work in the schemas of rehearsals" in result["msg"]
+    assert "The account of rehearsal_login_user has more privileges than a rehearsal needs" in result["msg"]
     del options["rehearsal_login_user"]
     result = here.module("apply", check=True, rehearse="check", **options)
     assert "rehearsal_login_user" in result["msg"]

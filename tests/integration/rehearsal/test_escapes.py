@@ -169,7 +169,7 @@ def test_an_account_with_more_rights_is_refused(production: Database, account: d
         production.query(f"GRANT {more} TO '{user}'@'%'")
         result = production.module("apply", check=True, rehearse="check", **account)
         assert result["failed"]
-        assert "The account of rehearsal_login_user may do more than work in the schemas of rehearsals" in result["msg"]
+        assert "The account of rehearsal_login_user has more privileges than a rehearsal needs" in result["msg"]
         production.query(f"REVOKE {more} FROM '{user}'@'%'")
     result = production.module("apply", check=True, rehearse="check", **account)
     assert result["rehearsal"]["complete"]

@@ -152,7 +152,7 @@ def test_an_up_file_that_fails(check: Check) -> None:
     [(file, line, rule, what)] = check.found()
     assert (file, line, rule) == ("0002_x.up.sql", 3, "does_not_apply")
     assert what.startswith("On an empty database it fails: 0002_x.up.sql:3 (statement 2): (1146) ")
-    assert what.endswith("What comes behind it was not tried either: 2 migrations.")
+    assert what.endswith("What follows it was not tried either: 2 migrations.")
     assert report.read_text().startswith(f"::error file={check.directory}/0002_x.up.sql,line=3,title=does_not_apply::")
     assert check(ignore=["does_not_apply"])["passed"]
 
@@ -207,8 +207,8 @@ def test_what_could_reach_another_schema_is_not_tried(anywhere: Check) -> None:
             [(file, line, rule, what)] = anywhere.found(**options)
             assert (file, line, rule) == ("0002_x.up.sql", 2, "not_tried")
             assert what == (
-                f"It was not tried: line 2 (statement 2) names another schema ({other}). "
-                "What comes behind it was not tried either: 1 migration."
+                f"It was not tried: line 2 (statement 2) names another schema ({other}). What follows it was not "
+                "tried either: 1 migration."
             )
         anywhere.write(("CREATE TABLE b (id INT)", f"DROP TABLE b;\nDROP TABLE {other}.kept"))
         [(file, line, rule, what)] = anywhere.found(**anywhere.admin())
@@ -265,7 +265,7 @@ def test_a_schema_with_anything_in_it_is_refused(check: Check) -> None:
     user = f"'{check.schema}'@'%'"
     check.server.query(f"REVOKE ALL PRIVILEGES ON `{check.schema}`.* FROM {user}")
     check.server.query(f"GRANT CREATE, DROP ON `{check.schema}`.* TO {user}")
-    assert "is empty cannot be told, as the server does not list to this account each EVENT, FUNC" in check()["msg"]
+    assert "is empty is not known: the server does not list to this account every EVENT, FUNC" in check()["msg"]
 
 
 @pytest.mark.parametrize("signal", [SIGTERM, SIGKILL], ids=["asked", "killed"])

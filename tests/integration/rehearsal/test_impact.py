@@ -239,7 +239,7 @@ def refused(there: Database, version: int | None, **options: Any) -> None:
     result = there.apply(rehearse="always", assert_impact=True, **options)
     assert result["failed"]
     for text in (
-        "othing of it is done. The database is now at ",
+        "one of its statements is done. The database is now at ",
         "It was sent with the clause by which it was rehearsed",
         "set assert_impact to false. Correct the file and run again. The statement: ALTER TABLE",
     ):
@@ -257,5 +257,5 @@ def refused(there: Database, version: int | None, **options: Any) -> None:
 def test_nothing_can_be_asserted_without_a_rehearsal(here: Database) -> None:
     """A run that always rehearses is needed."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
-    expected = "assert_impact needs the rehearsal that it is about. Set rehearse to always."
+    expected = "assert_impact needs a rehearsal. Set rehearse to always. (DBM-2101)"
     assert here.refusal(assert_impact=True) == expected

@@ -177,7 +177,7 @@ def test_files_that_cannot_be_written(shop: Shop) -> None:
     ) in said
     assert f"full ({shop.schema}): check mode, nothing was changed; it would go from version 11 to version 13" in said
     warnings = " ".join(result.stderr.split())
-    assert "The plan could not be written to plan_file: [Errno 28] No space left on device" in warnings
+    assert "The plan could not be written to plan_file: [Errno 28] No space left on device (DBM-2121)" in warnings
 
 
 def test_hostile_names_are_shown_harmless(shop: Shop) -> None:

@@ -265,7 +265,7 @@ def test_one_rehearsal_of_a_database_at_a_time(here: Database) -> None:
     with here.server.connect(here.name) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT GET_LOCK('{lock_name(here.name)}', 0)")
         found = rehearsed(here, lock_timeout=1)
-    assert found["why"] == f"another rehearsal of {here.name} was not over within 1 s"
+    assert found["why"] == f"another rehearsal of {here.name} did not finish within 1 s"
 
 
 def test_what_a_killed_run_has_left_is_dropped_by_the_next(here: Database, forks: Forks) -> None:
@@ -295,7 +295,7 @@ def test_what_a_killed_run_has_left_is_dropped_by_the_next(here: Database, forks
     os.kill(begin(), signal.SIGTERM)
     _end_statements(here.server)
     result = forks.result()
-    assert result["msg"] == "SIGTERM: stopped during the rehearsal. Nothing was run."
+    assert result["msg"] == "SIGTERM: stopped during the rehearsal. Nothing was run. (DBM-2113)"
     assert left() == []
 
 

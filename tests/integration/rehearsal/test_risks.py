@@ -263,9 +263,9 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
         there.query("INSERT INTO renamed (number, m) VALUES (9, 9)")
     result = forks.result()
     assert result["msg"] == (
-        "up 3 was not begun, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
+        "up 3 was not started, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
         "becomes NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these "
-        "rows, or the file, or have the guards allow it, and run again."
+        "rows, or the file, or have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2]
     assert result["changed"]
@@ -295,9 +295,9 @@ def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Databas
             there.query(f"INSERT INTO {name} VALUES (1, 'x')")
     result = forks.result()
     assert result["msg"] == (
-        "up 4 was not begun, because of rows that the rehearsal did not find: c: values that go with the column note: "
-        "1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or have the "
-        "guards allow it, and run again."
+        "up 4 was not started, because of rows that the rehearsal did not find: c: values that go with the column "
+        "note: 1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or "
+        "have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2, 3]
     assert there.query("SELECT * FROM c") == [(1, "x")]
@@ -342,6 +342,7 @@ def test_what_a_migration_before_has_left_is_found_before_the_next_one(here: Dat
     here.query("INSERT INTO source VALUES (1, NULL)")
     here.write({"0001_x.up.sql": "CREATE TABLE made (id INT, n INT);\nINSERT INTO made SELECT * FROM source"})
     assert here.refusal(rehearse="always").startswith(
-        "up 2 was not begun, because of rows that the rehearsal did not find: made: rows with NULL in n, which becomes"
+        "up 2 was not started, because of rows that the rehearsal did not find: made: rows with NULL in n, which "
+        "becomes"
     )
     assert here.state() == [(1, 0)]

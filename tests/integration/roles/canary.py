@@ -332,7 +332,7 @@ def _fail_to_fetch(canary: Canary, deploy: str, passphrase: str, stack: contextl
     fails("no_ref", "ref 'nowhere' does not exist", migrate_ref="nowhere")
     fails("no_git_field", "it has no key nothing", migrate_private_key_secret=nothing)
     fails("denied", "access is denied", migrate_aws_endpoint_url=denied.url)
-    fails("no_endpoint", "there is no connection", migrate_aws_endpoint_url="http://127.0.0.1:1")
+    fails("no_endpoint", "cannot connect to the endpoint", migrate_aws_endpoint_url="http://127.0.0.1:1")
 
 
 def _fail_to_migrate(canary: Canary, stack: contextlib.ExitStack) -> None:

@@ -229,7 +229,7 @@ def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
         ),
         (
             {"migrate_target": 1, "migrate_databases": ["nowhere"]},
-            "migrate_databases names what is not there: nowhere.",
+            "migrate_databases names schemas that do not exist: nowhere.",
         ),
     ):
         assert said in customers.refusal(ROLLBACK, **{"migrate_rollback_all": True, **variables})

@@ -191,7 +191,7 @@ def test_all_fail_for_one_reason(team: Team, playbook: RunPlaybook) -> None:
     told = [event["result"]["msg"] for event in wordy.tasks if event["status"] == "failed"]
     [reason] = [text for text in told if "no-such-branch" in text]
     [other] = [text for text in told if text != reason]
-    assert re.fullmatch(r"The fetch failed, which is the same as that of (orders|stock)\.", other)
+    assert re.fullmatch(r"The fetch failed: it is the one of (orders|stock), whose message says why\.", other)
 
 
 def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
@@ -209,7 +209,7 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     status = playbook(STATUS, inventory, "--limit", "orders")
     commit, schema, account = team.repository.git("rev-parse", "main")[:8], team.databases["orders"], getpass.getuser()
     assert [steady(line) for line in said(status, "orders")] == [
-        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; its first statement is done",
+        f"{schema}: version 3, dirty: 0003_wrong.up.sql failed; statement 1 is done",
         "interrupted   up 3 wrong, at statement 2",
         f"started       WHEN by {account} on {platform.node()}",
         f"error         (1146) Table '{schema}.nobody' doesn't exist",
@@ -295,11 +295,11 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     )
     result = playbook(MIGRATE, inventory, "-v")
     said = {host: failure(result, host) for host in result.stats}
-    assert said["nothing"] == "migrate_repository is not set."
+    assert said["nothing"] == "migrate_repository is not set. (DBM-1004)"
     assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
     assert "migrate_allowed_signers holds no key" in said["signers"]
     assert "migrate_gpg_public_keys does not hold OpenPGP" in said["keys"]
-    assert said["both"] == "migrate_use_ssh_agent and migrate_private_key exclude each other. Give one of them."
+    assert said["both"] == "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them."
     given = result.result("both", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
     assert given["ssh_options"] == {"MACs": "+hmac-md5"}
@@ -307,7 +307,7 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
         "migrate_login_database is empty: name the schema to work on, here or in the secret of migrate_secret_id."
     )
     no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
-    assert failure(no_version, "orders") == "migrate_version is not set."
+    assert failure(no_version, "orders") == "migrate_version is not set. (DBM-1004)"
 
 
 def test_credentials_without_a_secret_and_beside_one(team: Team, playbook: RunPlaybook) -> None:
@@ -389,7 +389,7 @@ def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybo
     def baseline(*options: str, **variables: Any) -> PlaybookResult:
         return playbook("dbops.migrations.baseline", team.inventory(), "-l", "orders", *options, extra_vars=variables)
 
-    assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set."
+    assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set. (DBM-1004)"
     assert "would be taken to be at version 1" in said(baseline("--check", migrate_baseline=1), "orders")[0]
     assert team.version("orders") is None
     done = said(baseline(migrate_baseline="1"), "orders")
@@ -462,7 +462,7 @@ def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(MIGRATE, inventory)
     said = {
         "steps": "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
-        "nowhere": "migrate_databases names what is not there: nowhere. Create the schemas",
-        "parallel": "migrate_parallel is 0. Give a number from 1 to 1000.",
+        "nowhere": "migrate_databases names schemas that do not exist: nowhere. Create the schemas",
+        "parallel": "migrate_parallel is 0. Give a number from 1 to 1000. (DBM-2003)",
     }
     assert {host: failure(result, host)[: len(text)] for host, text in said.items()} == said

@@ -120,7 +120,7 @@ def test_files_and_no_aws(team: Team, playbook: RunPlaybook, git_server: GitServ
         run = playbook(MIGRATE, inventory, env={**environment, "AWS_EC2_METADATA_DISABLED": "true"})
         assert failure(run, "stock") == (
             f"Secret {tmp_path}/stock: the file cannot be read: No such file or directory. "
-            "Check the path, its mode and the account that runs this."
+            "Check the path, its mode and the account that runs this. (DBM-1416)"
         )
         assert team.version("orders") == (2, 0)
         assert team.version("stock") is None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conftest import PlaybookResult, RunPlaybook
 
 BOOKS = ("migrate", "status", "rollback", "force")
-NUMBER = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
+NUMBER = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10' (DBM-1009)"
 MUST = {"migrate_repository": "/nowhere", "migrate_version": 1}
 
 
@@ -38,18 +38,19 @@ def test_a_variable_that_is_misspelt_or_missing(playbook: RunPlaybook, book: str
     name = "migrate_version" if book == "force" else "migrate_repository"
     assert refused(playbook, book, {**MUST, **misspelt}, {}, {name: ""}) == [
         [
-            "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run?",
-            "migrate_quux_of_mine is not a variable of this role. A name of your own may begin with migrate_my_.",
-            "migrate_taget is not a variable of this role. Did you mean migrate_target?",
+            "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run? (DBM-1005)",
+            "migrate_quux_of_mine is not a variable of this role. A name of your own may begin with migrate_my_. "
+            "(DBM-1005)",
+            "migrate_taget is not a variable of this role. Did you mean migrate_target? (DBM-1005)",
         ],
-        [f"{name} is not set."],
-        [f"{name} is not set."],
+        [f"{name} is not set. (DBM-1004)"],
+        [f"{name} is not set. (DBM-1004)"],
     ]
 
 
 def test_a_variable_of_the_runner_that_is_misspelt(playbook: RunPlaybook) -> None:
     assert refused(playbook, "prepare_runner", {"runner_hom": "/opt", "runner_my_own": 1, "runner_user": 17}) == [
-        ["runner_hom is not a variable of this role. Did you mean runner_home?", f"runner_user {NUMBER}"]
+        ["runner_hom is not a variable of this role. Did you mean runner_home? (DBM-1005)", f"runner_user {NUMBER}"]
     ]
 
 
@@ -74,12 +75,12 @@ def test_texts_that_yaml_has_changed_and_templates_that_cannot_be_evaluated(play
     assert "tags" in line
     assert sorted(lines) == [
         f"migrate_directory {NUMBER}",
-        "migrate_known_hosts is a list, and must be one text: migrate_known_hosts: | with the lines under it.",
-        "migrate_login_database is a truth value to YAML, which takes yes, no, on and off for one. "
-        "Write it in quotes: 'on'",
+        "migrate_known_hosts is a list, but must be a string: write migrate_known_hosts: | with the lines below it. "
+        "(DBM-1006)",
+        "migrate_login_database is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on' (DBM-1008)",
         f"migrate_login_password {NUMBER}",
         f"migrate_ref {NUMBER}",
-        "migrate_secret_id is a dictionary, and must be a text.",
+        "migrate_secret_id is a dictionary, but must be a string. (DBM-1007)",
     ]
 
 
@@ -88,8 +89,8 @@ def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlay
         "dbops.migrations.migrate", team.inventory(), extra_vars={"ansible_python_interpreter": "/usr/bin/python3"}
     )
     assert failure(result, "orders", "Check the variables") == (
-        "ansible_python_interpreter is given with -e, which the role cannot override. Leave it out: the role uses "
-        f"{team.variables['migrate_python']}, which is migrate_python."
+        "ansible_python_interpreter is set with -e, which the role cannot override. Remove it: the role uses "
+        f"{team.variables['migrate_python']}, which is migrate_python. (DBM-1001)"
     )
 
 
@@ -113,12 +114,13 @@ def test_hosts_that_nothing_matches(playbook: RunPlaybook, book: str) -> None:
         assert result.tasks == []
 
     group = "runners" if prefix == "runner" else "databases"
-    says(f"No host of the inventory matches {group}.")
-    says("No host of the inventory matches shpo.", **{f"{prefix}_hosts": "shpo"})
-    says("No host that matches orders is left by --limit stock.", "--limit", "stock", **{f"{prefix}_hosts": "orders"})
+    says(f"No host of the inventory matches {group}. (DBM-1012)")
+    says("No host of the inventory matches shpo. (DBM-1012)", **{f"{prefix}_hosts": "shpo"})
+    left = "No host that matches orders is left by --limit stock. (DBM-1013)"
+    says(left, "--limit", "stock", **{f"{prefix}_hosts": "orders"})
     if book == "migrate":
         # The others ask the same lookup.
-        unknown = "The inventory has no host and no group of the name"
+        unknown = "The inventory has no host or group named"
         says(f"{unknown} nobody.", "--limit", "orders,nobody", **{f"{prefix}_hosts": "all"})
         says(f"{unknown} shpo.", **{f"{prefix}_hosts": "orders:shpo"})
 
@@ -147,7 +149,7 @@ def test_a_rollback_of_more_than_one_database_needs_a_word(team: Team, playbook:
     assert playbook("dbops.migrations.migrate", team.inventory()).rc == 0
     refused = playbook("dbops.migrations.rollback", team.inventory(), extra_vars={"migrate_steps": 1})
     assert failure(refused, "orders", "Check the variables") == (
-        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true."
+        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true. (DBM-1023)"
     )
     assert (team.version("orders"), team.version("stock")) == ((2, 0), (2, 0))
     one = playbook("dbops.migrations.rollback", team.inventory(), "-l", "orders", extra_vars={"migrate_steps": 1})
@@ -183,7 +185,7 @@ def status(playbook: RunPlaybook, team: Team, fail: list[str], **variables: Any)
 def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     every = ["dirty", "pending", "out_of_order", "changed", "missing"]
     pending = status(playbook, team, every)
-    assert failure(pending, "orders", "migrate_status_fail") == "The status is: pending."
+    assert failure(pending, "orders", "migrate_status_fail") == "The status is: pending. (DBM-1025)"
     # What there is to see is shown all the same.
     assert "pending       1 people" in pending.stdout
     assert status(playbook, team, ["dirty", "missing"]).rc == 0
@@ -191,7 +193,7 @@ def test_a_status_that_is_a_failure(team: Team, playbook: RunPlaybook) -> None:
     assert playbook("dbops.migrations.migrate", team.inventory(), "-l", "orders").rc == 2
     team.repository.commit({"db/0001_people.up.sql": "SELECT 'changed';\n", "db/0002_email.up.sql": None})
     found = failure(status(playbook, team, every), "orders", "migrate_status_fail")
-    assert found == "The status is: dirty, changed."
+    assert found == "The status is: dirty, changed. (DBM-1025)"
 
 
 def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> None:
@@ -200,7 +202,7 @@ def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> Non
     assert status(playbook, team, ["drift"]).rc == 0
     team.mariadb.query("ALTER TABLE people ADD by_hand INT", schema)
     found = status(playbook, team, ["drift"])
-    assert failure(found, "orders", "migrate_status_fail") == "The status is: drift."
+    assert failure(found, "orders", "migrate_status_fail") == "The status is: drift. (DBM-1025)"
     assert "drift         TABLE people changed" in found.stdout
     team.repository.commit({"db/0003_more.up.sql": "SELECT 1;\n"})
     refused = playbook("dbops.migrations.migrate", team.inventory(migrate_drift="refuse"), "-l", "orders")

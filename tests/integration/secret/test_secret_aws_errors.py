@@ -36,10 +36,10 @@ REFUSED = (
     "AWS does not accept the credentials. Check access_key, secret_key and session_token, "
     "or the credentials that the host itself has"
 )
-OWN = "the credentials that the host has of its own cannot be used. Check the profile, role or sign-on behind them"
+OWN = "the host's own credentials cannot be used. Check the profile, role or sign-on behind them"
 THROTTLED = "AWS still throttles the request after repeating it. Wait a little, or run fewer hosts at once"
 FAILED = "AWS still fails after repeating the request. Try again later"
-NOT_VALID = "AWS finds the request not valid. Check the secret's name, version_stage and version_id"
+NOT_VALID = "AWS rejects the request. Check the secret's name, version_stage and version_id"
 
 
 def read(options: dict[str, Any]) -> Resolved:
@@ -92,7 +92,7 @@ ANSWERS = {
         "RequestExpired",
         "canary",
         400,
-        "the request was too old when it came. Check the host's clock",
+        "the request was too old when it arrived. Check the host's clock",
     ),
     "no version at a stage": (
         "ResourceNotFoundException",
@@ -204,8 +204,8 @@ def test_an_answer_that_is_not_one_of_aws(faulty: FaultyEndpoint, status: int, b
 def test_a_page_of_something_else(faulty: FaultyEndpoint, body: bytes) -> None:
     faulty.raw(200, body)
     assert failure(faulty.options()) == (
-        "Secret prod/shop: the answer is not one of AWS. Check endpoint_url and proxies. "
-        f"(IncompleteAnswer from GetSecretValue, region eu-central-1, endpoint_url {faulty.url})"
+        "Secret prod/shop: the answer is not from AWS. Check endpoint_url and proxies. (IncompleteAnswer from "
+        f"GetSecretValue, region eu-central-1, endpoint_url {faulty.url})"
     )
 
 
@@ -221,7 +221,7 @@ def test_no_server_at_the_endpoint() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         assert failure({**KEYS, "region": "eu-central-1", "endpoint_url": url}) == (
-            "Secret prod/shop: there is no connection to the endpoint. Check region, endpoint_url, DNS and firewalls. "
+            "Secret prod/shop: cannot connect to the endpoint. Check region, endpoint_url, DNS and firewalls. "
             f"(EndpointConnectionError from GetSecretValue, region eu-central-1, endpoint_url {url})"
         )
 
@@ -229,9 +229,9 @@ def test_no_server_at_the_endpoint() -> None:
 def test_a_region_that_does_not_exist() -> None:
     # Its endpoint's name cannot be resolved, with or without a network.
     assert failure({**KEYS, "region": "eu-centrl-1"}) == (
-        "Secret prod/shop: there is no connection to the endpoint. Check region, endpoint_url, DNS and firewalls. "
-        "boto3 knows no region eu-centrl-1. (EndpointConnectionError from GetSecretValue, region eu-centrl-1, "
-        "endpoint_url https://secretsmanager.eu-centrl-1.amazonaws.com)"
+        "Secret prod/shop: cannot connect to the endpoint. Check region, endpoint_url, DNS and firewalls. boto3 "
+        "knows no region eu-centrl-1. (EndpointConnectionError from GetSecretValue, region eu-centrl-1, endpoint_url "
+        "https://secretsmanager.eu-centrl-1.amazonaws.com)"
     )
 
 
@@ -267,7 +267,7 @@ def test_silence_is_given_up_within_seconds(monkeypatch: pytest.MonkeyPatch) -> 
         f"(ReadTimeoutError from GetSecretValue, region eu-central-1, endpoint_url {silent})"
     )
     assert no_connection == (
-        "Secret prod/shop: nothing answers when connecting. Check region, endpoint_url, routes and firewalls. "
+        "Secret prod/shop: the connection attempt timed out. Check region, endpoint_url, routes and firewalls. "
         f"(ConnectTimeoutError from GetSecretValue, region eu-central-1, endpoint_url {closed})"
     )
     assert no_role == (
@@ -284,8 +284,8 @@ def test_no_tls_where_tls_is_asked_for(faulty: FaultyEndpoint) -> None:
     url = faulty.url.replace("http://", "https://")
     assert failure(faulty.options(endpoint_url=url)) == (
         "Secret prod/shop: the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or "
-        "AWS_CA_BUNDLE on the host, where a CA of your own signs. "
-        f"(SSLError from GetSecretValue, region eu-central-1, endpoint_url {url})"
+        "AWS_CA_BUNDLE on the host, if your own CA signs it. (SSLError from GetSecretValue, region eu-central-1, "
+        f"endpoint_url {url})"
     )
 
 
@@ -362,8 +362,8 @@ def test_no_region(faulty: FaultyEndpoint) -> None:
 
 def test_a_region_that_is_none() -> None:
     assert failure({**KEYS, "region": "Frankfurt am Main"}) == (
-        "Secret prod/shop: the region is not one. Write it as in eu-central-1. "
-        "(InvalidRegionError from GetSecretValue, region Frankfurt am Main)"
+        "Secret prod/shop: the region is not valid. Write it like eu-central-1. (InvalidRegionError from "
+        "GetSecretValue, region Frankfurt am Main)"
     )
 
 
@@ -440,8 +440,9 @@ def test_a_role_that_may_not_be_taken(
     )
     options = profile(no_aws_settings, "role_arn = arn:aws:iam::1:role/x\ncredential_source = Environment")
     assert failure(options).startswith(
-        "Secret prod/shop: the identity may not take the role. Check assume_role_arn or the profile, the role's trust "
-        "policy with its external_id, and that the identity is allowed sts:AssumeRole. (AccessDenied from AssumeRole, "
+        "Secret prod/shop: the identity may not assume the role. Check assume_role_arn or the profile, the role's "
+        "trust policy with its external_id, and that the identity is allowed sts:AssumeRole. (AccessDenied from "
+        "AssumeRole, "
     )
 
 
@@ -451,7 +452,7 @@ def test_a_role_that_may_not_be_taken(
         ({"secret_id": ""}, "Secret : the name is empty. Give the secret's name or ARN."),
         (
             {"version_stage": "AWSCURRENT", "version_id": "x"},
-            "Secret prod/shop: version_stage and version_id exclude each other. Leave one of them out.",
+            "Secret prod/shop: version_stage and version_id are mutually exclusive. Leave one of them out.",
         ),
         ({"access_key": "A"}, "access_key and secret_key go together, and only one of them is set."),
         ({"secret_key": "canary"}, "access_key and secret_key go together, and only one of them is set."),
@@ -461,7 +462,7 @@ def test_a_role_that_may_not_be_taken(
         ),
         (
             {"access_key": "A", "secret_key": "canary", "profile": "p"},
-            "profile and access_key exclude each other. Leave one of them out.",
+            "profile and access_key are mutually exclusive. Leave one of them out.",
         ),
         (
             {"external_id": "canary"},
@@ -469,7 +470,7 @@ def test_a_role_that_may_not_be_taken(
         ),
         (
             {"access_key": "A", "secret_key": "canary\n"},
-            "secret_key holds a space, a line end or another sign that no AWS key has.",
+            "secret_key contains a space, a line break or another character that no AWS key has.",
         ),
         (
             {"endpoint_url": "secretsmanager.example.com"},

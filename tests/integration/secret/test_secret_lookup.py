@@ -159,8 +159,8 @@ def place(server: SecretsManager, code: str) -> str:
 
 def test_no_such_secret(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
     assert failure(run_module, options(secrets_manager, name)) == (
-        f"Secret {name}: there is no secret of this name, or none with this version. "
-        f"Check the name, region and account. {place(secrets_manager, 'ResourceNotFoundException')}"
+        f"Secret {name}: there is no secret with this name, or not in this version. Check the name, region and "
+        f"account. {place(secrets_manager, 'ResourceNotFoundException')}"
     )
 
 
@@ -173,7 +173,7 @@ def test_no_such_version(run_module: RunModule, secrets_manager: SecretsManager,
     )
     # moto says of a stage what AWS says of a secret that is not there.
     assert failure(run_module, options(secrets_manager, name, version_stage="AWSPENDING")).startswith(
-        f"Secret {name}: there is no secret of this name, or none with this version. "
+        f"Secret {name}: there is no secret with this name, or not in this version. "
     )
 
 
@@ -204,5 +204,5 @@ def test_a_secret_that_lacks_the_password(run_module: RunModule, secrets_manager
 def test_a_binary_secret_that_is_not_text(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
     secrets_manager.put_binary(name, b"\xff\x00\xfe")
     assert failure(run_module, options(secrets_manager, name)) == (
-        f"Secret {name}: it is binary and not UTF-8 text. Store a JSON object or a connection URL in it."
+        f"Secret {name}: it is binary and not UTF-8 text. Store a JSON object or a connection URL in it. (DBM-1402)"
     )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROLE = "arn:aws:iam::123456789012:role/shop"
 NOT_TRUSTED = (
     "the endpoint's TLS certificate is not trusted. Check endpoint_url, and set ca_bundle, or AWS_CA_BUNDLE on the "
-    "host, where a CA of your own signs"
+    "host, if your own CA signs it"
 )
 SECRET = '{"password": "pa55"}'
 

@@ -126,9 +126,9 @@ def test_the_lookup_reads_from_the_secrets_manager(
     assert run.result("localhost", "Tell the version")["msg"]["arn"] == arn
     assert re.fullmatch(r"[0-9a-f-]{36}", run.result("localhost", "Tell the version")["msg"]["version_id"])
     for task, message in {
-        "No such secret": "Secret lookup/missing: there is no secret of this name, or none with this version. ",
-        "No name": "Give the names or ARNs of the secrets to look up, each as a text.",
-        "Half a key": "access_key and secret_key go together, and only one of them is set.",
+        "No such secret": "Secret lookup/missing: there is no secret with this name, or not in this version. ",
+        "No name": "Give the names or ARNs of the secrets to look up, each as a text. (DBM-1487)",
+        "Half a key": "access_key and secret_key go together, and only one of them is set. (DBM-1421)",
     }.items():
         assert message in run.result("localhost", task)["msg"]
     output = run.stdout + run.stderr

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ROLE = "arn:aws:iam::123456789012:role/shop"
 NO_ROLE = (
-    "the identity may not take the role. Check assume_role_arn or the profile, the role's trust policy with its "
+    "the identity may not assume the role. Check assume_role_arn or the profile, the role's trust policy with its "
     "external_id, and that the identity is allowed sts:AssumeRole"
 )
 
@@ -181,7 +181,7 @@ class TestTrouble:
         ("code", "status", "reason"),
         [
             ("AccessDenied", 403, NO_ROLE),
-            ("ValidationError", 400, "AWS finds the role not valid. Check assume_role_arn and external_id"),
+            ("ValidationError", 400, "AWS rejects the role. Check assume_role_arn and external_id"),
             ("ExpiredToken", 403, "the credentials have expired. Get new ones"),
             (
                 "Throttling",
@@ -234,9 +234,9 @@ class TestTrouble:
             url = f"http://127.0.0.1:{unused.getsockname()[1]}"
             monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
             assert failure(faulty.options(assume_role_arn=ROLE)) == (
-                "Secret prod/shop: there is no connection to the endpoint. Check region, endpoint_url, DNS and "
-                "firewalls. (EndpointConnectionError from AssumeRole, region eu-central-1, "
-                f"assume_role_arn {ROLE}, endpoint_url {url})"
+                "Secret prod/shop: cannot connect to the endpoint. Check region, endpoint_url, DNS and firewalls. "
+                f"(EndpointConnectionError from AssumeRole, region eu-central-1, assume_role_arn {ROLE}, endpoint_url "
+                f"{url})"
             )
 
     @pytest.mark.parametrize("more", [{"assume_role_arn": "shop"}, {"assume_role_arn": ROLE, "external_id": "x"}])

@@ -152,8 +152,8 @@ class TestParameters:
         place = f"from GetParameter, region {secrets_manager.region}, endpoint_url {secrets_manager.endpoint_url})"
         missing = run_module("secret_lookup", parameter(secrets_manager, name))
         assert missing["msg"] == (
-            f"Secret {name}: there is no parameter of this name, or none with this label. "
-            f"Check the name, version_stage, region and account. (ParameterNotFound {place}"
+            f"Secret {name}: there is no parameter with this name, or not with this label. Check the name, "
+            f"version_stage, region and account. (ParameterNotFound {place}"
         )
         secrets_manager.put_parameter(name, json.dumps(OLD))
         assert failure(parameter(secrets_manager, name, version_id="2")) == (
@@ -188,7 +188,7 @@ class TestParameters:
                 "ValidationException",
                 "canary",
                 400,
-                "AWS finds the request not valid. Check the parameter's name, version_stage and version_id",
+                "AWS rejects the request. Check the parameter's name, version_stage and version_id",
             ),
             ("InternalServerError", "canary", 500, "AWS still fails after repeating the request. Try again later"),
             (
@@ -219,8 +219,8 @@ class TestParameters:
     def test_an_answer_that_is_not_one_of_aws(self, faulty: FaultyEndpoint, body: bytes) -> None:
         faulty.raw(200, body)
         assert failure(faulty.options(store="aws_parameter_store")) == (
-            "Secret prod/shop: the answer is not one of AWS. Check endpoint_url and proxies. "
-            f"(IncompleteAnswer from GetParameter, region eu-central-1, endpoint_url {faulty.url})"
+            "Secret prod/shop: the answer is not from AWS. Check endpoint_url and proxies. (IncompleteAnswer from "
+            f"GetParameter, region eu-central-1, endpoint_url {faulty.url})"
         )
 
     def test_options(self, faulty: FaultyEndpoint) -> None:
@@ -229,7 +229,7 @@ class TestParameters:
             "Secret : the name is empty. Give the parameter's name or ARN."
         )
         assert failure({**options, "version_id": "1", "version_stage": "blue"}) == (
-            "Secret prod/shop: version_stage and version_id exclude each other. Leave one of them out."
+            "Secret prod/shop: version_stage and version_id are mutually exclusive. Leave one of them out."
         )
 
 
@@ -243,7 +243,7 @@ class TestFiles:
         (tmp_path / "secret").chmod(0o644)
         refused = run_module("secret_lookup", options)
         assert {key for key in refused if not key.startswith("_ansible")} == {"failed", "msg"}
-        assert "everybody may read or change the file" in refused["msg"]
+        assert "everyone may read or change the file" in refused["msg"]
 
     def test_without_boto3(self, run_module: RunModule, tmp_path: Path) -> None:
         bare = tmp_path / "bare"
@@ -264,7 +264,7 @@ class TestFiles:
         options = write(tmp_path / "secret", json.dumps({"password": "canary"}))
         (tmp_path / "secret").chmod(mode)
         assert failure(options) == (
-            f"Secret {tmp_path}/secret: everybody may read or change the file. Do: chmod o= {tmp_path}/secret"
+            f"Secret {tmp_path}/secret: everyone may read or change the file. Do: chmod o= {tmp_path}/secret"
         )
 
     def test_a_link(self, tmp_path: Path) -> None:
@@ -380,6 +380,9 @@ def test_the_lookup_reads_from_every_store(
     run = playbook(tmp_path / "lookup.yml", inventory, extra_vars={**variables, "where": where(secrets_manager)})
     assert run.rc == 0, run.stdout
     message = run.result("localhost", "A file that others may read")["msg"]
-    assert f"Secret {tmp_path}/open: everybody may read or change the file. Do: chmod o= {tmp_path}/open" in message
+    assert (
+        f"Secret {tmp_path}/open: everyone may read or change the file. Do: chmod o= {tmp_path}/open (DBM-1417)"
+        in message
+    )
     assert f"Secret {name}: there is no parameter of this name" in run.result("localhost", "No such label")["msg"]
     assert "canary" not in run.stdout + run.stderr

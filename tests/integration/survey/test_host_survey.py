@@ -301,20 +301,23 @@ def test_a_host_that_shows_nothing_is_told(hosts: Hosts) -> None:
     output, _errors = _looking(hosts, {"duration": 1}, *bare).communicate(timeout=60)
     assert json.loads(output)["msg"] == (
         "What the kernel shows of this host cannot be read: [Errno 2] No such file or directory: '/proc/uptime'. "
-        "It needs Linux, with /proc."
+        "It needs Linux, with /proc. (DBM-2503)"
     )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"duration": 0}, "The duration is 0. Give at least 1 second."),
+        ({"duration": 0}, "The duration is 0. Give at least 1 second. (DBM-2501)"),
         (
             {"duration": 5, "interval": 6},
-            "The interval is 6.0. Give at least 0.1 seconds, and at most the duration (5).",
+            "The interval is 6.0. Give at least 0.1 seconds, and at most the duration (5). (DBM-2502)",
         ),
-        ({"interval": 0}, "The interval is 0.0. Give at least 0.1 seconds, and at most the duration (30)."),
-        ({"interval": "nan"}, "The interval is nan. Give at least 0.1 seconds, and at most the duration (30)."),
+        ({"interval": 0}, "The interval is 0.0. Give at least 0.1 seconds, and at most the duration (30). (DBM-2502)"),
+        (
+            {"interval": "nan"},
+            "The interval is nan. Give at least 0.1 seconds, and at most the duration (30). (DBM-2502)",
+        ),
     ],
 )
 def test_values_that_make_no_sense_are_refused(run_module: RunModule, options: dict[str, Any], message: str) -> None:

@@ -136,8 +136,8 @@ def test_variables_that_are_none_of_the_roles(playbook: RunPlaybook) -> None:
     hosts = {"right": LOCAL, "wrong": {**LOCAL, "survey_durations": 5, "survey_my_own": 1, "survey_dir": 7}}
     result = playbook(BOOK, {"all": {"hosts": hosts}}, extra_vars={"survey_ref": "main", "survey_hosts": "all"})
     assert failure(result, "wrong", "Check the variables").splitlines() == [
-        "survey_durations is not a variable of this role. Did you mean survey_duration?",
-        "survey_dir is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'",
+        "survey_durations is not a variable of this role. Did you mean survey_duration? (DBM-1005)",
+        "survey_dir is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10' (DBM-1009)",
     ]
     assert [event for event in result.tasks if "Look at" in event["task"]] == []
 
@@ -145,7 +145,7 @@ def test_variables_that_are_none_of_the_roles(playbook: RunPlaybook) -> None:
 def test_no_hosts_are_not_all_of_them(playbook: RunPlaybook) -> None:
     result = playbook(BOOK, {"all": {"hosts": {"seen": LOCAL}}}, extra_vars={"survey_hosts": ""})
     assert result.rc not in (0, 2)
-    assert "The pattern of hosts is empty. Name a host or a group, or say all." in " ".join(
+    assert "The host pattern is empty. Name a host or a group, or write all. (DBM-1011)" in " ".join(
         (result.stdout + result.stderr).split()
     )
     assert result.tasks == []

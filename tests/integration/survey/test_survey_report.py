@@ -72,7 +72,7 @@ def test_hosts_are_looked_at_and_reported_on(playbook: RunPlaybook, tmp_path: Pa
     (folder / "decisions.yml").write_text("components: 1\n")
     wrong = playbook(write(tmp_path / "again.yml", "localhost", report), {"all": {"hosts": {"localhost": LOCAL}}})
     assert wrong.rc == 2
-    assert "decisions.yml: components is no dictionary." in wrong.result("localhost", "Report")["msg"]
+    assert "decisions.yml: components is not a dictionary." in wrong.result("localhost", "Report")["msg"]
 
 
 def test_nobody_is_seen(playbook: RunPlaybook, tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from .work import File
 
 OWN_TABLES = (STATE, HISTORY)
 _ANSWER = re.compile(r"resume_from: (\d+)")
-_LOST = "which went with its connection"
-_DONE = re.compile(r"(?i)its first (?:(\d+) statements are|statement is) done|(nothing of it is done)")
+_LOST = "which was lost with its connection"
+_DONE = re.compile(r"(?i)(?:statements 1 to (\d+) are|statement 1 is) done|(none of its statements is done)")
 _FOLDER = "SIMULATION_FOLDER"
 
 

@@ -221,7 +221,9 @@ class Trial:
     def _compare_message(self, result: dict[str, Any]) -> None:
         """What the message says must be what the history says."""
         record = self.bench.record()
-        said = re.search(r"its first (?:(\d+) statements are|statement is) done|(nothing of it is done)", result["msg"])
+        said = re.search(
+            r"(?i)(?:statements 1 to (\d+) are|statement 1 is) done|(none of its statements is done)", result["msg"]
+        )
         if record is None or record[2] == "applied" or said is None or not result.get("dirty"):
             return
         if int(said[1] or not said[2]) != record[3] and result.get("error_code", 1) not in (0, 2006, 2013):

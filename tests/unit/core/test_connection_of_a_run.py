@@ -127,7 +127,7 @@ def test_a_connection_that_breaks_is_made_again(reached: bool, text: str, capsys
     assert reconnecting(one, 300, calls(text, NO_LOGIN[0], BROKEN[0], {"changed": True})) == {"changed": True}
     assert one._task.args == {"login_db": "shop", "reattach": True}
     assert capsys.readouterr().out == (
-        "shop: the connection to the runner was lost. The run goes on there, and is asked for again for 300 s.\n"
+        "shop: the connection to the runner was lost. The run continues there. Trying to reconnect for 300 s.\n"
     )
 
 
@@ -136,8 +136,11 @@ def test_it_is_given_up_after_a_while() -> None:
     with pytest.raises(AnsibleConnectionFailure) as caught:
         reconnecting(action(Ssh), 0.001, calls(*BROKEN[:1] * 1000))
     text = str(caught.value)
-    assert "The connection was lost, and could not be made again within 0 s: Failed to connect to the host" in text
-    assert "The run may still be on. Look with the playbook dbops.migrations.status; run again when it is over." in text
+    assert "The connection was lost and could not be restored within 0 s: Failed to connect to the host" in text
+    assert (
+        "The run may still be in progress. Check with the playbook dbops.migrations.status, and run again when it has "
+        "finished." in text
+    )
 
 
 @pytest.mark.usefixtures("now")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core import secrets
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.run import failed
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.credentials import Credentials
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import Resolved
 
@@ -56,3 +58,11 @@ def test_no_part_of_a_result_steers_a_terminal() -> None:
         "text": "a\tb\nc \u00e9\u200d",
         "said": "********",
     }
+
+
+def test_a_failure_ends_with_its_code_however_long_it_is() -> None:
+    assert failed(Error(1042, "It failed.", line=3)) == {"msg": "It failed. (DBM-1042)", "line": 3}
+    assert failed(Error(1042, "x" * 20_000))["msg"] == f"{'x' * 10_000}\N{HORIZONTAL ELLIPSIS} (DBM-1042)"
+    assert failed(KeyError("x"))["msg"] == (
+        "This is a bug in dbops.migrations, please report it: KeyError('x') (DBM-1199)"
+    )

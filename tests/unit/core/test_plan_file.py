@@ -89,5 +89,5 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         Error, match=r"plan_file: .*/plan\.md cannot be written .*: No such file or directory\. Nothing"
     ):
         PlanFile(f"{tmp_path}/gone/plan.md")
-    with pytest.raises(Error, match=r"plan_file plan\.json must have another ending"):
+    with pytest.raises(Error, match=r"plan_file plan\.json must not end in"):
         PlanFile("plan.json")

@@ -120,7 +120,7 @@ def test_what_is_cut_is_masked_before(length: int) -> None:
     beginning = "x" * length
     for message in (
         quoted(f"{beginning}'canary-that-is-a-little-longer'".encode()),
-        explain(f"fatal: {beginning} canary-that-is-a-little-longer", ADDRESS, 60),
+        explain(f"fatal: {beginning} canary-that-is-a-little-longer", ADDRESS, 60).text,
     ):
         assert "canary" not in message
         assert "xxx" in message

@@ -61,12 +61,12 @@ def test_repository_addresses_are_parsed(repo: str, transport: str, host: str, p
             (f"{url}/x", r"repo holds credentials \(for host\)")
             for url in ("https://user:pw@host", "https://token@host")
         ),
-        ("ssh://user:pw@host/x", "repo holds credentials .* write 'ssh://user@host/x', and give private_key"),
+        ("ssh://user:pw@host/x", "repo holds credentials .* write 'ssh://user@host/x', and set private_key"),
         ("git+https://user:pw@host/x", "repo holds credentials"),
         ("https://user:pw@host:8443/x", "write 'https://host:8443/x', and use the options username and token"),
         (
             "https://git@git.example.com/x",
-            "names the user git, .* write 'https://git.example.com/x', and give username",
+            "names the user git, .* write 'https://git.example.com/x', and set username",
         ),
         ("git+ssh://git@host/x", "is not supported. Use ssh://: write 'ssh://git@host/x'"),
         ("ssh+git://git@host:7999/x", "write 'ssh://git@host:7999/x'"),
@@ -81,7 +81,7 @@ def test_repository_addresses_are_parsed(repo: str, transport: str, host: str, p
         ("github.com/org/x.git", "write 'https://github.com/org/x.git'"),
         ("https:/github.com/org/x.git", "is not a valid URL: write 'https://github.com/org/x.git'"),
         ("ssh:git@host/x.git", "is not a valid URL: write 'ssh://git@host/x.git'"),
-        (" git@host:x.git", "has blanks around it: write 'git@host:x.git'"),
+        (" git@host:x.git", "has spaces around it: write 'git@host:x.git'"),
         ("http://git.example.com/x", "Use https or ssh"),
         *(
             (repo, "must not begin with '-'")

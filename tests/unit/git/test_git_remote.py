@@ -32,8 +32,8 @@ def test_a_file_that_is_changed_meanwhile(tmp_path: Path) -> None:
     path.write_text("SELECT 1;\n")
     name = next(iter(_named([str(path)])))
     path.write_text("SELECT 2;\n")
-    with pytest.raises(Error, match=r"1_a\.up\.sql was changed while it was read\. Try again\."):
+    with pytest.raises(Error, match=r"1_a\.up\.sql changed while it was being read\. Try again\."):
         _read_again(str(path), name)
     path.unlink()
-    with pytest.raises(Error, match=r"1_a\.up\.sql cannot be read any more: No such file or directory\. Try again\."):
+    with pytest.raises(Error, match=r"1_a\.up\.sql can no longer be read: No such file or directory\. Try again\."):
         _read_again(str(path), name)

@@ -69,7 +69,7 @@ def test_add_and_switch(store: Store) -> None:
 def test_what_fails_halfway_leaves_nothing(store: Store) -> None:
     def contents() -> Iterator[tuple[str, bytes]]:
         yield "a", b"1"
-        raise Error("the server is gone")
+        raise Error(1200, "the server is gone")
 
     with pytest.raises(Error, match="the server is gone"):
         store.add(name(1), contents())

@@ -100,8 +100,8 @@ def test_what_something_else_has_written_is_refused(done: int, begun: int, text:
     with pytest.raises(Error) as caught:
         load(done, begun, text)
     assert str(caught.value) == (
-        "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
-        "history table from a backup, or choose another history_table. Nothing was changed."
+        "The history has a row that dbops.migrations did not write, or that was changed since. Restore the history "
+        "table from a backup, or choose another history_table. Nothing was changed."
     )
 
 

@@ -63,7 +63,8 @@ def test_another_extension_counts_and_is_warned_of() -> None:
     source = parse_names("d", ["1_x.up.sql.bak"])
     assert len(source.migrations) == 1
     assert source.warnings == (
-        "1_x.up.sql.bak counts as a migration although it does not end in .sql (golang-migrate runs it too).",
+        "1_x.up.sql.bak counts as a migration although it does not end in .sql (golang-migrate runs it too). "
+        "(DBM-1605)",
     )
 
 
@@ -89,11 +90,11 @@ def test_many_files_with_the_same_fault_are_one_warning() -> None:
     assert len(source.migrations) == 3
     assert source.warnings == (
         "1_x.UP.sql is not a migration and is skipped: a migration is called VERSION_TITLE.up.sql or "
-        "VERSION_TITLE.down.sql, in lower case.",
+        "VERSION_TITLE.down.sql, in lower case. (DBM-1604)",
         "20191100000001000000_a.up.sql and 211 more are not migrations and are skipped: their version is larger than "
-        "64 bits can hold.",
+        "64 bits can hold. (DBM-1604)",
         "2_y.up.sql.bak and 1 more count as migrations although they do not end in .sql (golang-migrate runs them "
-        "too).",
+        "too). (DBM-1605)",
     )
 
 

@@ -148,7 +148,7 @@ def test_whoever_is_asked_before_a_file_finds_the_state_clean(tmp_path: Path) ->
         assert not resumes
         asked.append((step.version, house.sent[-3:]))
         if step.version == 3:
-            raise Error("It was not begun.")
+            raise Error(1800, "It was not begun.")
         return {}
 
     house.executor.before_step = ask
@@ -278,7 +278,7 @@ def test_what_was_known_of_a_definition_does_not_hold_for_long(tmp_path: Path, m
 def test_rows_that_are_refused_leave_the_table_as_made(tmp_path: Path) -> None:
     house = made(tmp_path, ROWS)
     house.session.refused[ROWS] = [refusal(1062), refusal(1062)]
-    assert "Its first statement is done." in str(house.fails())
+    assert "Statement 1 is done." in str(house.fails())
     assert house.sent[-2].endswith("1 failed 1/1")
 
 
@@ -359,7 +359,7 @@ def test_one_of_a_series_is_refused(tmp_path: Path) -> None:
     house = series(tmp_path)
     house.session.refused["CREATE TABLE t2"] = [refusal(1050)]
     error = house.fails()
-    assert "Its first statement is done." in str(error)
+    assert "Statement 1 is done." in str(error)
     assert "in_doubt" not in error.results
     assert records(house)[-1] == "insert 1 failed 1/1"
 
@@ -367,7 +367,7 @@ def test_one_of_a_series_is_refused(tmp_path: Path) -> None:
 def test_a_series_is_stopped(tmp_path: Path) -> None:
     house = series(tmp_path)
     house.executor.stopped = lambda: "SIGTERM" if any("t2" in text for text in house.sent) else None
-    assert "Its first 2 statements are done" in str(house.fails())
+    assert "Statements 1 to 2 are done" in str(house.fails())
     assert records(house)[-1] == "insert 1 interrupted 2/2"
 
 
@@ -537,7 +537,7 @@ def test_a_file_that_is_all_or_nothing_goes_back_to_what_was(tmp_path: Path) -> 
     house.committed("insert 2", 0)
     error = house.fails()
     assert house.sent[-4:] == [START, "update 2 failed 0/0", "state 1 clean", COMMIT]
-    assert "1 migration was applied before this file; nothing of it is done." in str(error)
+    assert "1 migration was applied before this file; none of its statements is done." in str(error)
     assert "The database is now at version 1, clean." in str(error)
     assert (error.results["dirty"], error.results["to_version"]) == (False, 1)
     assert house.session.queries[-2:].count(ROLLBACK) == 1
@@ -566,7 +566,7 @@ def test_a_file_of_which_the_server_refuses_to_begin_the_first_statement_is_not_
     house.session.refused[CLAUSE] = [refusal(code)]
     house.committed("insert 2", 0)
     error = house.fails()
-    assert "1 migration was applied before this file; nothing of it is done." in str(error)
+    assert "1 migration was applied before this file; none of its statements is done." in str(error)
     assert "The database is now at version 1, clean. It was sent with the clause by which it was rehearsed" in str(
         error
     )
@@ -601,7 +601,7 @@ def test_what_cannot_be_undone_is_refused_before_anything_runs(tmp_path: Path, t
     house = House(tmp_path, f"{ATOMIC}SET @a = 1;{text}")
     house.session.answers["information_schema.tables"] = answer
     error = house.fails()
-    assert "statement 2 is not one that can be undone for certain" in str(error)
+    assert "statement 2 cannot be rolled back for certain" in str(error)
     assert house.sent == []
 
 
@@ -617,7 +617,7 @@ def test_what_is_read_in_another_way_is_judged_in_its_turn(tmp_path: Path) -> No
     house = House(tmp_path, f"{ATOMIC}{ROWS};SET sql_mode = '';{DDL}")
     house.committed("insert 1", 0)
     error = house.fails()
-    assert "statement 3 is not one that can be undone for certain" in str(error)
+    assert "statement 3 cannot be rolled back for certain" in str(error)
     assert DDL not in house.sent
     assert house.session.queries[-1] == ROLLBACK
     assert house.sent[-3:] == ["update 1 failed 0/0", "state None clean", COMMIT]
@@ -631,7 +631,7 @@ def test_a_session_in_another_schema_stops(tmp_path: Path) -> None:
     house.committed("insert 1", 0)
     house.session.effects["USE other"] = lambda: setattr(house.session, "current_schema", "other")
     error = house.fails()
-    assert "it leaves the session in another schema than shop" in str(error)
+    assert "it leaves the session in a schema other than shop" in str(error)
     assert ROWS not in house.sent
     # What changes the session alone is to be done again.
     assert house.sent[-3:] == [START, "update 1 failed 0/0", COMMIT]
@@ -676,7 +676,7 @@ def test_stopped_inside_a_file(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ROWS};{OTHER};{DDL}", stops=[None, None, None, "SIGTERM"])
     house.committed("update 1 2/3", 2)
     error = house.fails()
-    assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Its first 2 statements are ")
+    assert str(error).startswith("SIGTERM: stopped before 1_m.up.sql:1:51 (statement 3). Statements 1 to 2 are done")
     assert DDL not in house.sent
     assert house.sent[-3:] == [START, "update 1 interrupted 2/2", COMMIT]
     assert error.results["applied"] == []
@@ -748,7 +748,7 @@ def test_a_lock_that_is_lost_is_said(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, locked=True)
     house.session.refused["guard"] = [refusal(1690)]
     house.state_table.state = State(9, False)
-    assert "1_m.up.sql: the lock on shop has been let go" in str(house.fails())
+    assert "1_m.up.sql: the lock on shop was released" in str(house.fails())
 
 
 @pytest.mark.parametrize(
@@ -832,7 +832,7 @@ def test_check_mode_asks_as_a_run_does(tmp_path: Path) -> None:
 def test_the_statement_in_doubt_is_not_there_any_more(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, resumption=left(ROWS, 1, 2, InFlightStatement("d")))
     error = house.fails(State(1, True))
-    assert "statement 2 may have taken effect in an earlier run, and the file ends before" in str(error)
+    assert "statement 2 may have taken effect in an earlier run, but the file now ends before" in str(error)
     assert house.sent == []
 
 

@@ -71,7 +71,9 @@ def test_whether_it_is_there(columns: tuple[str, ...], there: bool) -> None:
 @pytest.mark.parametrize("columns", [("id",), (*AttemptRecord._fields, "more"), AttemptRecord._fields[:-1]])
 def test_a_table_of_something_else_is_left_alone(columns: tuple[str, ...]) -> None:
     found, _session = table("information_schema.columns", [(name,) for name in columns])
-    with pytest.raises(Error, match=r"The table h in shop is not a history table of ours: it has the columns .*id"):
+    with pytest.raises(
+        Error, match=r"The table h in shop is not a history table of dbops.migrations: it has the columns .*id"
+    ):
         found.exists()
 
 

@@ -68,12 +68,14 @@ def test_which_schemas_are_meant(asked: list[str], found: list[str]) -> None:
 
 def test_capitals_count_as_the_server_counts_them() -> None:
     assert expand(["SHOP", "shop", "TENANT\\_%"], EXISTING, folds=True) == ["SHOP", "Tenant_1", "tenant_10", "tenant_2"]
-    with pytest.raises(Error, match="databases names what is not there: SHOP"):
+    with pytest.raises(Error, match="databases names schemas that do not exist: SHOP"):
         expand(["SHOP"], EXISTING, folds=False)
 
 
 def test_all_that_is_not_there_is_named() -> None:
-    with pytest.raises(Error, match=r"databases names what is not there: shops, b%, c, d, e and 1 more\. Create"):
+    with pytest.raises(
+        Error, match=r"databases names schemas that do not exist: shops, b%, c, d, e and 1 more\. Create"
+    ):
         expand(["shops", "shop", "b%", "c", "d", "e", "f"], EXISTING, folds=False)
     with pytest.raises(Error, match="databases is empty"):
         expand([], EXISTING, folds=False)
@@ -163,8 +165,8 @@ def test_work_is_shared() -> None:
 
 def test_a_process_that_dies_is_replaced() -> None:
     found = do(["dies", "a", "exits", "b"], most=1)
-    assert found["dies"]["msg"].startswith("The process that was at work on it ended by signal 9. Run again")
-    assert found["exits"]["msg"].startswith("The process that was at work on it ended with code 3. Run again")
+    assert found["dies"]["msg"].startswith("Its worker process ended by signal 9. Run again")
+    assert found["exits"]["msg"].startswith("Its worker process ended with code 3. Run again")
     assert not found["a"]["failed"]
     assert not found["b"]["failed"]
 
@@ -250,7 +252,7 @@ def test_each_reason_is_said_once() -> None:
 
 
 def test_a_signal_is_said() -> None:
-    with pytest.raises(Error, match=r"2 not begun\. SIGTERM: stopped, and no other was begun\. Run again"):
+    with pytest.raises(Error, match=r"2 not begun\. SIGTERM: stopped, and no other was started\. Run again"):
         outcome({"one": ended("one", 1)}, not_begun=2, signal="SIGTERM").returned()
 
 
@@ -352,7 +354,7 @@ class Long:
 
     def open(self, name: str) -> Any:
         self.opened.append(name)
-        raise Error(f"{name} was opened")
+        raise Error(2000, f"{name} was opened")
 
     def close(self) -> None:
         self.opened.append("closed")
@@ -366,7 +368,7 @@ def test_a_history_that_has_no_digest_is_read_where_it_is() -> None:
     assert found["a"].standing is found["b"].standing
     assert found["a"].standing["out_of_order"] == [1]
     assert (found["long"].standing, found["long"].own) == (
-        {}, {"database": "long", "failed": True, "msg": "long was opened"},
+        {}, {"database": "long", "failed": True, "msg": "long was opened (DBM-2000)"},
     )  # fmt: skip
     assert long.opened == ["long", "closed"]
 

@@ -23,10 +23,10 @@ RESTORE = (
     f"Or fix the schema manually and {FORCE}. Nothing was changed."
 )
 # Both forms of the question.
-ONE = "Look at what it changes, then run again with resume_from: 2 if it took no effect, or resume_from: 3 if it did."
+ONE = "Check what it changes, then run again with resume_from: 2 if it took no effect, or resume_from: 3 if it did."
 SEVERAL = (
-    "Look at what statements 2 to 4 change, then run again with resume_from and the number of the first of them that "
-    "took no effect, and undo what took effect behind it: resume_from: 2 if none did, resume_from: 5 if all did."
+    "Check what statements 2 to 4 change, then run again with resume_from and the number of the first of them that "
+    "took no effect, and undo what took effect after it: resume_from: 2 if none did, resume_from: 5 if all did."
 )
 STEP = Step(3, "m", "up", "3_m.up.sql", 3)
 STATEMENT = Statement(2, 7, 5, b"CALL p()")
@@ -57,58 +57,59 @@ CORRECT = (
     [
         (
             failed(),
-            "failed: (1062) Duplicate entry. Its first statement is done. The database is now at version 3, dirty. "
-            f"{CORRECT}",
+            f"failed: (1062) Duplicate entry. Statement 1 is done. The database is now at version 3, dirty. {CORRECT}",
         ),
         (
             failed(done=0, applied=1),
-            "failed: (1062) Duplicate entry. 1 migration was applied before this file; nothing of it is done. The "
-            f"database is now at version 3, dirty. {CORRECT}",
+            "failed: (1062) Duplicate entry. 1 migration was applied before this file; none of its statements is "
+            f"done. The database is now at version 3, dirty. {CORRECT}",
         ),
         (
             failed(done=2, applied=2, advice="It is so."),
-            "failed: (1062) Duplicate entry. 2 migrations were applied before this file; its first 2 statements are "
+            "failed: (1062) Duplicate entry. 2 migrations were applied before this file; statements 1 to 2 are "
             f"done. The database is now at version 3, dirty. It is so. {CORRECT}",
         ),
         (
             failed(done=0, state=State(None, False)),
-            "failed: (1062) Duplicate entry. Nothing of it is done. The database is now at no version yet, clean. "
+            "failed: (1062) Duplicate entry. None of its statements is done. The database is now at no version yet, "
+            "clean. "
             "Correct the file and run again.",
         ),
         (
             failed(refusal(1142, "denied"), done=0, state=State(2, False)),
-            "failed: (1142) denied. Nothing of it is done. The database is now at version 2, clean. The account lacks "
+            "failed: (1142) denied. None of its statements is done. The database is now at version 2, clean. The "
+            "account lacks "
             "a privilege: grant it what it lacks on the table's schema, and run again.",
         ),
         (
             failed(LOST),
-            "did not come to its end: (2013) Lost connection. Its first statement is done. The database is now at "
-            "version 3, dirty. Run again: it finds out how far the server got, and resumes from there.",
+            "did not finish: (2013) Lost connection. Statement 1 is done. The database is now at version 3, "
+            "dirty. Run again: it finds out how far the server got, and resumes from there.",
         ),
         (
             failed(done=None),
-            "failed: (1062) Duplicate entry. What is done of it is not recorded. The database is now at version 3, "
+            "failed: (1062) Duplicate entry. What was done of it is not recorded. The database is now at version 3, "
             f"dirty. Fix the schema manually, {FORCE}, and run again.",
         ),
         (
             failed(LOST, done=None, applied=1),
-            "did not come to its end: (2013) Lost connection. 1 migration was applied before this file; what is done "
-            f"of it is not recorded. The database is now at version 3, dirty. Fix the schema manually, {FORCE}, and "
-            "run again.",
+            "did not finish: (2013) Lost connection. 1 migration was applied before this file; what was done of it "
+            f"is not recorded. The database is now at version 3, dirty. Fix the schema manually, {FORCE}, and run "
+            "again.",
         ),
         (
             failed(refusal(1142, "denied")),
-            "failed: (1142) denied. Its first statement is done. The database is now at version 3, dirty. The account "
+            "failed: (1142) denied. Statement 1 is done. The database is now at version 3, dirty. The account "
             "lacks a privilege: grant it what it lacks on the table's schema, and run again. It resumes from there.",
         ),
         (
             failed(in_doubt=(2, 2)),
-            "failed: (1062) Duplicate entry. Its first statement is done. The database is now at version 3, dirty. "
+            "failed: (1062) Duplicate entry. Statement 1 is done. The database is now at version 3, dirty. "
             f"Statement 2 may have taken effect before it failed. {ONE}",
         ),
         (
             failed(in_doubt=(2, 4), advice="It is so."),
-            "failed: (1062) Duplicate entry. Its first statement is done. The database is now at version 3, dirty. "
+            "failed: (1062) Duplicate entry. Statement 1 is done. The database is now at version 3, dirty. "
             f"It is so. Statements 2 to 4 may have taken effect before it failed. {SEVERAL}",
         ),
     ],
@@ -135,14 +136,14 @@ def test_a_cause_that_is_not_the_statement_is_named(code: int) -> None:
 MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     (
         messages.stopped_inside("SIGTERM", STEP, STATEMENT, 1, 1),
-        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). 1 migration was applied before this file; its first "
-        "statement is done. The database is now at version 3, dirty. Run again: it resumes from there.",
+        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). 1 migration was applied before this file; statement 1 "
+        "is done. The database is now at version 3, dirty. Run again: it resumes from there.",
         {**PLACE, "dirty": True, "to_version": 3},
     ),
     (
         messages.stopped_inside("SIGTERM", STEP, STATEMENT, 0, None),
-        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). What is done of it is not recorded. The database is now "
-        f"at version 3, dirty. Fix the schema manually, {FORCE}, and run again.",
+        "SIGTERM: stopped before 3_m.up.sql:7:5 (statement 2). What was done of it is not recorded. The database is "
+        f"now at version 3, dirty. Fix the schema manually, {FORCE}, and run again.",
         {**PLACE, "dirty": True, "to_version": 3},
     ),
     (
@@ -155,7 +156,7 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     (
         messages.recording_failed("after 3_m.up.sql", True, STEP, LOST, True, None, False),
         "The state and the history could not be read after 3_m.up.sql: (2013) Lost connection. All of 3_m.up.sql was "
-        f"run. The database cannot be asked any more. Fix the schema manually, {FORCE}, and run again.",
+        f"run. The database can no longer be queried. Fix the schema manually, {FORCE}, and run again.",
         {"error_code": 2013, "file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (
@@ -180,27 +181,27 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.lock_lost("shop", STEP),
-        "3_m.up.sql: the lock on shop has been let go, and another migration run has taken it or has been at work "
-        "since. Stopped: nothing more was run or recorded. Look at the migration's status, then run again.",
+        "3_m.up.sql: the lock on shop was released, and another migration run has taken it or has run since. "
+        "Stopped: nothing more was run or recorded. Check the migration status, then run again.",
         {"file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (
         messages.strayed(STEP, "shop"),
-        "3_m.up.sql: all of it was run, but it leaves the session in another schema than shop, and golang-migrate "
+        "3_m.up.sql: all of it was run, but it leaves the session in a schema other than shop, and golang-migrate "
         "would write its state there. The database is now at version 3, dirty. End the file with USE shop, and run "
         "again.",
         {"file": "3_m.up.sql", "dirty": True, "to_version": 3},
     ),
     (
         messages.not_atomic(STEP, STATEMENT),
-        "3_m.up.sql:7:5: the file asks to be all-or-nothing, and statement 2 is not one that can be undone for "
-        "certain: only statements that change rows of transactional tables are. Nothing of the file took effect. The "
-        "statement: CALL p()",
+        "3_m.up.sql:7:5: the file asks to be all-or-nothing, but statement 2 cannot be rolled back for certain: only "
+        "statements that change rows of transactional tables can. Nothing of the file took effect. The statement: "
+        "CALL p()",
         PLACE,
     ),
     (
         messages.changed_statement(STEP, STATEMENT),
-        f"3_m.up.sql:7:5: statement 2 was done by an earlier run, and has been changed since. {RESTORE} To run it and "
+        f"3_m.up.sql:7:5: statement 2 was done by an earlier run and has been changed since. {RESTORE} To run it and "
         "what follows it again, set resume_from: 2. It is now: CALL p()",
         {**PLACE, "dirty": True},
     ),
@@ -212,12 +213,12 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.fewer_statements(STEP, 1, 2),
-        f"3_m.up.sql has 1 statement, but an earlier run did 2. {RESTORE}",
+        f"3_m.up.sql has 1 statement, but an earlier run completed 2. {RESTORE}",
         {"file": "3_m.up.sql", "dirty": True},
     ),
     (
         messages.fewer_statements(STEP, 0, 1),
-        f"3_m.up.sql has 0 statements, but an earlier run did 1. {RESTORE}",
+        f"3_m.up.sql has 0 statements, but an earlier run completed 1. {RESTORE}",
         {"file": "3_m.up.sql", "dirty": True},
     ),
     (
@@ -227,29 +228,30 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.session_not_restored(STEP, refusal(1193, "Unknown system variable")),
-        "The session in which 3_m.up.sql was begun could not be restored: (1193) Unknown system variable. Nothing was "
-        f"changed. Remove the cause and run again; or fix the schema manually and {FORCE}.",
+        "The session state in which 3_m.up.sql was started could not be restored: (1193) Unknown system variable. "
+        f"Nothing was changed. Fix the cause and run again; or fix the schema manually and {FORCE}.",
         {"error_code": 1193, "file": "3_m.up.sql", "dirty": True},
     ),
     (
         messages.session_not_restored(STEP, LOST),
-        "The session in which 3_m.up.sql was begun could not be restored: (2013) Lost connection. Nothing was changed. "
-        "Run again.",
+        "The session state in which 3_m.up.sql was started could not be restored: (2013) Lost connection. Nothing "
+        "was changed. Run again.",
         {"error_code": 2013, "file": "3_m.up.sql", "dirty": True},
     ),
     (
         messages.session_lost(STEP, 1, 1, "the temporary table shop.x", 1),
-        "3_m.up.sql: an earlier run did 1 statement; what comes next may rely on the temporary table shop.x of "
-        "statement 1 of 3_m.up.sql, which went with its connection. Look at what is done, undo what would be repeated, "
-        "and run again with resume_from and the number of the statement to resume from. Nothing was changed.",
+        "3_m.up.sql: an earlier run completed 1 statement; what follows may rely on the temporary table shop.x of "
+        "statement 1 of 3_m.up.sql, which was lost with its connection. Check what is done, undo what would be "
+        "repeated, and run again with resume_from and the number of the statement to resume from. Nothing was "
+        "changed.",
         {"file": "3_m.up.sql", "statement": 2, "dirty": True},
     ),
     (
         messages.session_lost(STEP, 2, 4, "the variable @a", 0),
-        "3_m.up.sql: an earlier run did 2 statements, and statements 3 to 4 may have taken effect; "
-        "what comes next may rely on the variable @a of an earlier file, "
-        "which went with its connection. Look at what is done, undo what would be repeated, and run again with "
-        "resume_from and the number of the statement to resume from. Nothing was changed.",
+        "3_m.up.sql: an earlier run completed 2 statements, and statements 3 to 4 may have taken effect; what "
+        "follows may rely on the variable @a of an earlier file, which was lost with its connection. Check what is "
+        "done, undo what would be repeated, and run again with resume_from and the number of the statement to resume "
+        "from. Nothing was changed.",
         {"in_doubt": {"first": 3, "last": 4}, "file": "3_m.up.sql", "statement": 3, "dirty": True},
     ),
     (
@@ -266,28 +268,30 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
     ),
     (
         messages.doubt_is_gone(STEP, 2, 2),
-        "3_m.up.sql: statement 2 may have taken effect in an earlier run, and the file ends before. See what it "
-        "changed, and run again with resume_from: 2 if nothing of that is left to do. Nothing was changed.",
+        "3_m.up.sql: statement 2 may have taken effect in an earlier run, but the file now ends before that. Check "
+        "what it changed, and run again with resume_from: 2 if nothing of that is left to do. Nothing was changed.",
         {"file": "3_m.up.sql", "in_doubt": {"first": 2, "last": 2}, "dirty": True},
     ),
     (
         messages.doubt_is_gone(STEP, 2, 4),
-        "3_m.up.sql: statements 2 to 4 may have taken effect in an earlier run, and the file ends before. See what "
-        "they changed, and run again with resume_from: 2 if nothing of that is left to do. Nothing was changed.",
+        "3_m.up.sql: statements 2 to 4 may have taken effect in an earlier run, but the file now ends before that. "
+        "Check what they changed, and run again with resume_from: 2 if nothing of that is left to do. Nothing was "
+        "changed.",
         {"file": "3_m.up.sql", "in_doubt": {"first": 2, "last": 4}, "dirty": True},
     ),
     (
         messages.written_elsewhere(record(1), State(1, True)),
-        "The up migration of version 1 was interrupted, and the state table has been written since by something else, "
-        "perhaps golang-migrate, which may have run it again. See how far it got, then run again with resume_from and "
-        f"the number of the statement to resume from; or fix the schema manually and {FORCE}. Nothing was changed.",
+        "The up migration of version 1 was interrupted, and something else has written the state table since, "
+        "perhaps golang-migrate, which may have run it again. Check how far it got, then run again with resume_from "
+        f"and the number of the statement to resume from; or fix the schema manually and {FORCE}. Nothing was changed.",
         {"dirty": True, "from_version": 1},
     ),
     (
         messages.history_ahead("shop", State(1, False), [2, 3]),
-        "shop: the state table says version 1, clean, but the history has 2, 3 as applied or begun. The state row was "
-        "deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the history is "
-        f"right, {FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was changed.",
+        "shop: the state table says version 1, clean, but the history has 2, 3 as applied or started. The state row "
+        "was deleted, an older backup of it was restored, or golang-migrate rolled back or was forced. If the "
+        f"history is right, {FORCE}. If the state table is right, run again with history_ahead: ignore. Nothing was "
+        "changed.",
         {"from_version": 1, "dirty": False, "history_ahead": [2, 3]},
     ),
 ]
@@ -315,21 +319,21 @@ def test_a_place_as_return_values() -> None:
 
 
 def test_a_run_that_stops_between_two_files() -> None:
-    assert messages.stopped_between("SIGTERM", STEP, 1, 2) == (
+    assert str(messages.stopped_between("SIGTERM", STEP, 1, 2)) == (
         "SIGTERM: stopped after 3_m.up.sql; 1 migration applied, 2 not begun. The database is at version 3. Run again "
         "to continue."
     )
     down = Step(1, "m", "down", None, None)
-    assert messages.stopped_between("SIGINT", down, 2, 1) == (
+    assert str(messages.stopped_between("SIGINT", down, 2, 1)) == (
         "SIGINT: stopped after 1; 2 migrations applied, 1 not begun. The database is at no version yet. Run again to "
         "continue."
     )
 
 
 def test_values_that_are_lost() -> None:
-    assert messages.values_unknown(STEP, ["@a", "@b", "@a"]) == (
-        "3_m.up.sql: the values that statements before resume_from gave to @a, @b went with their connection; what "
-        "comes next finds none there."
+    assert messages.values_unknown(STEP, ["@a", "@b", "@a"]).text == (
+        "3_m.up.sql: the values that statements before resume_from gave to @a, @b were lost with their connection; "
+        "what follows finds them unset."
     )
 
 

@@ -66,7 +66,7 @@ def test_the_steps_from_a_version_to_a_goal(
 def test_fewer_steps_than_asked_for(version: int | None, steps: int, taken: int) -> None:
     result = plan(version, steps=steps, allow_down=True)
     assert len(result.steps) == taken
-    assert result.warnings == (f"{abs(steps)} steps were asked for, and there were only {taken}.",)
+    assert result.warnings == (f"Fewer steps are possible than requested: {taken} of {abs(steps)}. (DBM-1616)",)
 
 
 def test_nothing_at_all_is_a_plan_of_nothing() -> None:
@@ -118,7 +118,7 @@ def test_a_missing_file_is_recorded_and_warned_of() -> None:
     source = parse_names("d", ["1_a.up.sql", "2_b.down.sql"])
     result = make_plan(source, State(None, False), Goal())
     assert [step.file for step in result.steps] == ["1_a.up.sql", None]
-    assert result.warnings == ("Version 2 has no up file: it is recorded, and nothing is run.",)
+    assert result.warnings == ("Version 2 has no up file: only the version is recorded. (DBM-1615)",)
 
 
 def test_a_version_that_the_state_table_cannot_hold() -> None:
@@ -167,12 +167,17 @@ def test_what_was_left_half_done_comes_first(
 @pytest.mark.parametrize(
     ("unfinished", "at", "goal", "message"),
     [
-        ((3, "up"), 3, {"target": "1", "allow_down": True}, "The up migration of version 3 was interrupted, and wh"),
-        ((3, "up"), 3, {"steps": -2, "allow_down": True}, r"leads the other way\. Finish it first by running without"),
-        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was interrupted, and what was"),
+        (
+            (3, "up"),
+            3,
+            {"target": "1", "allow_down": True},
+            "The up migration of version 3 was interrupted, but the req",
+        ),
+        ((3, "up"), 3, {"steps": -2, "allow_down": True}, r"goes the other way\. Finish it first by running without"),
+        ((7, "down"), 3, {"allow_down": True}, "The down migration of version 7 was interrupted, but the requested"),
         ((7, "down"), 3, {"target": "3"}, r"This would roll back 1 migration: 7\. "),
         ((3, "up"), 3, {"steps": 0}, "steps is 0"),
-        ((5, "up"), 5, {}, "The up migration of version 5 was interrupted, and d has no file for it any more"),
+        ((5, "up"), 5, {}, "The up migration of version 5 was interrupted, and d no longer has a file for it"),
     ],
 )
 def test_what_was_left_cannot_be_finished(
@@ -184,7 +189,7 @@ def test_what_was_left_cannot_be_finished(
 
 def test_what_was_left_has_a_file_of_the_other_direction_only() -> None:
     source = parse_names("d", ["1_a.down.sql"])
-    with pytest.raises(Error, match=r"The up migration of version 1 .* has no file for it any more") as caught:
+    with pytest.raises(Error, match=r"The up migration of version 1 .* no longer has a file for it") as caught:
         make_plan(source, State(1, True), Goal(), Unfinished(1, "up"))
     assert caught.value.results == {"dirty": True, "from_version": 1}
 

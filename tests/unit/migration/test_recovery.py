@@ -135,7 +135,7 @@ def test_whether_something_else_has_written_the_state(
     if not elsewhere:
         assert found(row, written=written).record == row
         return
-    with pytest.raises(Error, match="the state table has been written since by something else"):
+    with pytest.raises(Error, match="something else has written the state table since"):
         found(row, written=written)
 
 
@@ -337,7 +337,7 @@ def test_the_session_cannot_be_restored(tmp_path: Path) -> None:
 def test_a_statement_that_was_changed_is_named(tmp_path: Path, at: Optional[int]) -> None:
     house = House(tmp_path, TEXTS[0], "INSERT INTO a VALUES (2)", *TEXTS[2:])
     error = house.refuses(resumption(at=at))
-    assert "statement 2 was done by an earlier run, and has been changed since" in str(error)
+    assert "statement 2 was done by an earlier run and has been changed since" in str(error)
     assert (error.results["statement"], error.results["line"]) == (2, 2)
 
 
@@ -359,7 +359,7 @@ def test_a_change_that_cannot_be_placed(tmp_path: Path) -> None:
 
 def test_a_file_that_has_become_shorter(tmp_path: Path) -> None:
     error = House(tmp_path, TEXTS[0]).refuses(resumption())
-    assert "1_m.up.sql has 1 statement, but an earlier run did 2. " in str(error)
+    assert "1_m.up.sql has 1 statement, but an earlier run completed 2. " in str(error)
 
 
 # What the user says is done.
@@ -418,7 +418,7 @@ LOST = Entry(2, None, "the temporary table shop.x")
 
 def test_what_is_lost_is_named(tmp_path: Path) -> None:
     error = House(tmp_path, *TEXTS).refuses(resumption(entries=(LOST,)))
-    assert "what comes next may rely on the temporary table shop.x of statement 2 of 1_m.up.sql" in str(error)
+    assert "what follows may rely on the temporary table shop.x of statement 2 of 1_m.up.sql" in str(error)
     assert error.results["statement"] == 3
 
 

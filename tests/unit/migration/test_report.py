@@ -97,19 +97,19 @@ def test_the_line_on_where_a_database_is(
     ("row", "held", "expected"),
     [
         (record(outcome="running", done=2), True, "f is running, at statement 3"),
-        (record(outcome="running", done=2), False, "f was interrupted; its first 2 statements are done"),
-        (record(outcome="running", done=1), None, "f is running, or was interrupted; its first statement is done"),
-        (record(outcome="failed", done=0), True, "f failed; nothing of it is done"),
-        (record(outcome="interrupted", done=2), False, "f was stopped; its first 2 statements are done"),
+        (record(outcome="running", done=2), False, "f was interrupted; statements 1 to 2 are done"),
+        (record(outcome="running", done=1), None, "f is running, or was interrupted; statement 1 is done"),
+        (record(outcome="failed", done=0), True, "f failed; none of its statements is done"),
+        (record(outcome="interrupted", done=2), False, "f was stopped; statements 1 to 2 are done"),
         (
             record(outcome="failed", done=2, begun=3),
             False,
-            "f failed; its first 2 statements are done, and statement 3 may have taken effect",
+            "f failed; statements 1 to 2 are done, and statement 3 may have taken effect",
         ),
         (
             record(outcome="running", done=2, begun=5),
             False,
-            "f was interrupted; its first 2 statements are done, and statements 3 to 5 may have taken effect",
+            "f was interrupted; statements 1 to 2 are done, and statements 3 to 5 may have taken effect",
         ),
     ],
 )
@@ -124,7 +124,7 @@ def test_states_and_versions() -> None:
     assert report.format_state(State(3, True)) == "version 3, dirty"
     assert report.format_state(State(3, False)) == "version 3, clean"
     assert [report.done_text(done) for done in range(3)] == [
-        "nothing of it is done", "its first statement is done", "its first 2 statements are done",
+        "none of its statements is done", "statement 1 is done", "statements 1 to 2 are done",
     ]  # fmt: skip
     assert report.doubt_text(2, 2) == "statement 2 may have taken effect"
     assert report.count(1, "statement") == "1 statement"

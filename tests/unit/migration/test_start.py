@@ -129,7 +129,7 @@ def test_a_statement_that_waits_too_long_is_tried_again(
         assert house.warnings == []
         return
     house.run()
-    assert house.warnings == ["A statement that had waited too long for a lock was tried again, 1 time."]
+    assert house.warnings == ["A statement that had waited too long for a lock was retried, 1 time. (DBM-1809)"]
     assert "SET SESSION lock_wait_timeout = 2" in house.session.queries
 
 

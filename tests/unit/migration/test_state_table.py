@@ -88,7 +88,9 @@ def test_a_table_of_something_else_is_left_alone(columns: Any, fits: bool) -> No
 
 def test_the_message_names_the_columns() -> None:
     found, _session = table(columns=[("id", "int", 0), ("name", "text", 1)])
-    with pytest.raises(Error, match=r"it has the columns id int, name text, and not version and dirty .* another migr"):
+    with pytest.raises(
+        Error, match=r"it has the columns id int, name text; it should have version and dirty, .* another migr"
+    ):
         found.read()
 
 

@@ -63,7 +63,7 @@ class House:
         @contextmanager
         def connect() -> Iterator[Any]:
             if cannot_connect:
-                raise Error("no more connections")
+                raise Error(1500, "no more connections")
             yield self.other
             self.closed = True
 

@@ -101,7 +101,7 @@ def test_without_a_lock_a_person_is_warned() -> None:
     assert session.queries == []
     assert warnings == [
         "Locking is off: nothing prevents concurrent runs on shop. Make sure that neither this collection nor "
-        "golang-migrate works on it at the same time."
+        "golang-migrate works on it at the same time. (DBM-1533)"
     ]
 
 

@@ -55,7 +55,7 @@ def test_how_far_a_server_is_supported(text: str, support: Support) -> None:
 
 
 def test_what_is_said_about_an_old_server() -> None:
-    assert str(read_version("10.5.29-MariaDB").complaint).startswith("MariaDB 10.5 is not supported any more. ")
+    assert str(read_version("10.5.29-MariaDB").complaint).startswith("MariaDB 10.5 is no longer supported. ")
     assert str(read_version("5.5.62").complaint).startswith("MySQL 5.5 is too old for this collection. ")
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.common.text.formatters import human_to_bytes
-from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
+from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error, coded
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.script import read_script
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.guards import GUARDS
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.model import Migration, Plan, Source, Step
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.apply import Rehearsed
-from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules, judge, refusal, said
+from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.guards import Rules, judge, refusal, warnings
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.preview import Preview
 from ansible_collections.dbops.migrations.plugins.modules.migration_apply import SPEC
 from parts import CHECKOUT
@@ -128,7 +128,7 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             "allowed_by": None,
         }
     ]  # fmt: skip
-    warned = [f"up 12, {guard}: {text}"] if expected else []
+    warned = [f"up 12, {guard}: {text} (DBM-{2102 + GUARDS.index(guard)})"] if expected else []
     refused = None if level != "refuse" else (
         f"The guards refuse this plan: up 12, {guard}: {text}. Correct the files. Or allow what is meant, with "
         f"{{{guard}: [12]}} in allow, or in the file, above the statement or at its head, with the comment "
@@ -148,7 +148,7 @@ def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) 
             assert warnings == []
         else:
             found = preview.guard(plan, rehearsed, session)
-            assert found == {"guards": expected, "refusal": refused}
+            assert found == {"guards": expected, "refusal": refused and coded(2111, refused)}
             assert warnings == warned
 
 
@@ -286,7 +286,7 @@ def test_a_text_is_one_harmless_line() -> None:
 
 def test_what_migrations_have_in_common_is_said_once() -> None:
     found = judged({}, {}, {}, {"risks": [RISK]}, {}, {}, {}, rehearsed=True, no_down=True)
-    assert list(said(found)) == [
+    assert [message.text for message in warnings(found)] == [
         "up 12, up 13, up 14, up 15, up 16 and 2 more, no_down_file: there is no down file",
         "up 15, destroy: orders: values that go with the column note: 12 (line 3)",
     ]
@@ -295,7 +295,9 @@ def test_what_migrations_have_in_common_is_said_once() -> None:
 def test_a_refusal_says_what_and_each_way_on() -> None:
     rules = {**WARN, "destroy": "refuse", "no_down_file": "refuse"}
     found = judged({"risks": [RISK]}, {}, guards=rules, no_down=True)
-    assert refusal(found) == (
+    refused = refusal(found)
+    assert refused is not None
+    assert refused.text == (
         "The guards refuse this plan: up 12, destroy: orders: values that go with the column note: 12 (line 3); up 12, "
         "up 13, no_down_file: there is no down file. Correct the files. Or allow what is meant, with {destroy: [12], "
         "no_down_file: [12, 13]} in allow, or in the file, above the statement or at its head, with the comment "

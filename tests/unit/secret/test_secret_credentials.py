@@ -136,25 +136,25 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         '{\n  "password": "s3cret-value",\n}',
         {},
         # Python 3.13 points at the comma, older ones at what follows it.
-        f"its JSON is broken at {'line 2, column 29' if sys.version_info >= (3, 13) else 'line 3, column 1'}. "
-        "Look for a comma that is missing or behind the last value, a "
-        "quotation mark that is missing, or a line break or a backslash inside a value.",
+        f"its JSON is broken at {'line 2, column 29' if sys.version_info >= (3, 13) else 'line 3, column 1'}. Look "
+        "for a comma that is missing or follows the last value, a missing quotation mark, or a line break or a "
+        "backslash inside a value.",
     ),
-    "a quotation mark that is missing": (
+    "a missing quotation mark": (
         '{"password": s3cret-value}',
         {},
-        "its JSON is broken at line 1, column 14. Look for a comma that is missing or behind the last value, a "
-        "quotation mark that is missing, or a line break or a backslash inside a value.",
+        "its JSON is broken at line 1, column 14. Look for a comma that is missing or follows the last value, a "
+        "missing quotation mark, or a line break or a backslash inside a value.",
     ),
     "a host with its port": (
         '{"password": "s3cret-value", "host": "db.example.com:3306"}',
         {},
-        "the value of host holds a port, too. Store the host alone there, and the port under port.",
+        "the value of host also contains a port. Store only the host there, and the port under port.",
     ),
     "an IPv6 address with its port": (
         '{"password": "s3cret-value", "hostname": "[2001:db8::1]:3306"}',
         {},
-        "the value of hostname holds a port, too. Store the host alone there, and the port under port.",
+        "the value of hostname also contains a port. Store only the host there, and the port under port.",
     ),
     "a list": (
         '["s3cret-value"]',
@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "half a character": (
         '{"password": "s3cret-value\\ud800"}',
         {},
-        "the value of password holds half of a character (a lone surrogate). Store it again.",
+        "the value of password contains half a character (a lone surrogate). Store it again.",
     ),
     "a key twice": (
         '{"password": "s3cret-value", "password": "s3cret-value2"}',
@@ -227,12 +227,12 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "another engine": (
         '{"engine": "s3cret-value", "password": "s3cret-value"}',
         {},
-        "its engine is none of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
+        "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
     ),
     "an engine that is no name": (
         '{"engine": ["mysql"], "password": "s3cret-value"}',
         {},
-        "its engine is none of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
+        "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
     ),
     "a key that is not there": (
         '{"password": "s3cret-value", "a": 1}',
@@ -242,12 +242,12 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a name that is none of ours": (
         '{"password": "s3cret-value"}',
         {"pass": "password"},
-        "fields maps pass, which is none of host, port, user, password, database.",
+        "fields maps pass, which is not one of host, port, user, password, database.",
     ),
     "a key that is no text": (
         '{"password": "s3cret-value"}',
         {"password": ["a"]},
-        "fields maps password to something else than the name of a key.",
+        "fields maps password to something other than the name of a key.",
     ),
     "fields for a URL": (
         "mysql://u:s3cret-value@h/d",
@@ -274,14 +274,14 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "a URL that is cut": (
         "mysql://u:s3cret-value@tcp(h:3306)",
         {},
-        "its URL cannot be read. Write it as mysql://user:password@host:3306/database "
-        "or mysql://user:password@tcp(host:3306)/database, with other signs than letters and digits "
+        "its URL cannot be read. Write it as mysql://user:password@host:3306/database or "
+        "mysql://user:password@tcp(host:3306)/database, with characters other than letters and digits "
         "percent-encoded in user, password and database.",
     ),
     "a socket": (
         "mysql://u:s3cret-value@unix(/run/s.sock)/d",
         {},
-        "its URL uses another protocol than tcp(host:port), and nothing else is read here.",
+        "its URL uses a protocol other than tcp(host:port), which is not supported.",
     ),
     "a lone percent sign": (
         "mysql://u:s3cret-value%@h/d",
@@ -402,20 +402,20 @@ def test_one_text_of_a_secret(text: str, field: str | None, found: str) -> None:
         (
             "{canary",
             None,
-            "its JSON is broken at line 1, column 2. Look for a comma that is missing or behind the last value, a "
-            "quotation mark that is missing, or a line break or a backslash inside a value.",
+            "its JSON is broken at line 1, column 2. Look for a comma that is missing or follows the last value, a "
+            "missing quotation mark, or a line break or a backslash inside a value.",
         ),
-        ("canary", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ('["canary"]', "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ("null", "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
-        ("[" * 100_000, "a", "it is no JSON object, so it has no key a. Store one, or leave field out."),
+        ("canary", "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ('["canary"]', "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ("null", "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
+        ("[" * 100_000, "a", "it is not a JSON object, so it has no key a. Store one, or leave field out."),
         ('{"a": "canary", "a": "canary"}', "a", "it has a key twice: a. Remove one."),
         ('{"a": ""}', "a", "its key a is empty."),
         ('{"a": " "}', "a", "its key a is empty."),
         ('{"a": null}', "a", "its key a is empty."),
         ('{"a": 5}', "a", "the value of a is not a string. Put it in quotes."),
         ('{"a": {"canary": "b"}}', "a", "the value of a is not a string. Put it in quotes."),
-        ('{"a": "\\ud800canary"}', "a", "the value of a holds half of a character (a lone surrogate). Store it again."),
+        ('{"a": "\\ud800canary"}', "a", "the value of a contains half a character (a lone surrogate). Store it again."),
         ("", None, "it is empty."),
         (" \n\n", None, "it is empty."),
         ("", "a", "it is empty."),

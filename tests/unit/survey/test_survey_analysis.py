@@ -106,14 +106,17 @@ def test_a_persons_own_are_added_and_replace() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "The signatures in own.yml are no YAML"),
-        ("a: 1", "The signatures in own.yml are no list"),
+        ("a: [", "The signatures in own.yml are not valid YAML"),
+        ("a: 1", "The signatures in own.yml are not a list"),
         ("- {technology: a}", "Signature 1 in own.yml lacks technology or role"),
         ("- 1", "Signature 1 in own.yml lacks technology or role"),
         ("- {technology: a, role: b, port: [1]}", "Signature 1 in own.yml has the unknown key port"),
-        ("- {technology: a, role: b, ports: ['1']}", "Signature 1 in own.yml: ports is no list of numbers"),
-        ("- {technology: a, role: b, units: x}", "Signature 1 in own.yml: units is no list of texts"),
-        ("- {technology: a, role: b, commands: ['(']}", "Signature 1 in own.yml: a command is no regular expression"),
+        ("- {technology: a, role: b, ports: ['1']}", "Signature 1 in own.yml: ports is not a list of numbers"),
+        ("- {technology: a, role: b, units: x}", "Signature 1 in own.yml: units is not a list of strings"),
+        (
+            "- {technology: a, role: b, commands: ['(']}",
+            "Signature 1 in own.yml: a command is not a valid regular expression",
+        ),
     ],
 )
 def test_what_is_no_signature_is_named(text: str, message: str) -> None:

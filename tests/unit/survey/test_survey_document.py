@@ -73,8 +73,8 @@ def test_what_is_written_is_read_back(document: Document) -> None:
         (("privileged",), 1, "privileged is not true or false"),
         (("duration",), float("nan"), "duration is no finite number"),
         (("firewall", "tables"), [{"family": "bridge"}], "firewall.tables[0] lacks chains"),
-        (("unseen",), [{"what": "all", "why": "", "remedy": ""}], "unseen[0].what is none of processes, sockets,"),
-        (("unseen",), [{"what": [], "why": "", "remedy": ""}], "unseen[0].what is none of"),
+        (("unseen",), [{"what": "all", "why": "", "remedy": ""}], "unseen[0].what is not one of processes, sockets,"),
+        (("unseen",), [{"what": [], "why": "", "remedy": ""}], "unseen[0].what is not one of"),
         (("flows",), {}, "flows is not a list"),
         (("flows",), [[]], "flows[0] is not an object"),
         (("identity", "kernel"), None, "identity.kernel is not text"),
@@ -101,7 +101,7 @@ def test_what_is_wrong_is_named_with_its_place(place: tuple[str, ...], value: An
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ('{"schema_version": 1', "only a part of it"),
         ("[" * 200_000, "nested too deep"),
         ("[]", "no schema_version"),

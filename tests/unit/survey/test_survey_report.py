@@ -167,7 +167,9 @@ def test_what_a_host_returns_may_be_anything(tmp_path: Path) -> None:
     looks = [*observations(documents()[:2]), {"host": "odd1", "survey": {"schema_version": 1}}, {"host": "odd2"}]
     result = _report(tmp_path, looks)
     assert [one["host"] for one in result["not_seen"]] == ["odd1", "odd2"]
-    assert result["not_seen"][0]["error"].startswith("What it returned cannot be used: This is no valid document")
+    assert result["not_seen"][0]["error"].startswith(
+        "What it returned cannot be used: This is not a valid survey document"
+    )
     assert result["not_seen"][1]["error"] == "No reason was given."
     assert [one.split(": ")[0] for one in result["refused"]] == ["odd1"]
 
@@ -242,7 +244,7 @@ def test_signatures_of_ones_own_count(tmp_path: Path) -> None:
             r"The signatures in .*/ours.yml cannot be read: 'utf-8' codec .* Give a file of text in UTF-8\.",
         ),
         ("other.yml", b"", "The signatures in .*/ours.yml cannot be read: No such file or directory"),
-        ("survey/decisions.yml", b"components: 1", "decisions.yml: components is no dictionary"),
+        ("survey/decisions.yml", b"components: 1", "decisions.yml: components is not a dictionary"),
     ],
 )
 def test_what_people_wrote_wrong_is_an_error_and_nothing_observed_is_lost(

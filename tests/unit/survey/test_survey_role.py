@@ -42,5 +42,5 @@ def test_the_report_lies_beside_the_inventory(sources: list[str], place: str) ->
 
 @pytest.mark.parametrize("hosts", ["", " , ", [], ["", " "]])
 def test_an_empty_pattern_is_refused(hosts: Any) -> None:
-    with pytest.raises(AnsibleLookupError, match="The pattern of hosts is empty"):
+    with pytest.raises(AnsibleLookupError, match="The host pattern is empty"):
         LookupModule().run([hosts], {})

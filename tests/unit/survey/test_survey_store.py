@@ -83,7 +83,9 @@ def test_nothing_is_written_where_nothing_may_be(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_an_error_and_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "components").write_text("people's")
-    with pytest.raises(Error, match=r"components/a.md cannot be written: File exists. Set owner, mode or space right"):
+    with pytest.raises(
+        Error, match=r"components/a.md cannot be written: File exists. Fix its owner or mode, or free some space"
+    ):
         Writer(tmp_path).write("components/a.md", "one")
     (tmp_path / "index.html").mkdir()
     with pytest.raises(Error, match=r"index.html cannot be written: Is a directory"):
@@ -157,13 +159,13 @@ def test_what_is_no_document_is_refused_by_its_name_and_the_others_are_used(tmp_
     there = store.load(tmp_path)
     assert [one.host for one in there.documents] == ["app1", "app2", "cache1", "db1", "lb1"]
     assert {name.removeprefix("observations/db1/"): why.split(":")[0] for name, why in there.refused.items()} == {
-        "absence.json": "This is no valid document of a survey",
+        "absence.json": "This is not a valid survey document",
         "away.json": "No such file or directory",
         "binary.json": "'utf-8' codec can't decode byte 0xff in position 0",
-        "empty.json": "This is no JSON, or only a part of it",
-        "foreign.json": "This is JSON, but no document of a survey",
-        "half.json": "This is no JSON, or only a part of it",
-        "list.json": "This is JSON, but no document of a survey",
+        "empty.json": "This is not JSON, or only a part of it",
+        "foreign.json": "This is JSON, but not a survey document",
+        "half.json": "This is not JSON, or only a part of it",
+        "list.json": "This is JSON, but not a survey document",
         "newer.json": "This document has the schema version 2; this version of the collection reads 1. Survey the host "
         "again, or use the version that wrote it.",
     }
@@ -187,7 +189,7 @@ def test_addresses_that_are_none_are_refused(tmp_path: Path, wrong: dict[str, An
     look = document("a", "10.0.0.1", **wrong)
     new = _kept(tmp_path, observations([look]))
     assert new.documents == []
-    assert new.refused["a"].startswith(f"This is no valid document of a survey: {message}")
+    assert new.refused["a"].startswith(f"This is not a valid survey document: {message}")
     assert [one.error.split(":")[0] for one in new.absences] == ["What it returned cannot be used"]
 
 
@@ -255,25 +257,28 @@ def test_a_file_without_decisions_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "decisions.yml is no YAML: while parsing"),
-        ("a: !!python/object:os.system x", "decisions.yml is no YAML: could not determine a constructor"),
-        ("a: 2026-13-99", "decisions.yml is no YAML: month must be in 1..12. Correct it there."),
-        ("[" * 1500, "decisions.yml is no YAML: it is nested too deep"),
+        ("a: [", "decisions.yml is not valid YAML: while parsing"),
+        ("a: !!python/object:os.system x", "decisions.yml is not valid YAML: could not determine a constructor"),
+        ("a: 2026-13-99", "decisions.yml is not valid YAML: month must be in 1..12. Correct it there."),
+        ("[" * 1500, "decisions.yml is not valid YAML: it is nested too deep"),
         ("- a", "decisions.yml must have one key, components, with a dictionary of components under it."),
         ("component: {}", "decisions.yml must have one key, components"),
-        ("components: [a]", "decisions.yml: components is no dictionary. Write each component's name as a key."),
-        ("components: {1: }", "decisions.yml: 1 is no text. Write the component's name in quotes."),
-        ("components: {a: move}", "decisions.yml: a is no dictionary. It may have name, owner, decision, wave, notes."),
+        ("components: [a]", "decisions.yml: components is not a dictionary. Write each component's name as a key."),
+        ("components: {1: }", "decisions.yml: 1 is not a string. Write the component's name in quotes."),
+        (
+            "components: {a: move}",
+            "decisions.yml: a is not a dictionary. It may have name, owner, decision, wave, notes.",
+        ),
         ("components: {a: {onwer: x}}", "decisions.yml: a has the unknown key onwer. Did you mean owner?"),
         ("components: {a: {7: x}}", "decisions.yml: a has the unknown key 7. It may have name, owner,"),
-        ("components: {a: {owner: 7}}", "decisions.yml: a: owner is no text. Write it in quotes."),
+        ("components: {a: {owner: 7}}", "decisions.yml: a: owner is not a string. Write it in quotes."),
         ("components: {a: {decision: delete}}", "a: decision is 'delete'. It can be move, replace, retire, keep."),
         ("components: {a: {decision: [move]}}", "a: decision is ['move']. It can be move,"),
         ("components: {a: {wave: 0}}", "decisions.yml: a: wave is 0. Give a number from 1."),
         ("components: {a: {wave: yes}}", "decisions.yml: a: wave is True. Give a number from 1."),
         ("components: {a: {wave: '1'}}", "decisions.yml: a: wave is '1'. Give a number from 1."),
         ("components: {a: {wave: 1, wave: 2}}", "decisions.yml has wave twice."),
-        ("components: {a: {wave: 1}, b: , a: {}}", "decisions.yml has a twice. Make one of both."),
+        ("components: {a: {wave: 1}, b: , a: {}}", "decisions.yml has a twice. Merge the two."),
     ],
 )
 def test_other_decisions_are_refused_with_their_place(text: str, message: str) -> None:

@@ -128,4 +128,4 @@ def _read(directory: str, file: FileName) -> bytes:
         with open(native(path), "rb") as stream:
             return stream.read()
     except OSError as error:
-        raise Error(f"{printable(path)} cannot be read: {error.strerror}.") from error
+        raise Error(1606, f"{printable(path)} cannot be read: {error.strerror}.") from error

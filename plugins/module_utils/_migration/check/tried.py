@@ -54,7 +54,7 @@ def judge(source: Source, migrations: Sequence[Mapping[str, Any]]) -> Iterator[t
 
 
 def _behind(number: int) -> str:
-    return f" What comes behind it was not tried either: {count(number, 'migration')}." if number else ""
+    return f" What follows it was not tried either: {count(number, 'migration')}." if number else ""
 
 
 def _found(what: str, line: Optional[int]) -> Found:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
-from ..._core.errors import Error
+from ..._core.errors import Error, coded
 from ..._core.paths import native, text_of
 from ..model import Migration, Source
 
@@ -91,8 +91,9 @@ def read_names(directory: str) -> list[str]:
             return [text_of(entry.name) for entry in entries if not entry.is_dir()]
     except OSError as error:
         raise Error(
+            1601,
             f"The migrations' directory {directory} cannot be read: {error.strerror}. "
-            "Check the option directory; it is a path on the runner."
+            "Check the option directory; it is a path on the runner.",
         ) from error
 
 
@@ -117,8 +118,9 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
             odd.append(name)
         if version in known:
             raise Error(
+                1602,
                 f"Two files are the {file.direction} migration of version {version}: {known[version][0]} and {name} "
-                f"in {directory}. Give one of them another version."
+                f"in {directory}. Give one of them another version.",
             )
         known[version] = (name, file.title)
     nothing = (None, "")
@@ -136,8 +138,9 @@ def _check_usable(directory: str, meant: dict[str, str]) -> None:
     named = ", ".join([*meant][:_NAMED]) + (f" and {len(meant) - _NAMED} more" if len(meant) > _NAMED else "")
     why = " ".join(f"{reason[0].upper()}{reason[1:]}." for reason in dict.fromkeys(meant.values()))
     raise Error(
+        1603,
         f"No file in {directory} can be used as a migration: {named}. {why} "
-        "Rename the files, or check the option directory."
+        "Rename the files, or check the option directory.",
     )
 
 
@@ -146,11 +149,14 @@ def _warnings(unusable: dict[tuple[str, str], list[str]], odd: list[str]) -> lis
     found = []
     for (_rule, why), (name, *others) in unusable.items():
         more = f" and {len(others)} more are not migrations and are" if others else " is not a migration and is"
-        found.append(f"{name}{more} skipped: {why.format('their' if others else 'its')}.")
+        found.append(coded(1604, f"{name}{more} skipped: {why.format('their' if others else 'its')}."))
     for name in odd[:1]:
         more, they = (f" and {len(odd) - 1} more count as migrations", "they do not") if odd[1:] else _ONE_ODD
         found.append(
-            f"{name}{more} although {they} end in .sql (golang-migrate runs {'them' if odd[1:] else 'it'} too)."
+            coded(
+                1605,
+                f"{name}{more} although {they} end in .sql (golang-migrate runs {'them' if odd[1:] else 'it'} too).",
+            )
         )
     return found
 

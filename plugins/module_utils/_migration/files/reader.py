@@ -168,7 +168,7 @@ def open_file(directory: str, step: Step) -> BinaryIO:
     try:
         return open(native(path), "rb")
     except OSError as error:
-        raise Error(f"{path} cannot be read: {error.strerror}.") from error
+        raise Error(1606, f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _variables(text: bytes, name: str) -> Optional[frozenset[bytes]]:

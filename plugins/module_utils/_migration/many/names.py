@@ -36,7 +36,7 @@ def expand(asked: Sequence[str], existing: Iterable[str], folds: bool) -> list[s
     :raises Error: nothing is named, or what is named does not exist.
     """
     if not asked:
-        raise Error("databases is empty. Name the schemas, or give a pattern such as tenant\\_%.")
+        raise Error(2001, "databases is empty. Name the schemas, or give a pattern such as tenant\\_%.")
     have = {_folded(name, folds): name for name in sorted(existing)}
     found: dict[str, str] = {}
     missing = []
@@ -53,8 +53,9 @@ def expand(asked: Sequence[str], existing: Iterable[str], folds: bool) -> list[s
             found.setdefault(key, name)
     if missing:
         raise Error(
-            f"databases names what is not there: {few(missing)}. Create the schemas first, correct the names, or let "
-            "the account see them: the server hides a schema on which it has no privilege. Nothing was run."
+            2002,
+            f"databases names schemas that do not exist: {few(missing)}. Create them first, correct the names, or let "
+            "the account see them: the server hides a schema on which it has no privilege. Nothing was run.",
         )
     return list(found.values())
 

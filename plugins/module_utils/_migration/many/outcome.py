@@ -88,8 +88,8 @@ class Outcome(NamedTuple):
         message = f"{count(self.total, 'database')}: {mood}{', '.join(counts)}"
         if failed or self.work.not_begun:
             signal = self.work.signal
-            stopped = f" {signal}: stopped, and no other was begun. Run again to continue." if signal else ""
-            raise Error(f"{message}.{stopped}{''.join(_reasons(failed))}", **found)
+            stopped = f" {signal}: stopped, and no other was started. Run again to continue." if signal else ""
+            raise Error(2004, f"{message}.{stopped}{''.join(_reasons(failed))}", **found)
         return {**found, "msg": message}
 
     def warnings(self, told: Iterable[str]) -> Iterator[str]:

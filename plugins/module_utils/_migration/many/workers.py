@@ -13,6 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, NamedTuple, NoReturn, Optional
 
+from ..._core.errors import coded
 from ..._core.stop import Stop, Stopped
 from .schedule import Schedule
 
@@ -89,7 +90,7 @@ def _ended(worker: _Worker) -> str:
     worker.pipe.close()
     code = os.waitpid(worker.number, 0)[1]
     how = f"by signal {os.WTERMSIG(code)}" if os.WIFSIGNALED(code) else f"with code {os.WEXITSTATUS(code)}"
-    return f"The process that was at work on it ended {how}. Run again: it finds out what was done."
+    return coded(2005, f"Its worker process ended {how}. Run again: it finds out what was done.")
 
 
 def _start(workers: list[_Worker], begin: Callable[[Stopped], Job]) -> _Worker:

@@ -38,7 +38,7 @@ class ProgressFile:
         :raises Error: ``run`` is no such number.
         """
         if not _RUN.fullmatch(run):
-            raise Error(f"run_id is {run!r}. It has 32 hexadecimal digits, in small letters; leave it out.")
+            raise Error(1635, f"run_id is {run!r}. It must be 32 lowercase hexadecimal digits; leave it out.")
         self._folder = folder
         self._path = os.path.join(folder, PREFIX + run)
         self._held: Optional[int] = None

@@ -54,9 +54,10 @@ def refusal(session: Session, found: Unmanaged) -> Error:
     """Return why a schema is not migrated, and what to do."""
     auto = "" if not found.foreign or found.foreign[0].tool.question is None else f", or {AUTO} to take it from there"
     return Error(
-        f"{session.database} holds tables ({few(found.tables)}), and no migration is recorded for it."
-        f"{names(found.foreign)} The first migrations may destroy what is there. Set baseline to the version that the "
-        f"schema has{auto}; or set adopt to true to run all migrations from the first. Nothing was run.",
+        1701,
+        f"{session.database} holds tables ({few(found.tables)}), but no migration is recorded for "
+        f"it.{names(found.foreign)} The first migrations may destroy what is there. Set baseline to the version that "
+        f"the schema has{auto}; or set adopt to true to run all migrations from the first. Nothing was run.",
         tables=found.tables,
     )
 
@@ -72,11 +73,12 @@ def baseline_version(session: Session, source: Source, found: Unmanaged, text: s
         return _recorded(session, have, found)
     version = as_version(text)
     if version is None:
-        raise Error(f"baseline is {text!r}. Give the version that the schema has, a number, or {AUTO}.")
+        raise Error(1702, f"baseline is {text!r}. Give the version that the schema has, a number, or {AUTO}.")
     if version not in have:
         raise Error(
+            1703,
             f"baseline is {text}, and no file in the directory has that version; the last ones are "
-            f"{few(have[-5:]) or 'none'}. Nothing was changed."
+            f"{few(have[-5:]) or 'none'}. Nothing was changed.",
         )
     return version
 
@@ -84,15 +86,17 @@ def baseline_version(session: Session, source: Source, found: Unmanaged, text: s
 def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:
     if len(found.foreign) != 1:
         raise Error(
-            f"{session.database} holds {'no' if not found.foreign else 'more than one'} table of another tool for "
-            f"migrations.{names(found.foreign)} Set baseline to the version that the schema has."
+            1704,
+            f"{session.database} holds {'no' if not found.foreign else 'more than one'} table of another migration "
+            f"tool.{names(found.foreign)} Set baseline to the version that the schema has.",
         )
     [foreign] = found.foreign
     versions = applied_versions(session, foreign)
     if not versions:
         raise Error(
+            1705,
             f"{session.database}: {foreign}, and it has applied nothing. To run all migrations from the first, set "
-            "adopt to true."
+            "adopt to true.",
         )
     last = versions[-1]
     without = [version for version in versions if version not in have]
@@ -103,8 +107,9 @@ def _recorded(session: Session, have: list[int], found: Unmanaged) -> int:
             f"it has not applied version {few(skipped)}" if skipped else "",
         ]
         raise Error(
+            1706,
             f"{session.database}: {foreign}, and it is at version {last}, but {' and '.join(filter(None, said))}. "
-            "Name the files as it numbers its versions, or set baseline to the version that the schema has."
+            "Name the files as it numbers its versions, or set baseline to the version that the schema has.",
         )
     return last
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from ..._core.arguments import ArgumentSpec
-from ..._core.errors import Error
+from ..._core.errors import Error, coded
 from ..._core.stop import Stopped
 from ..._mysql.lock import Lock, locked
 from ..._mysql.session import Session
@@ -266,9 +266,10 @@ def check_plan(order: Order, database: str, plan: Plan, resumption: Optional[Res
         return planned
     names = few(f"{step.direction} {step.file or step.version}" for step in plan.steps) or "nothing"
     raise Error(
-        f"The plan for {database} is not the one that was approved (expected_plan): something has moved the database "
-        f"since, or the files are others. It is at {format_version(plan.from_version)}, and this would run {names}. "
-        "Plan again, and have that approved. Nothing was changed.",
+        1624,
+        f"The plan for {database} is not the one that was approved (expected_plan): the database or the files have "
+        f"changed since. It is at {format_version(plan.from_version)}, and this would run {names}. Plan again, and "
+        "have the new plan approved. Nothing was changed.",
         from_version=plan.from_version,
     )
 
@@ -313,8 +314,9 @@ def check_first(order: Order, status: DatabaseStatus) -> None:
     """
     if status.history is not None and status.present and status.history.of_run(order.params["run_id"]):
         raise Error(
-            "This call has come late: its run (run_id) was taken up again by another one, which has what came of it. "
-            "Nothing was run."
+            1811,
+            "This call came too late: another call has taken over its run (run_id) and has the result. Nothing was "
+            "run.",
         )
 
 
@@ -337,7 +339,7 @@ def what_is_left(order: Order, status: DatabaseStatus) -> Optional[Resumption]:
 
         return find(status.history, status.state_table, status.state, at)
     if at is not None and not status.state.dirty:
-        raise Error("resume_from is for a migration that was interrupted, and there is none. Leave it out.")
+        raise Error(1903, "resume_from is for a migration that was interrupted, and there is none. Leave it out.")
     return None
 
 
@@ -350,14 +352,15 @@ def check_source(order: Order, source: Source, status: DatabaseStatus, resumptio
         text = f"Changed since applied: {few(changed)}. What was applied is not what the directory has now."
         if order.params["checksums"] == "fail":
             raise Error(
+                1625,
                 f"{text} Restore its original content and put the change into a new migration, or set checksums to "
                 "warn. Nothing was run.",
                 changed_files=changed,
             )
-        order.warn(text)
+        order.warn(coded(1626, text))
     missing = status.known.missing(source)
     if missing:
-        order.warn(f"No file has version {few(missing)}, which the history says was applied.")
+        order.warn(coded(1627, f"No file has version {few(missing)}, which the history says was applied."))
     below = status.known.below(source, status.state)
     if resumption is not None and resumption.record.version in below:
         below.remove(resumption.record.version)
@@ -365,14 +368,18 @@ def check_source(order: Order, source: Source, status: DatabaseStatus, resumptio
         return []
     if order.params["out_of_order"] == "fail":
         raise Error(
+            1628,
             f"Never applied, and below the current version {status.state.version}: version {few(below)}. "
-            "golang-migrate would silently skip that. Give what is new a version above the current one; or set "
-            "out_of_order to apply, which runs it now, or to ignore. Nothing was run.",
+            "golang-migrate would silently skip that. Give new migrations a version above the current one; or set "
+            "out_of_order to apply, which runs them now, or to ignore. Nothing was run.",
             out_of_order=below,
         )
     order.warn(
-        f"Applied although below the current version {status.state.version}: version {few(below)}. "
-        "golang-migrate treats that as applied, too, and will roll it back in the order of the versions."
+        coded(
+            1629,
+            f"Applied although below the current version {status.state.version}: version {few(below)}. "
+            "golang-migrate treats that as applied, too, and will roll it back in the order of the versions.",
+        )
     )
     return below
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from ..._core.errors import Error
+from ..._core.errors import Error, coded
 from ..._mysql.session import LARGE, Answer, ServerError, Session
 from .. import messages
 from ..files.client import client_command
@@ -148,7 +148,7 @@ class Executor:
             self._record(moved)
         reason = self.stopped() if self.plan.steps else None
         if reason is not None:
-            raise Error(f"{reason}: stopped before anything was run. Run again to continue.")
+            raise Error(1808, f"{reason}: stopped before anything was run. Run again to continue.")
         reader = self._open()
         resumes = self.resumption is not None
         # What it was before an attempt that is resumed, nobody has written down.
@@ -197,7 +197,7 @@ class Executor:
                 raise trouble
             if reason is not None:
                 left = len(self.plan.steps) - len(self.applied)
-                raise Error(messages.stopped_between(reason, step, len(self.applied), left))
+                raise messages.stopped_between(reason, step, len(self.applied), left)
         self._before = State(step.leads_to, False)
         return following
 
@@ -251,7 +251,7 @@ class Executor:
         if reader is not None and reader.atomic:
             if self.recorder.history is None:
                 raise Error(
-                    f"{reader.step.file} asks to be all-or-nothing, which needs the history: set history_table."
+                    1632, f"{reader.step.file} asks to be all-or-nothing, which needs the history: set history_table."
                 )
             self._check_atomic(FileReader(self.session, self.directory, reader.step))
         return reader
@@ -357,7 +357,9 @@ class Executor:
             if item.effect.kind is not StatementKind.SESSION:
                 names += item.effect.assigns if item.effect.plain else item.effect.variables
         if names:
-            self.warnings.append(messages.values_unknown(step, [name.decode("utf-8", "replace") for name in names]))
+            self.warnings.append(
+                coded(*messages.values_unknown(step, [name.decode("utf-8", "replace") for name in names]))
+            )
 
     def _run_file(self, reader: FileReader) -> None:
         """Run a file statement by statement."""
@@ -692,15 +694,15 @@ class Executor:
         """Return what is to be known about a statement of that kind."""
         if self._refused_to_begin(classified, error):
             return (
-                "It was sent with the clause by which it was rehearsed, and the server cannot carry it out so here. To "
-                "have it carried out in any way, set assert_impact to false."
+                "It was sent with the clause by which it was rehearsed, and the server cannot run it that way here. "
+                "To let it run in any way, set assert_impact to false."
             )
         if classified.digest in self.runner.spelled and classified.effect.verb == b"DROP":
             return "RENAME TABLE was sent in its place, to keep what it drops (keep_destroyed)."
         command = client_command(classified.statement.text)
         if command:
             return (
-                f"{command} is a command of the mysql client, which the server does not know: take it out of the file."
+                f"{command} is a command of the mysql client, which the server does not know: remove it from the file."
             )
         effect = classify(classified.statement.text, dialect_of(self.session))
         if effect.verb == b"EXECUTE":
@@ -708,7 +710,7 @@ class Executor:
             if number is not None:
                 return (
                     f"Its text was prepared by statement {number}: if that one, or what it was made of, must be "
-                    "changed, change it and run again, which says how to go on from there."
+                    "changed, change it and run again, which says how to resume."
                 )
         return ""
 

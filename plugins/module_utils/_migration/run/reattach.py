@@ -114,6 +114,7 @@ def _failed(status: DatabaseStatus, earlier: Earlier, source: Source) -> Error:
     file = _files(source).get((last.version, last.direction))
     found = {"to_version": status.state.version, "dirty": True, "file": file, "statement": last.done + 1}
     return Error(
+        1810,
         f"{progress_text(last, file, None)}. It failed while the connection to this host was lost: {last.error}. Fix "
         "the cause and run again: it resumes from there.",
         **earlier.include(found),

@@ -70,7 +70,7 @@ def find(history: HistoryTable, state_table: StateTable, state: State, at: Optio
     if record is None or not record.explains(state):
         return None
     if at is not None and at < 1:
-        raise Error(f"resume_from is {at}. Give the number of the statement to resume from, from 1.")
+        raise Error(1904, f"resume_from is {at}. Give the number of the statement to resume from, from 1.")
     checkpoint = load(record.done, record.begun, record.progress)
     if at is None and _written_since(state_table, record, checkpoint):
         raise messages.written_elsewhere(record, state)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple, Optional
 
-from ..._core.errors import Error
+from ..._core.errors import Error, coded
 from ..._core.stop import Stop, Stopped
 from ..._mysql.limit import Connect, Limit
 from ..._mysql.lock import Lock
@@ -77,7 +77,11 @@ def carry_out(order: Order, work: Work) -> dict[str, Any]:
                 order.warn(warning)
             if runner.retried:
                 order.warn(
-                    f"A statement that had waited too long for a lock was tried again, {count(runner.retried, 'time')}."
+                    coded(
+                        1809,
+                        "A statement that had waited too long for a lock was retried, "
+                        f"{count(runner.retried, 'time')}.",
+                    )
                 )
     return executor.results()
 
@@ -103,11 +107,12 @@ def _runner(params: Mapping[str, Any], work: Work, recorder: AttemptRecorder) ->
 def _require_portability(notes: list[str]) -> None:
     if notes:
         raise Error(
+            1630,
             f"golang-migrate could not run these files as they are: {few(notes, '; ')}. "
-            "Change them, or set portability to warn. Nothing was run."
+            "Change them, or set portability to warn. Nothing was run.",
         )
 
 
 def _warn_of(order: Order, notes: list[str]) -> None:
     for note in notes if order.params["portability"] != "ignore" else ():
-        order.warn(f"golang-migrate could not run this file: {note}.")
+        order.warn(coded(1631, f"golang-migrate could not run this file: {note}."))

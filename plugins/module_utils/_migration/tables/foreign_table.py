@@ -120,14 +120,15 @@ def applied_versions(session: Session, found: ForeignTable) -> list[int]:
     """
     question = found.tool.question
     if question is None:
-        raise Error(f"{_start(found)}, whose versions are not those of files. {found.tool.advice}")
+        raise Error(1707, f"{_start(found)}, whose versions are not numbers of files. {found.tool.advice}")
     texts = [str(text) for (text,) in session.query(question.format(identifier(found.table)))]
     numbers = [_number(text) for text in texts]
     strange = [text for text, number in zip(texts, numbers) if number is None]
     if strange:
         raise Error(
-            f"{_start(found)}, and not each of its versions is the number of a file that is applied: "
-            f"{', '.join(text[:100] for text in strange[:5])}. {found.tool.advice}"
+            1708,
+            f"{_start(found)}, but not every version in it is the number of an applied file: "
+            f"{', '.join(text[:100] for text in strange[:5])}. {found.tool.advice}",
         )
     return sorted(number for number in numbers if number is not None)
 

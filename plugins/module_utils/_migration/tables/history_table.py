@@ -136,9 +136,10 @@ class HistoryTable:
         found = {name for (name,) in rows}
         if found and found != set(COLUMNS):
             raise Error(
-                f"The table {self._name} in {self._session.database} is not a history table of ours: it has the "
-                f"columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; choose "
-                "another history_table, or switch the history off with an empty one."
+                1620,
+                f"The table {self._name} in {self._session.database} is not a history table of dbops.migrations: it "
+                f"has the columns {', '.join(sorted(found))[:300]}. It belongs to something else and is left alone; "
+                "choose another history_table, or switch the history off with an empty one.",
             )
         self._found = bool(found)
         return self._found
@@ -153,6 +154,7 @@ class HistoryTable:
             self._session.query(f"CREATE TABLE {self.table} ({columns}) ENGINE=InnoDB CHARACTER SET utf8mb4")
         except ServerError as error:
             raise Error(
+                1621,
                 f"The history table {self._name} could not be created: ({error.code}) {error.reason}. Let the "
                 f"account create tables: GRANT CREATE ON {identifier(self._session.schema)}.* TO the account. Or "
                 "switch the history off with an empty history_table; then a failed migration cannot be resumed. "
@@ -267,6 +269,7 @@ def read_progress(text: Optional[str]) -> dict[str, Any]:
 def broken() -> Error:
     """Return what is said of a row that cannot have been written by us."""
     return Error(
-        "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
-        "history table from a backup, or choose another history_table. Nothing was changed."
+        1622,
+        "The history has a row that dbops.migrations did not write, or that was changed since. Restore the history "
+        "table from a backup, or choose another history_table. Nothing was changed.",
     )

@@ -49,8 +49,9 @@ class StateTable:
         rows = self._session.query(f"SELECT version, dirty FROM {self._qualified} LIMIT 2{sharing}")
         if len(rows) > 1:
             raise Error(
+                1617,
                 f"The state table {self._table} in {self._session.database} has more than one row; golang-migrate "
-                "keeps one at most. Look at the rows and delete the wrong ones. Nothing was changed."
+                "keeps one at most. Look at the rows and delete the wrong ones. Nothing was changed.",
             )
         if not rows:
             return State(None, False)
@@ -71,6 +72,7 @@ class StateTable:
             if error.lost:
                 raise
             raise Error(
+                1618,
                 f"The state table {self._table} could not be created: ({error.code}) {error.reason}. Let the account "
                 f"create tables: GRANT CREATE ON {identifier(self._session.schema)}.* TO the account. Nothing was run.",
                 error_code=error.code,
@@ -132,9 +134,10 @@ class StateTable:
         if columns and not (ours and fits):
             names = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
             raise Error(
+                1619,
                 f"The table {self._table} in {self._session.database} is not golang-migrate's state table: it has the "
-                f"columns {names}, and not version and dirty with nothing else that must be given. It belongs to "
-                f"{_owner(self._table, kinds)} and is left alone; choose another migrations_table."
+                f"columns {names}; it should have version and dirty, and no other column without a default. It "
+                f"belongs to {_owner(self._table, kinds)} and is left alone; choose another migrations_table.",
             )
         self._found = bool(columns)
         return self._found

@@ -105,27 +105,27 @@ def _read(text: str, name: str) -> list[Signature]:
     try:
         entries = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise Error(f"The signatures in {name} are no YAML: {error}.") from error
+        raise Error(2529, f"The signatures in {name} are not valid YAML: {error}.") from error
     if not isinstance(entries, list):
-        raise Error(f"The signatures in {name} are no list.")
+        raise Error(2530, f"The signatures in {name} are not a list.")
     return [_signature(entry, f"Signature {number} in {name}") for number, entry in enumerate(entries, 1)]
 
 
 def _signature(entry: Any, place: str) -> Signature:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("technology", "role")):
-        raise Error(f"{place} lacks technology or role, which are texts.")
+        raise Error(2531, f"{place} lacks technology or role, which are strings.")
     unknown = sorted(map(str, entry.keys() - {"technology", "role", *_LISTS}))
     if unknown:
-        raise Error(f"{place} has the unknown key {unknown[0]}. There are technology, role, {', '.join(_LISTS)}.")
+        raise Error(2532, f"{place} has the unknown key {unknown[0]}. There are technology, role, {', '.join(_LISTS)}.")
     for key in _LISTS:
         kind: type = int if key == "ports" else str
         values = entry.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
-            raise Error(f"{place}: {key} is no list of {'numbers' if kind is int else 'texts'}.")
+            raise Error(2533, f"{place}: {key} is not a list of {'numbers' if kind is int else 'strings'}.")
     try:
         commands = tuple(re.compile(pattern) for pattern in entry.get("commands", []))
     except re.error as error:
-        raise Error(f"{place}: a command is no regular expression: {error}.") from error
+        raise Error(2534, f"{place}: a command is not a valid regular expression: {error}.") from error
     return Signature(
         technology=entry["technology"],
         role=entry["role"],
