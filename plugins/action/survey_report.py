@@ -77,12 +77,12 @@ def _observation(host: str, known: Mapping[str, Any]) -> dict[str, Any]:
         survey = plain["survey"]
         unseen = {
             "what": "processes",
-            "why": f"The first try failed ({_told(first)}), so it was looked at without becoming root.",
-            "remedy": "See that the account that Ansible logs in with may become root, for instance by sudo.",
+            "why": f"The first attempt failed ({_told(first)}), so the host was surveyed without root.",
+            "remedy": "Let the account that Ansible logs in with become root, for instance by sudo.",
         }
         return {"host": host, "survey": {**survey, "unseen": [*survey["unseen"], unseen]}}
     reasons = [_reason(look) for look in ([first] if first.get("unreachable") else [first, plain]) if look]
-    return {"host": host, "error": "; ".join(dict.fromkeys(reasons)) or "It was not looked at."}
+    return {"host": host, "error": "; ".join(dict.fromkeys(reasons)) or "It was not surveyed."}
 
 
 def _plainly(known: Mapping[str, Any]) -> str:

@@ -592,7 +592,7 @@ rehearsal:
         irreversible: null
         not_restored: []
         lines: {up: null, down: null, skipped: []}
-    cannot_tell: ['The copies hold no rows: what statements do to rows is not seen.']
+    cannot_tell: ['The copies have no rows, so what statements do to rows is not checked.']
     seconds: 0.21
 guards:
   description:
@@ -631,7 +631,7 @@ guards:
       direction: up
       guard: destroy
       verdict: allowed
-      text: 'orders: values that go with the column note: 40,112 (line 3)'
+      text: 'orders: values lost with the column note: 40,112 (line 3)'
       allowed_by: line 2 of 0006_drop_note.up.sql
 refusal:
   description: Why a run would be refused, with what to do; null if it would not.

@@ -89,7 +89,7 @@ msg:
   description: What was done, or would be in check mode, in one line.
   returned: always
   type: str
-  sample: 'shop: taken to be at version 12, its baseline'
+  sample: 'shop: recorded version 12 as its baseline'
 """
 
 from typing import Any

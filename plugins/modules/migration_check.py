@@ -188,7 +188,7 @@ findings:
       rule: destroy
       severity: warning
       what: DROP COLUMN may destroy the values of orders.note.
-      advice: "If that is meant, say so above it: -- dbops: allow destroy NAME."
+      advice: "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME."
 report:
   description: The findings as lines for people, and at the end the summary.
   returned: when the files could be read

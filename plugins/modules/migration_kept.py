@@ -106,7 +106,7 @@ restored:
     rows:
       description: How many rows have got their values back; null for a table.
       type: int
-    gone:
+    missing:
       description: Of how many rows values are kept, and the rows are there no more; null for a table.
       type: int
     definition:
@@ -116,7 +116,7 @@ restored:
     id: 7
     table: orders
     rows: null
-    gone: null
+    missing: null
     definition: "CREATE TABLE `orders` (\n  `id` int NOT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB"
 purged:
   description: The numbers of what was dropped for good, or would be in check mode.

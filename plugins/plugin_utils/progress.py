@@ -34,7 +34,7 @@ _CONNECTIONS = ("ansible.plugins.connection.local", "ansible.plugins.connection.
 # Characters of a line.
 _LONGEST = 1000
 # Said before it matters: after Ctrl-C ansible-core ends at once what could still say it.
-_GOES_ON = ". It goes on after Ctrl-C: see dbops.migrations.status"
+_CONTINUES = ". It continues after Ctrl-C: see dbops.migrations.status"
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def hindrance(action: ActionBase) -> str:
         (task.no_log, "no_log"),
         (
             type(connection).__module__ not in _CONNECTIONS,
-            f"the connection {connection.transport}, of which it is not known whether it runs two commands at once",
+            f"the connection {connection.transport}, which is not known to run two commands at once",
         ),
     )
     return next((reason for holds, reason in hindrances if holds), "")
@@ -102,7 +102,7 @@ def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
         if line and line != last and not over.is_set():
             # It is set after this thread has begun.
             detached = not last and action._task.args.get("detached")
-            _show(f"{line}{_GOES_ON if detached else ''}")
+            _show(f"{line}{_CONTINUES if detached else ''}")
             last = line
         advice = _line(values, "hint")
         if advice and advice not in told:

@@ -72,7 +72,7 @@ def many(result: Mapping[str, Any]) -> Iterator[str]:
         for entry in result.get("databases", ())
     ]
     for plan in result.get("plans", ()):
-        names, more = ", ".join(plan["first"]), plan["databases"] - len(plan["first"])
+        names, more = ", ".join(plan["first"]), plan["count"] - len(plan["first"])
         lines.append(f"  {names}{f' and {more} more' if more else ''}:")
         lines += [f"    pending: {step['direction']} {step['version']} {step['title']}" for step in plan["steps"]]
     yield from map(_line, _most(lines))
@@ -82,7 +82,7 @@ def _most(lines: Sequence[str]) -> Iterator[str]:
     """Return the lines about many schemas that are shown, and how many are not."""
     yield from lines[:_MOST]
     if len(lines) > _MOST:
-        yield f"  and {len(lines) - _MOST} more lines like these"
+        yield f"  and {len(lines) - _MOST} more lines"
 
 
 def _line(text: str) -> str:
@@ -137,7 +137,7 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "out of order", result["out_of_order"]
     yield "history ahead", result["history_ahead"]
     # Of a group it is not known.
-    yield "drift", [f"{row['sort']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
+    yield "drift", [f"{row['type']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
@@ -157,7 +157,7 @@ def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
     """Return what migration_info_many says: how many stand how, and behind that what is about each alone."""
     groups = []
     for group in result["groups"]:
-        groups.append(f"  {group['databases']:>6}  {group['msg']}")
+        groups.append(f"  {group['count']:>6}  {group['msg']}")
         pending = [f"{step['version']} {step['title']}" for step in group["pending"]]
         for kind, values in (("pending", pending), *_troubles(group)):
             groups += [f"          {kind:13} {value}" for value in values[:_EACH]]

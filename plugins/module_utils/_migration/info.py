@@ -172,8 +172,8 @@ def _troubles(stands: Mapping[str, Any]) -> Iterator[str]:
         ("changed_files", "file", "changed"),
         ("missing", "file", "missing"),
         ("out_of_order", "version", "out of order"),
-        ("history_ahead", "version", "applied as the history says, not as the state table does"),
-        ("drift", "object", "changed by no migration"),
+        ("history_ahead", "version", "applied in the history but not in the state table"),
+        ("drift", "object", "changed outside migrations"),
         ("missing_privileges", "privilege", "missing"),
     ):
         if stands.get(name):

@@ -23,8 +23,8 @@ from .report import count, few, format_version, steps_result
 _NAMED, _LISTED = 3, 50
 # Characters of a reason in the two lines.
 _REASON = 160
-_HARMLESS = "No ALTER blocks writes, nothing with rows is dropped or emptied"
-_NOT_REHEARSED = "**Not rehearsed**: what the migrations do to tables and rows is not known."
+_HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied"
+_NOT_REHEARSED = "**Not rehearsed**: what the migrations do to tables and rows is unknown."
 
 
 def plan_text(
@@ -90,12 +90,12 @@ def decisive(
         parts.append(f"{_some(fates)}.")
     elif rehearsal["complete"]:
         left_out = sum(len(found["skipped"]) for found in rehearsal["migrations"])
-        but = f", but for {count(left_out, 'statement')}, for lack of rows" if left_out else ""
+        but = f", except {count(left_out, 'statement')} that need{'s' * (left_out == 1)} rows" if left_out else ""
         parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables{but}.")
     effects = list(_effects(rehearsal))
     if not effects:
         each = all(found["reversible"] for found in rehearsal["migrations"])
-        effects = [f"{_HARMLESS}, each migration has a way back" if each else _HARMLESS]
+        effects = [f"{_HARMLESS}; each migration has a way back" if each else _HARMLESS]
     return " ".join(parts), f"{effects[0][0].upper()}{'; '.join(effects)[1:]}."
 
 
@@ -124,8 +124,8 @@ def _may(risk: Mapping[str, Any]) -> str:
 # By what the risk is; the rows come before, and the place after.
 _FAILING = {
     "null": "with NULL in",
-    "does_not_fit": "with a value that no longer fits in",
-    "character_set": "with letters that the new character set lacks in",
+    "does_not_fit": "with a value that does not fit in",
+    "character_set": "with characters that are missing from the new character set in",
     "check": "that violate the CHECK",
     "orphan": "without a parent under the foreign key",
     "zero_date": "that would get a zero date in",
@@ -171,10 +171,10 @@ def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
         yield f"{few(stuck)} {'has' if len(stuck) == 1 else 'have'} **no way back**"
     unknown = [found["version"] for found in migrations if found["reversible"] is None and found["irreversible"]]
     if unknown:
-        yield f"whether {few(unknown)} {'has' if len(unknown) == 1 else 'have'} a way back is not known"
+        yield f"whether {few(unknown)} {'has' if len(unknown) == 1 else 'have'} a way back is unknown"
     failed = [found["version"] for found in migrations if found["error"]]
     if failed:
-        yield f"what else {few(failed)} would do is not known"
+        yield f"what else {few(failed)} would do is unknown"
     left = [found["version"] for found in rehearsal["migrations"] if not found["rehearsed"]]
     if left:
         yield f"{few(left)} {_are(len(left))} **not rehearsed**"
@@ -194,7 +194,7 @@ def _waits(impacts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield _some(map(_waiting, tables))
     rest = [code(table) for table in doubtful if table not in waits]
     if rest:
-        yield f"that writes to {few(rest)} go on is not certain"
+        yield f"writes to {few(rest)} may **wait**"
 
 
 def _waiting(found: Sequence[Mapping[str, Any]]) -> str:
@@ -220,7 +220,7 @@ def _destroyed(risk: Mapping[str, Any]) -> str:
 def _some(texts: Iterable[str]) -> str:
     """Return the first texts, and how many there are more."""
     found = list(texts)
-    rest = [f"and {len(found) - _NAMED} more like these"] if len(found) > _NAMED else []
+    rest = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
     return "; ".join([*found[:_NAMED], *rest])
 
 
@@ -303,15 +303,15 @@ def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
     yield from (_Finding(f"keeps {said(kept['text'])}") for kept in found.get("kept", ()))
     yield from (_Finding(f"**not kept**: {said(text)}") for text in found.get("not_kept", ()))
     for text in found["skipped"]:
-        yield _Finding(f"left out, as the copies hold no rows: {said(text)}")
+        yield _Finding(f"left out, because the copies have no rows: {said(text)}")
     why = found["irreversible"]
     if found["reversible"]:
         lost = any(risk["kind"] == "destroy" for risk in found["risks"])
-        yield _Finding(f"its down file restores the schema{', and not what is destroyed' if lost else ''}")
+        yield _Finding(f"its down file restores the schema{', but not the destroyed data' if lost else ''}")
     elif found["reversible"] is False:
         yield _Finding(f"**no way back**: {said(why)}", ("irreversible", "no_down_file"))
     elif why:
-        yield _same(f"whether there is a way back is not known: {said(why)}", why, "not_rehearsed")
+        yield _same(f"whether there is a way back is unknown: {said(why)}", why, "not_rehearsed")
 
 
 def _at(line: Optional[int]) -> str:
@@ -319,11 +319,11 @@ def _at(line: Optional[int]) -> str:
 
 
 def _impact(impact: Mapping[str, Any]) -> str:
-    what = ["how is not known"]
+    what = ["effect unknown"]
     if impact["algorithm"]:
-        what = [impact["algorithm"], "**writes wait**" if impact["blocks_writes"] else "writes go on"]
+        what = [impact["algorithm"], "**writes wait**" if impact["blocks_writes"] else "writes continue"]
     if impact["rebuilds"]:
-        what.append("all rows are written anew")
+        what.append("all rows are rewritten")
     if impact["rows"] is not None:
         what.append(f"about {impact['rows']:,} rows, {_size(impact['bytes'])}")
     return f"{code(impact['table'])}: {', '.join(what)}{_at(impact['line'])}"
@@ -331,18 +331,18 @@ def _impact(impact: Mapping[str, Any]) -> str:
 
 def _sql(file: Listed) -> Iterator[list[str]]:
     if file.name is None:
-        yield ["There is no file: nothing is run but the version is set."]
+        yield ["There is no file: only the version is set."]
         return
     yield [f"The file {said(file.name)}:"]
     if file.lines:
         yield fence("\n".join(file.lines), "sql")
     if file.size is not None:
-        yield [f"Not all is shown: the file has {file.size:,} bytes."]
+        yield [f"Truncated: the file has {file.size:,} bytes."]
 
 
 def _change(when: str, change: Mapping[str, str], lines: Sequence[str], left: int) -> Iterator[list[str]]:
-    yield [f"{when}{change['sort']} {said(change['name'])} is {change['change']}:"]
+    yield [f"{when}{change['type']} {said(change['name'])} is {change['change']}:"]
     if lines:
         yield fence("\n".join(lines), "diff")
     if left:
-        yield [f"Not all is shown: the difference has {count(left, 'more line')}."]
+        yield [f"Truncated: the diff has {count(left, 'more line')}."]

@@ -171,7 +171,7 @@ def result(found: Optional[list[Change]]) -> Optional[list[dict[str, str]]]:
     """Return what was changed, as a return value."""
     if found is None:
         return None
-    return [{"sort": key.sort, "name": key.name, "change": change, "diff": diff} for key, change, diff in found]
+    return [{"type": key.sort, "name": key.name, "change": change, "diff": diff} for key, change, diff in found]
 
 
 def _position(values: Mapping[str, Any]) -> Position:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # What is done to all rows of a table: the guard, whether it is so, and how that is said if it is certain and if not.
 _ON_ALL_ROWS = (
     ("block_writes", "blocks_writes", "writes wait", "writes may wait"),
-    ("rebuild", "rebuilds", "all rows are written anew", "all rows may be written anew"),
+    ("rebuild", "rebuilds", "all rows are rewritten", "all rows may be rewritten"),
 )
 
 
@@ -174,7 +174,7 @@ def _on_all_rows(impact: Mapping[str, Any], rules: Rules) -> Iterator[_Finding]:
 
 def _rename(rename: Mapping[str, Any]) -> _Finding:
     name = f"{rename['table']}.{rename['column']}" if rename["column"] else rename["table"]
-    text = f"{name} becomes {rename['to']}, and an application that still runs asks for the old name"
+    text = f"{name} is renamed to {rename['to']}; a running application still uses the old name"
     return _Finding("rename", f"{text}{_at(rename['line'])}", rename["line"], (name,))
 
 

@@ -218,13 +218,13 @@ class Impact:
 
     def _why(self, asking: _Asking, table: Optional[Table], algorithm: Optional[str]) -> Optional[str]:
         if asking.about.own:
-            return "the statement names its algorithm or lock itself, and was carried out as it stands"
+            return "the statement sets its own ALGORITHM or LOCK, and was run unchanged"
         if algorithm is None:
-            return "the server does not say how it carries out such a statement"
+            return "the server does not report how it executes such a statement"
         if table is None:
             return "there is no table of this name before the plan begins"
         if not asking.usual:
-            return "alter_algorithm or old_alter_table is set, and may have it done in another way"
+            return "alter_algorithm or old_alter_table is set and may change the algorithm"
         # Nothing is harder than that.
         return table.hidden if algorithm != "COPY" else None
 
@@ -281,16 +281,16 @@ def _hidden(
     if engine.lower() != "innodb":
         return None
     if real is None:
-        return "without the privilege PROCESS the account cannot see whether the table has a past that matters"
+        return "without the privilege PROCESS, hidden columns and row versions of the table are not visible"
     if copies is None:
-        return "the copy is on another server, where the account cannot see whether the table has a past that matters"
+        return "the copy is on another server, where hidden columns and row versions are not visible"
     columns, versions = real.get(name, (0, 0))
     if not columns or name not in copies:
         return "the table is not in InnoDB's dictionary under this name"
     if columns != copies[name][0]:
-        return "the table has a hidden column that its definition does not show, as a dropped FULLTEXT index leaves it"
+        return "the table has a hidden column, such as a dropped FULLTEXT index leaves behind"
     if versions >= _VERSIONS:
-        return f"columns were added at once {versions} times, and there is a limit"
+        return f"columns were added instantly {versions} times, which is close to the limit"
     return None
 
 

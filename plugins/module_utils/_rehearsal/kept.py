@@ -317,7 +317,7 @@ class Catalogue:
 
 def summary(kept: Sequence[Kept]) -> str:
     """Say how much is kept."""
-    return f"{count(len(kept), 'thing')} kept, {sum(item.bytes for item in kept) / 1e6:,.1f} MB"
+    return f"{count(len(kept), 'item')} kept, {sum(item.bytes for item in kept) / 1e6:,.1f} MB"
 
 
 def _literal(value: Any) -> str:

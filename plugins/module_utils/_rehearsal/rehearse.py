@@ -88,7 +88,7 @@ LONGEST = 60
 # Bytes of all files together.
 LARGEST = 16 * 10**6
 _NO_SCHEMA = (1044, 1227)
-_ROWS = "The copies hold no rows: what statements do to rows is not seen."
+_ROWS = "The copies have no rows, so what statements do to rows is not checked."
 
 
 class Request(NamedTuple):
@@ -307,7 +307,7 @@ class Rehearsal:
         snapshot = needed(production, own_tables(params), self._scripts())
         count = len(snapshot.definitions) + len(snapshot.unreadable)
         if count > MOST:
-            raise NotRehearsed(f"{count} objects would have to be copied, and {MOST} are the most")
+            raise NotRehearsed(f"{count} objects would have to be copied; the limit is {MOST}")
         chosen = snapshot.definitions
         formats = row_formats(production, [key.name for key in chosen if key.sort == "TABLE"])
         room.fill(chosen, formats)
@@ -416,7 +416,7 @@ class Rehearsal:
             left = difference(after, room.snapshot())
             if left:
                 names = few(str(change.key) for change in left)
-                raise _Irreversible(f"applied again after its down file, it makes something else of {names}")
+                raise _Irreversible(f"applied again after its down file, it gives a different {names}")
         except NotRehearsed as reason:
             entry["irreversible"] = f"its down file is not rehearsed: {reason}"
             entry["lines"]["down"] = reason.line
@@ -452,7 +452,7 @@ class Rehearsal:
                 size += own
                 if size > LARGEST:
                     raise NotRehearsed(
-                        f"{file} has {own / 1e6:.1f} MB, and the files may have {LARGEST // 10**6} together"
+                        f"{file} has {own / 1e6:.1f} MB; the limit for all files together is {LARGEST // 10**6} MB"
                     )
                 yield _text(directory, step._replace(file=file))
 
@@ -481,7 +481,7 @@ class _Irreversible(Exception):
 
 
 # What is left of a change by what the snapshots' difference is.
-_LEFT = {"added": "left over", "removed": "missing", "changed": "another one"}
+_LEFT = {"added": "left over", "removed": "missing", "changed": "different"}
 
 
 def _text(directory: str, step: Step) -> bytes:
@@ -491,6 +491,6 @@ def _text(directory: str, step: Step) -> bytes:
 
 def _changes(changes: Sequence[Change]) -> list[dict[str, str]]:
     return [
-        {"sort": change.key.sort, "name": change.key.name, "change": change.change, "diff": change.diff}
+        {"type": change.key.sort, "name": change.key.name, "change": change.change, "diff": change.diff}
         for change in changes
     ]

@@ -51,7 +51,7 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
             f"There is a table {table} in {session.database}, so that {entry.id} cannot be restored under that name. "
             "Name another one in restore_as. Nothing was restored."
         )
-    found = {"id": entry.id, "table": table, "rows": None, "gone": None, "definition": "", "changed": True}
+    found = {"id": entry.id, "table": table, "rows": None, "missing": None, "definition": "", "changed": True}
     try:
         if columns:
             return {**found, **_restore_columns(session, catalogue, entry, table, check_mode)}
@@ -106,7 +106,7 @@ def _restore_columns(
                 "its columns are others, or a trigger changes them. Nothing was restored."
             )
         session.query(COMMIT)
-    return {"rows": int(differing), "gone": gone, "changed": bool(differing)}
+    return {"rows": int(differing), "missing": gone, "changed": bool(differing)}
 
 
 def purge(
@@ -134,16 +134,16 @@ def said(restored: Optional[Mapping[str, Any]], purged: Sequence[int], kept: str
 
     :param kept: how much is kept, for a call that did nothing.
     """
-    mood = "check mode, nothing was changed; it would have " if check_mode and (restored or purged) else ""
+    mood, ending = ("check mode, nothing was changed; it would ", "") if check_mode else ("", "d")
     if purged:
-        return f"{mood}purged {few(map(str, purged))}"
+        return f"{mood}purge{ending} {few(map(str, purged))}"
     if restored and restored["rows"] is None:
-        return f"{mood}restored {restored['id']}, the table {restored['table']}"
+        return f"{mood}restore{ending} {restored['id']}, the table {restored['table']}"
     if restored:
-        gone = f"; {count(restored['gone'], 'row')} of it {'is' if restored['gone'] == 1 else 'are'} gone"
+        gone = f"; {count(restored['missing'], 'row')} no longer exist{'s' * (restored['missing'] == 1)}"
         return (
-            f"{mood}restored {restored['id']}, values in {count(restored['rows'], 'row')} of {restored['table']}"
-            f"{gone if restored['gone'] else ''}"
+            f"{mood}restore{ending} {restored['id']}, values in {count(restored['rows'], 'row')} of {restored['table']}"
+            f"{gone if restored['missing'] else ''}"
         )
     return kept
 

@@ -455,11 +455,11 @@ def _tables(
 
 
 _OF_ALL = {
-    "DROP": "rows that go with the table",
-    "REPLACE": "rows that go with the table, which is made anew",
-    "TRUNCATE": "rows that go by TRUNCATE",
-    "DELETE": "rows that go by a DELETE without a condition",
-    "UPDATE": "rows that are changed by an UPDATE without a condition",
+    "DROP": "rows lost with the table",
+    "REPLACE": "rows lost with the table, which is recreated",
+    "TRUNCATE": "rows deleted by TRUNCATE",
+    "DELETE": "rows deleted by a DELETE without a condition",
+    "UPDATE": "rows changed by an UPDATE without a condition",
 }
 
 
@@ -528,13 +528,13 @@ class _Of:
     def _gone(self) -> Iterator[Question]:
         for name, source in self._before.items():
             if source not in self._sources.values() and not self._old.columns[name].generated:
-                said = f"values that go with the column {source}"
+                said = f"values lost with the column {source}"
                 yield self._ask("destroy", "column", source, f"{identifier(source)} IS NOT NULL", said)
         if self._table in self._story.moved:
             return
         for name in sorted(self._old.partitions & self._first.partitions - self._new.partitions):
             count = f"{_rows(self._origin)} PARTITION ({identifier(name)})"
-            yield Question("destroy", "partition", self._origin, name, count, f"rows that go with the partition {name}")
+            yield Question("destroy", "partition", self._origin, name, count, f"rows lost with the partition {name}")
 
     def _added(self, name: str, column: Column) -> Iterator[Question]:
         empty = not (column.nullable or column.has_default or column.generated)
@@ -556,7 +556,7 @@ class _Of:
         if new.character_set and old.character_set and new.character_set not in (old.character_set, "utf8mb4"):
             back = f"CONVERT(CONVERT({column} USING {new.character_set}) USING utf8mb4)"
             where = f"NOT (CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin <=> {back} COLLATE utf8mb4_bin)"
-            said = f"rows with letters in {source} that {new.character_set} lacks (1366)"
+            said = f"rows with characters in {source} that {new.character_set} lacks (1366)"
             yield self._ask("would_fail", "character_set", source, where, said)
 
     def _keys(self) -> Iterator[Question]:

@@ -257,7 +257,7 @@ def test_what_would_show_more(told: Database, forks: Forks) -> None:
     assert "admin" not in str(seen.values)
     [hint] = seen.hints
     assert hint == (
-        "The server would say more of what runs: GRANT PROCESS ON *.* and GRANT SELECT ON performance_schema.* TO the "
+        "To see more about running statements: GRANT PROCESS ON *.* and GRANT SELECT ON performance_schema.* TO the "
         "account."
     )
     holder.close()
@@ -347,7 +347,7 @@ def test_many_schemas(here: Database, forks: Forks) -> None:
     seen = Seen(here, forks, options, "apply_many")
     assert not seen.end()["failed"]
     assert len(seen.texts) == 1
-    found = re.fullmatch(r"2 of 4 databases are done; at work on (\w+), (\w+), 5 s", seen.texts[0])
+    found = re.fullmatch(r"2 of 4 databases are done; working on (\w+), (\w+), 5 s", seen.texts[0])
     assert found, seen.texts
     assert set(found.groups()) == set(names[2:])
     for other in others:

@@ -304,7 +304,7 @@ def test_another_connection(quick: Callable[..., Book], tmp_path: Path) -> None:
     playbook.variables = {**playbook.variables, "ansible_connection": "other"}
     printed = playbook.run("-v", env={"ANSIBLE_CONNECTION_PLUGINS": str(tmp_path / "connections")})
     assert printed.rc == 0, printed.text
-    assert "because of the connection other, of which it is not known whether it runs two commands" in printed.text
+    assert "because of the connection other, which is not known to run two commands" in printed.text
     [schema] = playbook.hosts
     assert [line for _moment, line in printed.about(schema) if "1_a.up.sql" in line] == []
 
@@ -377,8 +377,8 @@ def test_many_databases(book: Callable[[str], Book], schemas: Callable[[str], st
     printed = playbook.run()
     assert printed.rc == 0, printed.text
     told = [(moment, line) for moment, line in printed.lines if "databases are done" in line]
-    assert told[0][1] == f"1 of 7 databases are done; at work on {names[1]}, 5 s\n"
-    texts = [f"{done} of 7 databases are done; at work on {names[done]}" for done in (3, 6)]
+    assert told[0][1] == f"1 of 7 databases are done; working on {names[1]}, 5 s\n"
+    texts = [f"{done} of 7 databases are done; working on {names[done]}" for done in (3, 6)]
     done = dict(zip(("15 s\n", "25 s\n"), texts))
     for _moment, line in told[1:]:
         text, _comma, seconds = line.rpartition(", ")

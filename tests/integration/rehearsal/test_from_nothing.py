@@ -138,7 +138,7 @@ def test_migrations_behind_a_mistake_are_tried(check: Check) -> None:
         ("0002_x.down.sql", 1, "no_way_back"),
         ("0004_x.down.sql", 3, "no_way_back"),
     ]
-    assert found[0][3] == "Its down file does not restore TABLE customer (another one)."
+    assert found[0][3] == "Its down file does not restore TABLE customer (different)."
     assert found[1][3].startswith("Its down file fails: 0004_x.down.sql:3 (statement 2): (1051) ")
 
 
@@ -152,7 +152,7 @@ def test_an_up_file_that_fails(check: Check) -> None:
     [(file, line, rule, what)] = check.found()
     assert (file, line, rule) == ("0002_x.up.sql", 3, "does_not_apply")
     assert what.startswith("On an empty database it fails: 0002_x.up.sql:3 (statement 2): (1146) ")
-    assert what.endswith("What comes behind it was not tried either: 2 migrations.")
+    assert what.endswith("Nor was the rest tried: 2 migrations.")
     assert report.read_text().startswith(f"::error file={check.directory}/0002_x.up.sql,line=3,title=does_not_apply::")
     assert check(ignore=["does_not_apply"])["passed"]
 
@@ -208,7 +208,7 @@ def test_what_could_reach_another_schema_is_not_tried(anywhere: Check) -> None:
             assert (file, line, rule) == ("0002_x.up.sql", 2, "not_tried")
             assert what == (
                 f"It was not tried: line 2 (statement 2) names another schema ({other}). "
-                "What comes behind it was not tried either: 1 migration."
+                "Nor was the rest tried: 1 migration."
             )
         anywhere.write(("CREATE TABLE b (id INT)", f"DROP TABLE b;\nDROP TABLE {other}.kept"))
         [(file, line, rule, what)] = anywhere.found(**anywhere.admin())

@@ -16,7 +16,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, has
 
-RULE = Rule("charset", WARNING, "Try it on a copy: the table may be copied, and values that were unique may be equal.")
+RULE = Rule("charset", WARNING, "Try it on a copy: the table may be copied, and unique values may become equal.")
 
 _WORDS = (b"CHARSET", b"COLLATE")
 _CHANGES = frozenset(b"CONVERT DEFAULT CHARACTER CHARSET COLLATE MODIFY CHANGE".split())

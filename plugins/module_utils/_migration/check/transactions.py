@@ -17,7 +17,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Sql, skip
 
-RULE = Rule("implicit_commit", WARNING, "Take it out of the transaction: what stands before it cannot be rolled back.")
+RULE = Rule("implicit_commit", WARNING, "Move it out of the transaction: statements before it cannot be rolled back.")
 
 _COMMITS = frozenset(
     b"ALTER CREATE DROP RENAME TRUNCATE GRANT REVOKE ANALYZE CHECK OPTIMIZE REPAIR FLUSH LOCK INSTALL UNINSTALL".split()

@@ -17,12 +17,12 @@ from ..report import count
 from .finding import ERROR, WARNING, Found, Rule, printable
 
 DOES_NOT_APPLY = Rule(
-    "does_not_apply", ERROR, "Correct it; if it names a schema of its own, have it tried in that one (login_db)."
+    "does_not_apply", ERROR, "Correct the file; if it names a schema itself, set login_db to that schema."
 )
-NO_WAY_BACK = Rule("no_way_back", ERROR, "Let the down file restore what was there before, no less and no more.")
-NEEDS_ROWS = Rule("needs_rows", WARNING, "Try it by a rehearsal where the rows are, or see to it that it does without.")
+NO_WAY_BACK = Rule("no_way_back", ERROR, "Make the down file restore exactly what was there before.")
+NEEDS_ROWS = Rule("needs_rows", WARNING, "Rehearse it on a server that has rows, or make it work without them.")
 NOT_TRIED = Rule(
-    "not_tried", WARNING, "On a server without other schemas any statement is tried that the account may carry out."
+    "not_tried", WARNING, "On a server without other schemas, every statement that the account may run is tried."
 )
 RULES = (DOES_NOT_APPLY, NO_WAY_BACK, NEEDS_ROWS, NOT_TRIED)
 
@@ -54,7 +54,7 @@ def judge(source: Source, migrations: Sequence[Mapping[str, Any]]) -> Iterator[t
 
 
 def _behind(number: int) -> str:
-    return f" What comes behind it was not tried either: {count(number, 'migration')}." if number else ""
+    return f" Nor was the rest tried: {count(number, 'migration')}." if number else ""
 
 
 def _found(what: str, line: Optional[int]) -> Found:

@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
             "up_to_date": up_to_date,
             "migrated": 0 if check else len(migrated),
             "failed_databases": len(failed),
-            "not_begun": self.work.not_begun,
+            "not_started": self.work.not_begun,
             "databases": [_entry(name, result) for name, result in self.results.items() if name in entries],
         }
         groups = list(_alike(migrated, check))
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
             f"{len(migrated)} {'would be ' if check else ''}migrated",
             f"{up_to_date} up to date",
             *([f"{len(failed)} failed"] if failed else []),
-            *([f"{self.work.not_begun} not begun"] if self.work.not_begun else []),
+            *([f"{self.work.not_begun} not started"] if self.work.not_begun else []),
         ]
         message = f"{count(self.total, 'database')}: {mood}{', '.join(counts)}"
         if failed or self.work.not_begun:
@@ -116,7 +116,7 @@ class Outcome(NamedTuple):
             "from_version": result["from_version"],
             "to_version": result["to_version"],
             "steps": result["pending"],
-            "databases": len(names),
+            "count": len(names),
             "first": list(names[:_KINDS]),
             **values,
         }

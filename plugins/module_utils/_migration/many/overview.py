@@ -41,7 +41,7 @@ def overview(found: Mapping[str, Info], source: Source) -> dict[str, Any]:
         "behind": behind,
         "unhealthy": unhealthy,
         "unreadable": unreadable,
-        "groups": sorted(_groups(found, source), key=lambda group: -int(group["databases"])),
+        "groups": sorted(_groups(found, source), key=lambda group: -int(group["count"])),
         "databases": [{**info.standing, **info.own} for info in found.values() if _is_said(info)],
         "msg": f"{count(len(found), 'database')}: {', '.join(counts)}",
     }
@@ -63,7 +63,7 @@ def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any
         stands = found[names[0]].standing
         yield {
             **stands,
-            "databases": len(names),
+            "count": len(names),
             "first": names[:_FIRST],
             "msg": line(few(names), stands, source),
         }

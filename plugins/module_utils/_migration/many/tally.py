@@ -47,7 +47,7 @@ class Tally:
         failed = sum(bool(result.get("failed")) for result in results.values())
         failures = f", {failed:,} failed" if failed else ""
         done = f"{len(results):,} of {self._total:,} databases are done{failures}"
-        text = f"{done}; at work on {few(busy)}, {duration(moment - self._began)}"
+        text = f"{done}; working on {few(busy)}, {duration(moment - self._began)}"
         self._file.write({"text": text, "since": time.time() - (moment - self._began)})
 
     def end(self) -> None:

@@ -152,7 +152,7 @@ def hint(lacks: tuple[str, ...]) -> str:
     """Return what would have the server say more; nothing if it says all it can."""
     if not lacks:
         return ""
-    return f"The server would say more of what runs: GRANT {' and GRANT '.join(lacks)} TO the account."
+    return f"To see more about running statements: GRANT {' and GRANT '.join(lacks)} TO the account."
 
 
 def count_of(number: int, noun: str) -> str:

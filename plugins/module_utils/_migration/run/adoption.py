@@ -132,5 +132,5 @@ def record(
 
 def said(database: str, version: int, check_mode: bool) -> str:
     """Say what a baseline has done, or would do."""
-    mood = "check mode, nothing was changed; it would be " if check_mode else ""
-    return f"{database}: {mood}taken to be at {format_version(version)}, its baseline"
+    did = "check mode, nothing was changed; it would record" if check_mode else "recorded"
+    return f"{database}: {did} {format_version(version)} as its baseline"

@@ -239,7 +239,7 @@ class _Pen:
             return node._replace(kind="external", title=f"{len(node.names)} more")
         one = self._whole.externals[key.node]
         name = one.names[0] if one.names else ""
-        detail = "several hosts have it" if one.unclear else one.address if name else ""
+        detail = "shared by several hosts" if one.unclear else one.address if name else ""
         return node._replace(kind="external", title=name or one.address, detail=detail)
 
     def _rank(self, key: _Key, node: Node) -> tuple[bool, int, str, _Key]:
@@ -265,8 +265,8 @@ class _Pen:
 
 
 _TITLES: Mapping[Around, tuple[str, str]] = {
-    "asking": ("Outside", "asks"),
-    "asked": ("Outside", "is asked"),
+    "asking": ("Outside", "clients"),
+    "asked": ("Outside", "servers"),
     "unseen": ("Hosts not seen", ""),
 }
 

@@ -76,7 +76,7 @@ def _saved() -> tuple[list[Table], list[Table], list[str]]:
 def _save(command: str, family: Literal["ip", "ip6"], found: list[Table], missing: list[str]) -> None:
     text = answer(command)
     if text is None:
-        missing.append(f"{command} is not there, or fails.")
+        missing.append(f"{command} is missing or fails.")
     else:
         found += iptables.tables(text, family)
 
