@@ -39,8 +39,8 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert list(status.artifacts) == ["database_report"]
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
-    would = "check mode, nothing was changed; it would migrate"
-    summary = f"{schema}: {would} from no version yet to version 2, 2 migrations"
+    mood = "check mode, nothing was changed; it would migrate"
+    summary = f"{schema}: {mood} from no version yet to version 2, 2 migrations"
     decisive = [
         "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
         "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration has a way back.",

@@ -58,7 +58,7 @@ def test_of_a_few_hosts_every_component_is_shown_with_what_is_known_of_it(shop: 
     assert drawn.fold == "component"
     assert [(box.kind, box.title, box.detail) for box in drawn.boxes] == [
         ("asked", "Outside", "servers"),
-        ("asking", "Outside", "asks"),
+        ("asking", "Outside", "clients"),
         ("host", "cache1", "data"),
         ("host", "db1", "data"),
         ("host", "lb1", "edge"),

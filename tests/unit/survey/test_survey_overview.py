@@ -118,7 +118,7 @@ def test_decisions_change_the_plan_and_are_checked() -> None:
         )
     ]
     assert _said(whole, "uses_retired") == [
-        ("high", name, f"{name} uses redis@cache1, which is to be retired.") for name in ("shop@app1", "shop@app2")
+        ("high", name, f"{name} uses redis@cache1, which will be retired.") for name in ("shop@app1", "shop@app2")
     ]
     assert [component for _severity, component, _text in _said(whole, "uses_kept")] == [
         "invoices@app1",
@@ -174,7 +174,7 @@ def test_what_depends_on_each_other_is_said() -> None:
     ]
     [(_severity, component, text)] = _said(whole, "wave_refused")
     assert component == "shop@b"
-    assert text == "shop@b cannot move in wave 2: these move together: shop@a, shop@b."
+    assert text == "shop@b cannot move in wave 2: these must move together: shop@a, shop@b."
 
 
 def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
@@ -202,7 +202,7 @@ def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
     # One rule of many hosts is one line.
     assert _said(whole, "unused_rule")[0][2] == (
         "app1, app2, db1, lb1: no traffic used the rule 'ip saddr 10.20.0.0/24 tcp dport 22 accept' in inet filter "
-        "input lets in."
+        "input."
     )
     # They go to where many read.
     assert not [one for one in found if "198.51.100" in one.text]

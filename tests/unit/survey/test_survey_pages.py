@@ -216,7 +216,7 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "| /etc/cron.d/shop | 0 2 \\* \\* \\* | shop |" in job["Running processes"]
     assert "\\*\\*\\*\\*" in job["Running processes"]
     cache = _sections(sheet(whole.facts["redis@cache1"], whole))
-    assert "could not be seen, which is not the same as none" in cache["Firewalls"]
+    assert "could not be read. That does not mean that there is none." in cache["Firewalls"]
     assert "- How much data does it keep? It could not be counted." in cache["Open questions"]
     assert "- Not seen on its host: The rules of the firewall are closed" in cache["Open questions"]
 
@@ -259,7 +259,7 @@ def test_a_runbook_has_each_phase_for_each_wave() -> None:
     ]
     assert "Copying times assume 500 Mbit/s, 80% of it usable." in parts["How to read this"]
     assert "| old1 | unreachable |" in parts["Hosts about which nothing is known"]
-    assert "Downtime: 1.2 hours if 208 GiB are copied while all is stopped" in parts["Wave 1"]
+    assert "Downtime: 1.2 hours if 208 GiB are copied one after the other at 500 Mbit/s" in parts["Wave 1"]
     assert "Based on the data directories /var/lib/mysql." in parts["Wave 1"]
     assert "Add the time to copy the data of redis@cache1, whose size is unknown." in parts["Wave 1"]
     assert "Downtime: a restart of each component." in parts["Wave 2"]
