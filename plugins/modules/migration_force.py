@@ -86,7 +86,7 @@ msg:
   description: A summary in one line of what was done, or would be done in check mode.
   returned: always
   type: str
-  sample: 'shop: set to version 3, clean; it was 4, dirty'
+  sample: 'shop: set to version 3, clean; it was version 4, dirty'
 """
 
 from typing import Any, Optional

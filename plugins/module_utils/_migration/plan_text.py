@@ -95,7 +95,7 @@ def decisive(
     effects = list(_effects(rehearsal))
     if not effects:
         each = all(found["reversible"] for found in rehearsal["migrations"])
-        effects = [f"{_HARMLESS}; each migration has a way back" if each else _HARMLESS]
+        effects = [f"{_HARMLESS}; each migration can be rolled back" if each else _HARMLESS]
     return " ".join(parts), f"{effects[0][0].upper()}{'; '.join(effects)[1:]}."
 
 
@@ -168,10 +168,10 @@ def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
         yield _some(map(_destroyed, lost))
     stuck = [found["version"] for found in migrations if found["reversible"] is False]
     if stuck:
-        yield f"{few(stuck)} {'has' if len(stuck) == 1 else 'have'} **no way back**"
+        yield f"{few(stuck)} **cannot be rolled back**"
     unknown = [found["version"] for found in migrations if found["reversible"] is None and found["irreversible"]]
     if unknown:
-        yield f"whether {few(unknown)} {'has' if len(unknown) == 1 else 'have'} a way back is unknown"
+        yield f"whether {few(unknown)} can be rolled back is unknown"
     failed = [found["version"] for found in migrations if found["error"]]
     if failed:
         yield f"what else {few(failed)} would do is unknown"
@@ -309,9 +309,9 @@ def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
         lost = any(risk["kind"] == "destroy" for risk in found["risks"])
         yield _Finding(f"its down file restores the schema{', but not the destroyed data' if lost else ''}")
     elif found["reversible"] is False:
-        yield _Finding(f"**no way back**: {said(why)}", ("irreversible", "no_down_file"))
+        yield _Finding(f"**cannot be rolled back**: {said(why)}", ("irreversible", "no_down_file"))
     elif why:
-        yield _same(f"whether there is a way back is unknown: {said(why)}", why, "not_rehearsed")
+        yield _same(f"whether it can be rolled back is unknown: {said(why)}", why, "not_rehearsed")
 
 
 def _at(line: Optional[int]) -> str:

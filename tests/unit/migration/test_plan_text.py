@@ -39,7 +39,7 @@ GUARD: dict[str, Any] = {
     "text": "It destroys 40,112 values of customer.legacy.", "allowed_by": None,
 }  # fmt: skip
 RAN = "ran without an error on copies of the tables."
-HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration has a way back."
+HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration can be rolled back."
 
 
 def rehearsal(*migrations: dict[str, Any], why: str | None = None) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_what_fails_and_what_it_costs_is_said_first() -> None:
     assert two_lines({"impact": [COPY]}, {"risks": [RISK, LOST]}, stuck) == [
         "3 migrations are pending: 12, 13, 14. **13 will fail** on 12 rows with NULL in `orders.placed`.",
         "Writes to `orders` **wait** while 24.7 MB are copied; 40,112 values of `customer.legacy` are **destroyed**; "
-        "14 has **no way back**.",
+        "14 **cannot be rolled back**.",
     ]
 
 
@@ -152,7 +152,7 @@ def test_why_a_migration_will_fail(migration: dict[str, Any], fate: str) -> None
         ({"impact": [{**IMPACT, "algorithm": None, "blocks_writes": None, "certain": False, "uncertain": "x"}]},
          "Writes to `orders` may **wait**."),
         ({"reversible": None, "irreversible": "its down file is not rehearsed: x"},
-         "Whether 12 has a way back is unknown."),
+         "Whether 12 can be rolled back is unknown."),
         ({"error": "no", "reversible": None}, "What else 12 would do is unknown."),
         ({"rehearsed": False, "why": "it names VIEW v", "reversible": None}, "12 is **not rehearsed**."),
     ],
@@ -196,7 +196,7 @@ def test_each_migration_has_what_was_found_its_sql_and_its_difference() -> None:
         "  297,330 rows, 24.7 MB (line 3)",
         "- **warning** (destroy): 40,112 values of `customer.legacy` are **destroyed** (line 3)",
         "- **warning** (rename): orders becomes bills",
-        "- allowed by line 3 of 12_a.up.sql (irreversible): **no way back**: its down file does not restore",
+        "- allowed by line 3 of 12_a.up.sql (irreversible): **cannot be rolled back**: its down file does not restore",
         "  TABLE orders",
         "- **will fail** on 12 rows with NULL in `orders.placed` (line 3)",
         "- `orders`: INPLACE, writes continue, about 297,330 rows, 24.7 MB (line 4)",
