@@ -5,7 +5,7 @@
 """migration_report: what the role migrate did for each host, for people and for AWX.
 
 In Python, because what comes from runners, secrets and servers must not pass through a template as text: set_stats
-templates it once more, and ansible-core before 2.19 then runs what a database's name says.
+templates it again, and ansible-core before 2.19 then runs what a database's name says.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class ActionModule(ActionBase):
 
 
 def _failed(result: Mapping[str, Any] | None) -> bool:
-    """Tell whether there is no result of a success."""
+    """Tell whether there is no successful result."""
     return not result or bool(result.get("failed"))
 
 
@@ -118,14 +118,14 @@ def _sent(lines: list[str]) -> str:
         if len(text) + len(short) > _SENT:
             return f"{text}The output of the job says more.\n"
         text += f"{short}\n"
-    # With its last line's end, as Ansible puts the texts of several plays or batches one behind the other.
+    # With its last line's end, as Ansible puts the texts of several plays or batches one after the other.
     return text
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:
     """Return what was planned; of many schemas, only of which commit the files are.
 
-    :raises ValueError: it is no digest.
+    :raises ValueError: it is not a digest.
     """
     found = {"commit": known["__migrate_source"]["commit"]}
     if "plan" in known["migrate_result"]:

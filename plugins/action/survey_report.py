@@ -97,7 +97,7 @@ def _reason(look: Mapping[str, Any]) -> str:
 
 
 def _told(look: Mapping[str, Any]) -> str:
-    """Return what Ansible says of a failure, and what the host has printed, where Ansible only says that it did."""
+    """Return what Ansible says about a failure, and what the host has printed, where Ansible only says that it did."""
     return ": ".join(filter(None, (line(look.get(name)) for name in ("msg", "module_stderr"))))
 
 

@@ -59,7 +59,7 @@ def shown(action: ActionBase) -> Iterator[str]:
         yield run
     finally:
         over.set()
-        # One more line would come behind the result; a connection that hangs keeps nobody waiting.
+        # One more line would come after the result; a connection that hangs keeps nobody waiting.
         thread.join(2)
 
 
@@ -100,7 +100,7 @@ def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
             return
         line = _line(values, "text")
         if line and line != last and not over.is_set():
-            # It is set after this thread has begun.
+            # It is set after this thread has started.
             detached = not last and action._task.args.get("detached")
             _show(f"{line}{_CONTINUES if detached else ''}")
             last = line

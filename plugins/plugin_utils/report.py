@@ -154,7 +154,7 @@ def _kept(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
-    """Return what migration_info_many says: how many stand how, and behind that what is about each alone."""
+    """Return what migration_info_many says: how many stand how, and after that what is about each alone."""
     groups = []
     for group in result["groups"]:
         groups.append(f"  {group['count']:>6}  {group['msg']}")

@@ -45,7 +45,7 @@ _SHORT_NAME = (
     r"(^|[.:;] |\(|\b(?:[Ss]et|[Gg]ive|[Cc]heck|[Rr]aise|[Uu]se|accept|in|and|or) )({})"
     r"(?=[:,.;)]| \(| (?:is|to|must|holds|uses|names|has|and|or)\b|$)"
 )
-# What came from elsewhere in a message, or has words of ours that are no options there.
+# What came from elsewhere in a message, or has words of ours that are not options there.
 _OF_OTHERS = re.compile(
     r"( The statement: .*|(?<=must be one of: ).*?(?=, got: )"
     r"|(?<=The guards refuse this plan: ).*?(?=\. Correct the files))",

@@ -21,7 +21,7 @@ def without_names(text: str, names: Iterable[str]) -> str:
 
 
 def alike(texts: Mapping[str, str]) -> list[list[str]]:
-    """Group names whose texts are equal but for the name."""
+    """Group names whose texts are equal except for the name."""
     groups: dict[str, list[str]] = {}
     for name, text in texts.items():
         groups.setdefault(without_names(text, [name]), []).append(name)

@@ -5,7 +5,7 @@
 """Markdown that reads well in a terminal, too, around texts from outside, which stay texts. Private to the collection.
 
 CommonMark 0.31. GitHub and GitLab take more for something else than text than that has, such as the name of a person, a
-formula, or on GitLab a line that begins with a slash. So a text from outside stands in code, unless it is made of
+formula, or on GitLab a line that begins with a slash. So a text from outside is in code, unless it is made of
 ordinary words; and no line of it begins at a line's beginning. What we write ourselves begins each block.
 """
 
@@ -20,7 +20,7 @@ WIDTH = 98
 _MARKS = re.compile("`+")
 # Words in which there is nothing but letters, digits, and punctuation that means nothing where it stands.
 _WORDS = re.compile(r"(?:['\"(]*(?!www\.)[^\W_](?:(?:[\w'.,-]|:(?=\d))*[^\W_])?['\".,:;)…]*(?: |$))+", re.IGNORECASE)
-# Where a line may end: what follows cannot be taken for the beginning of a block.
+# Where a line may end: what follows cannot be treated as the beginning of a block.
 _BREAK = re.compile(r" (?=[A-Za-z(]|`(?!``)|\*\*\w|\d+(?:[.,]\d+)*(?![\d.)]))")
 
 
@@ -41,7 +41,7 @@ def said(text: str) -> str:
 def fence(text: str, language: str) -> list[str]:
     """Return the lines of a block of code."""
     marks = "`" * max(3, _longest_run(text) + 1)
-    # The blanks before it are no part of the code.
+    # The whitespace before it is not part of the code.
     return [f"  {line}".rstrip() for line in (f"{marks}{language}", *clean(text).split("\n"), marks)]
 
 

@@ -72,7 +72,7 @@ def run_module(
     """Run ``action`` as an Ansible module that supports check mode.
 
     :param spec: the module's options.
-    :param action: takes the module, returns its return values; raises Error for whatever a user can mend.
+    :param action: takes the module, returns its return values; raises Error for whatever a user can fix.
     :param returns_secrets: what it finds is for the user to have. Otherwise no secret is in any result.
     """
     # A dump of this process, or of its git and ssh, would hold secrets.
@@ -99,7 +99,7 @@ def run_module(
 
 
 def failed(error: Exception) -> dict[str, Any]:
-    """Return what a user is told of an error that is being handled, without secrets."""
+    """Return what a user is told about an error that is being handled, without secrets."""
     if isinstance(error, Error):
         return {"msg": _cut(clean(str(error))), **without_secrets(error.results)}
     return {

@@ -52,7 +52,7 @@ def share_secrets(masked: set[str]) -> None:
 
 
 def clean(text: str) -> str:
-    """Return a text without secrets, and without what could steer a terminal; tabs and line ends stay.
+    """Return a text without secrets, and without what could steer a terminal; tabs and line endings stay.
 
     To be called before a text is cut: the rest of a secret is not known as one.
     """

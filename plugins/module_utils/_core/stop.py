@@ -16,7 +16,7 @@ from typing import Optional
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-# Returns why to stop; None to go on.
+# Returns why to stop; None to continue.
 Stopped = Callable[[], Optional[str]]
 
 

@@ -53,7 +53,7 @@ _NO_SIGNATURE = re.compile(
 
 SHA256 = "{repo} uses SHA-256 object names, which is not supported. Fetch from one with SHA-1 names."
 
-# The first pattern that is found counts: what is certain stands before what is vague.
+# The first pattern that is found counts: what is certain is before what is vague.
 _MESSAGES: Sequence[tuple[str, str]] = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -185,7 +185,7 @@ def refused_filter(stderr: str) -> bool:
 
 def explain(stderr: str, address: Address, timeout: int) -> str:
     """Return one clear message for what git and ssh wrote to their standard error."""
-    # Once a host key is known, what was said of others is over.
+    # Once a host key is known, what was said about others is over.
     stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
     text = _useful(stderr)
     detail = _detail(text)

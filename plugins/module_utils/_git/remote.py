@@ -59,7 +59,7 @@ _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
 _DIGITS = 40
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
 # Of names: what steers a terminal, turns the direction of a text around or ends a line; a slash; what is not UTF-8.
-# A name that no server has, and what git says of names that a server has not.
+# A name that no server has, and what git says about names that a server has not.
 _NO_REF, _NOT_THERE = "refs/dbops-migrations/none", "fatal: couldn't find remote ref "
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f/\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -93,7 +93,7 @@ class Remote:
     """A repository on a server, and a bare one in a private directory for what is fetched from it.
 
     :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
-    :param timeout: seconds for all that is asked of the server.
+    :param timeout: seconds for all requests to the server.
     :param signers: those by one of whom what is fetched must be signed.
     :ivar unfiltered: the server has sent more than it was asked for, or did not send what it was asked for alone.
     """
@@ -164,7 +164,7 @@ class Remote:
         return found
 
     def _look_up(self, names: Sequence[str]) -> str:
-        """Return what ``git ls-remote --symref`` says of some full names.
+        """Return what ``git ls-remote --symref`` says about some full names.
 
         It would have the server list all that it has, which may be megabytes. A fetch asks for the names alone, and as
         one of them never exists, it ends without fetching. What the server answered is in git's record of the talk.
@@ -518,7 +518,7 @@ def _read_again(path: str, name: str) -> bytes:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Have signals wait until what is begun in the block can be ended."""
+    """Have signals wait until what is started in the block can be ended."""
     came: list[int] = []
     handlers = {
         number: signal.signal(number, lambda which, _frame: came.append(which))

@@ -237,7 +237,7 @@ def mislabelled(content: bytes, tag: Tag, commit: str) -> str | None:
         return "is malformed"
     target, kind, name = (part.decode("utf-8", "surrogateescape") for part in found.groups())
     if name != tag.name:
-        # An old tag, with its good signature, would be taken for another one.
+        # An old tag, with its good signature, would be treated as another one.
         return f"calls itself {shown(name)}: a signed tag counts under its own name only"
     if kind != "commit":
         return f"points at a {kind} and not at a commit: tag the commit itself"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the history knows about a directory: files that were changed, passed over, or are gone.
+"""What the history knows about a directory: files that were changed, skipped, or are gone.
 
 Private to the collection. Pure: nothing here touches a database or a file.
 """
@@ -23,7 +23,7 @@ class Known(NamedTuple):
     :param checksums: by version; None for a version whose file nobody of ours has run.
     :param state: what the state table held after the last move; None if there is no history.
     :param settled: whether the last move says which versions it took for applied; migration_force cannot.
-    :param unfinished: the version of which an attempt was begun after that move, and has not succeeded.
+    :param unfinished: the version of which an attempt was started after that move, and has not succeeded.
     """
 
     checksums: Mapping[int, Optional[str]]
@@ -44,9 +44,9 @@ class Known(NamedTuple):
         ]
 
     def ahead_of(self, state: State) -> list[int]:
-        """Return the versions that the history has as applied or begun, and that would be applied once more.
+        """Return the versions that the history has as applied or begun, and that would be applied again.
 
-        An attempt that was begun counts only where the state's row is gone: otherwise it is golang-migrate's own
+        An attempt that was started counts only where the state's row is gone: otherwise it is golang-migrate's own
         way out of a failure, to force the version before it.
         """
         if state.dirty:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What migration_info says of a schema, and migration_info_many of each schema. Private to the collection."""
+"""What migration_info says about a schema, and migration_info_many of each schema. Private to the collection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INFO = ArgumentSpec(
 
 
 class Info(NamedTuple):
-    """What is said of a schema, as return values.
+    """What is said about a schema, as return values.
 
     :param standing: what it may have in common with others.
     :param own: what is about it alone.

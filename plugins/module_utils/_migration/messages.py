@@ -209,7 +209,7 @@ def recording_failed(
 
 
 def lock_lost(database: str, step: Step) -> Error:
-    """A file has let the database's lock go, and it could not be taken again."""
+    """A file has released the database's lock, and it could not be taken again."""
     return Error(
         f"{step.file or f'Version {step.version}'}: the lock on {database} has been let go, and another migration run "
         "has taken it or has been at work since. Stopped: nothing more was run or recorded. Look at the migration's "
@@ -282,7 +282,7 @@ def fewer_statements(step: Step, have: int, done: int) -> Error:
 
 
 def no_such_statement(step: Step, have: int, at: int) -> Error:
-    """The user wants to resume behind the file's end."""
+    """The user wants to resume after the file's end."""
     return Error(
         f"resume_from is {at}, but {step.file} has {count(have, 'statement')}. Give {have + 1} if all of them are "
         "done. Nothing was changed.",

@@ -253,7 +253,7 @@ _VERDICTS = {"refuse": "**refused**", "warn": "**warning**", "allowed": "allowed
 
 
 def _bullets(guards: Iterable[Mapping[str, Any]], step: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return what is known of a migration, each with what the guards say of it; what they refuse comes first."""
+    """Return what is known of a migration, each with what the guards say about it; what they refuse comes first."""
     own = [guard for guard in guards if (guard["version"], guard["direction"]) == (step["version"], step["direction"])]
     findings = list(_findings(found))
     for guard in own:

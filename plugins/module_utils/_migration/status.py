@@ -157,7 +157,7 @@ def _snapshot_of_now(session: Session, params: Mapping[str, Any], limit: int) ->
 
 
 def running_attempt(session: Session, params: Mapping[str, Any]) -> str:
-    """Return what the history says of an attempt that is running: a sentence and a blank, or nothing.
+    """Return what the history says about an attempt that is running: a sentence and a space, or nothing.
 
     Nothing, too, if it cannot be read: it is for a message about something else.
     """
@@ -211,7 +211,7 @@ def is_there(session: Session, table: str, schema: str = "") -> bool:
 
 
 def check_readable(session: Session, table: str) -> None:
-    """See to it that a table may be read, if there is one.
+    """Make sure that a table may be read, if there is one.
 
     :raises Error: the user may not.
     """

@@ -24,7 +24,7 @@ _RESTORED = ("collation_connection",)
 def starting_over(session: Session) -> Optional[list[str]]:
     """Return what makes a session that is started over like a new one; None if nothing does. The session is over then.
 
-    Nothing does where the server runs init_connect at a login, and behind what keeps no session for us.
+    Nothing does where the server runs init_connect at a login, and after what keeps no session for us.
 
     :param session: a new one.
     """

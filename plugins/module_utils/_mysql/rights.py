@@ -73,7 +73,7 @@ class Grant(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What the server says of the account and of itself, once for all schemas.
+    """What the server says about the account and of itself, once for all schemas.
 
     :ivar grants: None if the server does not show them.
     :ivar values: the server's settings, by their names in small letters.

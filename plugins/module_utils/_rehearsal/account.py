@@ -28,7 +28,7 @@ _SEES_ALL = frozenset({"ALL PRIVILEGES", "SHOW DATABASES"})
 
 
 def check(session: Session, schema: str) -> None:
-    """See to it that an account has rights on the schemas of rehearsals only.
+    """Make sure that an account has rights on the schemas of rehearsals only.
 
     :param session: the account's.
     :param schema: the one that is to be safe from it.

@@ -143,7 +143,7 @@ def write(
 
     :param session: one of its own.
     :param row_formats: of tables that have another one than a new table gets.
-    :param schemas: see ``why_leaving``, by which objects are left out; None where the server sees to that.
+    :param schemas: see ``why_leaving``, by which objects are left out; None where the server makes sure.
     :param stop: raises what ends the work.
     :raises ServerError: the connection was lost.
     """

@@ -63,7 +63,7 @@ class Losses(NamedTuple):
 class _Drop(NamedTuple):
     """A DROP TABLE.
 
-    :param names: as they stand in it, without quotes.
+    :param names: as they are in it, without quotes.
     :param plain: it has its tables' names, IF EXISTS, and nothing else.
     :param renamed: one of the tables had another name before the migration.
     """
@@ -95,7 +95,7 @@ class Destruction(Story):
         self._drops: list[_Drop] = []
         self._unseen: list[str] = []
         self._assignments: list[_Assignment] = []
-        # What loses rows besides what the story tells of.
+        # What loses rows besides what the story tells about.
         self._also: list[Emptied] = []
         self._parted: set[str] = set()
         # Columns that were dropped or got another name, so that one which has theirs may be another one.

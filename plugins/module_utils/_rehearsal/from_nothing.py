@@ -30,7 +30,7 @@ _NO_SCHEMA = 1049
 
 
 class Tried(NamedTuple):
-    """What came of it.
+    """The result of it.
 
     :param server: what it was tried on, for a person.
     :param migrations: one for each of the plan's, as rehearse.py has it.
@@ -129,7 +129,7 @@ def _collation(session: Session) -> str:
 
 
 def _check_empty(session: Session, database: str) -> None:
-    """See to it that nothing can be lost.
+    """Make sure that nothing can be lost.
 
     :raises Error: something can.
     """

@@ -45,7 +45,7 @@ class Rules(NamedTuple):
     """What is to be done about what is found.
 
     :param guards: a level for each guard, ``allow``, ``warn`` or ``refuse``; for block_writes and rebuild also a size
-        of tables in bytes above which they count, with ``_above`` behind the name.
+        of tables in bytes above which they count, with ``_above`` after the name.
     :param allow: the versions that each guard lets pass; None for none.
     :param asserted: the server refuses an ALTER that would do more to its table than it did in the rehearsal.
     """
@@ -79,7 +79,7 @@ def judge(
 ) -> list[dict[str, Any]]:
     """Judge a plan; the file's docstring says what is returned.
 
-    :param rehearsal: what came of it, see rehearse.py; None if none was asked for.
+    :param rehearsal: the result of it, see rehearse.py; None if none was asked for.
     :param directives: returns the comments in a step's file; it is asked only where something is found.
     """
     one_way = {migration.version for migration in source.migrations if migration.down is None}

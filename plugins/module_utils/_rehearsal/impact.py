@@ -37,7 +37,7 @@ _MARIADB = (
     ("COPY", "NONE"),
     ("COPY", "SHARED"),
 )
-# It cannot be done so; such a lock cannot be had with that.
+# It cannot be done so; such a lock is not available with that.
 REFUSED = (*NOT_SO, 1221)
 # Columns that MySQL adds at once are counted, and there is a limit: 64 at first, 255 later.
 _VERSIONS = 63
@@ -68,7 +68,7 @@ class Way(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What the server's dictionary says of a table.
+    """What the server's dictionary says about a table.
 
     :param rows: about how many.
     :param bytes: about how many, its indexes included.
@@ -248,7 +248,7 @@ class _Asking(NamedTuple):
 
 
 def look(session: Session, tables: Collection[str], copies: Session, copy: str) -> dict[str, Table]:
-    """Return what the dictionary says of the session's tables, by their names in small letters.
+    """Return what the dictionary says about the session's tables, by their names in small letters.
 
     :param copies: a session of which the server has copies of them.
     :param copy: the schema that has them.

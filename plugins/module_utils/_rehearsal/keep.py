@@ -7,18 +7,18 @@
 What goes is known from the plan's rehearsal (destroyed.py). Before a migration's first statement, while the state is
 clean, under the database's lock and in a session of its own:
 
-1. What earlier runs have left half made is dropped: their migrations had not begun.
+1. What earlier runs have left half made is dropped: their migrations had not started.
 2. A row is written for each thing that goes, and for the migration itself.
 3. What is copied is copied, and compared with its table.
 4. All rows become ready in one transaction. Only then the migration begins.
 
-So a run that is killed before 4 has destroyed nothing, and the next one begins anew. After 4 all is there.
+So a run that is killed before 4 has destroyed nothing, and the next one begins again. After 4 all is there.
 
 A table that a plain DROP TABLE takes away, which has neither foreign keys nor triggers, is not copied: RENAME TABLE is
 sent in place of that statement. It is done or not done as a whole, which the history sees in the same way: the table is
 gone from its schema. Whether it is kept shows by its being there, so that nothing has to be recorded afterwards. A run
 that resumes the migration takes from the catalogue what is to be sent, as it cannot rehearse; and it is refused if a
-statement is left that may take something away and was not in the file when the migration was begun.
+statement is left that may take something away and was not in the file when the migration was started.
 
 Everything else is copied. A copy is of the moment at which it was made: what is written between that and the statement
 that takes it away is not in it.
@@ -180,7 +180,7 @@ class Keeper:
 
 
 def check_schema(schema: str, database: str) -> None:
-    """See to it that a schema is one in which things can be kept.
+    """Make sure that a schema is one in which things can be kept.
 
     :raises Error: it is not.
     """
@@ -312,7 +312,7 @@ class _Keeping:
         )
 
     def _goes_on(self, own: Entry) -> bool:
-        """Tell whether nothing but this migration was attempted since it was begun."""
+        """Tell whether nothing but this migration was attempted since it was started."""
         history = HistoryTable(self._session, history_name(self._params)).table
         [(others,)] = self._session.query(
             f"SELECT COUNT(*) FROM {history} WHERE id > {int(own.details['since'])} "

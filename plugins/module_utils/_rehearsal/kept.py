@@ -13,7 +13,7 @@ of it. That of a table which is to be renamed is ready before its migration begi
 out is seen by whether the table is there.
 
 A run writes only rows of its own state table, of which it holds the lock. A row with ``what`` of ``step`` says which
-migration was begun last, and which statements of it may take something away.
+migration was started last, and which statements of it may take something away.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Catalogue:
         return True
 
     def check_rights(self) -> None:
-        """See to it that the account may keep tables there, as far as the server shows what it may.
+        """Make sure that the account may keep tables there, as far as the server shows what it may.
 
         :raises Error: it may not.
         """
@@ -305,7 +305,7 @@ class Catalogue:
         self.forget(entry)
 
     def tidy(self, state_table: str) -> None:
-        """Take away what runs have left that were cut off before their migration began."""
+        """Take away what runs have left that were interrupted before their migration began."""
         for entry in self.entries():
             if entry.ready or entry.state_table != state_table:
                 continue

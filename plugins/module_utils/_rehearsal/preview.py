@@ -95,7 +95,7 @@ class Preview:
     def guard(self, plan: Plan, rehearsed: Optional[Rehearsed], session: Session) -> dict[str, Any]:
         """Judge a plan, and return that as return values.
 
-        :param rehearsed: what came of its rehearsal; None without one.
+        :param rehearsed: the result of its rehearsal; None without one.
         :raises Error: it is refused, and this is a run.
         """
         rehearsal = rehearsed.result if rehearsed is not None else None

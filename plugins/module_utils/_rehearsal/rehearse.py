@@ -83,7 +83,7 @@ from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
 # So many objects are copied at most.
 MOST = 200
-# Seconds; no other migration is begun then. A migration may take as long itself, on tables without rows.
+# Seconds; no other migration is started then. A migration may take as long itself, on tables without rows.
 LONGEST = 60
 # Bytes of all files together.
 LARGEST = 16 * 10**6
@@ -116,7 +116,7 @@ class Request(NamedTuple):
 
 
 def rehearse(request: Request) -> tuple[dict[str, Any], Rehearsal]:
-    """Rehearse a plan, and return what came of it; the file's docstring says in which form.
+    """Rehearse a plan, and return the result of it; the file's docstring says in which form.
 
     Also return the rehearsal, which knows what a run needs of it.
 
@@ -168,7 +168,7 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
 class Room:
     """The scratch schema, with copies of the chosen objects in it.
 
-    :param schemas: see ``why_leaving``; None where the server sees to that.
+    :param schemas: see ``why_leaving``; None where the server makes sure.
     :param stop: raises what ends the work.
     :param stack: ends what has been opened here.
     :ivar left_out: what could not be copied, and why.
@@ -257,11 +257,11 @@ class Room:
 class Rehearsal:
     """One rehearsal.
 
-    :ivar migrations: what came of each migration that had its turn.
+    :ivar migrations: the result of each migration that had its turn.
     :ivar copied: how many objects were copied.
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
-    :ivar unseen: what is to be asked of the real tables just before each migration.
+    :ivar unseen: what is to be asked about the real tables just before each migration.
     :ivar lost: what goes by each migration, by its version and direction, if that is to be kept.
     """
 
@@ -379,7 +379,7 @@ class Rehearsal:
                     self.lost[step.version, step.direction] = own.losses(before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
-                    # The copies are not what they should be: begin anew, for what is left.
+                    # The copies are not what they should be: begin again, for what is left.
                     stack.close()
                     refill()
                     session = stack.enter_context(room.session())
@@ -428,7 +428,7 @@ class Rehearsal:
         return True
 
     def _check_copied(self, step: Step) -> None:
-        """See to it that all is there that a file names.
+        """Make sure that all is there that a file names.
 
         :raises NotRehearsed: something could not be copied.
         """
@@ -467,7 +467,7 @@ class Rehearsal:
 
 
 def _check_alike(own: Session, other: Session) -> None:
-    """See to it that another server does what the database's own would do.
+    """Make sure that another server does what the database's own would do.
 
     :raises NotRehearsed: it may not.
     """

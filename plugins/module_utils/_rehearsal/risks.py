@@ -5,7 +5,7 @@
 """What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
 
 What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
-only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, what statements do to
+only reads. Of the file's own text it is taken what was renamed, what was dropped and made again, what statements do to
 all rows of a table, and on which line it is done.
 """
 
@@ -65,7 +65,7 @@ _NO_COLUMN = (
 
 
 class Question(NamedTuple):
-    """What is to be asked of a real table.
+    """What is to be asked about a real table.
 
     :param kind: would_fail or destroy.
     :param what: in a word.
@@ -230,7 +230,7 @@ class Story:
             for table in tables:
                 self._empty(verb, table)
                 if verb != "TRUNCATE":
-                    # One that is made anew is another one.
+                    # One that is made again is another one.
                     self.names.tables[table] = ""
         elif effect.verb == b"CREATE" and b"exists" not in text.lower():
             self.names.tables.update(dict.fromkeys(tables, ""))
@@ -279,7 +279,7 @@ class Story:
 
 
 def _mentions(text: bytes, name: str) -> bool:
-    """Tell whether a name stands in a text, which has small letters."""
+    """Tell whether a name is in a text, which has small letters."""
     letters = rb"[0-9a-z_$\x80-\xff]"
     return re.search(rb"(?<!%b)%b(?!%b)" % (letters, re.escape(name.lower().encode()), letters), text) is not None
 

@@ -24,7 +24,7 @@ _NAME = re.compile(PREFIX + r"([0-9a-f]{8})_[0-9]+")
 
 
 class Busy(Error):
-    """Another rehearsal of the database is going on."""
+    """Another rehearsal of the database is running."""
 
 
 def lock_name(database: str) -> str:

@@ -56,7 +56,7 @@ class Texts:
         self._secrets: dict[tuple[Any, ...], StoredSecret] = {}
 
     def read(self, address: Mapping[str, Any]) -> str:
-        """Return what stands at an address, which may name a field of the secret.
+        """Return what is at an address, which may name a field of the secret.
 
         :raises Error: it cannot be read, or has no such field.
         """

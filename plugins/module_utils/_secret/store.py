@@ -5,7 +5,7 @@
 """What every secrets manager offers. Private to the collection.
 
 A store is a file beside this one: a class that is made from a module's options without asking the network,
-and whose read() raises Error with a message that goes on after "Secret NAME: ".
+and whose read() raises Error with a message that continues after "Secret NAME: ".
 """
 
 from __future__ import annotations

@@ -59,8 +59,9 @@ _KINDS = {
 def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_svg: str) -> str:
     """Return the page.
 
-    :param found: what to look at, the gravest first.
-    :param sheets: of all components. Of very many, those of the gravest findings are in the page, the others are links.
+    :param found: the findings, the most severe first.
+    :param sheets: of all components. If there are very many, the page contains those with the most severe findings and
+        links to the others.
     :param map_svg: the map, as ``svg`` returns it.
     """
     writer = _Writer(whole, found, sheets)
@@ -203,7 +204,7 @@ class _Writer:
             component.host,
         ]
         groups = self._whole.hosts[component.host].groups
-        # What is used on the whole host, where its data could not be counted, is no size of it.
+        # What is used on the whole host, where its data could not be counted, is not a size of it.
         copied = facts.copied if facts.data and all(one.size_bytes is not None for one in facts.data) else None
         shown = size(copied) if copied else "unknown" if facts.copied else ""
         numbers = [

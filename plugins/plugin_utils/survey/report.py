@@ -30,7 +30,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.sheets imp
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.table import flows
 
 SHEETS = "components"
-# What is made anew by each run, besides the sheets.
+# What is made again by each run, besides the sheets.
 _MADE = ("index.html", "map.svg", "map.mmd", "flows.csv", "waves.md")
 
 

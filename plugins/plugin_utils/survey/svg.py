@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The map as SVG: a file of its own, which may stand in the page as well. No text in it is more than text."""
+"""The map as SVG: a file of its own, which may be in the page as well. No text in it is more than text."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def svg(chart: Chart) -> str:
 
 
 def escaped(plain: str) -> str:
-    """Return a text so that HTML and XML show it as it is, on one line; it may stand in an attribute, too."""
+    """Return a text so that HTML and XML show it as it is, on one line; it may be in an attribute, too."""
     return html.escape(line(plain))
 
 
@@ -185,7 +185,7 @@ def _find(box: Box, node: Node) -> str:
 
 
 def about(box: Box, node: Node) -> str:
-    """Return what there is to say of a node, as a sentence or two."""
+    """Return what there is to say about a node, as a sentence or two."""
     text = f"{node.title} ({box.title}{f', {box.detail}' if box.detail else ''})"
     text += f": {node.detail}." if node.detail else "."
     if node.waves:

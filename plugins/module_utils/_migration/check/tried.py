@@ -4,7 +4,7 @@
 
 """What a server has shown: each migration was carried out on it from nothing, there, back, and there again.
 
-Private to the collection. Pure: it is told what came of them.
+Private to the collection. Pure: it is told the result of them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ RULES = (DOES_NOT_APPLY, NO_WAY_BACK, NEEDS_ROWS, NOT_TRIED)
 def judge(source: Source, migrations: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Rule, Found]]:
     """Yield what is wrong with which file.
 
-    :param migrations: what came of each, in order, in the form that ``_rehearsal/rehearse.py`` describes.
+    :param migrations: the result of each, in order, in the form that ``_rehearsal/rehearse.py`` describes.
     """
     files = {item.version: item for item in source.migrations}
     for place, tried in enumerate(migrations):
         up, down, lines = files[tried["version"]].up, files[tried["version"]].down, tried["lines"]
         if tried["why"] or tried["error"]:
-            # The same is to be said of all that comes behind it.
+            # The same is to be said about all that comes after it.
             if up is not None:
                 rule = DOES_NOT_APPLY if tried["error"] else NOT_TRIED
                 what = "On an empty database it fails" if tried["error"] else "It was not tried"

@@ -41,7 +41,7 @@ class FileName(NamedTuple):
 
 
 def parse_name(name: str) -> Optional[FileName]:
-    """Return what a file's name says; None if it is no migration's."""
+    """Return what a file's name says; None if it is not a migration's."""
     match = _NAME.fullmatch(name)
     version = int(match[1]) if match else 0
     return FileName(name, version, match[2], match[3]) if match and version <= _MAX_VERSION else None
@@ -156,6 +156,6 @@ def _warnings(unusable: dict[tuple[str, str], list[str]], odd: list[str]) -> lis
 
 
 def _reason(name: str) -> tuple[str, str]:
-    """Return the rule by which a file is no migration, and the same in a sentence about the file."""
+    """Return the rule by which a file is not a migration, and the same in a sentence about the file."""
     digits = re.match("[0-9]+", name)
     return _TOO_LARGE if digits and int(digits[0]) > _MAX_VERSION else _MISNAMED

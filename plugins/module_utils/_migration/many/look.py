@@ -48,7 +48,7 @@ class Tables(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one question says of a schema.
+    """What one question says about a schema.
 
     :param states: the rows of its state table, two at most.
     :param newest: of the history's newest attempt the commit, the outcome and where it led.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is returned and said of many schemas. Pure but for the files of a diff; private to the collection."""
+"""What is returned and said about many schemas. Pure except for the files of a diff; private to the collection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     def returned(self) -> dict[str, Any]:
         """Return the return values.
 
-        :raises Error: one has failed, or was not begun.
+        :raises Error: one has failed, or was not started.
         """
         failed = {name: result for name, result in self.results.items() if result.get("failed")}
         changed = {name: result for name, result in self.results.items() if result.get("changed")}

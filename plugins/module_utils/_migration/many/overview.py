@@ -48,7 +48,7 @@ def overview(found: Mapping[str, Info], source: Source) -> dict[str, Any]:
 
 
 def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any]]:
-    """Return how schemas stand, once for those that stand alike."""
+    """Return how schemas stand, once for those that are alike."""
     # Most of them have one object in common, which need not be compared again.
     same: dict[int, list[str]] = {}
     for name, info in found.items():
@@ -70,5 +70,5 @@ def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any
 
 
 def _is_said(info: Info) -> bool:
-    """Tell whether something has to be said of a schema that is not said of its group."""
+    """Tell whether something has to be said about a schema that is not said about its group."""
     return not info.standing or not info.standing["healthy"] or info.own.get("lock_holder") is not None

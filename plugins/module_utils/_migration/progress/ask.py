@@ -66,7 +66,7 @@ class Questions:
         self._records = bool(on)
 
     def look(self, about: Subject, seconds: float) -> Look:
-        """Return what the server says of a statement that has been running for so long.
+        """Return what the server says about a statement that has been running for so long.
 
         :raises ServerError: the connection was lost.
         """
@@ -121,7 +121,7 @@ class Questions:
         return str(state or ""), int(percent) if stages else None
 
     def _with_stage(self, look: Look) -> Look:
-        """Add what performance_schema says of the stage, where it is recorded."""
+        """Add what performance_schema says about the stage, where it is recorded."""
         if not self._records:
             return look
         rows = self._ask(

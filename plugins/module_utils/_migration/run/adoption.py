@@ -4,7 +4,7 @@
 
 """A schema that holds tables although no migration is recorded for it. Private to the collection.
 
-Its first migration may well be the one that drops and creates anew what people have filled since.
+Its first migration may well be the one that drops and creates again what people have filled since.
 """
 
 from __future__ import annotations

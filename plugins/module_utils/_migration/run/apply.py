@@ -56,7 +56,7 @@ APPLY = ArgumentSpec(
 
 
 class Rehearsed(NamedTuple):
-    """What came of a rehearsal.
+    """The result of a rehearsal.
 
     :param result: as a return value.
     :param before_step: see Executor; is also given what tells why to stop.
@@ -105,7 +105,7 @@ class Order(NamedTuple):
 
     @property
     def reattaches(self) -> bool:
-        """Whether the run may have been begun before, by a connection that was lost."""
+        """Whether the run may have been started before, by a connection that was lost."""
         return bool(self.params.get("reattach"))
 
     @property
@@ -141,7 +141,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         rehearsal: Optional[Rehearsed] = None
         known: dict[str, Any] = {}
         if not order.check_mode:
-            # A run that was begun before was judged then, as a whole.
+            # A run that was started before was judged then, as a whole.
             asked = order if earlier is None else order._replace(guard=None)
             rehearsal, known = examined(asked, session, source, plan, resumption)
         if plan.steps or (moved and not order.check_mode):

@@ -204,16 +204,16 @@ class AttemptRecorder:
         """Return what of ours goes with statements in their packet.
 
         :param digests: of the statements, in order.
-        :param in_flight: what has begun once the packet is sent, if the plan records that.
+        :param in_flight: what has started once the packet is sent, if the plan records that.
         :param following: what begins next, to be recorded with the statements.
-        :param guarded: a statement since the last guard may have let the lock go.
+        :param guarded: a statement since the last guard may have released the lock.
         """
         self._expect(Phase.OPEN)
         self.phase = Phase.SENDING
         done = self.reached
         for digest in digests:
             done = done.after(digest)
-        # A section that was recorded as a whole stays so until it is over.
+        # A section that was recorded as a whole remains so until it is over.
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
         written = Act.RECORD in plan.before
@@ -229,7 +229,7 @@ class AttemptRecorder:
 
         :param lasting: whether they did more than change their session.
         :param settled: whether no transaction is open any more.
-        :param sealed: whether nothing of ours can be written, so that a section goes on.
+        :param sealed: whether nothing of ours can be written, so that a section continues.
         """
         sent = self._take_sent()
         behind = Act.RECORD in sent.plan.after
@@ -259,7 +259,7 @@ class AttemptRecorder:
             self._went_ahead(sent)
 
     def carried_out(self, digests: Sequence[str], lasting: bool = True) -> None:
-        """The server has carried out statements of a packet that it has refused then; what stood behind it is not.
+        """The server has carried out statements of a packet that it has refused then; what stood after it is not.
 
         :param lasting: whether they did more than change their session.
         """
@@ -289,7 +289,7 @@ class AttemptRecorder:
         return self._apart
 
     def writing(self, start: Optional[Sequence[str]] = None) -> list[str]:
-        """Return the statements that write what is pending and commit it, which stays so until ``wrote`` is called.
+        """Return the statements that write what is pending and commit it, which remains so until ``wrote`` is called.
 
         :param start: what opens the transaction, if that is not the usual; nothing where one is open.
         """
@@ -412,7 +412,7 @@ class AttemptRecorder:
         self._waiting_state = state
 
     def _went_ahead(self, sent: Sent) -> None:
-        """What stands before the statement has been carried out."""
+        """What is before the statement has been carried out."""
         if Act.RECORD in sent.plan.before:
             self._was_written(sent.done if sent.plan.counts else self.reached)
         if sent.plan.begins:

@@ -4,7 +4,7 @@
 
 """Takes a run up again whose result was lost with the connection to its host. Private to the collection.
 
-The run went on without the connection, or it was ended with it. The history says which, as its rows have the run's
+The run continued without the connection, or it was ended with it. The history says which, as its rows have the run's
 number: what they say is the result, and what was interrupted is resumed as after any other interruption.
 """
 
@@ -93,7 +93,7 @@ class Earlier(NamedTuple):
 
 
 def find(status: DatabaseStatus, order: Order, source: Source) -> Optional[Earlier]:
-    """Return what the run has done; None if it has not begun anything.
+    """Return what the run has done; None if it has not started anything.
 
     :raises Error: it has failed.
     """

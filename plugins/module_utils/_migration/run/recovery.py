@@ -64,7 +64,7 @@ def find(history: HistoryTable, state_table: StateTable, state: State, at: Optio
     """Return the attempt that left the state dirty; None if the history does not know it.
 
     :param at: the number of the statement to resume from, if the user has said it.
-    :raises Error: somebody else has written to the state table since, or ``at`` is no statement's number.
+    :raises Error: somebody else has written to the state table since, or ``at`` is not a statement's number.
     """
     record = history.last()
     if record is None or not record.explains(state):
@@ -88,7 +88,7 @@ def _written_since(state_table: StateTable, record: AttemptRecord, checkpoint: C
 
 
 def became(session: Session, statement: ClassifiedStatement, in_flight: InFlightStatement) -> InFlightOutcome:
-    """Find out what became of a statement that was cut off.
+    """Find out what became of a statement that was interrupted.
 
     :param statement: the one that has its place now, which may have been changed.
     :raises ServerError: the connection was lost.
@@ -104,7 +104,7 @@ def became(session: Session, statement: ClassifiedStatement, in_flight: InFlight
 
 
 class Found(NamedTuple):
-    """What became of statements that were cut off.
+    """What became of statements that were interrupted.
 
     :param done: how many of them are done.
     :param unknown: the first and the last place behind those, among them, of which it cannot be known.
@@ -115,7 +115,7 @@ class Found(NamedTuple):
 
 
 def look_after(session: Session, statements: Sequence[ClassifiedStatement], in_flight: InFlightStatement) -> Found:
-    """Find out what became of a statement that was cut off, and of the definitions behind it.
+    """Find out what became of a statement that was interrupted, and of the definitions after it.
 
     They are carried out one after the other: where one is done, so are those before it, though it may not show.
 

@@ -61,7 +61,7 @@ class TxState(NamedTuple):
 
 
 class Act(Enum):
-    """What of ours stands in a packet."""
+    """What of ours is in a packet."""
 
     START = "open a transaction of ours"
     RECORD = "write how far the attempt is"
@@ -74,12 +74,12 @@ class Facts(NamedTuple):
     :param proven: it has no effect, or only one that is undone with its transaction.
     :param wrapped: not proven, but a transaction of ours around it shows whether it wrote what cannot be undone.
     :param reads_diagnostics: it asks about the statement before it.
-    :param observed: the statement behind it does that.
+    :param observed: the statement after it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
     :param shown: of what is done before it and not recorded it shows by itself that it is: it may be recorded with this
         one, or later.
-    :param begun: that it has begun is recorded already.
+    :param begun: that it has started is recorded already.
     """
 
     kind: StatementKind
@@ -97,7 +97,7 @@ class Facts(NamedTuple):
 class PacketPlan(NamedTuple):
     """What goes with a statement in its packet.
 
-    :param begins: what is recorded before it says that it, or its section, has begun.
+    :param begins: what is recorded before it says that it, or its section, has started.
     :param counts: what is recorded before it says that it is done: it is the commit itself.
     """
 
@@ -113,7 +113,7 @@ _ENDS_TRANSACTION = (*COMMITS, StatementKind.OPAQUE, StatementKind.LOCK, Stateme
 
 
 def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: bool, history: bool = True) -> PacketPlan:
-    """Return what goes ahead of a statement and behind it.
+    """Return what goes ahead of a statement and after it.
 
     :param pending: something is done that is not recorded.
     :param in_transaction: what the server said last.
@@ -174,7 +174,7 @@ def _in_users(facts: Facts, pending: bool, in_transaction: bool) -> PacketPlan:
 
 
 class Answer(NamedTuple):
-    """What the server said of the session after a packet.
+    """What the server said about the session after a packet.
 
     :param table_locks: LOCK TABLES holds; None if the server does not say.
     """

@@ -181,7 +181,7 @@ class SessionRecorder:
             self.prepared.clear()
 
     def _doubt_prepared(self) -> None:
-        """A procedure may have prepared any name anew, or let it go."""
+        """A procedure may have prepared any name again, or let it go."""
         self.prepared.clear()
         for place, entry in enumerate(self.entries):
             if entry.prepares and entry.sql is not None:
@@ -341,7 +341,7 @@ def prepared_text(source: bytes) -> bytes:
 
 
 def _needed(entries: Iterable[Entry], done: int) -> Iterator[Entry]:
-    """Yield what a session needs that is to go on behind so many statements: of diagnostics the last one's."""
+    """Yield what a session needs that is to continue behind so many statements: of diagnostics the last one's."""
     for entry in entries:
         if entry.number <= done and (entry.key != _DIAGNOSTICS or entry.number == done):
             yield entry
@@ -385,7 +385,7 @@ def _bare(key: str) -> str:
 
 
 def _text(text: bytes) -> str:
-    # Any byte may stand in a statement.
+    # Any byte may be in a statement.
     return text.decode("utf-8", "surrogateescape")
 
 

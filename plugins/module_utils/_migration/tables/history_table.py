@@ -62,7 +62,7 @@ class AttemptRecord(NamedTuple):
     :param from_version: the version before a move by force or from outside.
     :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
     :param done: how many statements are known to be done.
-    :param begun: the number of the last statement that may have begun.
+    :param begun: the number of the last statement that may have started.
     :param progress: JSON, see checkpoint.py; of an attempt that is over, the number of its run.
     """
 
@@ -185,8 +185,8 @@ class HistoryTable:
     def digesting(self, place: int) -> str:
         """Return a question for a number and a digest of the moves; NULL if there are none, or too many.
 
-        Equal digests are equal moves, but for what an attempt keeps to be resumed. Too many are those that do not fit
-        into the session's group_concat_max_len. Without a derived table: MariaDB would write each to the disk.
+        Equal digests are equal moves, except for what an attempt keeps to be resumed. Moves are too many if they do not
+        fit into the session's group_concat_max_len. Without a derived table: MariaDB would write each to the disk.
         """
         kept = "IF(direction IN ('up', 'down'), NULL, progress)"
         values = ", ".join(f"QUOTE({name})" for name in ("version", "direction", "leads_to", "checksum", kept))
@@ -239,7 +239,7 @@ def of_run(run: Optional[str]) -> Optional[str]:
 
 
 def _mark(run: str) -> str:
-    # As it stands in the checkpoint, too.
+    # As it is in the checkpoint, too.
     return f'"run":"{run}"'
 
 
@@ -265,7 +265,7 @@ def read_progress(text: Optional[str]) -> dict[str, Any]:
 
 
 def broken() -> Error:
-    """Return what is said of a row that cannot have been written by us."""
+    """Return what is said about a row that cannot have been written by us."""
     return Error(
         "The history has a row that dbops.migrations has not written, or that has been changed since. Restore the "
         "history table from a backup, or choose another history_table. Nothing was changed."

@@ -57,7 +57,7 @@ def signatures(more: Optional[str] = None, name: str = "") -> list[Signature]:
 
     :param more: their own, as YAML.
     :param name: of the file that it is from.
-    :raises Error: theirs are no signatures; the message says where.
+    :raises Error: theirs are not signatures; the message says where.
     """
     path = Path(__file__).with_name("signatures.yml")
     found = {one.technology: one for one in _read(path.read_text(encoding="utf-8"), path.name)}

@@ -71,7 +71,7 @@ def _exposed(document: Document, own: list[tuple[str, str]]) -> list[Exposed]:
 
 
 def _own(document: Document) -> list[tuple[str, str]]:
-    """Return the host's addresses, each with its interface, but for those that only the host itself reaches."""
+    """Return the host's addresses, each with its interface, except for those that only the host itself reaches."""
     return [
         (text.partition("/")[0], interface.name)
         for interface in document.identity.interfaces

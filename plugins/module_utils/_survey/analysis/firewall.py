@@ -17,7 +17,7 @@ from ..addresses import bounds
 from ..document import Chain, Firewall, Hook, Rule, State, Table
 
 Outcome = Literal["accept", "drop", "reject", "cannot tell"]
-# What can come of a chain; falling off its end is for the caller to judge.
+# The possible outcomes of a chain; falling off its end is for the caller to judge.
 _Fate = Literal["accept", "drop", "reject", "unknown", "fall"]
 _Match = Optional[bool]
 _DEPTH = 16
@@ -121,7 +121,7 @@ def _told(firewall: Firewall, answer: Packet) -> Outcome:
 
 
 def _path(firewall: Firewall, packet: Packet, hooks: tuple[Hook, ...]) -> set[_Fate]:
-    """Return what can come of a packet on its way through the hooks."""
+    """Return the possible outcomes of a packet on its way through the hooks."""
     fates: set[_Fate] = set()
     for hook in hooks:
         for chains in _entered(firewall, packet, hook):
@@ -166,7 +166,7 @@ def _based(table: Table, chain: Chain, packet: Packet) -> set[_Fate]:
 
 
 def _through(chains: dict[str, Chain], chain: Chain, packet: Packet, depth: int) -> set[_Fate]:
-    """Return what can come of a packet in a chain."""
+    """Return the possible outcomes of a packet in a chain."""
     fates: set[_Fate] = set()
     if depth > _DEPTH:
         return {"unknown"}

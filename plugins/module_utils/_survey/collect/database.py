@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a database server says of itself, to an account that is logged in there. Private to the collection.
+"""What a database server says about itself, to an account that is logged in there. Private to the collection.
 
 Only SELECT and SHOW are used. No text of a statement and no password is read.
 """
