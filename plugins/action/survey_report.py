@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""survey_report: what the role survey has seen on all hosts, and what was seen before, as a report.
+"""survey_report: creates a report of what the role survey has observed, now and before.
 
-In Python on the controller, because what comes from hosts must not pass through a template, and of hundreds of hosts it
-is too much for a module's arguments.
+This is Python on the controller, because texts from hosts must not pass through a template, and the data of hundreds of
+hosts is too large for a module's arguments.
 """
 
 from __future__ import annotations

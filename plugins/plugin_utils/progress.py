@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module does is shown while it runs: a thread reads what it writes, by further commands of the connection.
+"""Shows the progress of a running module: a thread reads what it writes, by further commands of the connection.
 
 The module keeps one line in a file on the runner, see module_utils/_migration/progress. The thread has copies of the
 connection and of what becomes another account there, as these keep notes of the command that is running.

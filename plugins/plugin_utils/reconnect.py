@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A module whose connection breaks while it runs: the run continues, and the module is called again for its result."""
+"""Reconnects to a module whose connection broke: the run continues, and the module is called again for its result."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
     try:
         return call()
     except AnsibleConnectionFailure as error:
-        # A host that is not there is told about at once.
+        # An unreachable host is reported at once.
         if not action.reached and _NO_LOGIN.search(str(error)):
             raise
     action._task.args = {**action._task.args, "reattach": True}

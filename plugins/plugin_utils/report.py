@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a step of the role migrate has found or done, as lines for people.
+"""Formats the results of a step of the role migrate as lines of text.
 
 Texts that came from a database or a repository stay on their line: what looks like a line of the report is one.
 """
@@ -154,7 +154,7 @@ def _kept(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
-    """Return what migration_info_many says: how many stand how, and after that what is about each alone."""
+    """Return the result of migration_info_many: the groups, followed by the schemas that need attention."""
     groups = []
     for group in result["groups"]:
         groups.append(f"  {group['count']:>6}  {group['msg']}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A step of the role migrate: how its failure is told to a person, and told once.
+"""A step of the role migrate: how its failure is reported to a person, and reported once.
 
 Ansible prints a failure for each host, as JSON on one line. Where a play ends with migration_report, which tells each
 reason once and in lines that can be read, the step says no more than that it has failed, and leaves the reason for the

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts that differ in a name only. Private to the collection."""
+"""Groups texts that only differ in a name. Private to the collection."""
 
 from __future__ import annotations
 

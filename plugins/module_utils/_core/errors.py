@@ -10,9 +10,9 @@ from typing import Any
 
 
 class Error(Exception):
-    """Something the user can act on: what happened, where, and what to do next.
+    """An error that a user can act on: what happened, where, and what to do next.
 
-    :param message: one short text for the user; it never holds a secret.
+    :param message: a short text for the user; it never contains a secret.
     :param results: return values that accompany the failure (file, line, error_code, ...).
     """
 

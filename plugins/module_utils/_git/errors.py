@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What git and ssh say → what a user has to know. Private to the collection."""
+"""Translates the messages of git and ssh into what a user needs to know. Private to the collection."""
 
 from __future__ import annotations
 

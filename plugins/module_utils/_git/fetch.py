@@ -18,12 +18,12 @@ from .tree import Store, commit_of, release_name
 
 @dataclass(frozen=True)
 class Wish:
-    """What is wanted of a repository.
+    """What to fetch from a repository.
 
-    :param may_be_missing: take a directory that the commit lacks for an empty one.
-    :param expected: the commit that the ref must stand for; None for any.
+    :param may_be_missing: treat a directory that the commit lacks as empty.
+    :param expected: the commit that the ref must point to; None for any.
     :param policy: what must be signed, and by whom; None when nothing must.
-    :param forward_only: a branch must lead on from the commit that is current.
+    :param forward_only: a branch must descend from the current commit.
     """
 
     ref: str
@@ -36,7 +36,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of it.
+    """The result of a fetch.
 
     :param before: the release that was current.
     :param name: the release that is now, or would be.
@@ -50,7 +50,7 @@ class Outcome:
 
 
 def fetch(remote: Remote, wish: Wish, dest: Store, timeout: float) -> Outcome:
-    """Make what is wanted the destination's current release."""
+    """Fetch a release and make it the destination's current one."""
     while True:
         outcome = ask(remote, wish, dest)
         if not outcome.changed:

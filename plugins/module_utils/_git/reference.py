@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user names: a repository, a ref, a directory. Checked before git hears of it. Private to the collection."""
+"""Parses and checks a user's repository, ref and directory before git gets them. Private to the collection."""
 
 from __future__ import annotations
 

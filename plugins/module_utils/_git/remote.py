@@ -92,7 +92,7 @@ class Entry:
 class Remote:
     """A repository on a server, and a bare one in a private directory for what is fetched from it.
 
-    :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
+    :param environment: variables for git, besides those that isolate it (see ``ssh`` and ``credentials``).
     :param timeout: seconds for all requests to the server.
     :param signers: those by one of whom what is fetched must be signed.
     :ivar unfiltered: the server has sent more than it was asked for, or did not send what it was asked for alone.
@@ -132,7 +132,7 @@ class Remote:
             GIT_ATTR_NOSYSTEM="1",
             GIT_NO_REPLACE_OBJECTS="1",
             GIT_TERMINAL_PROMPT="0",
-            # Only _talk speaks to the server: what is missing is never fetched behind our back, object by object.
+            # Only _talk contacts the server: missing objects are never fetched implicitly, one by one.
             GIT_ALLOW_PROTOCOL="none",
             GIT_NO_LAZY_FETCH="1",
             **{name: native(value) for name, value in environment.items()},
@@ -164,7 +164,7 @@ class Remote:
         return found
 
     def _look_up(self, names: Sequence[str]) -> str:
-        """Return what ``git ls-remote --symref`` says about some full names.
+        """Return what ``git ls-remote --symref`` prints for some full names.
 
         It would have the server list all that it has, which may be megabytes. A fetch asks for the names alone, and as
         one of them never exists, it ends without fetching. What the server answered is in git's record of the talk.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose signatures count, and what gpg and ssh-keygen say about one. Private to the collection."""
+"""Whose signatures are accepted, and what gpg and ssh-keygen report about one. Private to the collection."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None
 
 
 class Signers:
-    """Those who may sign, in a private directory: nothing that the host knows about keys counts.
+    """The accepted keys, in a private directory: keys on the host are not used.
 
     :param run: runs a program, see ``run_command`` of AnsibleModule.
     :ivar settings: what git is to be told about them.

@@ -7,7 +7,7 @@
 ::
 
     dest/
-      .lock                      held by whoever changes something here
+      .lock                      held by the run that changes something here
       current -> releases/NAME   moved by one rename
       releases/NAME/             the files of one directory at one commit, complete from the moment it has this name
       .contents/NAME             git's names for what is in these files, by which it is known that they are whole

@@ -4,8 +4,8 @@
 
 """A plan as a person reads it: in a terminal, in AWX, and as Markdown in a merge request. Private to the collection.
 
-It is one text. First the two lines that decide, then each migration: what was found out about it, its SQL, and the
-difference of the schema. Nothing here decides anything.
+The text starts with two lines that summarize the decision. Then follow, for each migration, the findings, its SQL and
+the differences in the schema. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .listing import ALL, Listed, first
 from .model import Plan
 from .report import count, few, format_version, steps_result
 
-# So many things of one kind are named in the two lines, and so many are listed of a migration.
+# How many things of one kind the two lines name, and how many a migration lists.
 _NAMED, _LISTED = 3, 50
-# Characters of a reason in the two lines.
+# The maximum length of a reason in the two lines.
 _REASON = 160
 _HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied"
 _NOT_REHEARSED = "**Not rehearsed**: what the migrations do to tables and rows is unknown."
@@ -70,7 +70,7 @@ def decisive(
     rehearsal: Optional[Mapping[str, Any]],
     guards: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[str, str]:
-    """Return the two lines by which a person decides: what is to be run and what of it fails; what it does.
+    """Return the two lines by which a person decides: what would run and what of it would fail; what effects it has.
 
     :param steps: as the return value pending of check mode.
     """
@@ -143,7 +143,7 @@ def _failing(risk: Mapping[str, Any]) -> str:
 
 
 def _number(risk: Mapping[str, Any], noun: str) -> str:
-    """Say how many rows or values; that one in doubt may be none."""
+    """Say how many rows or values; an uncertain number may be zero."""
     rows = risk["rows"]
     if rows is None:
         return f"an unknown number of {noun}s"
@@ -155,7 +155,7 @@ def _are(number: Optional[int]) -> str:
 
 
 def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a plan does that somebody should know before."""
+    """Yield the effects of a plan that somebody should know about first."""
     if rehearsal["why"] is not None and not _any_rehearsed(rehearsal):
         yield f"**Not rehearsed**: {said(rehearsal['why'])}"
         return
@@ -181,7 +181,7 @@ def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _waits(impacts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield for which tables writes wait, the largest first, and for which that is not known."""
+    """Yield for which tables writes are blocked, the largest first, and for which they may be."""
     waits: dict[str, list[Mapping[str, Any]]] = {}
     doubtful: dict[str, None] = {}
     for impact in impacts:
@@ -218,7 +218,7 @@ def _destroyed(risk: Mapping[str, Any]) -> str:
 
 
 def _some(texts: Iterable[str]) -> str:
-    """Return the first texts, and how many there are more."""
+    """Return the first texts, and the number of the others."""
     found = list(texts)
     rest = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
     return "; ".join([*found[:_NAMED], *rest])
@@ -248,7 +248,7 @@ class _Finding(NamedTuple):
         return guard["guard"] in self.guards and text.startswith(self.begins) and text.endswith(self.ends)
 
 
-# From what decides to what does not.
+# From the most to the least important.
 _VERDICTS = {"refuse": "**refused**", "warn": "**warning**", "allowed": "allowed"}
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions one after the other on one connection, each like new. Private to the collection."""
+"""Successive sessions on one connection, each like a new one. Private to the collection."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Lock:
         return self._session.query(f"SELECT {taken}") == [(1,)]
 
     def release(self) -> None:
-        """Let the lock go. A connection that is gone has done so already."""
+        """Release the lock. If the connection is gone, the server has released it already."""
         with suppress(ServerError):
             self._session.query(f"SELECT RELEASE_LOCK({_quoted(self.name)})")
 

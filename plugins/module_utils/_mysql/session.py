@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A session with a server: it runs statements, and knows what they have made of it. Private to the collection.
+"""A session with a server: it runs statements, and tracks how they change the session. Private to the collection.
 
-The server says in its answers what a statement changed. Where it does not (it is too old, or something between us and
-it leaves that out), it is asked after each statement of the user's.
+The server reports in its answers what a statement changed. If it does not (because it is too old, or a proxy drops the
+information), it is queried after each statement of the user's.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Session:
     :ivar version: the version as a number, 101119 for 10.11.19.
     :ivar atomic_ddl: whether a definition that was interrupted took effect as a whole or not at all.
     :ivar has_stats_expiry: whether the server has the variable information_schema_stats_expiry.
-    :ivar complaint: what is to be said about a server that is not supported any more, for a warning.
+    :ivar complaint: a warning, if the server's version is no longer supported.
     :ivar connection_id: the connection's number, as the server counts.
     :ivar schema: the name of the schema that was opened, as the server writes it.
     :ivar tracked: whether the server says by itself what a statement changes.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server says about a session along with its answers. Pure. Private to the collection.
+"""What a server reports about a session in its answers. Pure. Private to the collection.
 
 An OK packet ends with the session state information if the client has set CLIENT_SESSION_TRACK. The encoding is that of
 MySQL's source documentation ("OK_Packet" and "Session State Information"); MariaDB's is the same.

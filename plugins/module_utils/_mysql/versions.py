@@ -10,9 +10,9 @@
   more often. The user is warned.
 - Refused: anything older. It lacks what the history or the transactions need, and cannot be tested.
 
-A version newer than those that were tested (MySQL 9.7, MariaDB 11.8) is accepted without a warning. A server is not
-held up by a tool that lags behind it: both servers keep their protocol and their SQL compatible, golang-migrate asks
-for no version at all, and a warning at each run that nobody can do anything about teaches to overlook warnings.
+A version newer than those that were tested (MySQL 9.7, MariaDB 11.8) is accepted without a warning. Both servers keep
+their protocol and SQL compatible, golang-migrate does not check the version at all, and a warning in each run that
+nobody can act on teaches people to ignore warnings.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What scripts could reach with an account: whether it has rights on the schemas of rehearsals only, so that the server
-guards all others; and whether there are others. Private to the collection.
+"""What scripts could reach with an account: whether it only has privileges on the schemas of rehearsals, so that the
+server protects all others, and whether there are others. Private to the collection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of a plan should not reach production, and what is done about it. Private to the collection. Pure.
+"""What in a plan should not reach production, and what to do about it. Private to the collection. Pure.
 
 ``judge`` returns this, as migration_apply's return value ``guards``: a list in the order of the plan, of
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .._migration.files.directives import Directive
     from .risks import Question
 
-# What is done to all rows of a table: the guard, whether it is so, and how that is said if it is certain and if not.
+# Effects on all rows of a table: the guard, the key of the effect, and the texts for certain and uncertain ones.
 _ON_ALL_ROWS = (
     ("block_writes", "blocks_writes", "writes wait", "writes may wait"),
     ("rebuild", "rebuilds", "all rows are rewritten", "all rows may be rewritten"),
@@ -42,7 +42,7 @@ _ON_ALL_ROWS = (
 
 
 class Rules(NamedTuple):
-    """What is to be done about what is found.
+    """The rules for the findings.
 
     :param guards: a level for each guard, ``allow``, ``warn`` or ``refuse``; for block_writes and rebuild also a size
         of tables in bytes above which they count, with ``_above`` after the name.
@@ -183,7 +183,7 @@ def _at(line: Optional[int]) -> str:
 
 
 def said(judged: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a line for each finding; what several migrations have in common is said once."""
+    """Yield a line for each finding; findings that several migrations have in common are merged."""
     alike: dict[tuple[str, str], list[str]] = {}
     for item in judged:
         alike.setdefault((item["guard"], item["text"]), []).append(f"{item['direction']} {item['version']}")

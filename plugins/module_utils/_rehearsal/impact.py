@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an ALTER will do to its table: at once, in place, or by a copy; do writes wait. Private to the collection.
+"""The impact of an ALTER on its table: instant, in place or by a copy, and whether writes are blocked. Private.
 
-The server is asked on a copy without rows: a statement that names an ALGORITHM and a LOCK is refused if it cannot be
-done so. They are tried from the mildest on, and the first that is not refused is the execution itself. MySQL reference
-manual, "Online DDL Operations"; MariaDB knowledge base, "InnoDB Online DDL Overview".
+The server is asked on a copy without rows: a statement with an ALGORITHM and a LOCK clause is refused if it cannot be
+executed in that way. They are tried from the mildest on, and the first that is not refused is the execution itself.
+MySQL reference manual, "Online DDL Operations"; MariaDB knowledge base, "InnoDB Online DDL Overview".
 
-A table may have a past that its definition does not show: a FULLTEXT index that was dropped leaves a hidden column, and
-columns that were added at once are counted. InnoDB's dictionary tells, to whoever has PROCESS.
+Not everything that matters is in a table's definition: a dropped FULLTEXT index leaves a hidden column, and columns
+that were added instantly are counted. InnoDB's dictionary shows this to accounts with PROCESS.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def look(session: Session, tables: Collection[str], copies: Session, copy: str) 
     if not tables:
         return {}
     if session.has_stats_expiry:
-        # MySQL shows figures of yesterday otherwise.
+        # Otherwise MySQL shows cached figures, up to a day old.
         session.query("SET SESSION information_schema_stats_expiry = 0")
     names = ", ".join(map(text_literal, tables))
     rows = session.query(

@@ -4,15 +4,16 @@
 
 """Keeps what a migration destroys, before it does. Private to the collection.
 
-What goes is known from the plan's rehearsal (destroyed.py). Before a migration's first statement, while the state is
+The plan's rehearsal shows what is destroyed (destroyed.py). Before a migration's first statement, while the state is
 clean, under the database's lock and in a session of its own:
 
-1. What earlier runs have left half made is dropped: their migrations had not started.
-2. A row is written for each thing that goes, and for the migration itself.
-3. What is copied is copied, and compared with its table.
-4. All rows become ready in one transaction. Only then the migration begins.
+1. Incomplete copies of earlier runs are dropped: their migrations had not started.
+2. A row is written for each thing that will be destroyed, and for the migration itself.
+3. Copies are made, and compared with their tables.
+4. All rows are marked as ready in one transaction. Only then the migration starts.
 
-So a run that is killed before 4 has destroyed nothing, and the next one begins again. After 4 all is there.
+So a run that is killed before step 4 has destroyed nothing, and the next one starts again. After step 4 everything is
+kept.
 
 A table that a plain DROP TABLE takes away, which has neither foreign keys nor triggers, is not copied: RENAME TABLE is
 sent in place of that statement. It is done or not done as a whole, which the history sees in the same way: the table is
@@ -20,8 +21,8 @@ gone from its schema. Whether it is kept shows by its being there, so that nothi
 that resumes the migration takes from the catalogue what is to be sent, as it cannot rehearse; and it is refused if a
 statement is left that may take something away and was not in the file when the migration was started.
 
-Everything else is copied. A copy is of the moment at which it was made: what is written between that and the statement
-that takes it away is not in it.
+Everything else is copied. A copy is a snapshot: what is written between the copy and the statement that destroys the
+original is not in it.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ def check_schema(schema: str, database: str) -> None:
 
 
 def said(kept: Mapping[str, Any]) -> str:
-    """Say what is kept, or would be, in a line."""
+    """Describe what is kept, or would be, in one line."""
     table, columns, partitions = kept["table"], ", ".join(kept["columns"]), ", ".join(kept["partitions"])
     what = {
         "table": f"the table {table}",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is kept of tables and columns that migrations have taken away, and where. Private to the collection.
+"""The catalogue of what is kept of tables and columns that migrations destroyed. Private to the collection.
 
 It is in a schema of its own, which may be that of several databases: a table for each thing that is kept,
 ``kept_NUMBER_TABLE``, and the catalogue ``dbops_kept`` that says what each is. A thing is kept if its row is ``ready``
@@ -305,7 +305,7 @@ class Catalogue:
         self.forget(entry)
 
     def tidy(self, state_table: str) -> None:
-        """Take away what runs have left that were interrupted before their migration began."""
+        """Remove what is left of runs that were interrupted before their migration started."""
         for entry in self.entries():
             if entry.ready or entry.state_table != state_table:
                 continue
@@ -316,7 +316,7 @@ class Catalogue:
 
 
 def summary(kept: Sequence[Kept]) -> str:
-    """Say how much is kept."""
+    """Describe how much is kept."""
     return f"{count(len(kept), 'item')} kept, {sum(item.bytes for item in kept) / 1e6:,.1f} MB"
 
 

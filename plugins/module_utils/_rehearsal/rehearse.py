@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out on copies of the objects that it names, and back, and again. Private to the collection.
+"""Rehearses a plan on copies of the objects that it names: forward, back and forward again. Private to the collection.
 
 ``rehearse`` returns this, as migration_apply's return value ``rehearsal``:
 
 complete
     Whether each migration of the plan was rehearsed.
 why
-    Why none was, or why it ended before its time; None otherwise.
+    Why no migration was, or why the rehearsal ended early; None otherwise.
 objects
     How many objects were copied.
 left_out
-    A list of what could not be copied: ``object``, its sort and its name; ``why``.
+    A list of what could not be copied: ``object``, its type and its name; ``why``.
 migrations
     One for each of the plan's, in order:
 
@@ -24,36 +24,36 @@ migrations
     error
         Why it failed on the copy, with the place and the server's code; None if it did not.
     changes
-        What it changes: ``sort`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
+        What it changes: ``type`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
         unified diff of SHOW CREATE.
     impact
         What each ALTER TABLE, CREATE INDEX and DROP INDEX does to its table: ``statement``, ``line``, ``table``,
         ``algorithm`` (INSTANT, NOCOPY, INPLACE, COPY), ``rebuilds``, ``blocks_writes``, ``rows``, ``bytes``,
         ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
     risks
-        What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
+        The real rows on which it would fail, and those that it would destroy: ``kind`` (would_fail, destroy), ``what``,
         ``table``, ``name``, ``named`` (both, by the names before the migration), ``line`` (None if it is not certain
         which statement does it), ``rows``, ``certain`` and ``text``.
     renames
-        The real tables and columns to which it gives another name: ``table``, ``column`` (empty for the table), ``to``
+        The real tables and columns that it renames: ``table``, ``column`` (empty for the table), ``to``
         and ``line``, as above.
     skipped
-        The statements that were left out because they need rows, each with what the server said.
+        The statements that were skipped because they need rows, each with the server's error.
     lines
-        Where that is in the files: ``up``, the line at which the migration fails or is not rehearsed; ``down``, the
-        same of its down file, if it is taken back; ``skipped``, a list. None stands for no line.
+        The lines in the files: ``up``, where the migration fails or is not rehearsed; ``down``, the same for its
+        down file; ``skipped``, a list. None stands for no line.
     reversible, irreversible, not_restored
-        Whether its down file restores the schema, and it can be applied again then: True, False, or None if that is not
-        known; why it is not True; what differs after the down file, in the form of ``changes``.
+        Whether its down file restores the schema, so that it can be applied again: True, False, or None if unknown; the
+        reason if it is not True; what differs after the down file, in the form of ``changes``.
 cannot_tell
-    A list of sentences on what a rehearsal does not see.
+    A list of sentences about what a rehearsal cannot check.
 seconds
     How long it took.
 
-What else is to be known of a migration has a place beside these.
+Add further facts about a migration beside these.
 
-The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
-runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks.
+The data flow: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
+runner.carry_out, forward, back and forward again, with a snapshot after each → differences, impact, risks.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ from .risks import STRICT, Question, Story, find, renames, unseen
 from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
-# So many objects are copied at most.
+# The maximum number of objects to copy.
 MOST = 200
 # Seconds; no other migration is started then. A migration may take as long itself, on tables without rows.
 LONGEST = 60
@@ -194,7 +194,7 @@ class Room:
         self.schemas = schemas
 
     def make(self) -> None:
-        """Make the schema; what was there goes.
+        """Create the schema; an existing one is dropped.
 
         :raises NotRehearsed: the account may not.
         """
@@ -330,9 +330,9 @@ class Rehearsal:
         impact: Optional[Impact] = None,
         production: Optional[Session] = None,
     ) -> None:
-        """Carry out the plan in a room, each migration there, back, and there again.
+        """Execute the plan in a room, each migration forward, back and forward again.
 
-        :param refill: makes the room what it is now.
+        :param refill: restores the room to its present state.
         :param impact: asks what each ALTER does to its table; None if nobody wants to know.
         :param production: what is asked about its rows; None likewise.
         :raises ServerError: a connection was lost.
@@ -428,7 +428,7 @@ class Rehearsal:
         return True
 
     def _check_copied(self, step: Step) -> None:
-        """Make sure that all is there that a file names.
+        """Make sure that everything that a file names was copied.
 
         :raises NotRehearsed: something could not be copied.
         """
@@ -440,7 +440,7 @@ class Rehearsal:
             raise NotRehearsed(f"it names {key}, which could not be copied: {self.left_out[key]}")
 
     def _scripts(self) -> Iterator[bytes]:
-        """Yield the texts of the plan's files, and of the files that lead back.
+        """Yield the texts of the plan's files, and of their down files.
 
         :raises NotRehearsed: they are too large.
         """
@@ -467,7 +467,7 @@ class Rehearsal:
 
 
 def _check_alike(own: Session, other: Session) -> None:
-    """Make sure that another server does what the database's own would do.
+    """Make sure that another server behaves like the database's own.
 
     :raises NotRehearsed: it may not.
     """
@@ -477,7 +477,7 @@ def _check_alike(own: Session, other: Session) -> None:
 
 
 class _Irreversible(Exception):
-    """Why a down file does not lead back."""
+    """Why a down file does not restore the schema."""
 
 
 # What is left of a change by what the snapshots' difference is.

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
+"""The real rows on which a migration would fail, and those that it would destroy. Private to the collection.
 
-What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
-only reads. Of the file's own text it is taken what was renamed, what was dropped and made again, what statements do to
-all rows of a table, and on which line it is done.
+The questions follow from a table's definitions before and after the migration on the copies; each is one query that
+only reads. The file's text shows what was renamed, what was dropped and recreated, what statements do to all rows of a
+table, and on which line.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries out one migration on a copy: the engine's own run, which stays there. Private to the collection."""
+"""Executes one migration on a copy, with the engine's own code, but confined to the copy. Private to the collection."""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@
 
 """All definitions of a schema, read in few packets, and what differs between two of them. Private to the collection.
 
-A definition is the output of SHOW CREATE, without AUTO_INCREMENT, which rows change; DEFINER; the name of its own schema, which MariaDB
-writes or omits depending on the privileges of a view's definer; and whether an event is enabled. The rest can be run
-unchanged, in another schema, too.
+A definition is the output of SHOW CREATE without these parts: AUTO_INCREMENT, which rows change; DEFINER; the name of
+its own schema, which MariaDB writes or omits depending on the privileges of a view's definer; and whether an event is
+enabled. The rest can be run unchanged in another schema.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Key(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What was in force when a program was made, and is when it runs; empty where it does not matter."""
+    """The settings that were in force when a program was created, and are when it runs; empty if they do not matter."""
 
     sql_mode: str = ""
     character_set: str = ""

@@ -129,7 +129,7 @@ def test_decisions_change_the_plan_and_are_checked() -> None:
         (
             "high",
             "haproxy@lb1",
-            "haproxy@lb1 cannot move in wave 2: it moves after what it needs: shop@app2 before haproxy@lb1.",
+            "haproxy@lb1 cannot move in wave 2: the order must be shop@app2 before haproxy@lb1.",
         )
     ]
 

@@ -217,8 +217,8 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "\\*\\*\\*\\*" in job["Running processes"]
     cache = _sections(sheet(whole.facts["redis@cache1"], whole))
     assert "could not be read. That does not mean that there is none." in cache["Firewalls"]
-    assert "- How much data does it keep? It could not be counted." in cache["Open questions"]
-    assert "- Not seen on its host: The rules of the firewall are closed" in cache["Open questions"]
+    assert "- How much data does it have? The size could not be measured." in cache["Open questions"]
+    assert "- Not visible on its host: The rules of the firewall are closed" in cache["Open questions"]
 
 
 def test_a_decision_is_shown() -> None:

@@ -4,8 +4,8 @@
 
 """Changes of character sets and collations. Private to the collection.
 
-A collation decides what a unique index takes for equal, and both whether an index can be used in a join; the table is
-copied (MySQL reference manual, "Column Character Set Conversion").
+A collation determines which values a unique index treats as equal. Both determine whether an index can be used in a
+join. The table is copied (MySQL reference manual, "Column Character Set Conversion").
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """Statements of up files that may destroy what tables hold. Private to the collection.
 
-Whether there is anything to destroy only the server knows. What the file itself has made, or filled, is left out.
+Only the server knows whether there is anything to destroy. What the file itself created or filled is ignored.
 """
 
 from __future__ import annotations

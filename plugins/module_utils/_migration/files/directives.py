@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a migration's file asks of this collection, in comments: ``-- dbops: allow destroy orders.note``. Private.
+"""Comments in a migration's file that this collection interprets: ``-- dbops: allow destroy orders.note``. Private.
 
 To golang-migrate and the server they are comments. One that is above a statement is about this statement; one that
 is above the first statement, with an empty line between the two, is about the whole file.

@@ -48,7 +48,7 @@ def parse_name(name: str) -> Optional[FileName]:
 
 
 def near_misses(names: Iterable[str]) -> dict[str, str]:
-    """Return files that are probably meant as migrations and are none, each with the reason.
+    """Return files that are probably meant to be migrations but are not, each with the reason.
 
     Where there is no migration at all, all SQL files are.
     """
@@ -142,7 +142,7 @@ def _check_usable(directory: str, meant: dict[str, str]) -> None:
 
 
 def _warnings(unusable: dict[tuple[str, str], list[str]], odd: list[str]) -> list[str]:
-    """Say once of all files to which it applies what is odd about them."""
+    """Return one warning for all files with the same problem."""
     found = []
     for (_rule, why), (name, *others) in unusable.items():
         more = f" and {len(others)} more are not migrations and are" if others else " is not a migration and is"

@@ -5,7 +5,7 @@
 """SQL as MySQL's and MariaDB's lexers see it: quotes, comments, words. Private to the collection.
 
 Rules: MySQL reference manual, "Comments", "String Literals", "Schema Object Names"; MariaDB knowledge base,
-"Comment Syntax". Only what decides where a statement ends is told apart.
+"Comment Syntax". Only tokens that determine where a statement ends are distinguished.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Looker:
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """Have all that is read in a ``with`` block be as it is at its beginning."""
+        """Read everything in a ``with`` block from one snapshot, taken at its start."""
         self._session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield

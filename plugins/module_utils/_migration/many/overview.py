@@ -48,7 +48,7 @@ def overview(found: Mapping[str, Info], source: Source) -> dict[str, Any]:
 
 
 def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any]]:
-    """Return how schemas stand, once for those that are alike."""
+    """Group schemas that have the same status."""
     # Most of them have one object in common, which need not be compared again.
     same: dict[int, list[str]] = {}
     for name, info in found.items():

@@ -12,7 +12,7 @@ from typing import Optional
 
 
 class Schedule:
-    """Gives schemas out one by one.
+    """Hands out schemas one by one.
 
     :param canary: so many come first, alone; if one fails, no other is started.
     :param percentage: no other is started once more than this share of all has failed.
@@ -28,7 +28,7 @@ class Schedule:
 
     @property
     def not_begun(self) -> int:
-        """How many have not been given out."""
+        """The number of schemas that were not handed out."""
         return len(self._waiting)
 
     def next(self) -> Optional[str]:
@@ -40,7 +40,7 @@ class Schedule:
         return self._waiting.popleft()
 
     def end(self, failed: bool) -> None:
-        """Take note of how one has ended."""
+        """Record how one has ended."""
         if failed:
             self._failed += 1
             self.over |= self._ended < self._canary or self._failed > self._most

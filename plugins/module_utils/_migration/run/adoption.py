@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A schema that holds tables although no migration is recorded for it. Private to the collection.
+"""A schema that has tables but no recorded migrations. Private to the collection.
 
-Its first migration may well be the one that drops and creates again what people have filled since.
+Its first migration may drop and recreate tables that have been filled since.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def refusal(session: Session, found: Unmanaged) -> Error:
 
 
 def baseline_version(session: Session, source: Source, found: Unmanaged, text: str) -> int:
-    """Return the version that a schema is taken to have.
+    """Return the baseline version of a schema.
 
     :param text: a number, or ``auto``.
     :raises Error: no file has it, or what another tool has recorded is not the files up to one of them.

@@ -4,8 +4,8 @@
 
 """The recorder of an attempt at a migration: the only one that writes its checkpoint. Private to the collection.
 
-It gives out what is to be written, so that it can go with the work in one packet, and moves only when the server has
-answered. A call in the wrong phase raises RuntimeError.
+It returns the statements to write, so that they can be sent in one packet with the migration's own, and only advances
+when the server has answered. A call in the wrong phase raises RuntimeError.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..tables.history_table import APPLIED, FAILED, INTERRUPTED, RUNNING, Attemp
 from ..tables.state_table import StateTable
 from .transaction import Act, PacketPlan
 
-# What a row says that is about no file.
+# The values of a row that is not about a file.
 _NO_FILE = {"title": "", "outcome": APPLIED, "done": 0, "begun": 0}
 
 
@@ -41,7 +41,7 @@ class Phase(Enum):
 
 
 class Sent(NamedTuple):
-    """What a packet holds of ours, and what it means when it has been answered."""
+    """Our statements in a packet, and what they mean once the server has answered."""
 
     plan: PacketPlan
     done: Position
@@ -94,12 +94,12 @@ class AttemptRecorder:
         # golang-migrate's table may have been made under another default_storage_engine.
         self._apart = False
         isolation = "@@SESSION.transaction_isolation" if session.has_stats_expiry else "@@SESSION.tx_isolation"
-        # A migration may set the session's clock: the server's is asked for once.
+        # A migration may set the session's clock, so the server's is read once.
         [(now, binary_log, form, level)] = session.query(
             f"SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@GLOBAL.log_bin, @@SESSION.binlog_format, {isolation}"
         )
         self._clock = float(now) - time.monotonic()
-        # A binary log of statements takes no rows from such a transaction; golang-migrate's own are SERIALIZABLE.
+        # A statement-based binary log accepts no rows from such a transaction; golang-migrate's own are SERIALIZABLE.
         self.isolates = bool(binary_log) and form == "STATEMENT" and level in ("READ-COMMITTED", "READ-UNCOMMITTED")
         level = ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"] if self.isolates else []
         self._start = [*level, START_TRANSACTION]
@@ -331,7 +331,7 @@ class AttemptRecorder:
         self._expect(Phase.OPEN)
         self.phase = Phase.CLOSED
         stored = self.stored()
-        # A server quotes what it does not understand, and the table is for more people than the secret.
+        # A server quotes what it does not understand, and more people can read the table than may know the secret.
         values: dict[str, Any] = {"outcome": outcome, "error": clean(error)}
         if stored is not None and stored.done == self.committed.done:
             # What failed may have changed it since.

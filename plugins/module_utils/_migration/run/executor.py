@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out, file by file; the only thing that changes a database. Private to the collection."""
+"""Executes a plan, file by file. Nothing else changes a database. Private to the collection."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
 
 
 class Known(NamedTuple):
-    """What is known of a definition whose turn comes.
+    """What is known of a definition (DDL) that is about to be executed.
 
     :param flight: what is recorded when it begins.
     :param since: when the server was asked, in seconds.
@@ -71,7 +71,7 @@ class Applied(NamedTuple):
 
 @dataclass
 class Executor:
-    """Carries a plan out, and knows at any time how far it got.
+    """Executes a plan, and knows its progress at any time.
 
     :param directory: where the plan's files are.
     :param resumption: the attempt that the plan's first step resumes.

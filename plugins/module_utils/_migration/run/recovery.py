@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From which statement an attempt that was interrupted resumes. Private to the collection."""
+"""Finds the statement at which an interrupted attempt resumes. Private to the collection."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Resumption(NamedTuple):
 
     @property
     def unfinished(self) -> Unfinished:
-        """What the plan has to start with."""
+        """The migration that the plan must start with."""
         return Unfinished(self.record.version or 0, self.record.direction)
 
     @property
     def done(self) -> int:
-        """How many statements are not to be run."""
+        """The number of statements to skip."""
         return self.record.done if self.at is None else self.at - 1
 
     @property
@@ -131,7 +131,7 @@ def look_after(session: Session, statements: Sequence[ClassifiedStatement], in_f
 
 
 def retrace(session: Session, resumption: Resumption, reader: FileReader, classify: Classify) -> Position:
-    """Go through the statements that are done, and bring the session to where they had brought theirs.
+    """Go through the statements that are done, and restore the session state that they had created.
 
     Of those that are done only because the user says so, what they did to their session is done again. Table locks are
     not taken again: nothing can be recorded after that.

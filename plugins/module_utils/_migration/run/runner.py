@@ -61,13 +61,13 @@ class RecordingFailed(Exception):
 
 
 class LockLost(Exception):
-    """The database's lock is gone, and somebody else has it or has been at work; nothing more was run."""
+    """The database's lock was lost, and another run holds it or has held it since; nothing more was run."""
 
 
 class StatementFailed(Exception):
     """The server refused a statement, or the connection was lost while it ran.
 
-    :ivar partly: what may have had an effect all the same; None if nothing has.
+    :ivar partly: what may have had an effect nevertheless; None if nothing has.
     :ivar behind: how many statements stood before it in its packet.
     """
 

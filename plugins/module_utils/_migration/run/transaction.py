@@ -4,15 +4,15 @@
 
 """Whose transaction is open, and what of ours goes with a statement in its packet. Pure; private to the collection.
 
-The rules stand here and nowhere else:
+These are the rules, and this is their only place:
 
 - Rows that are proven to be undone with their transaction run in one of ours, and are committed with their record.
 - A statement that commits by itself (DDL) finds an open transaction that holds the record of its beginning: its own
   first act commits that record, which is there as soon as the statement can have had an effect.
-- Whatever else may have an effect is recorded as begun, and that is committed, before it is sent.
-- A user's transaction carries the record of what is done in it, so that they are committed or undone together.
-- Where nothing of ours can be written (LOCK TABLES, XA), and where a user's transaction does what is not proven, all of
-  the section is recorded as begun before it.
+- Any other statement that may have an effect is recorded as started, and the record is committed, before it is sent.
+- A user's transaction contains the record of what is done in it, so that they are committed or rolled back together.
+- If we cannot write anything (LOCK TABLES, XA), or a user's transaction does something that is not proven, the whole
+  section is recorded as started before it.
 """
 
 from __future__ import annotations

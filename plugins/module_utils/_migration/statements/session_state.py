@@ -4,8 +4,8 @@
 
 """What statements have done to their session, so that another session can be brought there. Private to the collection.
 
-Settings made of constants are repeated as they stand. Values that came from somewhere are kept as values: the rows
-they were read from may be others by now.
+Settings that are constants are set again. Values that came from somewhere else are stored as values: the rows that
+they were read from may have changed.
 """
 
 from __future__ import annotations

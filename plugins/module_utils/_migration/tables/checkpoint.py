@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far an attempt at a file got, as one JSON text of bounded size. Private to the collection."""
+"""The progress of an attempt at a file, as a JSON text of limited size. Private to the collection."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class InFlightStatement(NamedTuple):
 
 @dataclass
 class Checkpoint:
-    """What another run needs to continue.
+    """What another run needs in order to resume.
 
     :param written_at: when the state table was last written, see StateTable.written_at.
     :param run: the number of the run, if it has one.

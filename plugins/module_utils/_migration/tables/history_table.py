@@ -28,7 +28,7 @@ OPEN = (RUNNING, FAILED, INTERRUPTED)
 FORCE = "force"
 
 _NOW = "LAST_INSERT_ID()"
-# Of these rows Known is made.
+# The columns from which Known is made.
 _MOVES = "outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {table}))"
 COLUMNS = {
     "id": "BIGINT NOT NULL PRIMARY KEY",
@@ -56,7 +56,7 @@ COLUMNS = {
 
 
 class AttemptRecord(NamedTuple):
-    """One attempt, as the table has it; times are in UTC.
+    """One attempt, as in the table; times are in UTC.
 
     :param direction: up, down, force, external or baseline.
     :param from_version: the version before a move by force or from outside.
@@ -105,7 +105,7 @@ class AttemptRecord(NamedTuple):
 
     @property
     def moment(self) -> str:
-        """When it was started, as ISO 8601 has it."""
+        """When it was started, in ISO 8601 format."""
         return f"{self.started_at.isoformat(timespec='seconds')}Z"
 
 

@@ -4,8 +4,8 @@
 
 """What a service is: its technology and its role, with the evidence. Private to the collection.
 
-The signatures are data, in signatures.yml. Evidence adds up: two things that are each right in 8 of 10 cases leave
-0.2 × 0.2 of doubt.
+The signatures are data, in signatures.yml. Evidence is combined: two clues that are each right in 80% of the cases
+leave a doubt of 0.2 × 0.2.
 """
 
 from __future__ import annotations

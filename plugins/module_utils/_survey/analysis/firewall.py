@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a firewall does with a connection, or that it cannot be told from the model. Private to the collection.
+"""What a firewall does with a connection, as far as the model shows it. Private to the collection.
 
-A rule whose conditions are not all in the model may match or not. So what is kept is the set of what can happen, and
-only if that is one thing is it said.
+A rule whose conditions are not all in the model may match or not. So the set of possible outcomes is computed, and the
+outcome is only certain if there is exactly one.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def inbound(firewall: Firewall, probe: Probe) -> Outcome:
         if fates == {"drop"}:
             return "drop"
         if fates == {"reject"}:
-            # To whom its own answer is refused, that one waits in vain, as with drop.
+            # If the host's own answer is rejected, the client waits in vain, as with drop.
             return "drop" if hooks is _OUT else _told(firewall, answered)
         return "cannot tell"
     return "accept"

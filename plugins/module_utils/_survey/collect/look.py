@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at this host, from the first sample to the document. Private to the collection."""
+"""A survey of this host, from the first sample to the document. Private to the collection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def survey(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Document:
-    """Look at this host.
+    """Survey this host.
 
     :param duration: seconds. There is a sample at once, and one after each interval, the end included.
     :param interval: seconds between samples. Where one takes longer, the next ones are left out.
@@ -99,7 +99,7 @@ def survey(
 
 
 class _Window:
-    """What is looked at again and again.
+    """What each sample reads.
 
     :param missing: what cannot be looked at is added to it.
     """
