@@ -118,7 +118,7 @@ def _sent(lines: list[str]) -> str:
         if len(text) + len(short) > _SENT:
             return f"{text}The output of the job says more.\n"
         text += f"{short}\n"
-    # The last line ends with a newline, because Ansible concatenates the texts of several plays or batches.
+    # It ends with a newline, because Ansible concatenates the texts of several plays or batches.
     return text
 
 

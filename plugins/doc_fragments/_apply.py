@@ -77,7 +77,7 @@ options:
   statement_timeout:
     description:
       - The maximum time a statement may take, in seconds. After that, a second connection kills the statement and the
-        run fails. The default is no limit.
+        run fails. By default, the time is not limited.
     type: int
   lock_wait_timeout:
     description:

@@ -41,7 +41,7 @@ options:
         its result and never reach the controller.
       - The secret contains host, port, user and password, and optionally the schema. O(login_host), O(login_port),
         O(login_user) and O(login_password) override it. M(dbops.migrations.secret_lookup) describes the formats.
-      - If the server rejects the password, the secret is read once more, including the version that a rotation in
+      - If the server rejects the password, the secret is read again, including the version that a rotation in
         progress has staged. So a rotation during a deploy does no harm.
     type: dict
     suboptions:

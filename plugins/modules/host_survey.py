@@ -267,7 +267,7 @@ survey:
     firewall:
       description:
         - The rules of nftables and iptables in a common format. If RV(ignore:seen) is false, the rules are unknown.
-        - A rule matches packets that meet all of its conditions. An empty list is no condition. If RV(ignore:complete)
+        - A rule matches packets that meet all of its conditions. An empty list means any. If RV(ignore:complete)
           is false, RV(ignore:text) contains further conditions, so that the rule may match fewer packets.
       type: dict
       returned: success
@@ -413,15 +413,15 @@ def look(module: AnsibleModule) -> dict[str, Any]:
             f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
         ) from error
     if module.params["mysql"]:
-        # Afterwards: this connection is none of the host's own.
+        # Last, so that this connection is not part of the survey.
         found, unseen = ask(module)
         document = document._replace(mysql=found, unseen=document.unseen + unseen)
     return {"survey": as_data(document), "changed": False}
 
 
 def ask(module: AnsibleModule) -> tuple[Optional[MySQL], list[Unseen]]:
-    """Ask the database server; whatever keeps it from answering is no reason to lose the rest."""
-    # A host that is not asked for a database need not have the library.
+    """Query the database server; a failure must not affect the rest of the survey."""
+    # The library is only needed if a database is queried.
     from ansible_collections.dbops.migrations.plugins.module_utils._login import Login  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import everywhere  # noqa: PLC0415
 

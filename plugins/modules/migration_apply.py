@@ -599,7 +599,7 @@ rehearsal:
           description: Why it is not reversible, or why that is unknown; null if it is reversible.
           type: str
         not_restored:
-          description: The objects that the down file does not restore, in the form of RV(rehearsal.migrations.changes).
+          description: The objects that the down file does not restore, as in RV(rehearsal.migrations[].changes).
           type: list
           elements: dict
         lines:

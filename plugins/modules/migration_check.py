@@ -237,7 +237,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.report
 if TYPE_CHECKING:
     from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 
-# The usual ones, but of a server that is there for this only: nothing of them is in the group mysql, so that the module
+# The usual ones, but of a server that is only for this: they are not in the group mysql, so that the module
 # defaults of a play that has a database to migrate do not bring the check there.
 SERVER: dict[str, dict[str, Any]] = {
     "login_host": {"type": "str"},

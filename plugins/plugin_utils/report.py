@@ -168,7 +168,7 @@ def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _alone(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Return what the groups do not say: why a schema cannot be read, who is at work, and how far an attempt got."""
+    """Return what the groups do not say: why a schema cannot be read, who holds its lock, and an attempt's progress."""
     said = {
         entry["database"]: entry
         for entry in entries

@@ -225,7 +225,7 @@ class Remote:
             self._talk(*tell, "fetch", *_QUIETLY, f"--negotiation-tip={old}", _ONE_LEVEL, "--", "origin", new)
 
     def _descends(self, new: str, old: str) -> bool:
-        """Tell whether ``old`` is found on the way back from ``new``, as far as the commits are here."""
+        """Tell whether ``old`` is an ancestor of ``new``, as far as the commits were fetched."""
         seen, ahead = {new}, [new]
         while ahead and old not in seen:
             with contextlib.suppress(ValueError):

@@ -291,5 +291,5 @@ def _contents(folder: str) -> dict[str, bytes]:
 
 
 def _digest(entry: os.DirEntry[str]) -> bytes:
-    """Return what tells the content from others; of what is no file, nothing."""
+    """Return a digest of a file's content; nothing for anything but a file."""
     return hashlib.sha256(read_regular(entry.path)).digest() if entry.is_file(follow_symlinks=False) else b""

@@ -324,7 +324,7 @@ def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> E
 def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -> Error:
     """It is unknown which of several statements were done.
 
-    :param outcome: how the earlier run ended, as the history has it.
+    :param outcome: how the earlier run ended, as in the history.
     """
     first = statement.number
     ended = "failed" if outcome == FAILED else "was interrupted"

@@ -255,7 +255,7 @@ class Session:
         :param before: statements of ours, each with one result, that go ahead of it in the same packet.
         :param after: the same after it, for which the user's statement must have one result.
         :param ask: a question of ours, the last of the packet.
-        :param meanwhile: what to do while the server is at work; it may not use the session, nor fail.
+        :param meanwhile: what to do while the server is busy; it may not use the session, nor fail.
         :param undisturbed: the next statement asks about this one: no question of ours may come between them, so that
             what is known of the session may be out of date until the next one has run.
         :param count: how many statements ``statement`` holds, each with one result if there are several.
@@ -364,7 +364,7 @@ def _constant(columns: Sequence[Any], kind: int) -> bytes:
 
 def _without(ours: str, reason: str) -> str:
     """Take out of what the server quotes what is ours: it quotes whatever comes after the place of an error."""
-    # Behind the end of the user's text the quotation begins with the first word that is ours.
+    # After the end of the user's text the quotation begins with the first word that is ours.
     for beginning, separator in ((ours, SEPARATOR), (f"'{ours.lstrip()}", "';")):
         place = reason.find(separator) if ours else -1
         while place >= 0:

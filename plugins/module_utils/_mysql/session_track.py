@@ -38,7 +38,7 @@ class TransactionReport(NamedTuple):
     :ivar reads: tables with transactions were read.
     :ivar nontransactional_writes: tables without transactions were written: a rollback does not undo that.
     :ivar writes: tables with transactions were written.
-    :ivar unsafe: a statement was not safe for a binary log of statements; the lock's guard is such a one.
+    :ivar unsafe: a statement was not safe for a binary log of statements; the lock's guard is one of them.
     :ivar result_sent: rows were sent.
     :ivar table_locks: LOCK TABLES is in effect; also outside of a transaction.
     """
@@ -163,7 +163,7 @@ class _Reader:
     def take(self, length: int) -> bytes:
         end = self._at + length
         if end > len(self._data):
-            raise ValueError("The packet is cut off.")
+            raise ValueError("The packet is truncated.")
         taken = self._data[self._at : end]
         self._at = end
         return taken
@@ -176,7 +176,7 @@ class _Reader:
         if first < 0xFB:
             return first
         if first not in _FOLLOWING:
-            raise ValueError("This is no length.")
+            raise ValueError("This is not a length.")
         return self.fixed(_FOLLOWING[first])
 
     def text(self) -> bytes:

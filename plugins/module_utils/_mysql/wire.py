@@ -6,7 +6,7 @@
 
 It differs from PyMySQL in this: nothing is sent before the session asks for it (golang-migrate sends no SET NAMES, so
 that the server's own settings win), the session state information and the status of each answer are read, whichever
-way it ends, and something else can be done while the server is at work.
+way it ends, and something else can be done while the server is busy.
 """
 
 from __future__ import annotations

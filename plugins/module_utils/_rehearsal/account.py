@@ -18,7 +18,7 @@ from .._mysql.session import ServerError, Session
 from .._mysql.statements import identifier
 from .scratch import PREFIX
 
-# USAGE is no privilege at all.
+# USAGE means no privileges.
 _USAGE = re.compile(r"GRANT USAGE ON \*\.\* TO ")
 _ON_SCHEMA = re.compile(r"GRANT [A-Z_ ,]+ ON [`\"]([^`\"]+)[`\"]\.\* TO ")
 _OWN = (PREFIX, PREFIX.replace("_", "\\_"))

@@ -54,7 +54,7 @@ def closure(
     Those whose names stand anywhere in a script; the views over such tables and their foreign keys' children; and of
     all these the triggers, the foreign keys' parents, and what views, triggers and routines name.
 
-    :param programs: all that is no table.
+    :param programs: all objects but tables.
     :param parents: the tables to which each table's foreign keys refer.
     """
     definitions = programs.definitions

@@ -33,7 +33,7 @@ class Tried(NamedTuple):
     """The result of it.
 
     :param server: what it was tried on, for a person.
-    :param migrations: one for each of the plan's, as rehearse.py has it.
+    :param migrations: one for each of the plan's, as rehearse.py describes them.
     """
 
     server: str

@@ -392,7 +392,7 @@ class _Keeping:
         if not loss.dropped_by:
             return "no plain DROP TABLE takes it away for good"
         if [item.digest for item in self._statements()].count(loss.dropped_by) != 1:
-            return "the statement that drops it stands in the file more than once"
+            return "the statement that drops it is in the file more than once"
         if any(item.kind is StatementKind.LOCK for item in self._statements()):
             return "the file locks tables"
         return next(filter(None, map(self._why_not_moved, loss.together)), None)

@@ -144,7 +144,7 @@ class Catalogue:
         self._own = f"from_schema = {text_literal(session.schema)}"
 
     def place(self, entry: Entry) -> str:
-        """Return the table in which something is kept, as SQL has it."""
+        """Return the quoted name of the table in which something is kept."""
         return f"{identifier(self.schema)}.{identifier(entry.name)}"
 
     def exists(self) -> bool:

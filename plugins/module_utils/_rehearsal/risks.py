@@ -92,7 +92,7 @@ class Question(NamedTuple):
 class Names:
     """What tables and columns were called before the plan, by their names now; a column without a name is a new one.
 
-    Tables are called here as ``Story.fold`` has it, and columns in small letters: no server regards the case of these.
+    Tables have the names that ``Story.fold`` returns, and columns are in lower case, as servers ignore their case.
     """
 
     def __init__(self, tables: dict[str, str], columns: dict[tuple[str, str], str]) -> None:
@@ -133,7 +133,7 @@ class Names:
 class Emptied(NamedTuple):
     """A statement about all rows of a table, or of some of its partitions.
 
-    :param table: its name before the plan, as ``Story.fold`` has it.
+    :param table: its name before the plan, folded by ``Story.fold``.
     :param written: a statement before it may have written the table.
     :param line: where in its file it begins; None if that is not certain.
     """
@@ -153,7 +153,7 @@ class Story:
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
     :ivar moved: tables of which rows may have gone from one partition to another.
-    :ivar accepted: what the server may accept that it refuses otherwise, as ``Question.what`` has it.
+    :ivar accepted: what the server may accept that it refuses otherwise, as in ``Question.what``.
     """
 
     def __init__(self, folds: bool = False) -> None:
@@ -177,7 +177,7 @@ class Story:
         """Return where the statement begins that defines something of a table; None if that is not certain.
 
         By the text: the only one that names both, or else the only one that names the table. It must have this name
-        from the migration's beginning to its end.
+        throughout the migration.
         """
         of_table = [(line, text) for line, text in self._definitions if _mentions(text, table)]
         of_both = [(line, text) for line, text in of_table if name and _mentions(text, name)]

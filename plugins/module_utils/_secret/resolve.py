@@ -33,7 +33,7 @@ class Resolved:
 def resolve(store: Store, secret_id: str, options: Mapping[str, Any]) -> Resolved:
     """Read a secret and make credentials of it.
 
-    :param options: the options of the spec SECRET by name; one that is None or empty is not given.
+    :param options: the options of the spec SECRET by name; options that are None or empty are not set.
     """
     try:
         secret = store.read(secret_id, options)

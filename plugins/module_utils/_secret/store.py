@@ -44,7 +44,7 @@ class Store(Protocol):
 def open_store(name: str, options: Mapping[str, Any]) -> Store:
     """Return the store of that name, one of the choices of the option store.
 
-    :param options: those of the spec AWS by name; one that is None or empty is not given.
+    :param options: those of the spec AWS by name; options that are None or empty are not set.
     """
     # Each on demand: boto3 takes a quarter of a second to load, and a file does not need it.
     if name == "file":

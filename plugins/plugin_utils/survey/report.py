@@ -141,7 +141,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(whole: Overview, found: Sequence[Found], writer: Writer) -> None:
-    """Write all files but the observations, and remove the sheets of what there is no more."""
+    """Write all files but the observations, and remove the sheets of components that no longer exist."""
     sheets = [sheet(facts, whole) for facts in whole.facts.values()]
     files = {f"{SHEETS}/{one.target}.md": markdown(one) for one in sheets}
     files.update(drawn(whole, found, sheets))

@@ -161,7 +161,7 @@ def _keys(text: str) -> Any:
 def _document(text: str) -> Document:
     """Return a document of which also the addresses are what they should be.
 
-    :raises Error: it is none.
+    :raises Error: it is not one.
     """
     document = read(text)
     for place, address in set(_addresses(document)):

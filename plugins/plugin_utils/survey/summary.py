@@ -14,7 +14,7 @@ from typing import Any
 
 # Lines for each of the things that there may be hundreds of.
 _LINES = 20
-# Findings in AWX's artifacts, which are no place for thousands.
+# Findings in AWX's artifacts, which must stay small.
 _FINDINGS = 200
 _COUNTED = {"components": "component", "flows": "flow", "externals": "external peer", "waves": "wave"}
 # What may be an address: of a person, or of a machine.

@@ -13,7 +13,7 @@ from ..model import MAX_STATE
 from .finding import ERROR, WARNING, Found, Rule, printable
 
 NOT_A_MIGRATION = Rule("not_a_migration", ERROR, "Rename it: under this name it is never run.")
-NOT_SQL = Rule("not_sql", WARNING, "Rename it if it is no migration.")
+NOT_SQL = Rule("not_sql", WARNING, "Rename it if it is not a migration.")
 VERSION_TOO_LARGE = Rule("version_too_large", ERROR, "Give it a lower version.")
 DUPLICATE_VERSION = Rule("duplicate_version", ERROR, "Give one of them another version.")
 TITLES_DIFFER = Rule("titles_differ", WARNING, "Give both the same title, or one of them another version.")

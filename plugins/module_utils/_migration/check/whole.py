@@ -20,7 +20,7 @@ DIRECTIVE = Rule("directive", WARNING, "Write -- dbops: allow RULE on a line of 
 
 _ALL_OR_NOTHING = "all-or-nothing"
 _EMPTY = "is empty"
-# Behind one of these something must follow.
+# Something must follow after one of these.
 _OPEN = (b",", b"=", b"(")
 
 
@@ -43,7 +43,7 @@ def incomplete(script: Script) -> Iterator[Found]:
         depth = sum({b"(": 1, b")": -1}.get(token.text, 0) for token in tokens)
         if depth > 0 or (tokens and tokens[-1].text in _OPEN):
             yield Found(
-                "The file may be cut off: it ends in the middle of a statement.", last.span.last, last.span.first
+                "The file may be truncated: it ends in the middle of a statement.", last.span.last, last.span.first
             )
 
 

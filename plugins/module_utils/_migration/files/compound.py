@@ -137,7 +137,7 @@ class _Reader:
         return token
 
     def _skip(self, at_start: bool, previous: Token) -> tuple[bool, Token, Optional[Token]]:
-        """Pass over tokens in a block that decide nothing, and take the next one.
+        """Skip tokens in a block that decide nothing, and take the next one.
 
         Return whether it starts a statement, what is before it, and the token.
         """

@@ -130,7 +130,7 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
 
 
 def _check_usable(directory: str, meant: dict[str, str]) -> None:
-    """Raise Error if files are meant as migrations that are none."""
+    """Raise Error if files are meant to be migrations but are not."""
     if not meant:
         return
     named = ", ".join([*meant][:_NAMED]) + (f" and {len(meant) - _NAMED} more" if len(meant) > _NAMED else "")

@@ -4,7 +4,7 @@
 
 """The status of many schemas: of each what migration_info says about it. Private to the collection.
 
-Schemas whose states and histories are equal are alike, which is found out once. What is at work, was interrupted, or
+Schemas whose states and histories are equal are evaluated once. A schema that is being migrated, was interrupted, or
 cannot be read together with others is looked at alone.
 """
 

@@ -307,7 +307,7 @@ def take_baseline(
 
 
 def check_first(order: Order, status: DatabaseStatus) -> None:
-    """Refuse a call that comes late: one of those that took its run up again was there before.
+    """Refuse a call that comes late: another one has already reattached to its run.
 
     Data that was sent over a lost connection may still arrive when the connection is restored.
     """

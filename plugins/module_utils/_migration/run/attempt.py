@@ -106,7 +106,7 @@ class AttemptRecorder:
 
     @property
     def reached(self) -> Position:
-        """Behind the last statement that the server has carried out."""
+        """The position after the last statement that the server has executed."""
         return self._checkpoint.reached
 
     @property

@@ -673,7 +673,7 @@ class Executor:
             self._settle()
         first = self.recorder.committed.done + 1
         in_doubt = None if failure.partly is None else (first, failure.partly.last or first)
-        # Nothing of the file has happened: it was one transaction, or this is all that was sent of it.
+        # The file had no effect: it was one transaction, or nothing else of it was sent.
         nothing = reader.atomic or (statement.number == 1 and self._refused_to_begin(classified, error))
         back = self._before if nothing and in_doubt is None else None
         done = 0 if back else self._done()

@@ -67,7 +67,7 @@ class Judge:
         self.shares = shares
         # The file in the rest of which nothing ends a transaction.
         self._looked_through: Optional[FileReader] = None
-        # Statements that come after the one that was judged last, and whether they are proven: there may be no time to
+        # Statements that come after the one that was judged last, and whether they are proven: it may be too late to
         # ask then. They are held, so that no other one has the same identity.
         self._known: dict[int, tuple[Statement, bool]] = {}
 

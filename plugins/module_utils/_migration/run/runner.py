@@ -36,7 +36,7 @@ _ENDED = 1317
 # Of rows that may be one of a batch, and of what only gives variables a value, before they are sent.
 LITERAL = Facts(StatementKind.DATA, proven=True, batchable=True)
 _ASSIGNS = Facts(StatementKind.SESSION, proven=True)
-# Seconds; what has queued up behind the statement goes first.
+# Seconds; others that queue for the lock go first.
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
 _OF_THE_SESSION = (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
@@ -83,7 +83,7 @@ class Sending(NamedTuple):
 
     :param in_flight: what is recorded if its beginning is.
     :param ask: a question of ours to be answered with it.
-    :param meanwhile: what to do while the server is at work.
+    :param meanwhile: what to do while the server is busy.
     :param following: what begins next, to be recorded with it.
     """
 
@@ -103,7 +103,7 @@ class Batch(NamedTuple):
     :param rows: whether they are such INSERTs.
     :param shown: as of Facts, of the first of them.
     :param ask: a question of ours to be answered with them.
-    :param meanwhile: what to do while the server is at work.
+    :param meanwhile: what to do while the server is busy.
     :param following: what begins next, to be recorded with them.
     """
 
@@ -262,7 +262,7 @@ class StatementRunner:
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
                     self._recorder.refused(len(sent.before))
                     raise StatementFailed(error, self._leave(sending, plan, open_before, error)) from error
-                # Nothing of the statement has happened.
+                # The statement had no effect.
                 left -= 1
                 self.retried += 1
                 time.sleep(_PAUSE)
@@ -379,7 +379,7 @@ class StatementRunner:
         return answer
 
     def _take_lock_again(self, lock: Lock, error: ServerError) -> None:
-        """Take the lock that the file has released, where nobody has been at work since.
+        """Take the lock again that the file has released, unless another run has held it since.
 
         :raises LockLost: somebody has, or has the lock.
         """

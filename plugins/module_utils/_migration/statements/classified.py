@@ -69,7 +69,7 @@ def _executed(outer: Effect, inner: Effect, text: bytes) -> Effect:
 
 
 def is_batchable(statement: Statement, effect: Effect) -> bool:
-    """Tell whether statements may follow in the same packet: nothing of them is kept with it, or swallowed by it.
+    """Tell whether statements may follow in the same packet: they neither become a part of it nor are swallowed by it.
 
     It has one result then, unless it is a call.
     """

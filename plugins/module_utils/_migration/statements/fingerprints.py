@@ -4,8 +4,8 @@
 
 """Fingerprints of definitions, and what they tell about a statement that was interrupted. Private to the collection.
 
-A server carries such a statement out as a whole or not at all: MySQL 8.0 and later for InnoDB's tables and whatever is
-no table ("Atomic Data Definition Statement Support"), MariaDB 10.6 and later ("Atomic DDL"; there DROP of several
+A server carries such a statement out as a whole or not at all: MySQL 8.0 and later for InnoDB's tables and for other
+objects ("Atomic Data Definition Statement Support"), MariaDB 10.6 and later ("Atomic DDL"; there DROP of several
 objects goes one by one, CREATE OR REPLACE TABLE may leave the table dropped, and schemas and accounts are not covered).
 """
 
@@ -68,7 +68,7 @@ def fingerprint(thing: Object, answer: Answer) -> Optional[str]:
 
 
 def _has_other_engine(shown: Sequence[Optional[bytes]]) -> bool:
-    """Tell whether SHOW CREATE shows a table of an engine other than InnoDB, or none, as some sql_modes have it."""
+    """Tell whether SHOW CREATE shows a table of an engine other than InnoDB, or no engine, as in some sql_modes."""
     text = b"".join(value or b"" for value in shown[1:2])
     engine = _ENGINE.search(text)
     return _TABLE.match(text) is not None and (engine is None or engine[1].lower() != b"innodb")

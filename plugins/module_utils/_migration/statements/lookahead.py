@@ -68,7 +68,7 @@ class Lookahead:
         return self._find(reader, distance) if self._judges and not changes_reading(statement) else None
 
     def look_further(self, reader: FileReader, following: Optional[ClassifiedStatement], distance: int = 0) -> None:
-        """Look at what is after the following statement, for which there is time while the server is at work.
+        """Look at what is after the following statement, for which there is time while the server is busy.
 
         :param distance: as for ``following``; so many more of that kind may come.
         """

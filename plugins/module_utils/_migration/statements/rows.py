@@ -4,7 +4,7 @@
 
 """Which tables a statement about rows writes, what else it names, and whether all of it is understood. Private.
 
-Where a name may be that of a table it counts as one: what is no table at all does no harm. The words that end such a
+A name that may be a table's counts as one: a name that is not a table does no harm. The words that end such a
 place are reserved on both servers (MySQL reference manual, "Keywords and Reserved Words"; MariaDB knowledge base,
 "Reserved Words"), so that none of them can be a table's name or an alias.
 """
@@ -302,7 +302,7 @@ class _Reader:
 
 
 def parts_of(name: bytes, dialect: Dialect) -> Optional[list[bytes]]:
-    """Return the parts of a name, which stands as in its text, without quotes; None if it is none."""
+    """Return the parts of a name without their quotes; None for anything but a name."""
     parts = []
     tokens = Tokens(name, dialect)
     while True:

@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     :param sql: what does it again; None for something that is lost with its session.
     :param what: the name of what is lost, or of the statement that is prepared.
     :param key: what it sets, if it does so with a constant.
-    :param prepares: ``sql`` is the text of a prepared statement; None if it could not be had.
+    :param prepares: ``sql`` is the text of a prepared statement; None if it is unknown.
     """
 
     number: int

@@ -254,7 +254,7 @@ def _connections(edges: Iterable[Edge], found: Components) -> list[Connection]:
     connections = []
     for edge in edges:
         client, server = (_name(node, found) for node in (edge.client, edge.server))
-        # What the hosts' own services say to each other is no reason to move one before the other.
+        # Connections between the hosts' own services do not affect the order of moving.
         if client and server and client != server and not (edge.client.address and edge.server.address):
             connections.append(Connection(client, server, edge))
     return connections

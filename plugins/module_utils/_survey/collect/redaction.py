@@ -101,7 +101,7 @@ def redacted(arguments: Sequence[str], limit: int = 1000) -> str:
 def _redacted(arguments: tuple[str, ...], limit: int) -> str:
     # A title is one text: its words are arguments for us.
     line = _words(_WORD.findall(arguments[0]) if len(arguments) == 1 else arguments, limit)
-    # Once more as a whole: what a title or a shell's -c has in one text.
+    # Again as a whole: what a title or a shell's -c has in one text.
     line = _text(line)
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= limit else f"{line[:limit]}…"

@@ -30,7 +30,7 @@ _FIRST, _EACH = 0.2, 0.004
 
 
 def moment(seconds: float) -> str:
-    """Return a time as the document has it.
+    """Return a time in the format of the document.
 
     :param seconds: since 1970.
     """
