@@ -339,7 +339,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.paths impor
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
 from ansible_collections.dbops.migrations.plugins.module_utils._git import agent, fingerprints, https, signature, ssh
-from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import Wish, fetch, preview
+from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import FetchRequest, fetch, preview
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
     Address,
@@ -350,7 +350,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     shown,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
-from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, commit_of, difference
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import ReleaseStore, commit_of, difference
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, address
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import Texts
 
@@ -408,7 +408,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         raise Error(f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
     directory = clean_directory(params["directory"])
     policy = signature.policy(params["verify"], params["allowed_signers"], params["gpg_public_keys"])
-    wish = Wish(
+    request = FetchRequest(
         params["ref"],
         directory,
         params["missing_directory"] == "empty",
@@ -421,7 +421,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         raise Error(f"timeout must be at least 1 second: {timeout}.")
     if params["keep"] < 1:
         raise Error(f"keep must be at least 1, the current commit: {params['keep']}.")
-    dest = Store("dest", params["dest"], params["keep"])
+    dest = ReleaseStore("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
     texts = Texts(params)
@@ -429,14 +429,14 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     params = {**params, **{name: texts.read(where) for name, where in addresses.items() if where}}
     run = functools.partial(module.run_command, encoding=None, expand_user_and_vars=False, handle_exceptions=False)
     with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(ssh.hang_up, private, run)
+        at_the_end.callback(ssh.close_connection, private, run)
         signers = None if policy is None else signature.Signers(policy, private, run)
         remote = Remote(repo, private, timeout, _access(params, repo, private), signers)
         if module.check_mode:
-            elsewhere = kept or Store("dest", private.join("preview"))
-            outcome, store = preview(remote, wish, dest, elsewhere, timeout)
+            elsewhere = kept or ReleaseStore("dest", private.join("preview"))
+            outcome, store = preview(remote, request, dest, elsewhere, timeout)
         else:
-            outcome, store = fetch(remote, wish, dest, timeout), dest
+            outcome, store = fetch(remote, request, dest, timeout), dest
         result = {
             "changed": outcome.changed,
             "commit": outcome.found.commit,
@@ -451,7 +451,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
                 "yours: git config uploadpack.allowFilter true, and uploadpack.allowAnySHA1InWant true."
             )
         if not result["files"]:
-            module.warn(f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
+            module.warn(f"There are no files in the directory {request.directory} at commit {outcome.found.commit}.")
         if module._diff:
             before = dest.path(outcome.before) if outcome.before else None
             result["diff"] = {"prepared": difference(before, store.path(outcome.name))}
@@ -463,10 +463,10 @@ def _end(number: int, _frame: object) -> None:
     raise Error(f"Ended by {signal.Signals(number).name} before it was done.")
 
 
-def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
+def _preview_store(params: dict[str, Any], dest: ReleaseStore) -> ReleaseStore | None:
     if params["preview_dest"] is None:
         return None
-    store = Store("preview_dest", params["preview_dest"])
+    store = ReleaseStore("preview_dest", params["preview_dest"])
     if os.path.commonpath([os.path.realpath(store.root), os.path.realpath(dest.root)]) == os.path.realpath(dest.root):
         raise Error(f"preview_dest {store.root} is inside dest, which check mode does not touch. Choose another one.")
     return store

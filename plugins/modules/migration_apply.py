@@ -835,7 +835,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.run.ap
     APPLY,
     DriftCheck,
     Order,
-    bring,
+    migrate,
 )
 
 if TYPE_CHECKING:
@@ -907,7 +907,7 @@ def apply(module: AnsibleModule) -> dict[str, Any]:
     if module.params["drift"] != "ignore":
         order = order._replace(drift=drift_check(module, login))
     with login.session() as session:
-        return bring(order, session, login.session, source)
+        return migrate(order, session, login.session, source)
 
 
 def check(params: Mapping[str, Any]) -> None:

@@ -264,10 +264,10 @@ def apply_many(module: AnsibleModule) -> dict[str, Any]:
     if to_open:
         # Most runs have nothing to do, and need not load what does it.
         from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.job import (  # noqa: PLC0415
-            bring_each,
+            migrate_each,
         )
 
-        work = bring_each(order, source, login.session, to_open, restoring)
+        work = migrate_each(order, source, login.session, to_open, restoring)
     outcome = Outcome(order, source, work, len(names))
     for warning in outcome.warnings(said):
         module.warn(warning)

@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import ArgumentSpec
 from .errors import Error
-from .secrets import clean, share_secrets, without_secrets
+from .secrets import clean, link_no_log_values, without_secrets
 
 # A module's process is short. What has been imported stays: the collector need not go through it again, nor be as busy
 # with what is imported next; Python's own figure is 700 objects beyond those given back.
@@ -79,7 +79,7 @@ def run_module(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     module = _Module(**spec.kwargs())
     if not returns_secrets:
-        share_secrets(module.no_log_values)
+        link_no_log_values(module.no_log_values)
     result: dict[str, Any] = {}
     failure: dict[str, Any] = {}
     try:

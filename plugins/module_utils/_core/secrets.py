@@ -28,7 +28,7 @@ def register_secret(text: str | None) -> None:
     _registered.update(_forms(text) if text else ())
 
 
-def hand_out(text: str) -> None:
+def register_with_ansible(text: str) -> None:
     """Let Ansible mask a secret in a result, in everything that it prints; the registered variable keeps it.
 
     Since ansible-core 2.22; before, it cannot. It does so by sending the secret from the module to the controller, so
@@ -38,7 +38,7 @@ def hand_out(text: str) -> None:
         _register(text)
 
 
-def share_secrets(masked: set[str]) -> None:
+def link_no_log_values(masked: set[str]) -> None:
     """Register secrets in a set that somebody else looks at, too: AnsibleModule masks what is in its no_log_values.
 
     What is in that set is registered, with its forms.

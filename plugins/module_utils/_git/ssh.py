@@ -181,7 +181,7 @@ def command(
     return shlex.join(words)
 
 
-def hang_up(private: PrivateFolder, run: Callable[..., object]) -> None:
+def close_connection(private: PrivateFolder, run: Callable[..., object]) -> None:
     """End the connection, if there is one.
 
     :param run: runs a program, see ``run_command`` of AnsibleModule.

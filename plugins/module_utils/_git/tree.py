@@ -55,7 +55,7 @@ def commit_of(name: str | None) -> str | None:
     return name[:40] if name else None
 
 
-class Store:
+class ReleaseStore:
     """A destination directory. Reading needs no lock.
 
     :param option: its name, for messages.

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .._core.errors import Error
-from .._core.secrets import hand_out, register_secret
+from .._core.secrets import register_secret, register_with_ansible
 from .credentials import Credentials, parse, pick
 from .store import Store, StoredSecret, open_store
 
@@ -26,7 +26,7 @@ class Resolved:
 
     def results(self) -> dict[str, Any]:
         """Return what a module or a lookup hands to the user: the password is in it."""
-        hand_out(self.credentials.password)
+        register_with_ansible(self.credentials.password)
         return asdict(self)
 
 

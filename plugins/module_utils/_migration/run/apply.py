@@ -114,7 +114,7 @@ class Order(NamedTuple):
         return Goal(self.params["target"] or "latest", self.params["steps"], self.params["allow_down"])
 
 
-def bring(order: Order, session: Session, connect: Connect, source: Source) -> dict[str, Any]:
+def migrate(order: Order, session: Session, connect: Connect, source: Source) -> dict[str, Any]:
     """Migrate the session's schema, or only plan it in check mode; return the return values.
 
     :param connect: opens another session to the same schema.
