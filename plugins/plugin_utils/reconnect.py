@@ -62,7 +62,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
     action._task.args = {**action._task.args, "reattach": True}
     name = action._task.args.get("login_db") or action._play_context.remote_addr
     Display().display(
-        f"{name}: the connection to the runner was lost. The run continues there; trying to reconnect for "
+        f"{name}: the connection to the runner was lost. The run continues there. Trying to reconnect for "
         f"{seconds:.0f} s."
     )
     deadline = time.monotonic() + seconds

@@ -127,7 +127,7 @@ def test_a_connection_that_breaks_is_made_again(reached: bool, text: str, capsys
     assert reconnecting(one, 300, calls(text, NO_LOGIN[0], BROKEN[0], {"changed": True})) == {"changed": True}
     assert one._task.args == {"login_db": "shop", "reattach": True}
     assert capsys.readouterr().out == (
-        "shop: the connection to the runner was lost. The run continues there; trying to reconnect for 300 s.\n"
+        "shop: the connection to the runner was lost. The run continues there. Trying to reconnect for 300 s.\n"
     )
 
 
