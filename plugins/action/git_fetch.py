@@ -25,7 +25,7 @@ _RETURNED = ("changed", "commit", "previous_commit", "ref", "directory", "files"
 
 
 class ActionModule(NormalAction):
-    """Run the module, or take over what it returned for another database a moment ago."""
+    """Run the module, or reuse what it just returned for another database."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result; where another host's fetch is the same and has failed, that it has.

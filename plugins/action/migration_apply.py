@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply, which is shown while it runs, outlives its connection, and whose plan goes into a file.
+"""Runs migration_apply: shows its progress, reconnects to it, and writes its plan to a file.
 
-Its failure is told as one of the role's steps.
+Failures are reported as those of a step of the role.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_apply_many: what migration_apply's plugin does."""
+"""Runs migration_apply_many, with the plugin of migration_apply."""
 
 from __future__ import annotations
 

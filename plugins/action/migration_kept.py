@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_kept, whose failure is told as one of the role's steps."""
+"""Runs migration_kept; failures are reported as those of a step of the role."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_report: what the role migrate did for each host, for people and for AWX.
+"""migration_report: reports what the role migrate did for each host, for people and for AWX.
 
-In Python, because what comes from runners, secrets and servers must not pass through a template as text: set_stats
-templates it once more, and ansible-core before 2.19 then runs what a database's name says.
+This is Python because texts from runners, secrets and servers must not pass through a template: set_stats
+templates it again, and ansible-core before 2.19 then runs what a database's name says.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.dbops.migrations.plugins.plugin_utils import report
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import TOLD_LATER, left_for_the_report
 
-# Characters of a line, and of the whole, in a message to a chat; a chat refuses or cuts what is longer.
+# The maximum lengths of a line and of a whole chat message; chats refuse or truncate longer ones.
 _SENT_LINE = 300
 _SENT = 1500
 # What JSON writes in another way, and what templates and chats could take for more than text.
@@ -70,7 +70,7 @@ class ActionModule(ActionBase):
 
 
 def _failed(result: Mapping[str, Any] | None) -> bool:
-    """Tell whether there is no result of a success."""
+    """Tell whether there is no successful result."""
     return not result or bool(result.get("failed"))
 
 
@@ -97,7 +97,7 @@ def _reasons(known: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _names(host: str, known: Mapping[str, Any]) -> Iterator[str]:
-    """Return what stands for nothing but this host."""
+    """Return texts that are specific to this host."""
     left = left_for_the_report(host) or {}
     yield from filter(None, (host, left.get("database")))
     for variable in ("migrate_secret_id", "migrate_login_database"):
@@ -118,14 +118,14 @@ def _sent(lines: list[str]) -> str:
         if len(text) + len(short) > _SENT:
             return f"{text}The output of the job says more.\n"
         text += f"{short}\n"
-    # With its last line's end, as Ansible puts the texts of several plays or batches one behind the other.
+    # It ends with a newline, because Ansible concatenates the texts of several plays or batches.
     return text
 
 
 def _plan(known: Mapping[str, Any]) -> dict[str, str]:
     """Return what was planned; of many schemas, only of which commit the files are.
 
-    :raises ValueError: it is no digest.
+    :raises ValueError: it is not a digest.
     """
     found = {"commit": known["__migrate_source"]["commit"]}
     if "plan" in known["migrate_result"]:
@@ -136,7 +136,7 @@ def _plan(known: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _entry(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what follows in a workflow can read: nothing of a migration's text, and no secret."""
+    """Return the artifact for later nodes of a workflow, without texts of migrations and secrets."""
     result = known["migrate_result"]
     return {
         "database": result["database"],

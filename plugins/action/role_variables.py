@@ -145,7 +145,7 @@ def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, A
                 f"{name} is a boolean to YAML, as are yes, no, on and off. Write it in quotes: 'on'",
             )
         elif not hasattr(value, "startswith"):
-            # An inline vault is no str before ansible-core 2.19, but it can do what one can.
+            # An inline vault is not a str before ansible-core 2.19, but it can do what one can.
             yield coded(
                 1009, f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
             )

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""survey_report: what the role survey has seen on all hosts, and what was seen before, as a report.
+"""survey_report: creates a report of what the role survey has observed, now and before.
 
-In Python on the controller, because what comes from hosts must not pass through a template, and of hundreds of hosts it
-is too much for a module's arguments.
+This is Python on the controller, because texts from hosts must not pass through a template, and the data of hundreds of
+hosts is too large for a module's arguments.
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ def _observation(host: str, known: Mapping[str, Any]) -> dict[str, Any]:
         survey = plain["survey"]
         unseen = {
             "what": "processes",
-            "why": f"The first try failed ({_told(first)}), so it was looked at without becoming root.",
-            "remedy": "See that the account that Ansible logs in with may become root, for instance by sudo.",
+            "why": f"The first attempt failed ({_told(first)}), so the host was surveyed without root.",
+            "remedy": "Let the account that Ansible logs in with become root, for instance by sudo.",
         }
         return {"host": host, "survey": {**survey, "unseen": [*survey["unseen"], unseen]}}
     reasons = [_reason(look) for look in ([first] if first.get("unreachable") else [first, plain]) if look]
-    return {"host": host, "error": "; ".join(dict.fromkeys(reasons)) or "It was not looked at."}
+    return {"host": host, "error": "; ".join(dict.fromkeys(reasons)) or "It was not surveyed."}
 
 
 def _plainly(known: Mapping[str, Any]) -> str:
@@ -97,7 +97,7 @@ def _reason(look: Mapping[str, Any]) -> str:
 
 
 def _told(look: Mapping[str, Any]) -> str:
-    """Return what Ansible says of a failure, and what the host has printed, where Ansible only says that it did."""
+    """Return what Ansible says about a failure, and what the host has printed, where Ansible only says that it did."""
     return ": ".join(filter(None, (line(look.get(name)) for name in ("msg", "module_stderr"))))
 
 

@@ -14,7 +14,7 @@ attributes:
   diff_mode:
     description: Returns what has changed, or would change in C(check_mode), when in diff mode.
   idempotent:
-    description: A second run with the same options, outside check mode, changes nothing and says so.
+    description: A second run with the same options, outside of check mode, reports no change.
   platform:
     description: Target operating systems and families on which the module runs.
     platforms: posix

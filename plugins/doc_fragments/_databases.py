@@ -10,16 +10,17 @@ class ModuleDocFragment:
 options:
   databases:
     description:
-      - The schemas, by their names, or by patterns as C(LIKE) has them. A text with a C(%) that is not escaped, or with
-        C(\_), is a pattern. In it C(%) stands for any characters and C(_) for one, unless C(\) is before it.
-      - They are taken in the order given, those of a pattern in the order of their names, each once. No pattern means
-        the server's own schemas.
-      - A name or a pattern that means no schema is an error, before anything is done.
+      - The names of the schemas, or patterns as for SQL's C(LIKE). A text is a pattern if it has an unescaped C(%) or
+        contains C(\_). In a pattern, C(%) stands for any characters and C(_) for one character; put C(\) before them
+        to match them literally.
+      - The schemas are processed in this order, those that match a pattern in alphabetical order, and each only once.
+        Patterns never match the server's own schemas.
+      - A name or pattern that matches no schema is an error, and nothing is changed.
     type: list
     elements: str
     required: true
   login_db:
     description:
-      - Counts for nothing here, where O(databases) names the schemas. It may be among defaults that all modules share.
+      - Ignored, because O(databases) names the schemas. It is accepted so that it can be among shared module defaults.
     type: str
 """

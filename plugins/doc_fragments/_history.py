@@ -9,9 +9,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   run_by:
-    description: Who runs this, for the history; the account that runs the module by default.
+    description: Who runs this, to be recorded in the history. The default is the account that runs the module.
     type: str
   job:
-    description: The job that runs this, for instance AWX's number of it, for the history.
+    description: The job that runs this, to be recorded in the history, for example the number of the AWX job.
     type: str
 """

@@ -9,11 +9,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   directory:
-    description: The directory of migrations, on the runner.
+    description: The directory on the runner that holds the migration files.
     type: path
     required: true
   history_limit:
-    description: How many of the newest attempts at migrations are returned of a schema, at most.
+    description: The maximum number of attempts to return for a schema, the newest first.
     type: int
     default: 20
 """

@@ -10,32 +10,34 @@ class ModuleDocFragment:
 options:
   login_db:
     description:
-      - The schema to work on. It must exist. Required unless O(login_secret) says it. It counts before the
-        secret's.
-      - Write it as golang-migrate's connection string does, upper and lower case included, as the lock that both share
-        is named after it.
+      - The schema to work on. It must exist. Required unless O(login_secret) contains it; this option overrides the
+        secret.
+      - Write it exactly as in golang-migrate's connection string, including case. The lock that both tools use is named
+        after it.
     type: str
   migrations_table:
-    description: golang-migrate's state table; its option C(x-migrations-table).
+    description: The name of golang-migrate's state table, as in its option C(x-migrations-table).
     type: str
     default: schema_migrations
   history_table:
     description:
-      - Where each attempt at a migration is recorded, beside golang-migrate's state table, which stays as it is.
-      - It is what lets a failed migration be resumed from the statement that failed, and files that were changed or
-        skipped be seen. A table of that name with other columns is refused.
-      - The name of O(migrations_table) followed by C(_history) by default, which is C(schema_migrations_history).
-      - Empty switches the history off.
+      - The name of the table that records each attempt to run a migration. golang-migrate's state table stays
+        unchanged beside it.
+      - The history makes it possible to resume a failed migration at the statement that failed, and to detect files
+        that were changed or skipped. An existing table of this name with other columns is refused.
+      - The default is the name of O(migrations_table) followed by C(_history), that is C(schema_migrations_history).
+      - An empty name switches the history off.
     type: str
   lock:
     description:
-      - Whether to take the lock that keeps golang-migrate and other runs off the database.
-      - V(false) is for Galera clusters, whose nodes do not share such locks. You must then see to it yourself that
-        nothing else migrates the database at the same time; a warning says so.
+      - Take the lock that prevents golang-migrate and other runs from migrating the database at the same time.
+      - V(false) is for Galera clusters, whose nodes do not share such locks. You must then make sure that nothing else
+        migrates the database at the same time; a warning reminds you.
     type: bool
     default: true
   lock_timeout:
-    description: How many seconds to wait while another run, ours or golang-migrate's, holds the database's lock.
+    description:
+      - How long to wait, in seconds, if another run or golang-migrate holds the lock on the database.
     type: int
     default: 10
 requirements:

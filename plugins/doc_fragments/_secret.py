@@ -10,37 +10,38 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - Where the secret is.
+      - Where the secret is stored.
       - V(aws_secrets_manager) is AWS Secrets Manager.
-      - V(aws_parameter_store) is AWS Systems Manager Parameter Store; the secret is a parameter of any type.
-      - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a credential
-        of systemd.
+      - V(aws_parameter_store) is AWS Systems Manager Parameter Store; the parameter may have any type.
+      - V(file) is a file on the host, for example a systemd credential. It may have up to 64 KiB, and only its owner
+        and group may be able to read it.
     type: str
     default: aws_secrets_manager
     choices: [aws_secrets_manager, aws_parameter_store, file]
   version_stage:
     description:
-      - The staging label of the version to read; in the Parameter Store its label.
-      - When neither this nor O(version_id) is set, V(AWSCURRENT) is read; in the Parameter Store the latest version.
-      - Excludes O(version_id).
+      - The staging label of the version to read, or the label of the parameter version in Parameter Store.
+      - If neither this nor O(version_id) is set, V(AWSCURRENT) is read, or the latest version in Parameter Store.
+      - Mutually exclusive with O(version_id).
     type: str
   version_id:
     description:
-      - The ID of the version to read; in the Parameter Store its number. Excludes O(version_stage).
+      - The ID of the version to read, or the number of the parameter version in Parameter Store.
+      - Mutually exclusive with O(version_stage).
     type: str
   fields:
     description:
-      - Where the secret's keys have other names than the usual ones, their names.
-      - The keys of this dictionary are V(host), V(port), V(user), V(password) and V(database), each only where needed.
-        The values are the keys in the secret. A key that is named here must be there.
-      - Usual are C(hostname) or C(host), C(port), C(username) or C(user), C(password), and C(database) or C(dbname).
+      - The names of the secret's keys, if they differ from the usual ones.
+      - The keys of this dictionary are V(host), V(port), V(user), V(password) and V(database), as needed. The values
+        are the names of the keys in the secret. Each key that is named here must exist in the secret.
+      - The usual names are C(hostname) or C(host), C(port), C(username) or C(user), C(password), and C(database) or
+        C(dbname).
     type: dict
 notes:
-  - The secret may be a JSON object with the usual keys, in the shape that Amazon RDS gives its secrets,
-    or with any keys that O(fields) names. It may also be a connection URL,
-    such as V(mysql://user:password@host:3306/database) or golang-migrate's
+  - The secret may be a JSON object with the usual keys, as Amazon RDS creates it, or with the keys that O(fields)
+    names. It may also be a connection URL, such as V(mysql://user:password@host:3306/database) or golang-migrate's
     V(mysql://user:password@tcp(host:3306\)/database), with user, password and database percent-encoded.
-    V(mariadb), V(mysql2), V(trilogy) and V(mysql+pymysql), with any driver, may stand for V(mysql).
-    Parameters after the question mark of a URL are not used.
-  - Only a password is required. What else is lacking is null in the result.
+    V(mariadb), V(mysql2), V(trilogy), V(mysql+pymysql) and other drivers are accepted in place of V(mysql).
+    Parameters after the question mark of a URL are ignored.
+  - Only the password is required. Other values that the secret does not contain are returned as null.
 """

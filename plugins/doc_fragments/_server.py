@@ -9,102 +9,104 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   login_host:
-    description: The database server's name or address, as the runner reaches it; C(localhost) by default.
+    description: The name or address of the database server, as seen from the runner. The default is C(localhost).
     type: str
   login_port:
-    description: The database server's port; 3306 by default.
+    description: The port of the database server. The default is 3306.
     type: int
   login_user:
     description:
       - The user to log in as.
-      - Without it, O(config_file) may name one; otherwise it is the account that runs the module.
+      - The default is the user in O(config_file), or else the account that runs the module.
     type: str
   login_auth:
     description:
-      - How the user proves who it is.
-      - V(password) is with O(login_password).
-      - V(iam) is for Amazon RDS and Aurora with IAM database authentication. The password is a token that is made here,
-        with the options for AWS and without a question to RDS. It is made for O(login_host), O(login_port) and
-        O(login_user), so the host must be the server's own endpoint, not an alias.
-      - V(iam) sends the token as it is. So O(tls) must be V(required), V(verify_ca) or V(verify_identity), of which the
-        last is the one that no other server can pretend to.
-      - V(iam) also needs boto3 on the runner, and gets its credentials with the options for AWS.
+      - How the user authenticates.
+      - V(password) uses O(login_password).
+      - V(iam) uses IAM database authentication of Amazon RDS and Aurora. The password is a token that the module
+        generates from the AWS options, without a request to RDS. The token is only valid for O(login_host),
+        O(login_port) and O(login_user), so O(login_host) must be the server's own endpoint, not an alias.
+      - V(iam) sends the token in clear text inside the TLS connection. So O(tls) must be V(required), V(verify_ca) or
+        V(verify_identity). Use V(verify_identity) so that no other server can obtain the token.
+      - V(iam) also needs boto3 on the runner, with AWS credentials from the AWS options.
     type: str
     default: password
     choices: [password, iam]
   login_password:
-    description: The user's password. Any character is fine.
+    description: The password of the user. It may contain any characters.
     type: str
   login_secret:
     description:
-      - Where the credentials are. The module reads them itself, on the host on which it runs; they are in no result and
-        never come to the controller.
-      - The secret says host, port, user and password, and perhaps the schema. What O(login_host), O(login_port),
-        O(login_user) or O(login_password) say counts before it. For its shapes see M(dbops.migrations.secret_lookup).
-      - If the server refuses the password, the secret is read once more, with the version that a rotation has staged
-        if there is one. So a rotation in the middle of a deploy does no harm.
+      - Where to find the credentials. The module reads them itself on the host on which it runs. They are not part of
+        its result and never reach the controller.
+      - The secret contains host, port, user and password, and optionally the schema. O(login_host), O(login_port),
+        O(login_user) and O(login_password) override it. M(dbops.migrations.secret_lookup) describes the formats.
+      - If the server rejects the password, the secret is read again, including the version that a rotation in
+        progress has staged. So a rotation during a deploy does no harm.
     type: dict
     suboptions:
       id:
-        description: The secret's name or ARN, or the path of the file.
+        description: The name or ARN of the secret, or the path of the file.
         type: str
         required: true
       store:
         description:
-          - Where the secret is. V(aws_secrets_manager) and V(aws_parameter_store) are reached with the options for AWS.
-          - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a
-            credential of systemd.
+          - Where the secret is stored. V(aws_secrets_manager) and V(aws_parameter_store) use the AWS options.
+          - V(file) is a file on the host, for example a systemd credential. It may have up to 64 KiB, and only its
+            owner and group may be able to read it.
         type: str
         default: aws_secrets_manager
         choices: [aws_secrets_manager, aws_parameter_store, file]
       version_stage:
-        description: The staging label of the version to read, V(AWSCURRENT) by default; a label in the Parameter Store.
+        description:
+          - The staging label of the version to read, V(AWSCURRENT) by default, or a label in Parameter Store.
         type: str
       version_id:
-        description: The ID of the version to read, instead of a label; its number in the Parameter Store.
+        description: The ID of the version to read instead of a label, or its number in Parameter Store.
         type: str
       fields:
         description:
-          - Where the secret's keys have other names than the usual ones, their names, as for
+          - The names of the secret's keys, if they differ from the usual ones. See
             M(dbops.migrations.secret_lookup).
         type: dict
   login_unix_socket:
-    description: The path of the server's socket; then O(login_host) and O(login_port) do not matter.
+    description: The path of the server's Unix socket. O(login_host) and O(login_port) are ignored if it is set.
     type: path
   connect_timeout:
-    description: How many seconds to wait for the server when connecting.
+    description: How long to wait for a connection to the server, in seconds.
     type: int
     default: 10
   config_file:
-    description: An option file on the runner, whose section C([client]) may hold the user and the password.
+    description: An option file on the runner, whose section C([client]) may contain the user and the password.
     type: path
   tls:
     description:
-      - How the connection is secured.
-      - V(disabled) is plain text. V(preferred) encrypts if the server can, and checks no certificate. V(required)
-        encrypts or fails, and checks no certificate.
-      - V(verify_ca) also checks that O(ca_cert) or one of the runner's own authorities signed the server's certificate.
-        V(verify_identity) also checks that the certificate is for O(login_host).
-      - Through O(login_unix_socket), V(preferred) does not encrypt.
+      - How to secure the connection.
+      - V(disabled) does not encrypt. V(preferred) encrypts if the server supports it, without verifying the
+        certificate. V(required) encrypts or fails, without verifying the certificate.
+      - V(verify_ca) also verifies that the server's certificate is signed by O(ca_cert), or by one of the runner's
+        trusted authorities. V(verify_identity) also verifies that the certificate is valid for O(login_host).
+      - Connections through O(login_unix_socket) are not encrypted with V(preferred).
     type: str
     default: preferred
     choices: [disabled, preferred, required, verify_ca, verify_identity]
   ca_cert:
-    description: The path, on the runner, of the authority's certificate in PEM format; else the runner's own are used.
+    description:
+      - The path on the runner of the CA certificate in PEM format. The default is the runner's trusted authorities.
     type: path
   client_cert:
-    description: The path, on the runner, of the client's certificate in PEM format.
+    description: The path on the runner of the client certificate in PEM format.
     type: path
   client_key:
-    description: The path, on the runner, of the client's private key in PEM format.
+    description: The path on the runner of the client's private key in PEM format.
     type: path
   server_public_key:
     description:
-      - The path, on the runner, of the server's RSA key in PEM format.
-      - Accounts of MySQL with C(caching_sha2_password) or C(sha256_password) have their password encrypted with it
-        where the connection has no TLS. The server would send the key itself, but so would whoever pretends to be the
-        server, and then read the password. So without TLS and without this option such a login is refused, as by the
-        C(mysql) client.
-      - Over TLS and through O(login_unix_socket) it is not needed.
+      - The path on the runner of the server's RSA public key in PEM format.
+      - MySQL accounts that use C(caching_sha2_password) or C(sha256_password) need it to log in without TLS; their
+        password is encrypted with this key. The module does not accept a key that the server sends, because an
+        attacker in between could send its own key and read the password. Without TLS and without this option, the
+        login of such an account is refused, as the C(mysql) client does.
+      - It is not needed for connections over TLS or through O(login_unix_socket).
     type: path
 """

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: hosts_pattern
-short_description: Return a pattern of hosts that matches at least one
+short_description: Return a host pattern, and fail if it matches no host
 version_added: 0.2.0
 description:
-  - Returns the pattern as it is, for the keyword C(hosts) of a play.
-  - Fails if no host of the inventory matches it, or none that C(--limit) leaves. Ansible itself only warns, and the
-    play counts as a success. Fails if the pattern is empty, which Ansible takes for all hosts.
+  - Returns a host pattern unchanged, for the keyword C(hosts) of a play.
+  - Fails if the pattern matches no host in the inventory, or if C(--limit) excludes all of them. Ansible itself only
+    prints a warning, and the play succeeds. Also fails if the pattern is empty, which to Ansible means all hosts.
 author:
   - The dbops.migrations contributors (@dbops)
 options:
@@ -23,7 +23,7 @@ options:
     required: true
   optional:
     description:
-      - Whether no host at all is fine, for a job that has only a slice of the inventory.
+      - Do not fail if no host matches, for jobs that only have a slice of the inventory.
     type: bool
     default: false
 """
@@ -58,7 +58,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 
-# What these ask of ansible-playbook needs no host.
+# These options of ansible-playbook need no host.
 _LOOKS_ONLY = ("syntax", "listtasks", "listtags")
 
 
@@ -68,7 +68,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:
         pattern = [str(term) for term in self._flatten(terms)]
         if not any(term.strip(" ,") for term in pattern):
-            # To Ansible that is all of them.
+            # To Ansible, this means all hosts.
             raise AnsibleLookupError(coded(1011, "The host pattern is empty. Name a host or a group, or write all."))
         self.set_options(var_options=variables, direct=kwargs)
         if self.get_option("optional") or any(context.CLIARGS.get(name) for name in _LOOKS_ONLY):
@@ -76,7 +76,7 @@ class LookupModule(LookupBase):
         found, limit = self._hosts(pattern, variables), context.CLIARGS.get("subset")
         if not found:
             raise AnsibleLookupError(coded(1012, f"No host of the inventory matches {','.join(pattern)}."))
-        # A file of hosts is the inventory's to read.
+        # Only the inventory can read a file of hosts.
         if limit and "@" not in limit and not found & self._hosts([limit], variables):
             raise AnsibleLookupError(
                 coded(1013, f"No host that matches {','.join(pattern)} is left by --limit {limit}.")
@@ -92,9 +92,9 @@ class LookupModule(LookupBase):
 
 
 def _unknown(patterns: list[str], groups: Mapping[str, list[str]]) -> list[str]:
-    """Return the plain names in patterns that the inventory does not have: Ansible only warns of one among others."""
+    """Return the plain names in patterns that the inventory does not have; Ansible would only warn about them."""
     names = [part.lstrip("!&") for part in split_host_pattern(patterns)]
     plain = [name for name in names if re.fullmatch(r"[\w.-]+", name)]
-    # Ansible makes a host of these where there is none.
+    # Ansible creates these hosts implicitly.
     known = {*groups, *groups["all"], "localhost", "127.0.0.1"}
     return [name for name in plain if name not in known]

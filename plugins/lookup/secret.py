@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: secret
-short_description: Look up databases' credentials in a secrets manager
+short_description: Look up the credentials of databases in a secrets manager
 version_added: 0.1.0
 description:
-  - Reads secrets from AWS Secrets Manager, from AWS Systems Manager Parameter Store or from files, on the controller,
-    and returns the credentials in them.
-  - The password is part of the result. Give C(no_log=true) to tasks that register, set or print what this returns.
-    Only ansible-core 2.22 and later mask the password by themselves.
+  - Reads secrets from AWS Secrets Manager, AWS Systems Manager Parameter Store or files, on the controller, and returns
+    the credentials in them.
+  - The result contains the password. Set C(no_log=true) for tasks that register, set or print the result. Only
+    ansible-core 2.22 and later mask the password automatically.
 extends_documentation_fragment:
   - dbops.migrations._aws
   - dbops.migrations._secret
@@ -26,12 +26,12 @@ options:
     elements: str
     required: true
 notes:
-  - The host that the options speak of is the controller.
-  - A lookup is evaluated, and AWS is asked, each time its text is used, also when the text stands in a variable.
-    M(ansible.builtin.set_fact) keeps the result where several values of it are needed.
+  - In the descriptions of the options, the host is the controller.
+  - A lookup is evaluated, and reads the secret, each time the expression is used, even if it is stored in a variable.
+    Use M(ansible.builtin.set_fact) to store the result if you need several values of it.
 seealso:
   - module: dbops.migrations.secret_lookup
-    description: The same on the host. The controller then needs neither boto3 nor access to AWS.
+    description: Does the same on the host, so that the controller needs neither boto3 nor access to AWS.
 """
 
 EXAMPLES = r"""
@@ -40,7 +40,7 @@ EXAMPLES = r"""
     secret: "{{ lookup('dbops.migrations.secret', 'prod/shop', region='eu-central-1') }}"
   no_log: true
 
-- name: Tell the state of the database
+- name: Get the migration status of the database
   dbops.migrations.migration_info:
     login_host: "{{ secret.credentials.host }}"
     login_user: "{{ secret.credentials.user }}"
@@ -48,7 +48,7 @@ EXAMPLES = r"""
     login_db: "{{ secret.credentials.database }}"
     directory: /opt/shop/migrations
 
-- name: Look up a secret that has keys of its own, as it was before the last rotation
+- name: Look up the previous version of a secret with custom keys
   ansible.builtin.set_fact:
     secret: "{{ lookup('dbops.migrations.secret', 'legacy/shop', region='eu-central-1', version_stage='AWSPREVIOUS',
       access_key=aws_access_key, secret_key=aws_secret_key, fields={'user': 'db_user', 'password': 'db_pw'}) }}"
@@ -58,9 +58,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _raw:
   description:
-    - One dictionary for each secret, with the keys C(credentials), C(arn) and C(version_id).
-    - C(credentials) has the keys C(host), C(port), C(user), C(password) and C(database).
-      What the secret does not say is null.
+    - A dictionary for each secret, with the keys C(credentials), C(arn) and C(version_id).
+    - C(credentials) has the keys C(host), C(port), C(user), C(password) and C(database). Values that the secret does
+      not contain are null.
   type: list
   elements: dict
   sample:
@@ -88,7 +88,7 @@ SPEC = SECRET + AWS
 
 
 class LookupModule(LookupBase):
-    """The lookup; what it shares with the module secret_lookup is in module_utils."""
+    """The lookup. The code that it shares with the module secret_lookup is in module_utils."""
 
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[dict[str, Any]]:
         self.set_options(var_options=variables, direct=kwargs)

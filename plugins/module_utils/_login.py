@@ -161,7 +161,7 @@ class Login:
         return replace(settings, hints=dict.fromkeys(_DENIED, hint))
 
     def _with_token(self, settings: Settings) -> Settings:
-        """Put a token in the password's place where one is asked for; it is made anew for each session."""
+        """Put a token in the password's place where one is asked for; it is made again for each session."""
         if self._params["login_auth"] == "password":
             return settings
         user = self._user_for_iam(settings)

@@ -7,33 +7,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: git_fetch
-short_description: Bring one directory of a Git repository to the runner
+short_description: Fetch one directory of a Git repository to the runner
 version_added: 0.1.0
 description:
-  - Brings the files of one directory of a Git repository, at a branch, a tag or a commit, to the host on which it runs.
-  - The files of one commit are put into a directory of their own, which never changes afterwards and is returned as
-    RV(directory). The link C(current) in O(dest) leads to the latest one. It moves in one step once all is there, so a
-    fetch that fails leaves everything as it was.
-  - Several runs may use the same O(dest) at once. For each repository and each O(directory), use a different O(dest).
-  - If hosts of one task want the same on the same runner, as databases do that share a repository, the first one
-    fetches and the others take over what it found. They ask for themselves if that failed, in a later batch, in a
-    loop, with C(until) and with C(async).
-  - Only the regular files directly inside O(directory) are brought, with mode C(0640). Directories below it are left
-    out. A symbolic link, a submodule, a pointer of Git LFS or a file of more than 64 MiB among them is an error.
-  - There is no checkout, so hooks, filters and attributes have no effect, and neither has the Git configuration of the
-    account or the host, nor C(GIT_*) variables.
-  - If the server allows it, only the commit, its directory listings and the files wanted are transferred. Otherwise it
-    is a shallow fetch, or at last a full one. If O(dest) has the commit already, nothing is fetched, unless a file of
-    it was changed or is missing.
-  - Kept are the last three releases and all that were current during the last 24 hours, because another run may still
-    be reading them.
+  - Fetches the files in one directory of a Git repository, at a branch, a tag or a commit, to the host on which the
+    module runs.
+  - The files of each commit are stored in a separate directory, which is never changed afterwards and is returned as
+    RV(directory). The symbolic link C(current) in O(dest) points to the latest one. It is replaced atomically after all
+    files have been fetched, so a failed fetch changes nothing.
+  - Several runs can use the same O(dest) at the same time. Use a different O(dest) for each repository and each
+    O(directory).
+  - If several hosts of a task need the same files on the same runner, such as databases that share a repository, only
+    the first host fetches them, and the others use its result. Each host fetches separately if that fetch failed, in a
+    later batch, in a loop, with C(until) and with C(async).
+  - Only the regular files directly inside O(directory) are fetched, with mode C(0640). Subdirectories are ignored. A
+    symbolic link, a submodule, a Git LFS pointer or a file larger than 64 MiB is an error.
+  - The repository is not checked out. Hooks, filters and attributes have no effect, and neither do the Git
+    configuration of the account and the host, and C(GIT_*) variables.
+  - If the server supports it, only the commit, its directory listings and the needed files are transferred. Otherwise
+    the module uses a shallow fetch, or a full fetch as a last resort. If O(dest) already contains the commit, nothing
+    is fetched, unless one of its files was changed or is missing.
+  - The files of the last O(keep) commits are kept, as well as those that were current during the last 24 hours, because
+    other runs may still be reading them.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._aws
 attributes:
   check_mode:
     support: full
-    details: The repository is asked, and O(dest) is not touched. See O(preview_dest).
+    details: Contacts the Git server, but does not change O(dest). See O(preview_dest).
   diff_mode:
     support: full
   idempotent:
@@ -43,50 +45,52 @@ author:
 options:
   repo:
     description:
-      - Where the repository is, as C(ssh://user@host/path), C(user@host:path), C(https://host/path), C(file:///path) or
-        an absolute path on the runner.
-      - No C(ssh_config) is read, neither the account's nor the system's. Aliases of hosts and jump hosts have no
-        effect, so give the host's own name; the runner must reach it itself.
-      - A URL with a password or token in it is refused, see O(token). Plain C(http) is accepted for the loopback
-        addresses only, because anyone on the way could change the migrations.
+      - The repository, as C(ssh://user@host/path), C(user@host:path), C(https://host/path), C(file:///path) or an
+        absolute path on the runner.
+      - The C(ssh_config) files of the account and the system are not read. Host aliases and jump hosts have no effect,
+        so use the real name of the host. The runner must be able to reach it directly.
+      - A URL that contains a password or token is refused; use O(token) instead. Plain C(http) is only accepted for
+        loopback addresses, because attackers in the network could change the migrations.
     type: str
     required: true
   ref:
     description:
-      - A branch, a tag, a full name such as C(refs/heads/main), a commit with all of its 40 digits, or V(HEAD), the
-        repository's default branch.
-      - If a branch and a tag have the same name, give the full name.
+      - A branch, a tag, a full reference name such as C(refs/heads/main), a full commit hash (40 digits), or V(HEAD),
+        which is the default branch of the repository.
+      - If a branch and a tag have the same name, use the full reference name.
     type: str
     default: HEAD
   expected_commit:
     description:
-      - The commit that O(ref) must stand for, with all of its 40 digits. If it stands for another one, nothing is
-        changed and the module fails.
-      - So what is deployed is what was reviewed, and the branch is still where it was then.
+      - The full hash (40 digits) of the commit that O(ref) must point to. If it points to another commit, the module
+        fails and changes nothing.
+      - This ensures that the deployed commit is the reviewed one, and that the branch has not moved since.
     type: str
   verify:
     description:
-      - What must carry a good signature by one of O(allowed_signers) or O(gpg_public_keys). It is verified before
-        anything in O(dest) is touched; if it is not good, the module fails.
-      - V(signed_commit) is the commit that O(ref) stands for. The commits before it need none.
-      - V(signed_tag) is the annotated tag that O(ref) names. It must bear that name in itself, and point at a commit.
-      - A signature says who, and not for which branch, nor that there is nothing newer. See O(expected_commit).
-      - Files that are in O(dest) count as verified only by the same V(signed_commit) or V(signed_tag), and by the same
-        keys. When these options change, the commit is fetched and verified anew.
+      - What must have a valid signature by one of O(allowed_signers) or O(gpg_public_keys). The signature is verified
+        before O(dest) is changed. The module fails if it is not valid.
+      - V(signed_commit) requires a signature of the commit that O(ref) points to. Earlier commits need no signature.
+      - V(signed_tag) requires O(ref) to be a signed annotated tag. The tag object must contain the name of the tag and
+        point to a commit.
+      - A signature proves who signed the commit or tag. It does not prove that it is meant for this branch, nor that it
+        is the newest. See O(expected_commit).
+      - Files that are already in O(dest) only count as verified if they were fetched with the same value of this option
+        and the same keys. If these options change, the commit is fetched and verified again.
     type: str
     choices: [none, signed_commit, signed_tag]
     default: none
   allowed_signers:
     description:
-      - Who may sign with SSH, in the format that B(ssh-keygen)(1) calls allowed signers. Its options hold, too. The
-        time that C(valid-after) and C(valid-before) are about is the one in the commit or tag.
-      - Nobody else's signature counts, whatever keys, trust or settings the host has.
+      - The SSH keys that may sign, in the allowed signers format of B(ssh-keygen)(1), including its options.
+        C(valid-after) and C(valid-before) are compared with the time in the commit or tag.
+      - No other key is accepted, regardless of the keys, trust and settings on the host.
     type: str
   gpg_public_keys:
     description:
-      - The OpenPGP keys that may sign, as C(gpg --armor --export) prints them. A key that has expired or is revoked
-        does not count, nor does a signature that has expired.
-      - No other key counts, whatever keys, trust or settings the host has.
+      - The OpenPGP keys that may sign, as printed by C(gpg --armor --export). Expired or revoked keys and expired
+        signatures are not accepted.
+      - No other key is accepted, regardless of the keys, trust and settings on the host.
     type: str
   directory:
     description: The directory inside the repository, relative to its root.
@@ -94,136 +98,140 @@ options:
     default: .
   dest:
     description:
-      - The directory on the runner to fetch into, an absolute path. It is made if needed.
-      - It and the directories in it must belong to the account that runs this, and be writable to nobody else;
-        otherwise they are refused, and nothing is touched.
-      - It should be used for nothing else.
+      - The absolute path of the directory on the runner to fetch into. It is created if it does not exist.
+      - It and its subdirectories must be owned by the account that runs the module, and must not be writable by anybody
+        else. Otherwise the module fails and changes nothing.
+      - Do not use the directory for anything else.
     type: path
     required: true
   keep:
     description:
-      - How many commits' files stay in O(dest), the current one's included. To go back to one of them by its full
-        commit, the server is not needed.
-      - Files that were current during the last day stay in any case, as another run may still be reading them.
+      - The number of commits whose files to keep in O(dest), including the current one. To go back to one of them by
+        its full hash, the server is not needed.
+      - Files that were current during the last 24 hours are always kept, because other runs may still be reading them.
     type: int
     default: 3
   private_key:
     description:
-      - The text of the private key for SSH. It is kept in memory. What stands around the key is left out.
-      - If none of this, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is given, the account's own
-        keys are used.
+      - The private key for SSH, as text. Text before and after the key is ignored.
+      - If none of this option, O(private_key_file), O(private_key_secret) and O(use_ssh_agent) is set, the account's
+        own keys are used.
     type: str
   private_key_file:
-    description: Path on the runner of the private key for SSH. Nobody but its owner may be able to read it.
+    description: The path on the runner of the private key for SSH. The file must only be readable by its owner.
     type: path
   private_key_secret:
     description:
-      - Where the text of the private key for SSH is. The module reads it itself, on the host on which it runs; it never
-        comes to the controller.
+      - Where to find the private key for SSH. The module reads it on the host on which it runs, so that it never
+        reaches the controller.
     type: dict
     suboptions: &address
       id:
-        description: The secret's name or ARN, or the path of the file.
+        description: The name or ARN of the secret, or the path of the file.
         type: str
         required: true
       store:
         description:
-          - Where the secret is. V(aws_secrets_manager) and V(aws_parameter_store) are reached with the options for AWS.
-          - V(file) is a file on the host, of 64 KiB at most, that only its owner and group may read, such as a
-            credential of systemd.
+          - Where the secret is stored. V(aws_secrets_manager) and V(aws_parameter_store) use the AWS options.
+          - V(file) is a file on the host, for example a systemd credential. It may have up to 64 KiB, and only its
+            owner and group may be able to read it.
         type: str
         default: aws_secrets_manager
         choices: [aws_secrets_manager, aws_parameter_store, file]
       version_stage:
-        description: The staging label of the version to read, V(AWSCURRENT) by default; a label in the Parameter Store.
+        description:
+          - The staging label of the version to read, V(AWSCURRENT) by default, or a label in Parameter Store.
         type: str
       version_id:
-        description: The ID of the version to read, instead of a label; its number in the Parameter Store.
+        description: The ID of the version to read instead of a label, or its number in Parameter Store.
         type: str
       field:
-        description: The key under which it stands, if the secret is a JSON object. Otherwise it is the whole text.
+        description: The key of the value, if the secret is a JSON object. By default, the whole secret is the value.
         type: str
   private_key_passphrase:
-    description: The passphrase that protects the private key.
+    description: The passphrase of the private key.
     type: str
   private_key_passphrase_secret:
-    description: Where the passphrase is, in the way of O(private_key_secret).
+    description: Where to find the passphrase, in the same format as O(private_key_secret).
     type: dict
     suboptions: *address
   use_ssh_agent:
     description:
-      - Use the keys of the SSH agent that E(SSH_AUTH_SOCK) names in this task's environment on the runner, and no
-        others. It is the one that Ansible's own connection forwards, or is set with C(environment).
-      - It is not forwarded to the Git server. Without this option no agent is asked.
+      - Only use the keys of the SSH agent that E(SSH_AUTH_SOCK) names in the environment of this task on the runner.
+        The variable is set if Ansible's connection forwards an agent, or with the keyword C(environment).
+      - The agent is not forwarded to the Git server. Without this option, no agent is used.
       - Mutually exclusive with O(private_key), O(private_key_file) and O(private_key_passphrase).
     type: bool
     default: false
   known_hosts:
     description:
-      - The host keys that are accepted, in the format of a C(known_hosts) file. No others are.
-      - If none of this, O(known_hosts_file) and O(known_hosts_fingerprints) is given, the C(known_hosts) files of the
-        account and the system count. The check is always strict.
+      - The host keys to accept, in the format of a C(known_hosts) file. No others are accepted.
+      - If none of this option, O(known_hosts_file) and O(known_hosts_fingerprints) is set, the C(known_hosts) files of
+        the account and the system are used. Unknown host keys are never accepted.
     type: str
   known_hosts_file:
-    description: Path on the runner of a C(known_hosts) file, in place of O(known_hosts).
+    description: The path on the runner of a C(known_hosts) file to use instead of O(known_hosts).
     type: path
   known_hosts_fingerprints:
     description:
-      - The SHA-256 fingerprints of the host keys that are accepted, in place of O(known_hosts). Each is V(SHA256:) and
-        43 characters, as GitHub and GitLab publish them and as C(ssh-keygen -lf) prints them.
-      - One of the server's host keys is enough, of whatever kind. Host certificates do not count.
-      - It needs OpenSSH 8.5 or newer on the runner.
+      - The SHA-256 fingerprints of the host keys to accept, instead of O(known_hosts). Each consists of V(SHA256:) and
+        43 characters, as published by GitHub and GitLab and as printed by C(ssh-keygen -lf).
+      - One of the server's host keys is sufficient, of any type. Host certificates are not accepted.
+      - Requires OpenSSH 8.5 or later on the runner.
     type: list
     elements: str
   ssh_options:
     description:
-      - Algorithms that SSH is to use, for old servers that have none of those it uses by itself. The values are those
-        of B(ssh_config)(5); V(+NAME) adds one.
-      - Allowed are C(HostKeyAlgorithms), C(KexAlgorithms), C(Ciphers), C(MACs) and C(PubkeyAcceptedAlgorithms) (before
-        OpenSSH 8.5 C(PubkeyAcceptedKeyTypes)). The error that such a server causes says what to set.
-      - C(HostKeyAlgorithms) does not go with O(known_hosts_fingerprints).
+      - The algorithms that SSH may use, for old servers that support none of the default ones. The values are the same
+        as in B(ssh_config)(5); V(+NAME) adds an algorithm.
+      - The keys can be C(HostKeyAlgorithms), C(KexAlgorithms), C(Ciphers), C(MACs) and C(PubkeyAcceptedAlgorithms)
+        (C(PubkeyAcceptedKeyTypes) before OpenSSH 8.5). The error message that such a server causes contains the needed
+        setting.
+      - C(HostKeyAlgorithms) cannot be combined with O(known_hosts_fingerprints).
     type: dict
   username:
     description:
-      - User name for HTTPS. Only used with O(token).
-      - The default suits GitHub and GitLab; Bitbucket wants V(x-token-auth); a deploy token of GitLab has its own name.
+      - The user name for HTTPS. Only used with O(token).
+      - The default works for GitHub and GitLab. Bitbucket needs V(x-token-auth), and GitLab deploy tokens have user
+        names of their own.
     type: str
     default: x-access-token
   token:
-    description: Token or password for HTTPS. Git gets it through C(GIT_ASKPASS), and only for the host in O(repo).
+    description: The token or password for HTTPS. Git gets it through C(GIT_ASKPASS), only for the host in O(repo).
     type: str
   token_secret:
-    description: Where the token is, in the way of O(private_key_secret).
+    description: Where to find the token, in the same format as O(private_key_secret).
     type: dict
     suboptions: *address
   missing_directory:
     description:
-      - What to do if the commit has no such directory. Git holds no empty directories, so it may be a slip or the
-        directory of a team that has not begun.
-      - V(fail) fails, and names the nearest directory that exists.
-      - V(empty) hands on an empty directory.
+      - What to do if the commit does not contain O(directory). Git does not store empty directories, so this may be a
+        mistake, or a directory that does not have any files yet.
+      - V(fail) fails, and names the nearest existing directory.
+      - V(empty) returns an empty directory.
     type: str
     choices: [fail, empty]
     default: fail
   fast_forward_only:
     description:
-      - Refuse a branch whose new commit does not descend from the one that is current in O(dest), because its history
-        was rewritten by force. Nothing is changed then.
-      - It does not matter by which ref the current commit came. A tag or a commit as O(ref) is not checked, as it was
-        named on purpose.
-      - Only the commits since the current one are transferred for it, if the server allows it.
+      - Refuse a branch whose new commit is not a descendant of the current commit in O(dest), for example after a force
+        push. Nothing is changed then.
+      - It does not matter from which O(ref) the current commit was fetched. If O(ref) is a tag or a commit, it is not
+        checked.
+      - If the server supports it, only the commits since the current one are transferred for this check.
     type: bool
     default: false
   preview_dest:
     description:
-      - Where to put the files in check mode if O(dest) does not have them, so that later tasks can read them. The
-        layout is the one of O(dest).
-      - It is only used in check mode. Without it the files are not kept, and RV(directory) is where they would be.
+      - The directory to store the files in during check mode if O(dest) does not contain them, so that later tasks can
+        read them. It has the same layout as O(dest).
+      - Only used in check mode. Without it, the files are not stored, and RV(directory) is the path that they would
+        have.
     type: path
   timeout:
     description:
-      - Seconds for the whole conversation with the server.
-      - A run waits as long for other runs that are fetching into O(dest).
+      - The maximum time for the whole communication with the server, in seconds.
+      - This is also how long to wait for other runs that are fetching into O(dest).
     type: int
     default: 60
 requirements:
@@ -233,9 +241,9 @@ requirements:
   - git >= 2.34 and OpenSSH's client, for O(allowed_signers)
   - GnuPG, for O(gpg_public_keys)
 notes:
-  - O(private_key), O(private_key_passphrase) and O(token) reach Git and SSH through the memory of this module's
-    process, not through a file on a disk, an argument or the environment. Where the system cannot do that, they are
-    files in a private directory that is removed at the end.
+  - O(private_key), O(private_key_passphrase) and O(token) are passed to Git and SSH through memory, not through files
+    on disk, arguments or the environment. If the system does not support this, they are written to a private directory
+    that is removed at the end.
 """
 
 EXAMPLES = r"""
@@ -249,7 +257,7 @@ EXAMPLES = r"""
     known_hosts: "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
   register: source
 
-- name: Fetch with a deploy key that AWS Secrets Manager holds, and that the runner may read
+- name: Fetch with a deploy key from AWS Secrets Manager that the runner may read
   dbops.migrations.git_fetch:
     repo: git@github.com:example/shop.git
     directory: db/migrations
@@ -260,11 +268,11 @@ EXAMPLES = r"""
     known_hosts: "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
   register: source
 
-- name: Show the files
+- name: Show the fetched files
   ansible.builtin.debug:
     msg: "{{ source.files }} of commit {{ source.commit }} in {{ source.directory }}"
 
-- name: Fetch a tag over HTTPS, if the release manager has signed it
+- name: Fetch a tag over HTTPS that the release manager must have signed
   dbops.migrations.git_fetch:
     repo: https://gitlab.example.com/example/shop.git
     ref: refs/tags/v1.4.0
@@ -274,7 +282,7 @@ EXAMPLES = r"""
     dest: /var/lib/dbops-migrations/shop
     token: "{{ shop_read_token }}"
 
-- name: Fetch with a forwarded SSH agent, and follow the branch only forwards
+- name: Fetch with a forwarded SSH agent, and refuse force pushes
   dbops.migrations.git_fetch:
     repo: git@github.com:example/shop.git
     ref: main
@@ -293,22 +301,22 @@ commit:
   type: str
   sample: 5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a392
 previous_commit:
-  description: The commit that was current in O(dest) before. Null if there was none.
+  description: The commit that was current in O(dest) before; null if there was none.
   returned: success
   type: str
   sample: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567
 ref:
-  description: The full name that O(ref) stood for, or the commit if it was one.
+  description: The full reference name that O(ref) resolved to, or the commit if O(ref) is a commit.
   returned: success
   type: str
   sample: refs/heads/main
 directory:
-  description: The directory on the runner that holds the files of exactly RV(commit).
+  description: The directory on the runner that contains the files of RV(commit).
   returned: success
   type: str
   sample: /var/lib/dbops-migrations/shop/releases/5f0c1b1e3a0d4d0f8a3c2b1a09f8e7d6c5b4a392-cdb4ee2aea69
 files:
-  description: The names of the files, sorted.
+  description: The names of the fetched files, sorted.
   returned: success
   type: list
   elements: str
@@ -331,7 +339,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.paths impor
 from ansible_collections.dbops.migrations.plugins.module_utils._core.run import run_module
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import register_secret
 from ansible_collections.dbops.migrations.plugins.module_utils._git import agent, fingerprints, https, signature, ssh
-from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import Wish, fetch, preview
+from ansible_collections.dbops.migrations.plugins.module_utils._git.fetch import FetchRequest, fetch, preview
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import (
     Address,
@@ -342,7 +350,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._git.reference im
     shown,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.remote import Remote
-from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, commit_of, difference
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import ReleaseStore, commit_of, difference
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.arguments import AWS, address
 from ansible_collections.dbops.migrations.plugins.module_utils._secret.resolve import Texts
 
@@ -400,7 +408,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         raise Error(1225, f"expected_commit must be a full commit (40 digits): {shown(expected)}.")
     directory = clean_directory(params["directory"])
     policy = signature.policy(params["verify"], params["allowed_signers"], params["gpg_public_keys"])
-    wish = Wish(
+    request = FetchRequest(
         params["ref"],
         directory,
         params["missing_directory"] == "empty",
@@ -413,7 +421,7 @@ def action(module: AnsibleModule) -> dict[str, Any]:
         raise Error(1226, f"timeout must be at least 1 second: {timeout}.")
     if params["keep"] < 1:
         raise Error(1227, f"keep must be at least 1, the current commit: {params['keep']}.")
-    dest = Store("dest", params["dest"], params["keep"])
+    dest = ReleaseStore("dest", params["dest"], params["keep"])
     kept = _preview_store(params, dest)
 
     texts = Texts(params)
@@ -421,14 +429,14 @@ def action(module: AnsibleModule) -> dict[str, Any]:
     params = {**params, **{name: texts.read(where) for name, where in addresses.items() if where}}
     run = functools.partial(module.run_command, encoding=None, expand_user_and_vars=False, handle_exceptions=False)
     with PrivateFolder(module.tmpdir) as private, contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(ssh.hang_up, private, run)
+        at_the_end.callback(ssh.close_connection, private, run)
         signers = None if policy is None else signature.Signers(policy, private, run)
         remote = Remote(repo, private, timeout, _access(params, repo, private), signers)
         if module.check_mode:
-            elsewhere = kept or Store("dest", private.join("preview"))
-            outcome, store = preview(remote, wish, dest, elsewhere, timeout)
+            elsewhere = kept or ReleaseStore("dest", private.join("preview"))
+            outcome, store = preview(remote, request, dest, elsewhere, timeout)
         else:
-            outcome, store = fetch(remote, wish, dest, timeout), dest
+            outcome, store = fetch(remote, request, dest, timeout), dest
         result = {
             "changed": outcome.changed,
             "commit": outcome.found.commit,
@@ -447,7 +455,9 @@ def action(module: AnsibleModule) -> dict[str, Any]:
             )
         if not result["files"]:
             module.warn(
-                coded(1240, f"There are no files in the directory {wish.directory} at commit {outcome.found.commit}.")
+                coded(
+                    1240, f"There are no files in the directory {request.directory} at commit {outcome.found.commit}."
+                )
             )
         if module._diff:
             before = dest.path(outcome.before) if outcome.before else None
@@ -460,10 +470,10 @@ def _end(number: int, _frame: object) -> None:
     raise Error(1115, f"Ended by {signal.Signals(number).name} before it finished.")
 
 
-def _preview_store(params: dict[str, Any], dest: Store) -> Store | None:
+def _preview_store(params: dict[str, Any], dest: ReleaseStore) -> ReleaseStore | None:
     if params["preview_dest"] is None:
         return None
-    store = Store("preview_dest", params["preview_dest"])
+    store = ReleaseStore("preview_dest", params["preview_dest"])
     if os.path.commonpath([os.path.realpath(store.root), os.path.realpath(dest.root)]) == os.path.realpath(dest.root):
         raise Error(
             1116, f"preview_dest {store.root} is inside dest, which check mode must not touch. Choose another one."

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_survey
-short_description: Look at what a host runs and with whom it talks
+short_description: Survey what a host runs and which hosts it communicates with
 version_added: 0.2.0
 description:
-  - Looks at a Linux host for a while and returns what it is, which services run on it, where they listen, and with whom
-    they talk.
-  - Nothing is installed on the host, and nothing is changed there. Python's own library is all that is used.
-  - Root sees every process. Another account sees the sockets of its own processes only. What could not be seen is
-    listed in RV(survey.unseen), and is absent from the rest, not empty.
-  - A connection is seen if it is open at one of the samples. Of those in between, the ones that this host closed first
-    are seen, and all that connection tracking knows, if the host tracks connections and the account is root. Both are
-    looked at every 20 seconds. Who asked is not known of them.
-  - The kernel is asked over netlink, as C(ss) does, which may load its modules C(tcp_diag) and C(udp_diag). Where it
-    does not answer, C(/proc/net) is read.
-  - Secrets in command lines are replaced by C(********). The environments of processes are never read.
-  - The host's own C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are asked once, where they are there.
-  - Root looks into the network namespaces of containers, too. Where there are many, they take turns.
-  - With O(mysql=true) it also logs in to a MySQL or MariaDB server, from the host, and asks what that says of itself.
-    Only C(SELECT) and C(SHOW) are used. No row of a table, no text of a statement and no password of an account is
-    read. Where the options of the login speak of a runner, it is the host.
+  - Observes a Linux host for a while and returns its operating system and hardware, the services that run on it, the
+    ports on which they listen, and the hosts with which they communicate.
+  - Nothing is installed or changed on the host. The module only needs Python's standard library.
+  - Root sees every process. Other accounts only see the sockets of their own processes. RV(survey.unseen) lists what
+    could not be seen. It is missing from the rest of the result, which does not mean that it does not exist.
+  - A connection is seen if it is open when a sample is taken. Of the connections between two samples, those that this
+    host closed first are seen, and those that connection tracking knows, if it is enabled and the module runs as root.
+    Both are checked every 20 seconds. The service that opened such a connection is unknown.
+  - The kernel is queried over netlink, as C(ss) does. This may load the kernel modules C(tcp_diag) and C(udp_diag). If
+    netlink is not available, C(/proc/net) is read.
+  - Secrets in command lines are replaced by C(********). The environment variables of processes are never read.
+  - C(nft), C(iptables-save), C(dpkg-query) and C(rpm) are run once if they are installed.
+  - Root also observes the network namespaces of containers. If there are many, they are sampled in turns.
+  - With O(mysql=true), the module also logs in to a MySQL or MariaDB server from the host, and queries its version,
+    schemas, connections and replication. Only C(SELECT) and C(SHOW) are used. No rows of your tables, no texts of
+    statements and no passwords of accounts are read. In the descriptions of the login options, the runner is the host.
 extends_documentation_fragment:
   - dbops.migrations._server
   - dbops.migrations._aws
@@ -33,51 +33,53 @@ extends_documentation_fragment:
   - dbops.migrations._attributes.info_module
 attributes:
   check_mode:
-    details: This module changes nothing. It takes as long in check mode, and returns the same.
+    details: This module changes nothing. In check mode, it takes the same time and returns the same result.
   platform:
     details: Linux only.
 requirements:
-  - PyMySQL, with O(mysql=true); boto3 only where AWS is asked
+  - PyMySQL, with O(mysql=true); boto3, if the secret is stored in AWS
 author:
   - The dbops.migrations contributors (@dbops)
 options:
   duration:
     description:
-      - For how many seconds to look, at least 1.
-      - With O(duration) above the timeout of the connection, use C(async).
+      - The duration of the survey in seconds, at least 1.
+      - Use C(async) if O(duration) is longer than the timeout of the connection.
     type: int
     default: 30
   interval:
     description:
-      - The seconds between two samples, at least 0.1 and at most O(duration).
-      - There is a sample at once and one after each interval. If a sample takes longer than that, the next is left out.
+      - The time between two samples in seconds, at least 0.1 and at most O(duration).
+      - The first sample is taken immediately, and another one after each interval. If a sample takes longer than the
+        interval, the next one is skipped.
     type: float
     default: 1
   mysql:
     description:
-      - Whether to ask a database server, too, for RV(survey.mysql). All other options are for that.
-      - This needs PyMySQL in the host's Python, for which the package of the distribution will do (0.10 and later were
-        tried); and boto3, if AWS has the secret. Without it neither is needed.
-      - The account needs no right to read data. V(PROCESS), V(SHOW DATABASES), V(SHOW VIEW) and V(REPLICATION CLIENT)
-        (of MariaDB 10.5 and later V(SLAVE MONITOR)) on the whole server, and V(SELECT) on
-        C(performance_schema.session_connect_attrs), show all that there is.
-      - What the account may not see is in RV(survey.unseen), with the right that it lacks. So is a login that fails,
-        and the rest of the survey is as without it.
+      - Also query a database server, for RV(survey.mysql). All options except O(duration) and O(interval) are about
+        this server.
+      - This requires PyMySQL for the host's Python; the package of the distribution is sufficient (tested with 0.10 and
+        later). It also requires boto3 if the secret is stored in AWS.
+      - The account does not need privileges to read data. To see everything, it needs C(PROCESS), C(SHOW DATABASES),
+        C(SHOW VIEW) and C(REPLICATION CLIENT) (C(SLAVE MONITOR) on MariaDB 10.5 and later) on the whole server, and
+        C(SELECT) on C(performance_schema.session_connect_attrs).
+      - RV(survey.unseen) lists what the account may not see, with the missing privilege. A failed login is listed
+        there, too, and does not affect the rest of the survey.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Look at the host for half a minute
+- name: Survey the host for 30 seconds
   dbops.migrations.host_survey:
   become: true
   register: look
 
-- name: Show who is connected to the database
+- name: Show which addresses are connected to the database
   ansible.builtin.debug:
     msg: "{{ look.survey.flows | selectattr('port', 'eq', 3306) | map(attribute='remote_address') | unique }}"
 
-- name: Look for ten minutes, and often
+- name: Survey the host for ten minutes, with two samples per second
   dbops.migrations.host_survey:
     duration: 600
     interval: 0.5
@@ -86,7 +88,7 @@ EXAMPLES = r"""
   poll: 10
   register: look
 
-- name: Ask the database server on the host, too
+- name: Also query the database server on the host
   dbops.migrations.host_survey:
     mysql: true
     login_unix_socket: /run/mysqld/mysqld.sock
@@ -94,7 +96,7 @@ EXAMPLES = r"""
   become: true
   register: look
 
-- name: Ask it as an account whose password is in a secret
+- name: Query it with an account whose password is stored in a secret
   dbops.migrations.host_survey:
     mysql: true
     login_host: 127.0.0.1
@@ -108,8 +110,9 @@ EXAMPLES = r"""
 RETURN = r"""
 survey:
   description:
-    - What was found. Times are UTC, as C(2026-11-27T21:00:00Z). What is null is not known, or there is none.
-    - Texts come from the host and may hold anything but control characters. Do not show them as HTML or Markdown.
+    - The result of the survey. Times are in UTC, for example C(2026-11-27T21:00:00Z). A null value means unknown or
+      none.
+    - Texts come from the host and may contain anything but control characters. Do not render them as HTML or Markdown.
   returned: success
   type: dict
   contains:
@@ -119,47 +122,47 @@ survey:
       returned: success
       sample: 1
     host:
-      description: The host's own name. Put the inventory's name here before keeping the survey.
+      description: The host name. Replace it by the name in the inventory before you store the survey.
       type: str
       returned: success
       sample: web1
     run:
-      description: When this run began. Put a name here that all hosts of one run share.
+      description: The start time of the survey. Replace it by a name that all hosts of a run share.
       type: str
       returned: success
       sample: 20261127T210000Z
     started:
-      description: When it began.
+      description: The start time.
       type: str
       returned: success
       sample: "2026-11-27T21:00:00Z"
     ended:
-      description: When it ended.
+      description: The end time.
       type: str
       returned: success
       sample: "2026-11-27T21:00:30Z"
     duration:
-      description: O(duration).
+      description: The value of O(duration).
       type: float
       returned: success
       sample: 30.0
     interval:
-      description: O(interval).
+      description: The value of O(interval).
       type: float
       returned: success
       sample: 1.0
     samples:
-      description: How many samples were taken.
+      description: The number of samples that were taken.
       type: int
       returned: success
       sample: 31
     privileged:
-      description: Whether it ran as root and no process was closed to it.
+      description: Whether the module ran as root and could read all processes.
       type: bool
       returned: success
       sample: true
     unseen:
-      description: What could not be looked at, RV(ignore:what), RV(ignore:why), and the RV(ignore:remedy).
+      description: What could not be seen, with the reason RV(ignore:why) and the RV(ignore:remedy).
       type: list
       elements: dict
       returned: success
@@ -168,7 +171,7 @@ survey:
           why: Only root may read the firewall's rules.
           remedy: "Run the module as root (become: true), with nft or iptables-save on the host."
     identity:
-      description: The host's name, interfaces with addresses, operating system, kernel and machine.
+      description: The host name, network interfaces, operating system, kernel and hardware.
       type: dict
       returned: success
       sample:
@@ -189,10 +192,10 @@ survey:
         uptime_seconds: 86400
     services:
       description:
-        - The processes, grouped by program (of an interpreter, its script or module), account, systemd unit and
-          container. Other parts name a service by its RV(ignore:id).
-        - RV(ignore:memory_bytes) is resident memory, RV(ignore:cpu_seconds) what was used while it was looked at,
-          RV(ignore:processes) the most at one time.
+        - The processes, grouped by program (for interpreters, by script or module), account, systemd unit and
+          container. Other parts of the result refer to a service by its RV(ignore:id).
+        - RV(ignore:memory_bytes) is the resident memory, RV(ignore:cpu_seconds) the processor time used during the
+          survey, and RV(ignore:processes) the maximum number of processes.
       type: list
       elements: dict
       returned: success
@@ -212,7 +215,8 @@ survey:
           memory_bytes: 104857600
           cpu_seconds: 1.5
     listeners:
-      description: Where services wait. With RV(ignore:loopback) only the host itself reaches it.
+      description:
+        - The ports on which services listen. If RV(ignore:loopback) is true, only the host itself can reach the port.
       type: list
       elements: dict
       returned: success
@@ -225,11 +229,12 @@ survey:
           namespace:
     flows:
       description:
-        - The conversations of one service with one address over one port.
-        - RV(ignore:direction) is V(in) if the others began, V(out) if this host did, V(local) if both ends are on this
-          host (RV(ignore:peer_service) is the one that was asked), and V(unknown) if nothing tells.
-        - RV(ignore:port) is that of the side that waited. RV(ignore:samples) is at how many samples it was open,
-          RV(ignore:connections) the most at one time; both are 0 if only its end was seen.
+        - The connections between a service and an address over a port.
+        - RV(ignore:direction) is V(in) if the other side opened the connections, V(out) if this host did, V(local) if
+          both ends are on this host (RV(ignore:peer_service) is then the server), and V(unknown) otherwise.
+        - RV(ignore:port) is the port of the server. RV(ignore:samples) is the number of samples in which a connection
+          was open, RV(ignore:connections) the maximum number of connections; both are 0 if only the end of a
+          connection was seen.
       type: list
       elements: dict
       returned: success
@@ -250,7 +255,7 @@ survey:
           translated:
           namespace:
     unix_flows:
-      description: Connections over Unix sockets between two services. A path that begins with C(@) is no file.
+      description: Connections between two services over Unix sockets. A path that starts with C(@) is not a file.
       type: list
       elements: dict
       returned: success
@@ -261,9 +266,9 @@ survey:
           samples: 31
     firewall:
       description:
-        - The rules of nftables and iptables, in one model. If RV(ignore:seen) is false, nothing is known of them.
-        - A rule matches what fits each of its conditions, and an empty list is none. If RV(ignore:complete) is false,
-          there are more conditions in RV(ignore:text), and it may match less.
+        - The rules of nftables and iptables in a common format. If RV(ignore:seen) is false, the rules are unknown.
+        - A rule matches packets that meet all of its conditions. An empty list means any. If RV(ignore:complete)
+          is false, RV(ignore:text) contains further conditions, so that the rule may match fewer packets.
       type: dict
       returned: success
       sample:
@@ -294,10 +299,10 @@ survey:
                     complete: true
     storage:
       description:
-        - The mounted file systems. Network file systems are not asked for their size, which is zero.
-        - RV(ignore:volumes) are the block devices, with those that they lie on.
-        - RV(ignore:data) are the directories of services that are known to keep data, with the bytes that their files
-          take. After 100,000 files or 20 seconds RV(ignore:partial) is true, and it is at least as much.
+        - The mounted file systems. The sizes of network file systems are not queried and are zero.
+        - RV(ignore:volumes) are the block devices, with their parent devices.
+        - RV(ignore:data) are the known data directories of services, with the total size of their files. Counting stops
+          after 100,000 files or 20 seconds; RV(ignore:partial) is then true, and the size is a minimum.
       type: dict
       returned: success
       sample:
@@ -321,7 +326,7 @@ survey:
             partial: false
     schedules:
       description:
-        - What the clock starts, which are timers of systemd that are enabled, and the tables of cron and anacron.
+        - Scheduled jobs, which are enabled systemd timers and the entries of cron and anacron.
       type: list
       elements: dict
       returned: success
@@ -332,7 +337,7 @@ survey:
           user: backup
           command: /usr/local/bin/backup
     resolution:
-      description: The lines of C(/etc/hosts), and the name servers and search domains of C(/etc/resolv.conf).
+      description: The entries of C(/etc/hosts), and the name servers and search domains in C(/etc/resolv.conf).
       type: dict
       returned: success
       sample:
@@ -343,10 +348,11 @@ survey:
         search: [example.com]
     mysql:
       description:
-        - What the database server says of itself. Null without O(mysql=true), and if the login failed.
-        - Of RV(ignore:schemas), C(information_schema) and C(performance_schema) are left out. Sizes are what the server
-          estimates, and null if that took more than 20 seconds.
-        - RV(ignore:accounts) are those that were connected when it was asked, counted by address, program and schema.
+        - Information from the database server. Null without O(mysql=true), or if the login failed.
+        - RV(ignore:schemas) does not contain C(information_schema) and C(performance_schema). Sizes are estimates of
+          the server, and null if the query took more than 20 seconds.
+        - RV(ignore:accounts) are the accounts that were connected at the end of the survey, with the number of
+          connections for each address, program and schema.
         - RV(ignore:replication) is V(source), V(replica), V(both) or V(none); null if the account may not see it.
       type: dict
       returned: success
@@ -409,15 +415,15 @@ def look(module: AnsibleModule) -> dict[str, Any]:
             2503, f"What the kernel shows of this host cannot be read: {error}. It needs Linux, with /proc."
         ) from error
     if module.params["mysql"]:
-        # Afterwards: this connection is none of the host's own.
+        # Last, so that this connection is not part of the survey.
         found, unseen = ask(module)
         document = document._replace(mysql=found, unseen=document.unseen + unseen)
     return {"survey": as_data(document), "changed": False}
 
 
 def ask(module: AnsibleModule) -> tuple[Optional[MySQL], list[Unseen]]:
-    """Ask the database server; whatever keeps it from answering is no reason to lose the rest."""
-    # A host that is not asked for a database need not have the library.
+    """Query the database server; a failure must not affect the rest of the survey."""
+    # The library is only needed if a database is queried.
     from ansible_collections.dbops.migrations.plugins.module_utils._login import Login  # noqa: PLC0415
     from ansible_collections.dbops.migrations.plugins.module_utils._mysql.rights import everywhere  # noqa: PLC0415
 

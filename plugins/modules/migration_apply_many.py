@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_apply_many
-short_description: Bring many schemas of one MySQL or MariaDB server to a version
+short_description: Apply SQL migrations to many schemas of one MySQL or MariaDB server
 version_added: 0.2.0
 description:
-  - Does for each of many schemas what M(dbops.migrations.migration_apply) does for one, with one login for many of
-    them, and several at once.
-  - All schemas are looked at first, in a few questions and without locks. Only those that have something to do, or of
-    which something has to be said, are then opened. Each of these has its own lock, state and history, exactly as
-    alone, so that golang-migrate or M(dbops.migrations.migration_apply) can go on with any of them.
-  - A schema is not opened if its state is clean and at the target, and its history says nothing that
-    M(dbops.migrations.migration_apply) would refuse, warn of or add to. A history that ends with O(commit) is not
-    looked at any further, as there. Others are compared by a digest that the server computes, and each that is not
-    equal to one seen before is read.
-  - Nothing of a session reaches the next schema. The server is asked whether it can start a session over as if after a
-    login; where it cannot, where a file has changed the role, and after a failure, there is another login.
-  - C(SIGTERM), C(SIGINT) and C(SIGHUP) end it after the statements that are running. The schemas that were not begun
-    stay as they are.
+  - Does for many schemas what M(dbops.migrations.migration_apply) does for one. It works on several schemas at the same
+    time, and uses one login for many of them.
+  - All schemas are checked first, with a few queries and without locks. Only those that need something done or
+    reported are then processed. Each of these has its own lock, state and history, as if it was migrated alone, so that
+    you can continue with golang-migrate or M(dbops.migrations.migration_apply) at any time.
+  - A schema is not processed if its state is clean and at the target, and its history contains nothing that
+    M(dbops.migrations.migration_apply) would refuse, warn about or add to. A history whose last entry has O(commit) is
+    not read any further. Other histories are compared by a digest that the server computes, and each distinct one is
+    read.
+  - No session state is carried over from one schema to the next. The session is reset if the server can reset it
+    completely. If it cannot, if a file changed the role, or after a failure, the module logs in again.
+  - C(SIGTERM), C(SIGINT) and C(SIGHUP) stop the module after the current statements. The schemas that were not started
+    remain unchanged.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._apply
@@ -35,41 +35,41 @@ author: The dbops.migrations contributors (@dbops)
 attributes:
   check_mode:
     support: full
-    details: Takes the lock of each schema that has something to do for a moment, reads, and returns the plans.
+    details: Briefly takes the lock of each schema that needs migrating, reads its state, and returns the plans.
   diff_mode:
     support: full
   idempotent:
     support: full
 options:
   parallel:
-    description: How many schemas are worked on at once, each in a session of its own.
+    description: The number of schemas to migrate at the same time, from 1 to 1000. Each has its own session.
     type: int
     default: 8
   canary:
     description:
-      - How many of the schemas that have something to do come first, alone. If one of them fails, no other is begun.
-      - In check mode there are none.
+      - The number of schemas to migrate first, before all others. If one of them fails, the others are not started.
+      - Not used in check mode.
     type: int
     default: 1
   max_fail_percentage:
     description:
-      - No other schema is begun once more than this share of those that are opened has failed. Those that are running
-        go on to their end.
-      - In check mode all are planned, whatever fails.
+      - The percentage of schemas that may fail, from 0 to 100, of those that need migrating. If more than that fail, no
+        further schemas are started. Those that are running are completed.
+      - In check mode, all schemas are planned, regardless of failures.
     type: int
     default: 0
 notes:
-  - A schema that fails is resumed by the next run, as by M(dbops.migrations.migration_apply). What only one schema can
-    answer, such as O(dbops.migrations.migration_apply#module:resume_from), is for that module.
-  - In check mode with C(--diff) the diff has each file's SQL, once for all schemas that go the same way; 200 lines and
-    20,000 characters of a file and 200,000 characters in all of each way. What is left out is said.
+  - The next run resumes the schemas that failed, as with M(dbops.migrations.migration_apply). Use that module for
+    options that are about a single schema, such as O(dbops.migrations.migration_apply#module:resume_from).
+  - In check mode with C(--diff), the diff contains the SQL of each file, once for all schemas with the same plan, up to
+    200 lines and 20,000 characters of each file and 200,000 characters of each plan. Truncated files are marked.
 seealso:
   - module: dbops.migrations.migration_apply
   - module: dbops.migrations.git_fetch
 """
 
 EXAMPLES = r"""
-- name: Apply all that is pending, to every customer's schema
+- name: Apply all pending migrations to every customer's schema
   dbops.migrations.migration_apply_many:
     login_host: db.example.com
     login_user: migrations
@@ -79,37 +79,48 @@ EXAMPLES = r"""
       - customer\_%
     directory: /opt/dbops-migrations/source/shop/current
     max_fail_percentage: 2
+
+- name: Roll the first ten customers back to version 11, two at a time
+  dbops.migrations.migration_apply_many:
+    login_host: db.example.com
+    login_user: migrations
+    login_password: "{{ migrations_password }}"
+    databases: "{{ customers[:10] }}"
+    directory: /opt/dbops-migrations/source/shop/current
+    target: 11
+    allow_down: true
+    parallel: 2
 """
 
 RETURN = r"""
 total:
-  description: How many schemas O(databases) means.
-  returned: once the schemas have been looked at
+  description: The number of schemas that match O(databases).
+  returned: once the schemas have been checked
   type: int
   sample: 1000
 up_to_date:
-  description: How many of them had nothing to do.
-  returned: once the schemas have been looked at
+  description: The number of schemas that were already up to date.
+  returned: once the schemas have been checked
   type: int
   sample: 997
 migrated:
-  description: How many were migrated; 0 in check mode.
-  returned: once the schemas have been looked at
+  description: The number of schemas that were migrated; 0 in check mode.
+  returned: once the schemas have been checked
   type: int
   sample: 2
 failed_databases:
-  description: How many have failed.
-  returned: once the schemas have been looked at
+  description: The number of schemas that failed.
+  returned: once the schemas have been checked
   type: int
   sample: 1
-not_begun:
-  description: How many have something to do and were not begun, because others failed or a signal came.
-  returned: once the schemas have been looked at
+not_started:
+  description: The number of schemas that need migrating and were not started, because of failures or a signal.
+  returned: once the schemas have been checked
   type: int
   sample: 0
 databases:
-  description: The schemas that were migrated and those that have failed, in order.
-  returned: once the schemas have been looked at
+  description: The schemas that were migrated or failed, in order.
+  returned: once the schemas have been checked
   type: list
   elements: dict
   contains:
@@ -117,23 +128,23 @@ databases:
       description: The schema's name.
       type: str
     from_version:
-      description: The version before; null when nothing was applied.
+      description: The version before the run; null if no migration was applied.
       type: int
     to_version:
-      description: The version now; null when nothing is applied.
+      description: The version after the run; null if no migration is applied.
       type: int
     applied:
-      description: The migrations that were carried out, as M(dbops.migrations.migration_apply) returns them.
+      description: The migrations that were applied or rolled back, as M(dbops.migrations.migration_apply) returns them.
       type: list
       elements: dict
     msg:
-      description: What was done, or the reason of the failure.
+      description: What was done, or the reason for the failure.
       type: str
     failed:
-      description: Whether it has failed. Then it has what M(dbops.migrations.migration_apply) returns of one.
+      description: Whether it failed. Then it has the values of a failed M(dbops.migrations.migration_apply).
       type: bool
     resumed:
-      description: The migration that was interrupted, and where it was resumed; null if none was.
+      description: The interrupted migration and the statement at which it was resumed; null if none was interrupted.
       type: dict
     baseline:
       description: The version that was recorded as the schema's baseline, if one was.
@@ -147,51 +158,53 @@ databases:
       msg: 'customer_7: from version 3 to version 4, 1 migration'
 plan_text:
   description:
-    - The plan as Markdown, once for all schemas that go the same way, as
-      RV(dbops.migrations.migration_apply#module:plan_text) has it.
-  returned: when O(plan_file) is set and there is something to do, also if that fails
+    - The plans as Markdown, as in RV(dbops.migrations.migration_apply#module:plan_text), once for all schemas with
+      the same plan.
+  returned: when O(plan_file) is set and there is something to do, also on failure
   type: str
   sample: |
     ## customer_7, customer_8: from version 3 to version 4
 
     1 migration is pending: 4.
 plans:
-  description: What would be carried out, once for all schemas for which it is the same.
+  description: The plans, each once for all schemas that share it.
   returned: in check mode
   type: list
   elements: dict
   contains:
     from_version:
-      description: The version now; null when nothing is applied.
+      description: The current version; null if no migration is applied.
       type: int
     to_version:
-      description: The version that would be reached.
+      description: The version that a run would reach.
       type: int
     steps:
       description: The migrations, in order, each with C(version), C(title) and C(direction).
       type: list
       elements: dict
-    databases:
-      description: How many schemas go this way.
+    count:
+      description: The number of schemas with this plan.
       type: int
     first:
-      description: The names of the first five of them.
+      description: The names of the first five schemas with this plan.
       type: list
       elements: str
     resumed:
-      description: The migration that was interrupted, and where it would be resumed, if one was.
+      description: The interrupted migration and the statement at which it would be resumed, if one was interrupted.
       type: dict
     baseline:
-      description: The version that would be recorded as the schemas' baseline, if one would.
+      description: The version that would be recorded as the schemas' baseline, if any.
       type: int
   sample:
     - from_version: 3
       to_version: 4
       steps: [{version: 4, title: add_email, direction: up}]
-      databases: 998
+      count: 998
       first: [customer_1, customer_2, customer_3, customer_4, customer_5]
 msg:
-  description: How many schemas were migrated, or would be in check mode, and what has failed, each reason once.
+  description:
+    - The number of schemas that were migrated, or would be in check mode.
+    - On failure, also the reasons, each once.
   returned: always
   type: str
   sample: '1000 databases: 3 migrated, 997 up to date'
@@ -251,10 +264,10 @@ def apply_many(module: AnsibleModule) -> dict[str, Any]:
     if to_open:
         # Most runs have nothing to do, and need not load what does it.
         from ansible_collections.dbops.migrations.plugins.module_utils._migration.many.job import (  # noqa: PLC0415
-            bring_each,
+            migrate_each,
         )
 
-        work = bring_each(order, source, login.session, to_open, restoring)
+        work = migrate_each(order, source, login.session, to_open, restoring)
     outcome = Outcome(order, source, work, len(names))
     for warning in outcome.warnings(said):
         module.warn(warning)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_baseline
-short_description: Record the version of a MySQL or MariaDB schema that was made in another way
+short_description: Record the version of an existing MySQL or MariaDB schema
 version_added: 0.2.0
 description:
-  - Records that a schema for which no migration is recorded has the version of one of the files, as if the migrations
-    up to it had been applied. Nothing is run.
-  - The version can be taken over from the table of Flyway, goose, Phinx, Prisma, dbmate or Rails, if the files are
-    numbered as its versions are. Liquibase, Alembic and Django do not number theirs; their tables are recognised and
-    left alone.
+  - Records a baseline for a schema that has no recorded migrations, as if the migrations up to that version had been
+    applied. No migration is run.
+  - The version can be read from the migration table of Flyway, goose, Phinx, Prisma, dbmate or Rails, if the files are
+    numbered like the versions in it. Liquibase, Alembic and Django do not number their migrations; their tables are
+    recognized but not read.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._history
@@ -31,25 +31,25 @@ attributes:
     support: full
 options:
   directory:
-    description: The directory of migrations, on the runner.
+    description: The directory on the runner that holds the migration files.
     type: path
     required: true
   version:
-    description: The version that the schema has, or V(auto) for the one in the table of another tool.
+    description: The version that the schema has, or V(auto) to read it from the migration table of another tool.
     type: str
     required: true
   commit:
-    description: The Git commit of O(directory), for the history.
+    description: The Git commit of O(directory), to be recorded in the history.
     type: str
 seealso:
   - module: dbops.migrations.migration_apply
-    description: Its option O(dbops.migrations.migration_apply#module:baseline) does the same, and goes on from there.
+    description: With O(dbops.migrations.migration_apply#module:baseline), it does the same and continues from there.
   - module: dbops.migrations.migration_force
-    description: Sets the version whatever is recorded.
+    description: Sets the version regardless of what is recorded.
 """
 
 EXAMPLES = r"""
-- name: The schema is what the first migration makes
+- name: Record that the schema matches the first migration
   dbops.migrations.migration_baseline:
     login_host: db.example.com
     login_user: shop
@@ -57,6 +57,15 @@ EXAMPLES = r"""
     login_db: shop
     directory: /opt/shop/migrations
     version: 1
+
+- name: Continue where Flyway stopped
+  dbops.migrations.migration_baseline:
+    login_host: db.example.com
+    login_user: shop
+    login_password: "{{ shop_password }}"
+    login_db: shop
+    directory: /opt/shop/migrations
+    version: auto
 """
 
 RETURN = r"""
@@ -66,30 +75,30 @@ database:
   type: str
   sample: shop
 baseline:
-  description: The version that the schema is taken to have.
+  description: The version that is recorded as the baseline, or would be in check mode.
   returned: success
   type: int
   sample: 12
 from_version:
-  description: The version that was recorded before; null for none.
+  description: The version that was recorded before; null if there was none.
   returned: success
   type: int
   sample: null
 to_version:
-  description: The version now.
+  description: The version that is recorded now, or would be in check mode.
   returned: success
   type: int
   sample: 12
 dirty:
-  description: Whether the state table says that a migration failed part way, which it does not.
+  description: Whether the state table is dirty. Always false.
   returned: success
   type: bool
   sample: false
 msg:
-  description: What was done, or would be in check mode, in one line.
+  description: A summary in one line of what was done, or would be done in check mode.
   returned: always
   type: str
-  sample: 'shop: taken to be at version 12, its baseline'
+  sample: 'shop: recorded version 12 as its baseline'
 """
 
 from typing import Any
@@ -143,9 +152,9 @@ def baseline(module: AnsibleModule) -> dict[str, Any]:
 
 
 def wanted(module: AnsibleModule, session: Session, source: Source, status: DatabaseStatus) -> int:
-    """Return the version that is to be recorded, or is.
+    """Return the version to record, or the one that is already recorded.
 
-    :raises Error: something else is recorded.
+    :raises Error: another version is recorded, or the state is dirty.
     """
     version = adoption.baseline_version(
         session, source, adoption.look(session, module.params), module.params["version"]

@@ -10,17 +10,19 @@ module: migration_check
 short_description: Check a directory of SQL migrations before anybody runs them
 version_added: 0.2.0
 description:
-  - Reads the names and the texts of a directory's migrations and returns what is wrong with them, or may be. It is for
-    a merge request; the playbook C(dbops.migrations.check) runs it.
-  - By the texts alone it knows nothing of a server or of its tables. Where only they can tell, a finding says C(may).
-  - With O(login_user) a server is asked, too, on which nothing is to be lost, such as a service of a pipeline. All
-    migrations are carried out there from nothing by the engine that M(dbops.migrations.migration_apply) has. Each of
-    them is applied, rolled back by its down file, and applied again; and the definitions of all objects are compared.
-  - Fails if there are errors, once everything has been looked at.
+  - Checks the file names and the SQL of the migrations in a directory and returns problems and possible problems. It
+    is meant for merge requests; the playbook C(dbops.migrations.check) runs it.
+  - Without a server, the check only sees the SQL, not the tables. A finding that depends on them contains the word
+    C(may).
+  - With O(login_user), the migrations are also tried on a server that contains no valuable data, such as a service of
+    a pipeline. They are executed on an empty schema, in the same way as M(dbops.migrations.migration_apply) does. Each
+    migration is applied, rolled back with its down file, and applied again. The definitions of all objects are
+    compared.
+  - The module fails if there are errors, after it has checked everything.
   - >-
-    In a file, a comment allows what a rule would find. golang-migrate and the server ignore it.
-    C(-- dbops: allow RULE) above a statement is about this statement; above the first statement, with an empty line
-    between the two, it is about the whole file. C(-- dbops: allow destroy orders.note) allows no more than it names.
+    A comment in a file can allow what a rule would find. golang-migrate and the server ignore the comment.
+    C(-- dbops: allow RULE) above a statement applies to this statement. Above the first statement and separated from it
+    by an empty line, it applies to the whole file. C(-- dbops: allow destroy orders.note) allows only what it names.
 extends_documentation_fragment:
   - dbops.migrations._attributes
 author: The dbops.migrations contributors (@dbops)
@@ -33,29 +35,28 @@ attributes:
     support: full
 options:
   directory:
-    description: The directory of migrations.
+    description: The directory that holds the migration files.
     type: path
     required: true
   ignore:
     description:
-      - Rules that do not apply.
-      - Errors are V(not_a_migration) (a name that is almost a migration's), V(version_too_large), V(duplicate_version)
-        and V(incomplete) (a quote, a comment or a block that is not closed, or a file that was cut off).
-      - Warnings about files are V(not_sql) (a name that counts as a migration's and does not end in C(.sql)),
-        V(titles_differ) (of an up and a down file), V(gap) (a number that is left out, where most versions follow each
-        other), V(no_up_file), V(no_down_file), V(empty_file), V(portability) (what golang-migrate cannot run) and
-        V(directive) (a comment C(-- dbops:) that asks for nothing).
-      - Warnings about statements are V(several_clauses) (an C(ALTER TABLE) of which a part alone would be instant),
-        V(inline_references) (C(REFERENCES) in a column's definition, which MySQL before 9.0 ignores),
-        V(foreign_key_index) (a foreign key for which the file has no index), V(implicit_commit) (a statement that
-        commits the file's own transaction), V(destroy) (C(DROP) of tables, columns, partitions or schemas, C(TRUNCATE),
-        C(DELETE) and C(UPDATE) without C(WHERE), in up files), V(charset) (a change of character set or collation) and
-        V(other_schema) (C(USE), and names with a schema before them).
-      - Errors that a server has shown are V(does_not_apply) (an up file that fails on an empty database) and
-        V(no_way_back) (a down file that fails or does not restore the schema, or behind which the migration cannot be
-        applied again).
-      - Warnings about what was tried on a server are V(needs_rows) (a statement that was left out) and V(not_tried) (a
-        file that was).
+      - The rules to ignore.
+      - Errors are V(not_a_migration) (a file name that resembles a migration's), V(version_too_large),
+        V(duplicate_version) and V(incomplete) (an unclosed quote, comment or block, or a truncated file).
+      - Warnings about files are V(not_sql) (a migration whose file name does not end in C(.sql)), V(titles_differ) (an
+        up and a down file with different titles), V(gap) (a missing number, if most versions are consecutive),
+        V(no_up_file), V(no_down_file), V(empty_file), V(portability) (something that golang-migrate cannot run) and
+        V(directive) (a comment C(-- dbops:) without effect).
+      - Warnings about statements are V(several_clauses) (an C(ALTER TABLE) with clauses that would be instant on their
+        own), V(inline_references) (C(REFERENCES) in a column definition, which MySQL before 9.0 ignores),
+        V(foreign_key_index) (a foreign key without an index in the file), V(implicit_commit) (a statement that commits
+        the file's own transaction), V(destroy) (in up files, C(DROP) of tables, columns, partitions or schemas,
+        C(TRUNCATE), and C(DELETE) and C(UPDATE) without C(WHERE)), V(charset) (a change of the character set or
+        collation) and V(other_schema) (C(USE), and names that are qualified with a schema).
+      - Errors found on a server are V(does_not_apply) (an up file that fails on an empty schema) and V(no_way_back) (a
+        down file that fails, does not restore the schema, or after which the migration cannot be applied again).
+      - Warnings about the trial on a server are V(needs_rows) (a statement that was skipped) and V(not_tried) (a file
+        that was skipped).
     type: list
     elements: str
     default: []
@@ -84,44 +85,45 @@ options:
       - needs_rows
       - not_tried
   strict:
-    description: Fail if there are warnings, too.
+    description: Also fail if there are warnings.
     type: bool
     default: false
   login_user:
     description:
-      - The account on the server on which the migrations are carried out. Without it no server is asked.
-      - If the server has no schemas but those that it was made with, and O(login_db), or the account can reach no
-        others, any statement is tried, also those about accounts and settings. What they do outside of the schema
-        stays. So give it a server that nobody else uses.
-      - On another server a file is not tried that could reach out of the schema it runs in, nor what comes behind it.
+      - The account on the server on which to try the migrations. Without it, no server is used.
+      - If the server only has its system schemas and O(login_db), or the account cannot access any other schema, all
+        statements are tried, including those about accounts and settings. Their effects outside of the schema remain.
+        So use a server that nobody else uses.
+      - On other servers, a file that could affect anything outside of its schema is not tried, and neither are the
+        migrations after it.
     type: str
   login_password:
     description: The password of O(login_user).
     type: str
   login_host:
-    description: The server's name or address; V(localhost) by default.
+    description: The name or address of the server. The default is C(localhost).
     type: str
   login_port:
-    description: The server's port; 3306 by default.
+    description: The port of the server. The default is 3306.
     type: int
   login_unix_socket:
-    description: The path of the server's socket; then O(login_host) and O(login_port) do not matter.
+    description: The path of the server's Unix socket. O(login_host) and O(login_port) are ignored if it is set.
     type: path
   login_db:
     description:
-      - The schema to carry the migrations out in. It must be empty, or not there, and is so again afterwards; one that
-        has anything in it is refused. The files may name it.
-      - Without it, one is made, whose name begins with C(dbops_rehearsal_).
+      - The schema in which to try the migrations. It must be empty or must not exist, and is left like that. A schema
+        that is not empty is refused. The files may contain its name.
+      - By default, a temporary schema is created, whose name starts with C(dbops_rehearsal_).
     type: str
   junit_file:
     description:
-      - A file to write the findings to, as JUnit XML.
-      - A finding that fails the check is a test that failed, another one a test that was skipped.
+      - A file to write the findings to, in JUnit XML format.
+      - A finding that fails the check is reported as a failed test, other findings as skipped tests.
     type: path
   annotations_file:
     description:
-      - A file to write the findings to, as commands that have GitHub show them beside the lines.
-      - A step of the workflow prints it with C(cat).
+      - A file to write the findings to, as GitHub workflow commands, which show them as annotations of the lines.
+      - Print the file in a step of the workflow, for example with C(cat).
     type: path
 seealso:
   - module: dbops.migrations.migration_create
@@ -135,7 +137,7 @@ EXAMPLES = r"""
   dbops.migrations.migration_check:
     directory: /opt/shop/migrations
 
-- name: Check the migrations, with nothing but numbers that may be left out, and reports for the pipeline
+- name: Check the migrations strictly, but allow gaps between versions, and write reports for the pipeline
   dbops.migrations.migration_check:
     directory: /opt/shop/migrations
     strict: true
@@ -144,7 +146,7 @@ EXAMPLES = r"""
     junit_file: /tmp/migrations.xml
     annotations_file: /tmp/migrations.txt
 
-- name: Check the migrations, and carry all of them out on a server that a pipeline has started for it
+- name: Check the migrations, and try all of them on a server that the pipeline started
   dbops.migrations.migration_check:
     directory: /opt/shop/migrations
     login_host: 127.0.0.1
@@ -154,24 +156,24 @@ EXAMPLES = r"""
 
 RETURN = r"""
 passed:
-  description: Whether nothing was found that fails the check.
+  description: Whether the check passed.
   returned: when the files could be read
   type: bool
   sample: true
 findings:
-  description: What was found, by file and line.
+  description: The findings, sorted by file and line.
   returned: when the files could be read
   type: list
   elements: dict
   contains:
     file:
-      description: The file's path in its Git repository. If it is in none, the path begins as O(directory) does.
+      description: The path of the file in its Git repository. Without a repository, it starts with O(directory).
       type: str
     line:
-      description: The line, from 1.
+      description: The line number, from 1.
       type: int
     rule:
-      description: The rule, as O(ignore) names it.
+      description: The name of the rule, as in O(ignore).
       type: str
     severity:
       description: V(error) or V(warning).
@@ -188,24 +190,24 @@ findings:
       rule: destroy
       severity: warning
       what: DROP COLUMN may destroy the values of orders.note.
-      advice: "If that is meant, say so above it: -- dbops: allow destroy NAME."
+      advice: "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME."
 report:
-  description: The findings as lines for people, and at the end the summary.
+  description: The findings as lines of text, followed by the summary.
   returned: when the files could be read
   type: list
   elements: str
   sample:
     - >-
-      db/migrations/0004_email.up.sql:3: warning: DROP COLUMN may destroy the values of orders.note. If that is meant,
-      say so above it: -- dbops: allow destroy NAME. [destroy]
+      db/migrations/0004_email.up.sql:3: warning: DROP COLUMN may destroy the values of orders.note. If this is
+      intended, allow it in a comment above: -- dbops: allow destroy NAME. [destroy]
     - "db/migrations: 0 errors and 1 warning in 8 files"
 tried_on:
-  description: The server on which the migrations were carried out; null if they were not.
+  description: The server on which the migrations were tried; null if no server was used.
   returned: when the files could be read
   type: str
   sample: MySQL 9.7.4
 msg:
-  description: The summary; behind it the findings if the check has failed.
+  description: The summary, followed by the findings if the check failed.
   returned: always
   type: str
   sample: "db/migrations: 0 errors and 1 warning in 8 files"
@@ -235,7 +237,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.report
 if TYPE_CHECKING:
     from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session import Session
 
-# The usual ones, but of a server that is there for this only: nothing of them is in the group mysql, so that the module
+# The usual ones, but of a server that is only for this: they are not in the group mysql, so that the module
 # defaults of a play that has a database to migrate do not bring the check there.
 SERVER: dict[str, dict[str, Any]] = {
     "login_host": {"type": "str"},

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_create
-short_description: Make the files of a new SQL migration
+short_description: Create the files of a new SQL migration
 version_added: 0.1.0
 description:
-  - Makes a pair of files, C(VERSION_TITLE.up.sql) and C(VERSION_TITLE.down.sql), for a person to fill; golang-migrate's
-    C(create).
-  - Each file holds a comment that says what belongs there, as MySQL refuses to run an empty file.
-  - A file that is there is never changed.
+  - Creates a pair of files, C(VERSION_TITLE.up.sql) and C(VERSION_TITLE.down.sql), for you to edit, like
+    golang-migrate's C(create).
+  - Each file contains a comment that describes its purpose, because MySQL refuses to run an empty file.
+  - Existing files are never changed.
 extends_documentation_fragment:
   - dbops.migrations._attributes
 author: The dbops.migrations contributors (@dbops)
@@ -24,47 +24,54 @@ attributes:
     support: full
   idempotent:
     support: full
-    details: If the highest migration in the directory bears the title already, its files are returned.
+    details: If the highest migration in the directory already has the title, its files are returned.
 options:
   directory:
-    description: The directory of migrations. It is made if it does not exist.
+    description: The directory that holds the migration files. It is created if it does not exist.
     type: path
     required: true
   title:
     description:
-      - What the migration does, in a few words. Blanks become underscores.
-      - It may not hold C(/), C(\) or a sign that cannot be printed.
+      - A short description of the migration. Whitespace is replaced by underscores.
+      - It must not contain C(/), C(\) or unprintable characters.
     type: str
     required: true
   format:
     description:
-      - How the version is made.
-      - V(sequential) is the number after the highest version in the directory.
-      - V(timestamp) is the time in UTC, as YYYYMMDDHHMMSS. If that is not above the highest version in the directory,
-        it is the number after that one, since a lower version would never be applied.
+      - How to choose the version.
+      - V(sequential) is the highest version in the directory plus one.
+      - V(timestamp) is the current time in UTC, as C(YYYYMMDDHHMMSS). If the directory has a higher version, it is that
+        version plus one, because a lower version would never be applied.
     type: str
     default: sequential
     choices: [sequential, timestamp]
   digits:
     description:
-      - Fill a V(sequential) version with zeros to this many digits, from 1 to 19. A longer version is not cut.
-      - When not set, as many as the highest version in the directory has, or 6 if the directory has no migrations.
+      - Pad a V(sequential) version with zeros to this number of digits, from 1 to 19. Longer versions are kept.
+      - The default is the number of digits of the highest version in the directory, or 6 if there are no migrations.
     type: int
 seealso:
   - module: dbops.migrations.migration_apply
 """
 
 EXAMPLES = r"""
-- name: Make the files of a migration in the working copy
+- name: Create the files of a migration in the working copy
   dbops.migrations.migration_create:
     directory: /opt/shop/migrations
     title: add email to users
   delegate_to: localhost
   register: migration
 
-- name: Name them
+- name: Show the names of the files
   ansible.builtin.debug:
-    msg: "Now write {{ migration.files | join(' and ') }}"
+    msg: "Now edit {{ migration.files | join(' and ') }}"
+
+- name: Create a migration whose version is the current time
+  dbops.migrations.migration_create:
+    directory: /opt/shop/migrations
+    title: add orders
+    format: timestamp
+  delegate_to: localhost
 """
 
 RETURN = r"""
@@ -74,7 +81,7 @@ version:
   type: int
   sample: 4
 title:
-  description: The migration's title, as the files bear it.
+  description: The migration's title, as in the names of the files.
   returned: success
   type: str
   sample: add_email_to_users
@@ -87,7 +94,7 @@ files:
     - /opt/shop/migrations/000004_add_email_to_users.up.sql
     - /opt/shop/migrations/000004_add_email_to_users.down.sql
 msg:
-  description: What was done, in one line.
+  description: A summary in one line of what was done.
   returned: always
   type: str
   sample: /opt/shop/migrations has the new migration 000004_add_email_to_users
@@ -115,7 +122,7 @@ SPEC = ArgumentSpec(
 )
 DIGITS = 6
 MAX_DIGITS = len(str(MAX_STATE))
-# What a file's name may take, in bytes, on the file systems of today.
+# The maximum length of a file name in bytes on common file systems.
 MAX_NAME = 255
 
 
@@ -134,8 +141,8 @@ def create(module: AnsibleModule) -> dict[str, Any]:
     version, number = next_version(highest, module.params["format"], digits)
     name = f"{number}_{title}"
     texts = {
-        f"{name}.up.sql": f"-- What {name} does: SQL statements, each with a semicolon at its end.\n",
-        f"{name}.down.sql": f"-- What undoes {name}: SQL statements, each with a semicolon at its end.\n",
+        f"{name}.up.sql": f"-- Write the SQL statements of {name} here, each ending with a semicolon.\n",
+        f"{name}.down.sql": f"-- Write the SQL statements that undo {name} here, each ending with a semicolon.\n",
     }
     if max(len(file.encode()) for file in texts) > MAX_NAME:
         raise Error(2302, f"The title is too long for a file's name, which takes {MAX_NAME} bytes. Shorten it.")
@@ -163,7 +170,7 @@ def read_title(text: str) -> str:
 
 
 def next_version(highest: Optional[Migration], form: str, digits: Optional[int]) -> tuple[int, str]:
-    """Return the version to give, as a number and as the file names bear it."""
+    """Return the next version, as a number and as the file names spell it."""
     version = highest.version + 1 if highest else 1
     if version > MAX_STATE:
         raise Error(
@@ -188,7 +195,7 @@ def write(directory: str, texts: dict[str, str]) -> None:
                 written.append(path)
                 stream.write(text)
     except OSError as error:
-        # One without the other would look like a migration.
+        # A single file would look like a complete migration.
         for path in written:
             os.unlink(path)
         raise Error(

@@ -10,9 +10,9 @@ module: migration_drop
 short_description: Drop every table of a MySQL or MariaDB schema
 version_added: 0.1.0
 description:
-  - Drops every table of a schema, with all its rows, foreign keys or not; golang-migrate's C(drop).
-  - The state table goes too, so the schema has no version afterwards. Views, routines and events stay.
-  - Each table is dropped by a statement of its own. What is dropped cannot be brought back.
+  - Drops every table of a schema with all its rows, regardless of foreign keys, like golang-migrate's C(drop).
+  - The state table is dropped, too, so that the schema has no version afterwards. Views, routines and events remain.
+  - Each table is dropped by a separate statement. Dropped tables cannot be restored.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._server
@@ -22,19 +22,19 @@ author: The dbops.migrations contributors (@dbops)
 attributes:
   check_mode:
     support: full
-    details: Takes the lock for a moment, counts, and returns the tables that would be dropped.
+    details: Takes the lock briefly, counts the rows, and returns the tables that would be dropped.
   diff_mode:
     support: full
   idempotent:
     support: full
 options:
   confirm_database:
-    description: The schema's name once more, exactly as O(login_db), so that nobody drops another one by mistake.
+    description: The name of the schema again, exactly as in O(login_db), to prevent mistakes.
     type: str
     required: true
 notes:
-  - Every row is counted first, which takes a while on large tables.
-  - It also drops a table whose name holds a backtick, at which golang-migrate stops half way.
+  - All rows are counted first, which may take a while for large tables.
+  - Tables whose names contain a backtick are dropped, too, whereas golang-migrate fails on them.
 seealso:
   - module: dbops.migrations.migration_apply
   - module: dbops.migrations.migration_force
@@ -52,7 +52,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 tables:
-  description: The tables that were dropped, or in check mode would be.
+  description: The tables that were dropped, or would be dropped in check mode.
   returned: success, and when the server refused to drop a table
   type: list
   elements: dict
@@ -61,18 +61,18 @@ tables:
       description: The table's name.
       type: str
     rows:
-      description: How many rows it had, counted. Null if the server refused to count them, which is warned of.
+      description: The number of rows. Null if the rows could not be counted, which causes a warning.
       type: int
   sample:
     - {name: users, rows: 1204}
 msg:
-  description: What was done, or would be in check mode, in one line.
+  description: A summary in one line of what was done, or would be done in check mode.
   returned: always
   type: str
   sample: 'shop: dropped 1 table with 1204 rows'
 error_code:
-  description: The server's error code; 0 when the connection failed.
-  returned: when the server refused something
+  description: The error code from the server; 0 if the connection failed.
+  returned: when the server returned an error
   type: int
   sample: 1142
 """
@@ -130,7 +130,7 @@ def count_rows(module: AnsibleModule, session: Session, name: str) -> Optional[i
     except ServerError as error:
         if error.lost:
             raise
-        # A table that is damaged must not keep the others.
+        # A damaged table must not keep the others from being dropped.
         module.warn(coded(2308, f"The rows of {name} could not be counted: ({error.code}) {error.reason}"))
         return None
     return int(rows)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_force
-short_description: Set a MySQL or MariaDB schema's version without running anything
+short_description: Set the version of a MySQL or MariaDB schema without running migrations
 version_added: 0.1.0
 description:
-  - Writes a version, clean, into golang-migrate's state table, and looks at nothing else; golang-migrate's C(force).
-  - For after a failed migration, once the schema has been fixed manually, and for an existing schema that is to be
-    treated as the result of the migrations up to a version, its baseline.
+  - Writes a version to golang-migrate's state table and marks it as clean, like golang-migrate's C(force). It does not
+    check whether the schema matches that version.
+  - Use it after a failed migration, once you have fixed the schema manually. To take over an existing schema, use
+    M(dbops.migrations.migration_baseline) instead, which checks more.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._history
@@ -29,15 +30,16 @@ attributes:
     support: full
 options:
   version:
-    description: The version that the schema has, or V(none) if nothing is applied.
+    description: The version that the schema has, or V(none) if no migration is applied.
     type: str
     required: true
 seealso:
   - module: dbops.migrations.migration_apply
+  - module: dbops.migrations.migration_baseline
 """
 
 EXAMPLES = r"""
-- name: The failed migration 4 was undone manually
+- name: Set version 3, after undoing the failed migration 4 manually
   dbops.migrations.migration_force:
     login_host: db.example.com
     login_user: shop
@@ -45,13 +47,13 @@ EXAMPLES = r"""
     login_db: shop
     version: 3
 
-- name: Treat an existing schema as what the migrations up to 12 make, so that the next to be applied is 13 (a baseline)
+- name: Set version 4, after completing the failed migration 4 manually
   dbops.migrations.migration_force:
     login_host: db.example.com
     login_user: shop
     login_password: "{{ shop_password }}"
     login_db: shop
-    version: 12
+    version: 4
 """
 
 RETURN = r"""
@@ -61,30 +63,30 @@ database:
   type: str
   sample: shop
 from_version:
-  description: The version before; null when nothing was applied.
+  description: The previous version; null if no migration was applied.
   returned: success
   type: int
   sample: 4
 to_version:
-  description: The version now; null when nothing is applied.
+  description: The version that was set, or would be set in check mode; null for V(none).
   returned: success
   type: int
   sample: 3
 dirty:
-  description: Whether the state table says that a migration failed part way; still, in check mode.
+  description: Whether the state table is dirty now. In check mode, it is still as before.
   returned: success
   type: bool
   sample: false
 was_dirty:
-  description: Whether it said so before.
+  description: Whether the state table was dirty before.
   returned: success
   type: bool
   sample: true
 msg:
-  description: What was done, or would be in check mode, in one line.
+  description: A summary in one line of what was done, or would be done in check mode.
   returned: always
   type: str
-  sample: 'shop: set to version 3, clean; it was 4, dirty'
+  sample: 'shop: set to version 3, clean; it was version 4, dirty'
 """
 
 from typing import Any, Optional

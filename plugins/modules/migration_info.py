@@ -10,12 +10,12 @@ module: migration_info
 short_description: Show the migration status of a MySQL or MariaDB schema
 version_added: 0.1.0
 description:
-  - Compares a schema's state table and its history with a directory of migrations. Shows what is pending, how far a
-    migration got that is running or was interrupted, what was done before, and whether all is as it should be.
-  - Changes nothing, creates nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module
-    defaults. O(lock=false) says that runs take none, so that one that is running cannot be told from one that was
-    interrupted.
-  - While a migration runs, the state table says dirty, as it does with golang-migrate.
+  - Compares the state table and the history of a schema with a directory of migrations. Returns what is pending, the
+    progress of a running or interrupted migration, the previous attempts, and whether everything is healthy.
+  - Changes nothing, creates nothing and takes no lock. O(lock_timeout) has no effect; it is accepted so that it can be
+    among shared module defaults. Set O(lock=false) if runs take no lock; a running migration can then not be told from
+    an interrupted one.
+  - While a migration is running, the state table is dirty, as with golang-migrate.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
@@ -27,8 +27,8 @@ author: The dbops.migrations contributors (@dbops)
 options:
   keep_destroyed:
     description:
-      - The schema in which runs with O(dbops.migrations.migration_apply#module:keep_destroyed) keep what migrations
-        destroy, to have it listed in RV(kept).
+      - The schema in which runs with O(dbops.migrations.migration_apply#module:keep_destroyed) keep the data that
+        migrations destroy. RV(kept) lists the data.
     type: str
     version_added: 0.2.0
 seealso:
@@ -46,12 +46,16 @@ EXAMPLES = r"""
     directory: /opt/dbops-migrations/source/shop/current
   register: shop
 
-- name: Stop the deploy unless all is well and nothing is pending
+- name: Stop the deployment unless the schema is healthy and up to date
   ansible.builtin.assert:
     that:
       - shop.healthy
       - shop.pending | length == 0
     fail_msg: "{{ shop.msg }}"
+
+- name: Show who is running a migration, and for how long
+  ansible.builtin.debug:
+    msg: "{{ shop.running or 'no migration is running' }}"
 """
 
 RETURN = r"""
@@ -61,37 +65,37 @@ database:
   type: str
   sample: shop
 version:
-  description: The version the schema is at; null when nothing is applied.
+  description: The current version of the schema; null if no migration is applied.
   returned: success
   type: int
   sample: 3
 healthy:
   description:
-    - Whether all is as it should be, to assert on. RV(dirty) is false and RV(known) is true, and RV(changed_files),
+    - Whether the schema is healthy. That means that RV(dirty) is false, RV(known) is true, and RV(changed_files),
       RV(missing), RV(out_of_order), RV(history_ahead) and RV(drift) are empty.
-    - Pending migrations are no fault, so they may be there. Neither is a lock that somebody holds, nor what
-      RV(missing_privileges) and RV(obstacles) say.
-    - Without a history only RV(dirty) and RV(known) count.
+    - A healthy schema may have pending migrations. RV(lock_holder), RV(missing_privileges) and RV(obstacles) do not
+      matter, either.
+    - Without a history, only RV(dirty) and RV(known) matter.
   returned: success
   type: bool
   sample: true
 dirty:
-  description: Whether a migration is running, or was interrupted.
+  description: Whether the state table is dirty, because a migration is running or partially applied.
   returned: success
   type: bool
   sample: false
 latest:
-  description: The highest version in the directory; null when it has none.
+  description: The highest version in the directory; null if it has no migrations.
   returned: success
   type: int
   sample: 5
 known:
-  description: Whether the directory has the version the schema is at. It does if nothing is applied.
+  description: Whether the directory contains the current version of the schema. True if no migration is applied.
   returned: success
   type: bool
   sample: true
 pending:
-  description: The migrations above the schema's version, in order.
+  description: The migrations above the current version, in order.
   returned: success
   type: list
   elements: dict
@@ -109,16 +113,16 @@ pending:
     - {version: 4, title: add_email, direction: up}
 running:
   description:
-    - Who runs the migration that is running, from which host, since when, and what the server says of its statement.
-    - Null if none is, or if the history does not know it.
+    - Who runs the migration that is currently running, on which host, since when, and what its statement is doing.
+    - Null if no migration is running, or the history does not know it.
   returned: success
   type: str
   sample: >-
     by ann on runner1, job 41 since 2026-11-27T21:10:04Z; ALTER TABLE: copy to tmp table 41 %, 1 min 12 s
 attempt:
   description:
-    - The migration that is running or was interrupted, and how far it got.
-    - Null if there is none, or if the history does not know it, for instance because golang-migrate ran it.
+    - The migration that is running or partially applied, and its progress.
+    - Null if there is none, or the history does not know it, for example because golang-migrate ran it.
   returned: success
   type: dict
   contains:
@@ -132,36 +136,37 @@ attempt:
       description: V(up) or V(down).
       type: str
     file:
-      description: Its file in the directory; null if there is none.
+      description: The name of its file; null if the directory does not have the file.
       type: str
     done:
-      description: How many statements are known to be done. The next one is where it resumes.
+      description: The number of statements that are known to be done. It resumes at the next one.
       type: int
     begun:
       description:
-        - The number of the last statement that may have begun.
-        - If it is above RV(attempt.done), the statements between them may have taken effect. A statement that changes
-          rows of transactional tables is committed together with the record that it is done, and is not counted before.
+        - The number of the last statement that may have started.
+        - If it is greater than RV(attempt.done), the statements after RV(attempt.done) up to this one may have taken
+          effect. A statement that changes rows of transactional tables is committed in one transaction with its record
+          in the history, so it is only counted when it is done.
       type: int
     outcome:
       description:
         - V(running), V(failed), or V(interrupted) after a signal.
-        - V(running) stays if the run was interrupted before it could say how it ended. Nobody holds the lock then.
+        - It stays V(running) if the run died before it could record its outcome. Nobody holds the lock then.
       type: str
     error:
-      description: What the server answered, or which signal it was; null while nothing has gone wrong.
+      description: The error from the server, or the name of the signal; null if nothing has gone wrong.
       type: str
     started_at:
-      description: When the attempt was started, in UTC, as ISO 8601 has it.
+      description: The start time in UTC, in ISO 8601 format.
       type: str
     ran_by:
-      description: Who ran it.
+      description: The user who ran it.
       type: str
     ran_on:
       description: The host on which the module ran.
       type: str
     job:
-      description: The job that ran it; null if none was named.
+      description: The job that ran it; null if none was given.
       type: str
   sample:
     version: 4
@@ -178,60 +183,60 @@ attempt:
     job: '1742'
 history:
   description:
-    - The newest attempts at migrations, the newest first, with the moves that ran no file.
+    - The latest attempts, the newest first, including version changes that ran no file.
     - Empty if there is no history table, or O(history_table) is empty.
   returned: success
   type: list
   elements: dict
   contains:
     version:
-      description: The migration's version, or the one that was moved to; null for a move to V(none).
+      description: The migration's version, or the version that was set; null if it was V(none).
       type: int
     title:
-      description: The migration's title; empty for a move.
+      description: The migration's title; empty if no file was run.
       type: str
     direction:
       description:
         - V(up) or V(down).
-        - V(force) for a move by M(dbops.migrations.migration_force). V(external) for one by something else, which was
-          found afterwards. V(baseline) for a version that was found when the history began, or after a force, with what
-          is treated as applied then.
+        - V(force) if M(dbops.migrations.migration_force) set the version. V(external) if something else did, such as
+          golang-migrate, which a later run noticed. V(baseline) for the version from which on the history is known,
+          at its start or after a V(force); that version and those below it are treated as applied.
       type: str
     outcome:
       description: V(applied), V(running), V(failed) or V(interrupted).
       type: str
     checksum:
-      description: The file's SHA-256; null if it was not carried out to its end.
+      description: The SHA-256 checksum of the file; null if the file was not completed.
       type: str
     statements:
-      description: How many statements the file has; null if it was not carried out to its end.
+      description: The number of statements in the file; null if the file was not completed.
       type: int
     done:
-      description: How many statements were done.
+      description: The number of statements that were executed.
       type: int
     started_at:
-      description: When the attempt was started, in UTC, as ISO 8601 has it.
+      description: The start time in UTC, in ISO 8601 format.
       type: str
     seconds:
-      description: How long it took, as far as is recorded; null for a move.
+      description: The duration in seconds, as far as it was recorded; null if no file was run.
       type: float
     error:
-      description: What the server answered, or which signal it was; null if nothing went wrong.
+      description: The error from the server, or the name of the signal; null if nothing went wrong.
       type: str
     commit:
-      description: The Git commit of the files; null if none was named.
+      description: The Git commit of the files; null if none was given.
       type: str
     ran_by:
-      description: Who ran it.
+      description: The user who ran it.
       type: str
     ran_on:
       description: The host on which the module ran.
       type: str
     job:
-      description: The job that ran it; null if none was named.
+      description: The job that ran it; null if none was given.
       type: str
     tool:
-      description: The collection and its version.
+      description: The name and version of the collection.
       type: str
   sample:
     - version: 3
@@ -250,13 +255,13 @@ history:
       job: '1741'
       tool: dbops.migrations 0.1.0
 changed_files:
-  description: The files that were changed since they were applied, as far as the history knows.
+  description: The files that changed after they were applied, as far as the history knows them.
   returned: success
   type: list
   elements: str
   sample: [0002_orders.up.sql]
 missing:
-  description: The versions that the history says are applied and that have no file.
+  description: The versions that are applied according to the history and have no file.
   returned: success
   type: list
   elements: int
@@ -264,29 +269,30 @@ missing:
 out_of_order:
   description:
     - The versions below the current one that were never applied, as far as the history knows.
-    - Empty while something else has left the state dirty, as nothing says yet which versions it has passed.
+    - Empty if another tool left the state dirty, as it is then unknown which versions that tool applied.
   returned: success
   type: list
   elements: int
   sample: []
 history_ahead:
   description:
-    - The versions that the history has as applied and the state table does not. The state row was deleted, an older
-      backup of it was restored, or golang-migrate rolled back or was forced.
+    - The versions that are applied according to the history, but not according to the state table. This happens if
+      the row in the state table was deleted, an older backup of the table was restored, or golang-migrate rolled back
+      or forced a version.
   returned: success
   type: list
   elements: int
   sample: []
 drift:
   description:
-    - The objects that were changed since the last run, and not by a migration, in order. A run keeps what they are
-      compared with if O(dbops.migrations.migration_apply#module:drift) says so.
-    - Null if nothing is kept of the present version, or a migration is running or was interrupted.
+    - The objects that were changed outside of migrations since the last run. A run stores their definitions if
+      O(dbops.migrations.migration_apply#module:drift) is set.
+    - Null if no definitions are stored for the current version, or if a migration is running or partially applied.
   returned: success
   type: list
   elements: dict
   contains:
-    sort:
+    type:
       description: V(TABLE), V(VIEW), V(TRIGGER), V(FUNCTION), V(PROCEDURE), V(EVENT), V(SEQUENCE) or V(PACKAGE).
       type: str
     name:
@@ -299,37 +305,37 @@ drift:
       description: A unified diff of its definition.
       type: str
   sample:
-    - sort: TABLE
+    - type: TABLE
       name: orders
       change: changed
       diff: "@@ -3,4 +3,5 @@\n   `placed` date DEFAULT NULL,\n+  KEY `placed` (`placed`),\n"
 kept:
   description:
-    - What is kept of what migrations of the schema have destroyed, the oldest first; M(dbops.migrations.migration_kept)
+    - The kept data that migrations of the schema destroyed, the oldest first. M(dbops.migrations.migration_kept)
       restores or purges it.
   returned: with O(keep_destroyed)
   type: list
   elements: dict
   contains:
     id:
-      description: Its number.
+      description: The number that identifies it.
       type: int
     what:
-      description: V(table), V(rows) for all rows of one, V(partition) for those of partitions, or V(columns).
+      description: V(table), V(rows) for all rows of a table, V(partition) for the rows of partitions, or V(columns).
       type: str
     table:
       description: The table's name before the migration.
       type: str
     columns:
-      description: The columns of which values are kept.
+      description: The columns whose values are kept.
       type: list
       elements: str
     partitions:
-      description: The partitions of which rows are kept.
+      description: The partitions whose rows are kept.
       type: list
       elements: str
     kept_as:
-      description: The name of the table in O(keep_destroyed) that holds it.
+      description: The name of the table in O(keep_destroyed) that contains it.
       type: str
     how:
       description: V(renamed) or V(copied).
@@ -341,22 +347,22 @@ kept:
       description: V(up) or V(down).
       type: str
     rows:
-      description: How many rows; of a table that was renamed, about how many.
+      description: The number of rows; approximate if the table was renamed.
       type: int
     bytes:
-      description: About how many bytes it takes, with its indexes.
+      description: The approximate size with its indexes, in bytes.
       type: int
     kept_at:
-      description: Since when, in UTC, as ISO 8601 has it.
+      description: Since when it is kept, in UTC, in ISO 8601 format.
       type: str
     days:
-      description: For how many whole days.
+      description: For how many whole days it has been kept.
       type: int
     ran_by:
-      description: Who ran the migration.
+      description: The user who ran the migration.
       type: str
     job:
-      description: The job that ran it; null if none was named.
+      description: The job that ran it; null if none was given.
       type: str
   sample:
     - id: 7
@@ -387,18 +393,18 @@ migrations:
       description: The migration's title.
       type: str
     up:
-      description: The file that applies it; null if there is none.
+      description: The name of its up file; null if there is none.
       type: str
     down:
-      description: The file that rolls it back; null if there is none.
+      description: The name of its down file; null if there is none.
       type: str
   sample:
     - {version: 4, title: add_email, up: 0004_add_email.up.sql, down: 0004_add_email.down.sql}
 lock_holder:
-  description: Who holds the database's lock, as far as the user may see; null when nobody does.
+  description: The connection that holds the database's lock, as far as the account may see it; null if nobody holds it.
   returned: success
   type: str
-  sample: connection 42, shop@10.0.0.5:51234, in its present state for 3 s
+  sample: connection 42, shop@10.0.0.5:51234, running ALTER TABLE users … for 3 s
 server:
   description: The server's version.
   returned: success
@@ -406,24 +412,24 @@ server:
   sample: 10.11.19-MariaDB
 missing_privileges:
   description:
-    - The privileges on the schema that migrations need and the account lacks, of C(SELECT), C(INSERT), C(UPDATE),
+    - The privileges that migrations need and the account lacks on the schema, out of C(SELECT), C(INSERT), C(UPDATE),
       C(DELETE), C(CREATE), C(ALTER), C(DROP), C(INDEX) and C(REFERENCES). Privileges on single tables do not count.
-    - Empty, too, if the server does not show the account's grants.
+    - Also empty if the server does not show the account's grants.
   returned: success
   type: list
   elements: str
   sample: [CREATE, DROP]
 obstacles:
   description:
-    - Settings of the server that refuse what migrations do, or end it.
-    - They are looked at for C(log_bin_trust_function_creators), C(read_only), C(super_read_only),
-      C(sql_require_primary_key), C(max_statement_time), and C(max_allowed_packet) where a pending file is longer.
+    - Settings of the server that can make migrations fail.
+    - These are C(log_bin_trust_function_creators), C(read_only), C(super_read_only), C(sql_require_primary_key),
+      C(max_statement_time), and C(max_allowed_packet) if a pending file is larger.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: The setting.
+      description: The name of the setting.
       type: str
     value:
       description: Its value.
@@ -436,7 +442,7 @@ obstacles:
       value: 'OFF'
       effect: CREATE TRIGGER and CREATE FUNCTION are refused (1419)
 supported:
-  description: Whether the server's version is supported, MySQL 8.0 and later and MariaDB 10.6 and later.
+  description: Whether the server's version is supported, which is MySQL 8.0 and later and MariaDB 10.6 and later.
   returned: success
   type: bool
   sample: true

@@ -10,17 +10,16 @@ module: migration_info_many
 short_description: Show the migration status of many schemas of one MySQL or MariaDB server
 version_added: 0.2.0
 description:
-  - Says of each of many schemas what M(dbops.migrations.migration_info) says of it, in groups of those that stand
-    alike.
-  - All schemas are looked at together, in a few questions and with one login. What is equal is found out once, by a
-    digest of each history that the server computes. A schema that is dirty, whose lock is held, whose tables have other
-    columns than golang-migrate and this collection make, or that cannot be read together with others is looked at
-    alone.
-  - Changes nothing, creates nothing and takes no lock, so O(lock_timeout) has no effect; it is there to share module
-    defaults. O(lock=false) says that runs take none, so that one that is running cannot be told from one that was
-    interrupted.
-  - A schema that cannot be read is no failure of the module. It is counted in RV(unreadable), and RV(databases) has the
-    reason.
+  - Returns for many schemas what M(dbops.migrations.migration_info) returns for one. Schemas with the same status are
+    grouped.
+  - All schemas are read together, with a few queries and one login. The server computes a digest of each history, so
+    that equal ones are only evaluated once. A schema is read separately if it is dirty, its lock is held, its tables
+    have other columns than golang-migrate and this collection create, or it cannot be read together with others.
+  - Changes nothing, creates nothing and takes no lock. O(lock_timeout) has no effect; it is accepted so that it can be
+    among shared module defaults. Set O(lock=false) if runs take no lock; a running migration can then not be told from
+    an interrupted one.
+  - The module does not fail if a schema cannot be read. It counts such schemas in RV(unreadable), and RV(databases)
+    contains the reasons.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._attributes.info_module
@@ -47,7 +46,7 @@ EXAMPLES = r"""
     directory: /opt/dbops-migrations/source/shop/current
   register: customers
 
-- name: Stop the deploy unless all is well with all of them
+- name: Stop the deployment unless all of them are healthy
   ansible.builtin.assert:
     that: customers.healthy
     fail_msg: "{{ customers.msg }}"
@@ -55,75 +54,75 @@ EXAMPLES = r"""
 
 RETURN = r"""
 total:
-  description: How many schemas O(databases) means.
+  description: The number of schemas that match O(databases).
   returned: success
   type: int
   sample: 1000
 healthy:
   description:
-    - Whether all could be read, and all is as it should be with each of them, to assert on.
-    - Pending migrations are no fault, as in RV(dbops.migrations.migration_info#module:healthy).
+    - Whether all schemas could be read and are healthy, as in RV(dbops.migrations.migration_info#module:healthy).
+    - Healthy schemas may have pending migrations.
   returned: success
   type: bool
   sample: false
 up_to_date:
-  description: How many of them are as they should be, and have nothing pending.
+  description: The number of healthy schemas without pending migrations.
   returned: success
   type: int
   sample: 990
 behind:
-  description: How many are as they should be, and have migrations pending.
+  description: The number of healthy schemas with pending migrations.
   returned: success
   type: int
   sample: 8
 unhealthy:
-  description: How many are not as they should be.
+  description: The number of unhealthy schemas.
   returned: success
   type: int
   sample: 1
 unreadable:
-  description: How many could not be read.
+  description: The number of schemas that could not be read.
   returned: success
   type: int
   sample: 1
 groups:
   description:
-    - How the schemas stand that could be read, once for all that stand alike, the largest group first.
-    - A group has what M(dbops.migrations.migration_info) returns of each of its schemas, but for what is about one
-      alone.
+    - The readable schemas, grouped by their status, the largest group first.
+    - A group contains what M(dbops.migrations.migration_info) returns for each of its schemas, except for the values
+      that differ between them.
   returned: success
   type: list
   elements: dict
   contains:
-    databases:
-      description: How many schemas stand so.
+    count:
+      description: The number of schemas in the group.
       type: int
     first:
-      description: The names of the first five of them.
+      description: The names of the first five schemas in the group.
       type: list
       elements: str
     version:
-      description: The version they are at; null when nothing is applied.
+      description: Their current version; null if no migration is applied.
       type: int
     healthy:
-      description: Whether all is as it should be.
+      description: Whether they are healthy.
       type: bool
     dirty:
-      description: Whether a migration is running, or was interrupted.
+      description: Whether the state table is dirty, because a migration is running or partially applied.
       type: bool
     known:
-      description: Whether the directory has the version.
+      description: Whether the directory contains the version.
       type: bool
     pending:
       description: The migrations above the version, in order, each with C(version), C(title) and C(direction).
       type: list
       elements: dict
     changed_files:
-      description: The files that were changed since they were applied.
+      description: The files that changed after they were applied.
       type: list
       elements: str
     missing:
-      description: The versions that are applied and have no file.
+      description: The versions that are applied according to the history and have no file.
       type: list
       elements: int
     out_of_order:
@@ -131,26 +130,26 @@ groups:
       type: list
       elements: int
     history_ahead:
-      description: The versions that the history has as applied and the state table does not.
+      description: The versions that are applied according to the history, but not according to the state table.
       type: list
       elements: int
     drift:
-      description: Always null; M(dbops.migrations.migration_info) looks for what no migration has changed.
+      description: Always null. Use M(dbops.migrations.migration_info) to detect drift.
       type: list
       elements: dict
     missing_privileges:
-      description: The privileges on the schemas that migrations need and the account lacks.
+      description: The privileges that migrations need and the account lacks on the schemas.
       type: list
       elements: str
     obstacles:
-      description: Settings of the server that refuse what migrations do, each with C(name), C(value) and C(effect).
+      description: Settings of the server that can make migrations fail, each with C(name), C(value) and C(effect).
       type: list
       elements: dict
     msg:
-      description: How they stand, in one line.
+      description: Their status in one line.
       type: str
   sample:
-    - databases: 990
+    - count: 990
       first: [customer_1, customer_2, customer_3, customer_4, customer_5]
       version: 4
       healthy: true
@@ -167,8 +166,9 @@ groups:
       msg: 'customer_1, customer_2, customer_3, customer_4, customer_5 and 985 more: version 4, 0 migrations pending'
 databases:
   description:
-    - The schemas that are not as they should be, whose lock somebody holds, or that could not be read, in order.
-    - Each has what M(dbops.migrations.migration_info) returns of it, but for what is the same for all schemas.
+    - The schemas that are unhealthy, whose lock is held, or that could not be read, in order.
+    - Each contains what M(dbops.migrations.migration_info) returns for it, except for the values that are the same for
+      all schemas.
   returned: success
   type: list
   elements: dict
@@ -177,23 +177,23 @@ databases:
       description: The schema's name.
       type: str
     attempt:
-      description: The migration that is running or was interrupted, and how far it got.
+      description: The migration that is running or partially applied, and its progress.
       type: dict
     history:
-      description: The newest attempts at migrations, the newest first.
+      description: The latest attempts, the newest first.
       type: list
       elements: dict
     lock_holder:
-      description: Who holds the schema's lock; null when nobody does.
+      description: The connection that holds the schema's lock; null if nobody holds it.
       type: str
     running:
-      description: Who runs the migration that is running, from which host, since when; null if none is.
+      description: Who runs the migration that is currently running, on which host, since when; null if none is running.
       type: str
     failed:
-      description: Whether it could not be read. Then there is nothing more but what a failure returns.
+      description: Whether the schema could not be read. Then only the values that a failed module returns are present.
       type: bool
     msg:
-      description: The schema's status, in one line; or why it could not be read.
+      description: The schema's status in one line, or the reason why it could not be read.
       type: str
   sample:
     - database: customer_7
@@ -202,7 +202,7 @@ databases:
         The state table schema_migrations in customer_7 has more than one row; golang-migrate keeps one at most. Look at
         the rows and delete the wrong ones. Nothing was changed.
 latest:
-  description: The highest version in the directory; null when it has none.
+  description: The highest version in the directory; null if it has no migrations.
   returned: success
   type: int
   sample: 4
@@ -226,7 +226,7 @@ supported:
   type: bool
   sample: true
 msg:
-  description: How many schemas stand how, in one line.
+  description: The number of schemas with each status, in one line.
   returned: always
   type: str
   sample: '1000 databases: 990 up to date, 8 behind, 1 unhealthy, 1 unreadable'

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_kept
-short_description: List, restore or purge what migrations of a MySQL or MariaDB schema have destroyed and was kept
+short_description: List, restore or purge data that migrations of a MySQL or MariaDB schema destroyed
 version_added: 0.2.0
 description:
-  - Lists what runs with O(dbops.migrations.migration_apply#module:keep_destroyed) have kept of a schema, gives it
-    back, or drops it for good.
-  - Takes the schema's lock, so that no migration runs meanwhile.
+  - Lists, restores or permanently drops the data of a schema that runs with
+    O(dbops.migrations.migration_apply#module:keep_destroyed) have kept.
+  - Takes the schema's lock, so that no migration can run at the same time.
 extends_documentation_fragment:
   - dbops.migrations._attributes
   - dbops.migrations._server
@@ -22,38 +22,38 @@ author: The dbops.migrations contributors (@dbops)
 attributes:
   check_mode:
     support: full
-    details: Takes the lock for a moment, and says what would be done.
+    details: Takes the lock briefly, and returns what would be done.
   diff_mode:
     support: none
   idempotent:
     support: partial
-    details: A table that was restored is not kept any more, so that it cannot be restored twice.
+    details: A restored table is no longer kept, so it cannot be restored twice.
 options:
   keep_destroyed:
-    description: The schema in which it is kept.
+    description: The schema in which the data is kept.
     type: str
     required: true
   restore:
     description:
-      - The number of what is to be given back, as RV(kept) has it.
-      - A table, and rows of one, become a table again, by a rename. They are not kept any more then. Foreign keys and
-        triggers of a copy are not restored, RV(restored) has their definitions.
-      - Values of columns are written into the columns of these names, by the primary key, in one transaction. What
-        stands there is overwritten. The columns must be there. The values stay kept.
-      - While a migration is running or partially applied, nothing is restored.
+      - The number of the item to restore, as in RV(kept).
+      - A table, or the rows of a table, become a table again, which is moved back and is no longer kept. The foreign
+        keys and triggers of a copied table are not restored; RV(restored) contains their definitions.
+      - Column values are written to the columns with the same names, matched by the primary key, in one transaction.
+        The present values are overwritten. The columns must exist. The values remain kept.
+      - Nothing is restored while a migration is running or partially applied.
     type: int
   restore_as:
     description:
-      - The name of the table that is restored, or whose columns are; it is what it was called before the migration, or
-        for columns what it was called after it.
-      - For rows of a table that is still there another name is needed.
+      - The name of the table to restore, or of the table whose columns to restore. The default is the table's name
+        before the migration, or for columns its name after the migration.
+      - Set another name to restore rows of a table that still exists.
     type: str
   purge:
-    description: The numbers of what is to be dropped for good.
+    description: The numbers of the items to drop permanently.
     type: list
     elements: int
   purge_older_than:
-    description: All that is older than so many days is to be dropped for good; V(0) for all.
+    description: Drop all items permanently that are at least this number of days old. V(0) drops all items.
     type: int
 seealso:
   - module: dbops.migrations.migration_apply
@@ -61,7 +61,16 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Restore a table that a migration has dropped
+- name: List the kept data
+  dbops.migrations.migration_kept:
+    login_host: db.example.com
+    login_user: shop
+    login_password: "{{ shop_password }}"
+    login_db: shop
+    keep_destroyed: dbops_kept
+  register: found
+
+- name: Restore a table that a migration dropped
   dbops.migrations.migration_kept:
     login_host: db.example.com
     login_user: shop
@@ -70,7 +79,7 @@ EXAMPLES = r"""
     keep_destroyed: dbops_kept
     restore: 7
 
-- name: Drop for good what was kept for a month
+- name: Drop everything that was kept for 30 days or more
   dbops.migrations.migration_kept:
     login_host: db.example.com
     login_user: shop
@@ -87,51 +96,51 @@ database:
   type: str
   sample: shop
 kept:
-  description: What is kept of the schema, the oldest first, as RV(dbops.migrations.migration_info#module:kept) has it.
+  description: The kept items of the schema, the oldest first, as in RV(dbops.migrations.migration_info#module:kept).
   returned: success
   type: list
   elements: dict
   sample: []
 restored:
-  description: What was given back, or would be in check mode; null if nothing.
+  description: The item that was restored, or would be in check mode; null if nothing is restored.
   returned: success
   type: dict
   contains:
     id:
-      description: Its number.
+      description: The number of the item.
       type: int
     table:
       description: The table that was restored, or whose columns were.
       type: str
     rows:
-      description: How many rows have got their values back; null for a table.
+      description: The number of rows whose values were restored; null for a table.
       type: int
-    gone:
-      description: Of how many rows values are kept, and the rows are there no more; null for a table.
+    missing:
+      description: The number of rows that no longer exist, so that their values were not restored; null for a table.
       type: int
     definition:
-      description: What the table's definition was before the migration, with those of its triggers; empty for columns.
+      description: The definitions of the table and its triggers before the migration; empty for columns.
       type: str
   sample:
     id: 7
     table: orders
     rows: null
-    gone: null
+    missing: null
     definition: "CREATE TABLE `orders` (\n  `id` int NOT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB"
 purged:
-  description: The numbers of what was dropped for good, or would be in check mode.
+  description: The numbers of the items that were dropped permanently, or would be in check mode.
   returned: success
   type: list
   elements: int
   sample: [3, 4]
 msg:
-  description: What was done, or would be in check mode, in one line.
+  description: A summary in one line of what was done, or would be done in check mode.
   returned: always
   type: str
   sample: 'shop: restored 7, the table orders'
 error_code:
-  description: The server's error code; 0 when the connection failed.
-  returned: when the server refused something
+  description: The error code from the server; 0 if the connection failed.
+  returned: when the server returned an error
   type: int
   sample: 1142
 """

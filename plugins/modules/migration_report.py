@@ -9,13 +9,13 @@ module: migration_report
 short_description: Report what the role migrate did
 version_added: 0.1.0
 description:
-  - Says what the role P(dbops.migrations.migrate#role) did, or would do, for each host of the play, and which hosts
-    have failed.
-  - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it also hands artifacts on to the workflow and to
-    notifications. C(database_report) is the lines as one text, failures first and not longer than a chat takes.
-    C(database_migrations) has the numbers.
+  - Prints what the role P(dbops.migrations.migrate#role) did, or would do, for each host of the play, and which hosts
+    failed.
+  - In AWX, or if C(awx_job_id) or C(tower_job_id) is set, it also sets artifacts for workflows and notifications.
+    C(database_report) is the report as one text, with the failures first, short enough for chat messages.
+    C(database_migrations) contains the versions and numbers. C(database_plans) contains the plans of check mode.
   - The playbooks C(dbops.migrations.migrate), C(dbops.migrations.rollback), C(dbops.migrations.force) and
-    C(dbops.migrations.baseline) end with it. In a playbook of your own it belongs behind the role, with C(run_once).
+    C(dbops.migrations.baseline) end with this module. In your own playbooks, run it after the role, with C(run_once).
 author: The dbops.migrations contributors (@dbops)
 extends_documentation_fragment:
   - action_common_attributes
@@ -30,14 +30,14 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Say what happened
+- name: Report what the role did
   dbops.migrations.migration_report:
   run_once: true
 """
 
 RETURN = r"""
 msg:
-  description: The lines.
+  description: The lines of the report.
   returned: always
   type: list
   elements: str

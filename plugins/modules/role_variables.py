@@ -9,9 +9,9 @@ module: role_variables
 short_description: Check the variables of a role of this collection
 version_added: 0.2.0
 description:
-  - Refuses variables that begin like those of the role but are not, variables that are not set and must be, texts that
-    YAML has read as a number, a date, a truth value or a list, and what does not fit the role's specification.
-  - The roles of this collection begin with it. It is of no use outside of them.
+  - Refuses unknown variables that have the prefix of a role, required variables that are not set, strings that YAML
+    parsed as a number, date, boolean or list, and values that do not match the role's argument specification.
+  - The roles of this collection start with this module. Do not use it anywhere else.
 author: The dbops.migrations contributors (@dbops)
 extends_documentation_fragment:
   - action_common_attributes
@@ -26,29 +26,29 @@ attributes:
 options:
   prefix:
     description:
-      - What the names of the role's variables begin with.
-      - Names of a user's own may begin with it, followed by C(my_).
+      - The prefix of the role's variables.
+      - Users may define variables of their own whose names start with the prefix and C(my_).
     type: str
     required: true
   entry:
-    description: The entry point of the role, whose specification the variables must fit.
+    description: The entry point of the role whose argument specification to check.
     type: str
     default: main
   required:
-    description: The variables that must be set.
+    description: The variables that are required.
     type: list
     elements: str
     default: []
   others:
-    description: Further names with the prefix that are in use.
+    description: Other known variables with the prefix.
     type: list
     elements: str
     default: []
   python:
-    description: The interpreter that the role sets for its tasks, which extra variables would override.
+    description: The Python interpreter that the role sets for its tasks. It fails if extra variables override it.
     type: path
   problems:
-    description: What the role has found itself, a text for each problem; an empty one is none.
+    description: Problems that the role found itself. Empty texts are ignored.
     type: list
     elements: str
     default: []
@@ -63,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: What is wrong, one line for each variable.
+  description: The problems, one line for each variable.
   returned: failure
   type: str
   sample: "migrate_dryrun is not a variable of this role. Did you mean migrate_dry_run?"

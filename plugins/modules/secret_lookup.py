@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: secret_lookup
-short_description: Look up a database's credentials in a secrets manager
+short_description: Look up the credentials of a database in a secrets manager
 version_added: 0.1.0
 description:
-  - Reads a secret from AWS Secrets Manager, from AWS Systems Manager Parameter Store or from a file, on the host on
-    which the module runs, and returns the credentials in it.
-  - The modules that work on a database can do that themselves, with their option O(ignore:login_secret); the
-    credentials then stay on the host.
-  - The password is part of the result. Run the task with C(no_log=true).
-    Only ansible-core 2.22 and later mask a returned password by themselves.
+  - Reads a secret from AWS Secrets Manager, AWS Systems Manager Parameter Store or a file, on the host on which the
+    module runs, and returns the credentials in it.
+  - The modules that work on databases can read secrets themselves with the option O(ignore:login_secret), so that the
+    credentials never leave the host. Prefer that option.
+  - The result contains the password. Set C(no_log=true) for the task. Only ansible-core 2.22 and later mask the
+    password automatically.
 extends_documentation_fragment:
   - dbops.migrations._aws
   - dbops.migrations._secret
@@ -32,18 +32,18 @@ options:
 seealso:
   - plugin: dbops.migrations.secret
     plugin_type: lookup
-    description: The same on the controller.
+    description: Does the same on the controller.
 """
 
 EXAMPLES = r"""
-- name: Look up the credentials of a database, with the instance's role
+- name: Look up the credentials of a database, with the instance role
   dbops.migrations.secret_lookup:
     secret_id: prod/shop
     region: eu-central-1
   register: secret
   no_log: true
 
-- name: Look up a secret that has keys of its own
+- name: Look up a secret with custom keys
   dbops.migrations.secret_lookup:
     secret_id: legacy/shop
     region: eu-central-1
@@ -69,42 +69,42 @@ EXAMPLES = r"""
 
 RETURN = r"""
 credentials:
-  description: What the secret says about the database.
+  description: The credentials in the secret. Values that the secret does not contain are null.
   returned: success
   type: dict
   contains:
     host:
-      description: The server's name or address, or null.
+      description: The name or address of the database server.
       type: str
       returned: success
       sample: shop.cluster-abc.eu-central-1.rds.amazonaws.com
     port:
-      description: The server's port, or null.
+      description: The port of the database server.
       type: int
       returned: success
       sample: 3306
     user:
-      description: The account, or null.
+      description: The user to log in as.
       type: str
       returned: success
       sample: shop
     password:
-      description: The account's password.
+      description: The password of the user.
       type: str
       returned: success
       sample: "the password"
     database:
-      description: The schema, or null.
+      description: The name of the schema.
       type: str
       returned: success
       sample: shop
 arn:
-  description: The secret's ARN, or the path of the file.
+  description: The ARN of the secret, or the path of the file.
   returned: success
   type: str
   sample: arn:aws:secretsmanager:eu-central-1:123456789012:secret:prod/shop-AbCdEf
 version_id:
-  description: The ID of the version that was read; the version's number in the Parameter Store, empty for a file.
+  description: The ID of the version that was read, or its number in Parameter Store; empty for a file.
   returned: success
   type: str
   sample: 3fd3e4ef-8c5a-4f3a-9f0e-0f5d5b6c7a81

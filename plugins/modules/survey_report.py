@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: survey_report
-short_description: Report on what the role survey has seen on all hosts
+short_description: Create the report of the role survey about all hosts
 version_added: 0.2.0
 description:
-  - Keeps what the role P(dbops.migrations.survey#role) has seen on each host of the play, and makes pages for people
-    of it and of all that was kept before. It runs on the controller. The role ends with it.
-  - Where no host of the play was looked at, it makes the pages anew of what was kept, for instance after a change of
-    C(decisions.yml).
-  - Fails if hosts were looked at and none was seen.
-  - In AWX, and wherever C(awx_job_id) or C(tower_job_id) is set, it hands C(infrastructure_survey) on as an artifact,
-    with the counts, the findings without their texts, and the hosts that were not seen. No address is in it.
+  - Stores what the role P(dbops.migrations.survey#role) has observed on each host of the play, and creates a report
+    from all stored observations. It runs on the controller, as the last task of the role.
+  - If no host of the play was surveyed, it creates the report again from the stored observations, for example after you
+    have changed C(decisions.yml).
+  - It fails if hosts were surveyed and none could be observed.
+  - In AWX, or if C(awx_job_id) or C(tower_job_id) is set, it also sets the artifact C(infrastructure_survey), with the
+    counts, the findings without their texts, and the hosts that were not seen. It does not contain any addresses.
 author: The dbops.migrations contributors (@dbops)
 requirements:
   - networkx and PyYAML on the controller
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Nothing is written.
+    description: Returns the results without writing any files.
   diff_mode:
     support: none
   platform:
@@ -33,39 +33,41 @@ attributes:
 options:
   directory:
     description:
-      - A folder on the controller, for surveys alone. C(observations/HOST/RUN.json) is what was seen on a host,
-        and adds up from run to run. C(index.html), C(components), C(waves.md), C(map.svg), C(map.mmd) and C(flows.csv)
-        are made of it anew. C(decisions.yml) is people's, is read, and is never written.
+      - A directory on the controller that is only used for surveys. C(observations/HOST/RUN.json) contains the
+        observations of a host; these files accumulate from run to run. C(index.html), C(components), C(waves.md),
+        C(map.svg), C(map.mmd) and C(flows.csv) are created again each time. You can write your decisions in
+        C(decisions.yml), which is never overwritten.
     type: path
     required: true
   signatures:
-    description: A file on the controller that says how services are recognised, in addition to the collection's own.
+    description:
+      - A file on the controller with signatures that identify services, in addition to those of the collection.
     type: path
   bandwidth:
     description:
-      - What the line between the old place and the new one carries, in Mbit/s, for the hours that copying takes.
-      - By default 1000, and the pages say that nobody said it.
+      - The bandwidth between the old and the new hosts in Mbit/s, to estimate how long it takes to copy data.
+      - The default is 1000, which the report points out.
     type: float
   data_stores:
-    description: Whether what others depend on, such as data stores, moves first or last.
+    description: Whether the components that others depend on, such as data stores, move first or last.
     type: str
     choices: [first, last]
     default: first
 """
 
 EXAMPLES = r"""
-- name: Report on all hosts
+- name: Create the report about all hosts
   dbops.migrations.survey_report:
     directory: /srv/survey
   run_once: true
 
-# Pages anew of what was kept, and no look at a host:
+# Create the report again from the stored observations:
 # ansible -i inventory.yml localhost -m dbops.migrations.survey_report -a directory=/srv/survey
 """
 
 RETURN = r"""
 report:
-  description: What a person should know at once, in lines.
+  description: A summary, as lines of text.
   returned: success
   type: list
   elements: str
@@ -75,39 +77,39 @@ report:
     - "Not seen: db2: unreachable: Failed to connect to the host via ssh: connection timed out"
     - "The report: /srv/survey/index.html"
 components:
-  description: How many components there are.
+  description: The number of components.
   returned: success
   type: int
   sample: 12
 hosts:
-  description: How many hosts were seen, those of earlier runs that are not in this play included.
+  description: The number of hosts that were seen, including those that were only seen in earlier runs.
   returned: success
   type: int
   sample: 4
 not_seen:
-  description: The hosts of which the latest look has failed.
+  description: The hosts whose latest survey failed.
   returned: success
   type: list
   elements: dict
   contains:
     host:
-      description: Its name in the inventory.
+      description: The name of the host in the inventory.
       type: str
     error:
-      description: The reason.
+      description: The reason for the failure.
       type: str
 flows:
-  description: How many conversations there are, each with one client, server and port.
+  description: The number of flows. Each has one client, one server and one port.
   returned: success
   type: int
   sample: 31
 externals:
-  description: How many addresses outside components talk to.
+  description: The number of external addresses that components communicate with.
   returned: success
   type: int
   sample: 2
 findings:
-  description: What a person should look at, the gravest first.
+  description: The findings, the most severe first.
   returned: success
   type: list
   elements: dict
@@ -116,25 +118,26 @@ findings:
       description: V(high), V(medium) or V(low).
       type: str
     kind:
-      description: A word for what it is, such as V(exposed), V(not_seen) or V(uses_retired).
+      description: The kind of finding, for example V(exposed), V(not_seen) or V(uses_retired).
       type: str
     component:
-      description: The component's name. Empty if it is about a host or about the whole.
+      description: The name of the component; empty if the finding is about a host or everything.
       type: str
     text:
-      description: A sentence.
+      description: The finding as a sentence.
       type: str
 waves:
-  description: In which order components move.
+  description: The waves in which to move the components.
   returned: success
   type: list
   elements: dict
   contains:
     number:
-      description: The wave's number, from 1.
+      description: The number of the wave, from 1.
       type: int
     steps:
-      description: Lists of components that move in one step, because they depend on each other. Mostly it is one.
+      description:
+        - Lists of components that move in one step because they depend on each other. Most contain one component.
       type: list
       elements: list
 files:
@@ -144,12 +147,12 @@ files:
   elements: str
   sample: [components/mariadb@db1.md, index.html, observations/db1/20261127T210000Z.json]
 refused:
-  description: Files in the directory that could not be used, each with the reason.
+  description: The files in the directory that could not be used, with the reasons.
   returned: success
   type: list
   elements: str
 msg:
-  description: The lines, if no host was seen.
+  description: The lines of RV(report), if no host was seen.
   returned: failure
   type: str
 """

@@ -5,7 +5,7 @@
 """The plans of a run in one file on the controller, as Markdown and as data.
 
 Each host's task leaves its plan among Ansible's temporary files, which this run alone uses and removes at its end, and
-writes the file anew with all that are there. So it is whole whatever fails, in batches and with any strategy.
+writes the file again with all that are there. So it is whole whatever fails, in batches and with any strategy.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module does is shown while it runs: a thread reads what it writes, by further commands of the connection.
+"""Shows the progress of a running module: a thread reads what it writes, by further commands of the connection.
 
 The module keeps one line in a file on the runner, see module_utils/_migration/progress. The thread has copies of the
 connection and of what becomes another account there, as these keep notes of the command that is running.
@@ -34,7 +34,7 @@ _CONNECTIONS = ("ansible.plugins.connection.local", "ansible.plugins.connection.
 # Characters of a line.
 _LONGEST = 1000
 # Said before it matters: after Ctrl-C ansible-core ends at once what could still say it.
-_GOES_ON = ". It goes on after Ctrl-C: see dbops.migrations.status"
+_CONTINUES = ". It continues after Ctrl-C: see dbops.migrations.status"
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def shown(action: ActionBase) -> Iterator[str]:
         yield run
     finally:
         over.set()
-        # One more line would come behind the result; a connection that hangs keeps nobody waiting.
+        # One more line would come after the result; a connection that hangs keeps nobody waiting.
         thread.join(2)
 
 
@@ -73,7 +73,7 @@ def hindrance(action: ActionBase) -> str:
         (task.no_log, "no_log"),
         (
             type(connection).__module__ not in _CONNECTIONS,
-            f"the connection {connection.transport}, of which it is not known whether it runs two commands at once",
+            f"the connection {connection.transport}, which is not known to run two commands at once",
         ),
     )
     return next((reason for holds, reason in hindrances if holds), "")
@@ -100,9 +100,9 @@ def _follow(action: ActionBase, run: str, over: threading.Event) -> None:
             return
         line = _line(values, "text")
         if line and line != last and not over.is_set():
-            # It is set after this thread has begun.
+            # It is set after this thread has started.
             detached = not last and action._task.args.get("detached")
-            _show(f"{line}{_GOES_ON if detached else ''}")
+            _show(f"{line}{_CONTINUES if detached else ''}")
             last = line
         advice = _line(values, "hint")
         if advice and advice not in told:

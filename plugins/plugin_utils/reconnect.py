@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A module whose connection breaks while it runs: the run goes on, and the module is called again for its result."""
+"""Reconnects to a module whose connection broke: the run continues, and the module is called again for its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 _SECONDS = 300
 # Seconds between two attempts; and after which a connection counts as one that was there.
 _PAUSE, _THERE = 2.0, 60.0
-# So ssh says that it could not log in, and has begun nothing.
+# So ssh says that it could not log in, and has started nothing.
 _NO_LOGIN = re.compile(
     r"(?:^|ssh: )(?:ssh: connect to host|ssh: Could not resolve hostname|kex_exchange_identification: |"
     r"ssh_exchange_identification: |Host key verification failed|\S+: Permission denied|"
@@ -57,7 +57,7 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
     try:
         return call()
     except AnsibleConnectionFailure as error:
-        # A host that is not there is told of at once.
+        # An unreachable host is reported at once.
         if not action.reached and _NO_LOGIN.search(str(error)):
             raise
     action._task.args = {**action._task.args, "reattach": True}
@@ -79,9 +79,9 @@ def reconnecting(action: ActionBase, seconds: float, call: Callable[[], dict[str
             if time.monotonic() - began > _THERE:
                 deadline = time.monotonic() + seconds
             if time.monotonic() > deadline:
-                # Ansible would try to remove its folder on the host, and tell of nothing but that.
+                # Ansible would try to remove its folder on the host, and tell about nothing but that.
                 action._cleanup_remote_tmp = False
-                # From 2.19 on ansible-core would add the cause once more.
+                # From 2.19 on ansible-core would add the cause again.
                 raise AnsibleConnectionFailure(
                     coded(
                         1119,
@@ -99,5 +99,5 @@ def _remove_folders(action: ActionBase) -> None:
     """
     folders = [found[1] for found in map(_FOLDER.search, action.cut) if found]
     if folders:
-        # They are empty. One that was not made is no failure.
+        # They are empty. One that was not made is not a failure.
         action._low_level_execute_command(f"rmdir {' '.join(folders)} 2>/dev/null", sudoable=False)

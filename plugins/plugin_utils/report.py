@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a step of the role migrate has found or done, as lines for people.
+"""Formats the results of a step of the role migrate as lines of text.
 
 Texts that came from a database or a repository stay on their line: what looks like a line of the report is one.
 """
@@ -72,7 +72,7 @@ def many(result: Mapping[str, Any]) -> Iterator[str]:
         for entry in result.get("databases", ())
     ]
     for plan in result.get("plans", ()):
-        names, more = ", ".join(plan["first"]), plan["databases"] - len(plan["first"])
+        names, more = ", ".join(plan["first"]), plan["count"] - len(plan["first"])
         lines.append(f"  {names}{f' and {more} more' if more else ''}:")
         lines += [f"    pending: {step['direction']} {step['version']} {step['title']}" for step in plan["steps"]]
     yield from map(_line, _most(lines))
@@ -82,7 +82,7 @@ def _most(lines: Sequence[str]) -> Iterator[str]:
     """Return the lines about many schemas that are shown, and how many are not."""
     yield from lines[:_MOST]
     if len(lines) > _MOST:
-        yield f"  and {len(lines) - _MOST} more lines like these"
+        yield f"  and {len(lines) - _MOST} more lines"
 
 
 def _line(text: str) -> str:
@@ -137,7 +137,7 @@ def _troubles(result: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     yield "out of order", result["out_of_order"]
     yield "history ahead", result["history_ahead"]
     # Of a group it is not known.
-    yield "drift", [f"{row['sort']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
+    yield "drift", [f"{row['type']} {row['name']} {row['change']}" for row in result.get("drift") or ()]
     lacks = ", ".join(result["missing_privileges"])
     yield "lacks", [f"{lacks}: GRANT {lacks} ON the schema to the account"] if lacks else []
     yield "obstacle", [f"{row['name']} is {row['value']}: {row['effect']}" for row in result["obstacles"]]
@@ -154,10 +154,10 @@ def _kept(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
-    """Return what migration_info_many says: how many stand how, and behind that what is about each alone."""
+    """Return the result of migration_info_many: the groups, followed by the schemas that need attention."""
     groups = []
     for group in result["groups"]:
-        groups.append(f"  {group['databases']:>6}  {group['msg']}")
+        groups.append(f"  {group['count']:>6}  {group['msg']}")
         pending = [f"{step['version']} {step['title']}" for step in group["pending"]]
         for kind, values in (("pending", pending), *_troubles(group)):
             groups += [f"          {kind:13} {value}" for value in values[:_EACH]]
@@ -168,7 +168,7 @@ def _statuses(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _alone(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Return what the groups do not say: why a schema cannot be read, who is at work, and how far an attempt got."""
+    """Return what the groups do not say: why a schema cannot be read, who holds its lock, and an attempt's progress."""
     said = {
         entry["database"]: entry
         for entry in entries

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A step of the role migrate: how its failure is told to a person, and told once.
+"""A step of the role migrate: how its failure is reported to a person, and reported once.
 
 Ansible prints a failure for each host, as JSON on one line. Where a play ends with migration_report, which tells each
 reason once and in lines that can be read, the step says no more than that it has failed, and leaves the reason for the
@@ -46,7 +46,7 @@ _SHORT_NAME = (
     r"(^|[.:;] |\(|\b(?:[Ss]et|[Gg]ive|[Cc]heck|[Rr]aise|[Uu]se|accept|in|and|or) )({})"
     r"(?=[:,.;)]| \(| (?:is|to|must|holds|uses|names|has|and|or)\b|$)"
 )
-# What came from elsewhere in a message, or has words of ours that are no options there.
+# What came from elsewhere in a message, or has words of ours that are not options there.
 _OF_OTHERS = re.compile(
     r"( The statement: .*|(?<=must be one of: ).*?(?=, got: )"
     r"|(?<=The guards refuse this plan: ).*?(?=\. Correct the files))",

@@ -35,7 +35,7 @@ WARNED = {
 WRONG = {"0002_other.up.sql": "SELECT (1"}
 DESTROYS = (
     "db/migrations/0002_note.up.sql:1: warning: DROP COLUMN may destroy the values of users.note. "
-    "If that is meant, say so above it: -- dbops: allow destroy NAME. [destroy]"
+    "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME. [destroy]"
 )
 
 
@@ -85,7 +85,7 @@ def test_warnings_fail_where_that_is_asked_for(repository: Path, run_module: Run
             "rule": "destroy",
             "severity": "warning",
             "what": "DROP COLUMN may destroy the values of users.note.",
-            "advice": "If that is meant, say so above it: -- dbops: allow destroy NAME.",
+            "advice": "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME.",
         }
     ]
     strict = run_module("migration_check", options(repository, strict=True))
@@ -243,7 +243,7 @@ def test_the_lines_for_github_with_a_server(repository: Path, service: str) -> N
     assert run(repository, check + service).returncode == 2
     assert run(repository, show).stdout == (
         "::error file=db/migrations/0002_note.down.sql,line=1,title=no_way_back::Its down file does not restore "
-        "TABLE users (another one). Let the down file restore what was there before, no less and no more.\n"
+        "TABLE users (different). Make the down file restore exactly what was there before.\n"
     )
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts that differ in a name only. Private to the collection."""
+"""Groups texts that only differ in a name. Private to the collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def without_names(text: str, names: Iterable[str]) -> str:
 
 
 def alike(texts: Mapping[str, str]) -> list[list[str]]:
-    """Group names whose texts are equal but for the name."""
+    """Group names whose texts are equal except for the name."""
     groups: dict[str, list[str]] = {}
     for name, text in texts.items():
         groups.setdefault(without_names(text, [name]), []).append(name)

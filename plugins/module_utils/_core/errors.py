@@ -22,10 +22,10 @@ def coded(number: int, text: str) -> str:
 
 
 class Error(Exception):
-    """Something the user can act on: what happened, where, and what to do next.
+    """An error that a user can act on: what happened, where, and what to do next.
 
     :param number: the message's, see ``Message``.
-    :param text: one short text for the user; it never holds a secret.
+    :param text: a short text for the user; it never contains a secret.
     :param results: return values that accompany the failure (file, line, error_code, ...).
     """
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Markdown that reads well in a terminal, too, around texts from outside, which stay texts. Private to the collection.
+"""Markdown that is also readable in a terminal, and in which texts from outside stay plain. Private to the collection.
 
-CommonMark 0.31. GitHub and GitLab take more for something else than text than that has, such as the name of a person, a
-formula, or on GitLab a line that begins with a slash. So a text from outside stands in code, unless it is made of
-ordinary words; and no line of it begins at a line's beginning. What we write ourselves begins each block.
+The syntax is CommonMark 0.31. GitHub and GitLab interpret more than that, such as @mentions, formulas, and on GitLab
+lines that start with a slash. So a text from outside is written as code unless it consists of ordinary words, and it
+never starts a line: each block starts with a text of our own.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .secrets import clean
 # Characters of a line, for a terminal of 100 columns.
 WIDTH = 98
 _MARKS = re.compile("`+")
-# Words in which there is nothing but letters, digits, and punctuation that means nothing where it stands.
+# Words of letters and digits, and punctuation that has no meaning in its place.
 _WORDS = re.compile(r"(?:['\"(]*(?!www\.)[^\W_](?:(?:[\w'.,-]|:(?=\d))*[^\W_])?['\".,:;)…]*(?: |$))+", re.IGNORECASE)
-# Where a line may end: what follows cannot be taken for the beginning of a block.
+# Where a line may end: what follows cannot be read as the start of a block.
 _BREAK = re.compile(r" (?=[A-Za-z(]|`(?!``)|\*\*\w|\d+(?:[.,]\d+)*(?![\d.)]))")
 
 
@@ -33,7 +33,7 @@ def code(text: str) -> str:
 
 
 def said(text: str) -> str:
-    """Return a sentence or a name as it is if it is made of ordinary words, else as code."""
+    """Return a sentence or a name unchanged if it consists of ordinary words, otherwise as code."""
     flat = _flat(text)
     return flat if _WORDS.fullmatch(flat) else code(flat)
 
@@ -41,15 +41,15 @@ def said(text: str) -> str:
 def fence(text: str, language: str) -> list[str]:
     """Return the lines of a block of code."""
     marks = "`" * max(3, _longest_run(text) + 1)
-    # The blanks before it are no part of the code.
+    # The whitespace before it is not part of the code.
     return [f"  {line}".rstrip() for line in (f"{marks}{language}", *clean(text).split("\n"), marks)]
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:
     """Return a paragraph's lines.
 
-    :param text: it begins with a word of ours.
-    :param indent: of all lines but the first.
+    :param text: starts with a word of our own.
+    :param indent: the indentation of all lines but the first.
     """
     line, *parts = _BREAK.split(text)
     lines: list[str] = []

@@ -16,7 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .arguments import ArgumentSpec
 from .errors import Error, coded
-from .secrets import clean, share_secrets, without_secrets
+from .secrets import clean, link_no_log_values, without_secrets
 
 # A module's process is short. What has been imported stays: the collector need not go through it again, nor be as busy
 # with what is imported next; Python's own figure is 700 objects beyond those given back.
@@ -28,15 +28,15 @@ gc.set_threshold(10_000)
 _LONGEST = 10_000
 
 
-# Texts for which a number of YAML's is right.
+# Options of type str for which a YAML number is fine.
 _NUMBERS = ("baseline", "job", "target", "version", "version_id")
 
 
 class _Module(AnsibleModule):
-    """An AnsibleModule whose warnings pass where its messages do.
+    """An AnsibleModule whose warnings are cleaned like its messages.
 
-    :ivar database: what the module is about; its warnings and failures say so.
-    :ivar changed_texts: options that are texts, and that YAML has read as something else.
+    :ivar database: the schema that the module works on, for its warnings and failures.
+    :ivar changed_texts: options of type str that YAML has parsed as something else.
     """
 
     def __init__(self, **spec: Any) -> None:
@@ -72,14 +72,14 @@ def run_module(
     """Run ``action`` as an Ansible module that supports check mode.
 
     :param spec: the module's options.
-    :param action: takes the module, returns its return values; raises Error for whatever a user can mend.
-    :param returns_secrets: what it finds is for the user to have. Otherwise no secret is in any result.
+    :param action: takes the module and returns its return values; raises Error for anything a user can fix.
+    :param returns_secrets: the result may contain secrets. Otherwise all secrets are masked in it.
     """
     # A dump of this process, or of its git and ssh, would hold secrets.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     module = _Module(**spec.kwargs())
     if not returns_secrets:
-        share_secrets(module.no_log_values)
+        link_no_log_values(module.no_log_values)
     result: dict[str, Any] = {}
     failure: dict[str, Any] = {}
     try:
@@ -99,7 +99,7 @@ def run_module(
 
 
 def failed(error: Exception) -> dict[str, Any]:
-    """Return what a user is told of an error that is being handled, without secrets."""
+    """Return what a user is told about an error that is being handled, without secrets."""
     if isinstance(error, Error):
         return {"msg": coded(error.number, _cut(clean(str(error)))), **without_secrets(error.results)}
     return {

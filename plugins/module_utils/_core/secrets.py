@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What nobody may see, and how it is kept out of everything that a user does see. Private to the collection."""
+"""Registers secrets, and masks them in everything that a user sees. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ except ImportError:
     _register = None
 
 _registered: set[str] = set()
-# Lines shorter than this tell nothing of a key, and may be ordinary words.
+# Shorter lines reveal nothing about a key, and may be ordinary words.
 _LINE = 16
-# What steers a terminal, ends a line unseen, or turns the direction of writing.
+# Characters that control a terminal, end a line invisibly, or change the direction of writing.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -28,8 +28,8 @@ def register_secret(text: str | None) -> None:
     _registered.update(_forms(text) if text else ())
 
 
-def hand_out(text: str) -> None:
-    """Have Ansible mask a secret that a result holds, in all that it prints; the registered variable keeps it.
+def register_with_ansible(text: str) -> None:
+    """Let Ansible mask a secret in a result, in everything that it prints; the registered variable keeps it.
 
     Since ansible-core 2.22; before, it cannot. It does so by sending the secret from the module to the controller, so
     this is not for secrets that stay on the host.
@@ -38,7 +38,7 @@ def hand_out(text: str) -> None:
         _register(text)
 
 
-def share_secrets(masked: set[str]) -> None:
+def link_no_log_values(masked: set[str]) -> None:
     """Register secrets in a set that somebody else looks at, too: AnsibleModule masks what is in its no_log_values.
 
     What is in that set is registered, with its forms.
@@ -52,7 +52,7 @@ def share_secrets(masked: set[str]) -> None:
 
 
 def clean(text: str) -> str:
-    """Return a text without secrets, and without what could steer a terminal; tabs and line ends stay.
+    """Return a text without secrets and terminal control characters; tabs and line endings stay.
 
     To be called before a text is cut: the rest of a secret is not known as one.
     """
@@ -60,7 +60,7 @@ def clean(text: str) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """Return a module's return value without secrets, and without what could steer a terminal.
+    """Return a module's return value without secrets and terminal control characters.
 
     Since ansible-core 2.22, Ansible does not do the first for us; it prints a diff as it is.
     """
@@ -82,6 +82,6 @@ def _masked(text: str, secrets: Iterable[str]) -> str:
 def _forms(text: str) -> set[str]:
     lines = [line for line in text.splitlines() if len(line) >= _LINE and not line.startswith("-----")]
     quoted = (quote(text, safe, errors="replace") for safe in ("", "/"))
-    # git's and ssh's messages are brought to us in ASCII.
+    # git's and ssh's messages reach us in ASCII.
     plain = re.sub("[^ -~]", "?", text)
     return {text, text.strip() or text, repr(text)[1:-1], plain, *quoted, *(lines if "\n" in text else ())}

@@ -16,27 +16,27 @@ from typing import Optional
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-# Returns why to stop; None to go on.
+# Returns why to stop; None to continue.
 Stopped = Callable[[], Optional[str]]
 
 
 def take(handler: Callable[[int, Optional[FrameType]], None]) -> None:
-    """Have a handler take these signals, without those that whoever started the process ignores, as nohup does."""
+    """Install a handler for these signals, except for those that are ignored since the start, as with nohup."""
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
 
 def leave_session() -> None:
-    """Have the end of the connection that started the process, or of its terminal, end nothing; SIGTERM still does."""
+    """Let the process survive the end of the connection or terminal that started it; SIGTERM still ends it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # Who leads a group has one to itself.
+    # A group leader already has a group of its own.
     with suppress(PermissionError):
         os.setsid()
 
 
 class Stop:
-    """Takes note of the signals that would end the process, from its making on."""
+    """Records the signals that would end the process, from its creation on."""
 
     def __init__(self) -> None:
         self._reason: Optional[str] = None

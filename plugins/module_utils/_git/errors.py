@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What git and ssh say → what a user has to know. Private to the collection."""
+"""Translates the messages of git and ssh into what a user needs to know. Private to the collection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _NO_SIGNATURE = re.compile(
 
 SHA256 = Message(1330, "{repo} uses SHA-256 object names, which is not supported. Fetch from one with SHA-1 names.")
 
-# The first pattern that is found counts: what is certain stands before what is vague.
+# The first pattern that is found counts: what is certain is before what is vague.
 _MESSAGES: Sequence[tuple[str, Message]] = (
     (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -253,7 +253,7 @@ def refused_filter(stderr: str) -> bool:
 
 def explain(stderr: str, address: Address, timeout: int) -> Message:
     """Return one clear message for what git and ssh wrote to their standard error."""
-    # Once a host key is known, what was said of others is over.
+    # Once a host key is known, what was said about others is over.
     stderr = re.split(f"^{LISTED}$", stderr, flags=re.MULTILINE)[-1]
     text = _useful(stderr)
     detail = _detail(text)

@@ -87,7 +87,7 @@ class PrivateFolder:
     def secret(self, name: str, text: str) -> str:
         """Return a path at which this account's processes read ``text`` while this process lives.
 
-        The text is kept in this process's memory: nothing of it is on a disk, and nothing is left even when the
+        The text is kept in this process's memory: it is not written to a disk, and nothing is left even if the
         process is killed. Where the system cannot do that, it is a file of mode 0600 in this directory.
         """
         try:

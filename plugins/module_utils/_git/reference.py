@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a user names: a repository, a ref, a directory. Checked before git hears of it. Private to the collection."""
+"""Parses and checks a user's repository, ref and directory before git gets them. Private to the collection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BYTE = re.compile(rb"\\(37777777[4-7][0-7]{2}|[23][0-7]{2})")
 _SCP = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>\[[^\]/]+\]|[^:/\[\]]+):(?P<path>.+)\Z")
 # Other names of transports, as package managers and old versions of git have them.
 _ALIASES = {"git+ssh": "ssh", "ssh+git": "ssh", "git+https": "https", "git+http": "http", "git+file": "file"}
-# What stands before the @ of a URL, and is no secret: the same for everybody.
+# What is before the @ of a URL, and is not a secret: the same for everybody.
 _EVERYBODY = ("git", "oauth2", "x-access-token", "x-token-auth")
 _PACKET = re.compile(r"packet: +fetch< ([0-9a-f]{40,}) (\S+?)((?: |\\0).*)?$")
 _PROTOCOL = re.compile(r"packet: +fetch> command=ls-refs$")
@@ -229,7 +229,7 @@ def candidates(ref: str) -> list[str]:
 
 
 def listed(record: Iterable[str]) -> str | None:
-    """Return what a record of git's packets says of refs, as ``git ls-remote --symref`` prints it.
+    """Return what a record of git's packets says about refs, as ``git ls-remote --symref`` prints it.
 
     :return: None when the record holds no list of refs.
     """
@@ -241,7 +241,7 @@ def listed(record: Iterable[str]) -> str | None:
             continue
         began = True
         value, name, more = packet.groups("")
-        # The first protocol says of the first ref where HEAD leads to, the second one of each what it is about.
+        # The first protocol says about the first ref where HEAD leads to, the second one of each what it is about.
         leads_to = re.search(
             r" symref-target:(\S+)" if "\\0" not in line else rf" symref={re.escape(name)}:(\S+)", more
         )

@@ -59,7 +59,7 @@ _COMMITS_ALONE = ((_ONE_LEVEL,), ("--filter=blob:none",), ())
 _DIGITS = 40
 _QUIETLY = ("--no-tags", "--no-write-fetch-head")
 # Of names: what steers a terminal, turns the direction of a text around or ends a line; a slash; what is not UTF-8.
-# A name that no server has, and what git says of names that a server has not.
+# A name that no server has, and what git says about names that a server has not.
 _NO_REF, _NOT_THERE = "refs/dbops-migrations/none", "fatal: couldn't find remote ref "
 _CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f/\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -92,8 +92,8 @@ class Entry:
 class Remote:
     """A repository on a server, and a bare one in a private directory for what is fetched from it.
 
-    :param environment: what git is given beside what keeps it from being influenced (see ``ssh`` and ``credentials``).
-    :param timeout: seconds for all that is asked of the server.
+    :param environment: variables for git, besides those that isolate it (see ``ssh`` and ``credentials``).
+    :param timeout: seconds for all requests to the server.
     :param signers: those by one of whom what is fetched must be signed.
     :ivar unfiltered: the server has sent more than it was asked for, or did not send what it was asked for alone.
     """
@@ -133,7 +133,7 @@ class Remote:
             GIT_ATTR_NOSYSTEM="1",
             GIT_NO_REPLACE_OBJECTS="1",
             GIT_TERMINAL_PROMPT="0",
-            # Only _talk speaks to the server: what is missing is never fetched behind our back, object by object.
+            # Only _run_remote contacts the server: missing objects are never fetched implicitly, one by one.
             GIT_ALLOW_PROTOCOL="none",
             GIT_NO_LAZY_FETCH="1",
             **{name: native(value) for name, value in environment.items()},
@@ -167,7 +167,7 @@ class Remote:
         return found
 
     def _look_up(self, names: Sequence[str]) -> str:
-        """Return what ``git ls-remote --symref`` says of some full names.
+        """Return what ``git ls-remote --symref`` prints for some full names.
 
         It would have the server list all that it has, which may be megabytes. A fetch asks for the names alone, and as
         one of them never exists, it ends without fetching. What the server answered is in git's record of the talk.
@@ -176,7 +176,7 @@ class Remote:
         record = self._private.file(f"talk-{self._lookups}", "")
         try:
             trace = {"GIT_TRACE_PACKET": record, "GIT_TRACE_BARE": "1"}
-            self._talk("fetch", *_QUIETLY, "--", "origin", *names, _NO_REF, environment=trace)
+            self._run_remote("fetch", *_QUIETLY, "--", "origin", *names, _NO_REF, environment=trace)
         except _Failed as error:
             if _NOT_THERE not in str(error):
                 raise self._explained(error) from None
@@ -193,7 +193,7 @@ class Remote:
         if self._signers is not None:
             self._cheapest(lambda: self._fetch(found))
 
-    def leads_on(self, old: str, found: Resolved) -> bool:
+    def is_fast_forward(self, old: str, found: Resolved) -> bool:
         """Tell whether what was found descends from the commit ``old``; a tag or a commit was named on purpose."""
         if found.name is None or not found.name.startswith("refs/heads/") or found.commit == old:
             return True
@@ -204,7 +204,7 @@ class Remote:
         for left_out in _COMMITS_ALONE:
             self._new_repository()
             try:
-                self._talk("fetch", *_QUIETLY, *left_out, "--", "origin", found.name)
+                self._run_remote("fetch", *_QUIETLY, *left_out, "--", "origin", found.name)
             except _Failed as error:
                 if not refused_filter(str(error)):
                     raise self._explained(error) from None
@@ -219,16 +219,16 @@ class Remote:
         given an ``old`` without parents; were it shallow, the server would send what leads to its parents another way.
         """
         self._new_repository()
-        self._talk("fetch", *_QUIETLY, "--depth=1", _ONE_LEVEL, "--", "origin", old)
+        self._run_remote("fetch", *_QUIETLY, "--depth=1", _ONE_LEVEL, "--", "origin", old)
         self._git.replace("--graft", old)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._git.environment()["GIT_DIR"], "shallow"))
         with self._git.custom_environment(GIT_NO_REPLACE_OBJECTS=None):
             tell = ("-c", "fetch.negotiationAlgorithm=default")
-            self._talk(*tell, "fetch", *_QUIETLY, f"--negotiation-tip={old}", _ONE_LEVEL, "--", "origin", new)
+            self._run_remote(*tell, "fetch", *_QUIETLY, f"--negotiation-tip={old}", _ONE_LEVEL, "--", "origin", new)
 
     def _descends(self, new: str, old: str) -> bool:
-        """Tell whether ``old`` is found on the way back from ``new``, as far as the commits are here."""
+        """Tell whether ``old`` is an ancestor of ``new``, as far as the commits were fetched."""
         seen, ahead = {new}, [new]
         while ahead and old not in seen:
             with contextlib.suppress(ValueError):
@@ -246,7 +246,7 @@ class Remote:
         :param known: paths of files whose contents need not be sent again.
         """
         here = _named(known)
-        files = self._bring(found, directory, here)
+        files = self._fetch_files(found, directory, here)
         for file in files:
             yield file.name, _read_again(here[file.id], file.id) if file.id in here else self._content(file, directory)
         self._git.clear_cache()
@@ -268,17 +268,17 @@ class Remote:
             )
         return content
 
-    def _bring(self, found: Resolved, directory: str, here: Mapping[str, str]) -> list[Entry]:
+    def _fetch_files(self, found: Resolved, directory: str, here: Mapping[str, str]) -> list[Entry]:
         """Fetch the directory's files, and return them."""
 
-        def bring() -> list[Entry]:
+        def fetch_all() -> list[Entry]:
             self._fetch(found)
             tree = self._tree(found.commit, directory, _ONE_LEVEL if here else _WITH_FILES)
             files = list(self._files(tree, directory))
             self._complete(tree, {file.id for file in files} - here.keys())
             return files
 
-        return self._cheapest(bring)
+        return self._cheapest(fetch_all)
 
     def _cheapest(self, attempt: Callable[[], _Result]) -> _Result:
         """Do something in the cheapest way that the server allows."""
@@ -310,7 +310,7 @@ class Remote:
         for depth, refs in ways:
             self._new_repository()
             try:
-                self._talk("fetch", *_QUIETLY, *depth, *options, "--", "origin", *refs)
+                self._run_remote("fetch", *_QUIETLY, *depth, *options, "--", "origin", *refs)
             except _Failed as error:
                 if left_out and refused_filter(str(error)):
                     raise _Refused from None
@@ -443,7 +443,7 @@ class Remote:
         request = self._private.file(f"request-{self._requests}", "".join(f"{name}\n" for name in names))
         try:
             with open(request, "rb") as file:
-                self._talk("fetch", *_QUIETLY, left_out, "--stdin", "--", "origin", stdin=file.fileno())
+                self._run_remote("fetch", *_QUIETLY, left_out, "--stdin", "--", "origin", stdin=file.fileno())
         except _Failed as error:
             if refused(str(error)):
                 raise _Refused from None
@@ -467,14 +467,16 @@ class Remote:
 
     def _ask(self, *arguments: str) -> str:
         try:
-            return self._talk(*arguments)
+            return self._run_remote(*arguments)
         except _Failed as error:
             raise self._explained(error) from None
 
     def _explained(self, error: Exception) -> Error:
         return Error(*explain(str(getattr(error, "stderr", error)), self._address, self._timeout))
 
-    def _talk(self, *arguments: str, stdin: int | None = None, environment: Mapping[str, str] | None = None) -> str:
+    def _run_remote(
+        self, *arguments: str, stdin: int | None = None, environment: Mapping[str, str] | None = None
+    ) -> str:
         """Run git against the server and return what it printed; at the time limit it ends, and its ssh with it."""
         started = time.monotonic()
         settings = (*_SETTINGS, "-c", f"remote.origin.url={self._address.repo}")
@@ -531,7 +533,7 @@ def _read_again(path: str, name: str) -> bytes:
 
 @contextlib.contextmanager
 def _signals_wait() -> Iterator[None]:
-    """Have signals wait until what is begun in the block can be ended."""
+    """Have signals wait until what is started in the block can be ended."""
     came: list[int] = []
     handlers = {
         number: signal.signal(number, lambda which, _frame: came.append(which))

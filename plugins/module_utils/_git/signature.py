@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose signatures count, and what gpg and ssh-keygen say about one. Private to the collection."""
+"""Whose signatures are accepted, and what gpg and ssh-keygen report about one. Private to the collection."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def policy(verify: str, allowed_signers: str | None, gpg_public_keys: str | None
 
 
 class Signers:
-    """Those who may sign, in a private directory: nothing that the host knows about keys counts.
+    """The accepted keys, in a private directory: keys on the host are not used.
 
     :param run: runs a program, see ``run_command`` of AnsibleModule.
     :ivar settings: what git is to be told about them.
@@ -250,7 +250,7 @@ def mislabelled(content: bytes, tag: Tag, commit: str) -> Message | None:
         return Message(1262, "is malformed")
     target, kind, name = (part.decode("utf-8", "surrogateescape") for part in found.groups())
     if name != tag.name:
-        # An old tag, with its good signature, would be taken for another one.
+        # An old tag, with its good signature, would be treated as another one.
         return Message(1263, f"calls itself {shown(name)}: a signed tag counts only under its own name")
     if kind != "commit":
         return Message(1264, f"points at a {kind} and not at a commit: tag the commit itself")

@@ -48,7 +48,7 @@ def clean_key(text: str, origin: str, protected: bool = False) -> str:
     :param origin: where the text comes from, for the message.
     :param protected: its passphrase is known.
     """
-    # Editors add a byte order mark, YAML an indentation, a clipboard blanks.
+    # Editors add a byte order mark, YAML an indentation, a clipboard whitespace.
     text = "\n".join(line.strip() for line in text.replace("\ufeff", "").splitlines())
     found = _PEM.search(text)
     if found is None and text.lstrip().startswith("PuTTY-User-Key-File"):
@@ -182,7 +182,7 @@ def command(
     return shlex.join(words)
 
 
-def hang_up(private: PrivateFolder, run: Callable[..., object]) -> None:
+def close_connection(private: PrivateFolder, run: Callable[..., object]) -> None:
     """End the connection, if there is one.
 
     :param run: runs a program, see ``run_command`` of AnsibleModule.

@@ -7,7 +7,7 @@
 ::
 
     dest/
-      .lock                      held by whoever changes something here
+      .lock                      held by the run that changes something here
       current -> releases/NAME   moved by one rename
       releases/NAME/             the files of one directory at one commit, complete from the moment it has this name
       .contents/NAME             git's names for what is in these files, by which it is known that they are whole
@@ -55,7 +55,7 @@ def commit_of(name: str | None) -> str | None:
     return name[:40] if name else None
 
 
-class Store:
+class ReleaseStore:
     """A destination directory. Reading needs no lock.
 
     :param option: its name, for messages.
@@ -296,5 +296,5 @@ def _contents(folder: str) -> dict[str, bytes]:
 
 
 def _digest(entry: os.DirEntry[str]) -> bytes:
-    """Return what tells the content from others; of what is no file, nothing."""
+    """Return a digest of a file's content; nothing for anything but a file."""
     return hashlib.sha256(read_regular(entry.path)).digest() if entry.is_file(follow_symlinks=False) else b""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the history knows about a directory: files that were changed, passed over, or are gone.
+"""What the history knows about a directory: files that were changed, skipped, or are gone.
 
 Private to the collection. Pure: nothing here touches a database or a file.
 """
@@ -20,10 +20,10 @@ from .tables.history_table import read_progress
 class Known(NamedTuple):
     """What the history says is applied.
 
-    :param checksums: by version; None for a version whose file nobody of ours has run.
+    :param checksums: by version; None for a version whose file was not run by this collection.
     :param state: what the state table held after the last move; None if there is no history.
-    :param settled: whether the last move says which versions it took for applied; migration_force cannot.
-    :param unfinished: the version of which an attempt was begun after that move, and has not succeeded.
+    :param settled: whether the last move recorded which versions it treated as applied; migration_force cannot.
+    :param unfinished: the version of which an attempt was started after that move, and has not succeeded.
     """
 
     checksums: Mapping[int, Optional[str]]
@@ -44,10 +44,10 @@ class Known(NamedTuple):
         ]
 
     def ahead_of(self, state: State) -> list[int]:
-        """Return the versions that the history has as applied or begun, and that would be applied once more.
+        """Return the versions that are applied or started according to the history, and that would be applied again.
 
-        An attempt that was begun counts only where the state's row is gone: otherwise it is golang-migrate's own
-        way out of a failure, to force the version before it.
+        An attempt that was started only counts if the state table has no row: otherwise somebody used golang-migrate's
+        own way to recover from a failure, which is to force the previous version.
         """
         if state.dirty:
             return []
@@ -63,7 +63,7 @@ class Known(NamedTuple):
     def moved(self, source: Source, state: State) -> Optional[dict[str, Any]]:
         """Return the row about a move that the history does not know; None if there was none.
 
-        Whatever made it, the directory's versions that it passed are taken as applied.
+        Whatever made the move, the versions in the directory up to its target are treated as applied.
         """
         before = self.state.version if self.state else None
         if state.dirty or (state.version == before and self.settled):

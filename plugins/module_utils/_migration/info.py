@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What migration_info says of a schema, and migration_info_many of each schema. Private to the collection."""
+"""What migration_info says about a schema, and migration_info_many of each schema. Private to the collection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INFO = ArgumentSpec(
 
 
 class Info(NamedTuple):
-    """What is said of a schema, as return values.
+    """What is said about a schema, as return values.
 
     :param standing: what it may have in common with others.
     :param own: what is about it alone.
@@ -54,7 +54,7 @@ def check_limit(params: Mapping[str, Any]) -> None:
 
 
 def of_server(session: Session, source: Source) -> dict[str, Any]:
-    """Return what is said once, however many schemas there are."""
+    """Return the values that are the same for all schemas."""
     return {
         "latest": source.migrations[-1].version if source.migrations else None,
         "migrations": [migration._asdict() for migration in source.migrations],
@@ -122,11 +122,11 @@ def own(
     """Return what is about one schema alone.
 
     :param database: its name.
-    :param running: who runs what is on, and what it is doing; empty if nothing is.
+    :param running: who runs the running migration, and what it is doing; empty if none is running.
     """
     record = found.unfinished
     file = _file_of(source, record) if record else None
-    # Without a lock, nobody can be seen at work.
+    # Without a lock it is unknown whether a run is active.
     held = found.holder is not None if params["lock"] else None
     progress = progress_text(record, file, held) if record else None
     if progress and running:
@@ -142,9 +142,9 @@ def own(
 
 
 def line(database: str, stands: Mapping[str, Any], source: Source, progress: Optional[str] = None) -> str:
-    """Return one line on how a schema stands.
+    """Return a schema's status in one line.
 
-    :param progress: how far the migration got that has made the state dirty, if that is known.
+    :param progress: the progress of the migration that made the state dirty, if it is known.
     """
     state = State(stands["version"], stands["dirty"])
     versions = [migration.version for migration in source.migrations]
@@ -152,7 +152,7 @@ def line(database: str, stands: Mapping[str, Any], source: Source, progress: Opt
 
 
 def _running(session: Session, params: Mapping[str, Any], found: Snapshot) -> str:
-    """Say who runs the attempt that is on, since when, and what its connection is doing; nothing if none is."""
+    """Say who runs the running attempt, since when, and what its connection is doing; empty if none is running."""
     record = found.unfinished
     if record is None or record.outcome != RUNNING or found.holder is None or not params["lock"]:
         return ""
@@ -172,8 +172,8 @@ def _troubles(stands: Mapping[str, Any]) -> Iterator[str]:
         ("changed_files", "file", "changed"),
         ("missing", "file", "missing"),
         ("out_of_order", "version", "out of order"),
-        ("history_ahead", "version", "applied as the history says, not as the state table does"),
-        ("drift", "object", "changed by no migration"),
+        ("history_ahead", "version", "applied in the history but not in the state table"),
+        ("drift", "object", "changed outside migrations"),
         ("missing_privileges", "privilege", "missing"),
     ):
         if stands.get(name):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files that a plan runs, as text for a person who is to approve it. Private to the collection."""
+"""The files of a plan, as text for the person who approves it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Listed(NamedTuple):
 def listing(directory: str, steps: Iterable[Step]) -> list[Listed]:
     """Return each step's file.
 
-    Secrets are masked, and so is what could steer a terminal.
+    Secrets and terminal control characters are masked.
 
     :raises Error: a file cannot be read.
     """
@@ -62,7 +62,7 @@ def _listed(directory: str, step: Step, left: int) -> Listed:
     if step.file is None:
         return Listed(None, [])
     with open_file(directory, step) as file:
-        # More than is shown: a secret that is cut in two would not be known as one.
+        # More than is shown: a secret that is cut in two would not be recognized.
         data = file.read(2 * CHARACTERS)
         size = file.seek(0, os.SEEK_END)
     text = clean(data.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace"))

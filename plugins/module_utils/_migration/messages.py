@@ -4,7 +4,7 @@
 
 """What a person reads when a run fails or refuses, and what is returned with it. Private to the collection.
 
-Nothing here decides anything. What is quoted is the file's own text, masked; SQL of ours is in no message.
+Nothing here decides anything. Messages quote the file's own text, masked, and never our own SQL.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _at(step: Step, statement: Statement) -> str:
 
 
 def _question(first: int, last: int) -> str:
-    """Say what to look at, and each answer that can be right."""
+    """Say what to check, and which answers are possible."""
     if first == last:
         return (
             f"Check what it changes, then run again with resume_from: {first} if it took no effect, or resume_from: "
@@ -213,7 +213,7 @@ def recording_failed(
 
 
 def lock_lost(database: str, step: Step) -> Error:
-    """A file has let the database's lock go, and it could not be taken again."""
+    """A file has released the database's lock, and it could not be taken again."""
     return Error(
         1805,
         f"{step.file or f'Version {step.version}'}: the lock on {database} was released, and another migration run "
@@ -259,7 +259,7 @@ _RESTORE = (
 
 
 def changed_statement(step: Step, statement: Statement) -> Error:
-    """A statement was done, and is another one now."""
+    """A statement that was done has changed since."""
     return Error(
         1905,
         f"{_at(step, statement)}: statement {statement.number} was done by an earlier run and has been changed since. "
@@ -271,7 +271,7 @@ def changed_statement(step: Step, statement: Statement) -> Error:
 
 
 def changed_somewhere(step: Step, first: int, last: int) -> Error:
-    """One of several statements that were done is another one now."""
+    """One of several statements that were done has changed since."""
     return Error(
         1906,
         f"{step.file}: one of its statements {first} to {last}, which were done by an earlier run, has been changed "
@@ -292,7 +292,7 @@ def fewer_statements(step: Step, have: int, done: int) -> Error:
 
 
 def no_such_statement(step: Step, have: int, at: int) -> Error:
-    """The user wants to resume behind the file's end."""
+    """The user wants to resume after the file's end."""
     return Error(
         1908,
         f"resume_from is {at}, but {step.file} has {count(have, 'statement')}. Give {have + 1} if all of them are "
@@ -303,7 +303,7 @@ def no_such_statement(step: Step, have: int, at: int) -> Error:
 
 
 def session_not_restored(step: Step, error: ServerError) -> Error:
-    """A new session cannot be brought to where the old one was."""
+    """A new session cannot be restored to the state of the old one."""
     way = "Run again." if error.lost else f"Fix the cause and run again; or fix the schema manually and {_FORCE}."
     return Error(
         1909,
@@ -316,7 +316,7 @@ def session_not_restored(step: Step, error: ServerError) -> Error:
 
 
 def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> Error:
-    """What comes next may rely on something that went with its session.
+    """The next statement may rely on something that was lost with its session.
 
     :param begun: the last statement that may have taken effect.
     """
@@ -335,9 +335,9 @@ def session_lost(step: Step, done: int, begun: int, what: str, number: int) -> E
 
 
 def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -> Error:
-    """Nobody can know what was done of the statements from one to another.
+    """It is unknown which of several statements were done.
 
-    :param outcome: how the earlier run ended, as the history has it.
+    :param outcome: how the earlier run ended, as in the history.
     """
     first = statement.number
     ended = "failed" if outcome == FAILED else "was interrupted"
@@ -362,7 +362,7 @@ def outcome_unknown(step: Step, statement: Statement, outcome: str, last: int) -
 
 
 def doubt_is_gone(step: Step, first: int, last: int) -> Error:
-    """Nobody can know what was done of statements that the file does not have any more."""
+    """It is unknown what was done of statements that are no longer in the file."""
     return Error(
         1912,
         f"{step.file}: {doubt_text(first, last)} in an earlier run, but the file now ends before that. Check what "
@@ -397,7 +397,7 @@ def written_elsewhere(record: AttemptRecord, state: State) -> Error:
 
 
 def history_ahead(database: str, state: State, versions: Sequence[int]) -> Error:
-    """The state says that less is applied than the history has as applied.
+    """The history lists versions as applied that the state does not.
 
     :param versions: those that the history has as applied and the state has not.
     """

@@ -15,7 +15,7 @@ _VERSION = re.compile(f"0*[0-9]{{1,{len(str(MAX_STATE))}}}")
 
 
 def as_version(text: str) -> Optional[int]:
-    """Return the version that a text is; None if it is no number, or one that the state table cannot hold.
+    """Return the version that a text is; None if it is not a number, or one that the state table cannot hold.
 
     Python refuses to read a number of thousands of digits.
     """
@@ -94,7 +94,7 @@ class Unfinished(NamedTuple):
 class Move(NamedTuple):
     """One attempt that succeeded, or one move that something else made; or the newest attempt, which has not succeeded.
 
-    :param unfinished: it is that one, and statements of it were begun.
+    :param unfinished: it is that one, and statements of it were started.
     """
 
     version: Optional[int]

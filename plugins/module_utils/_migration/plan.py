@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From where a database is to where it should be: an ordered list of steps. Private to the collection.
+"""Makes a plan: the ordered steps from the current version to the target. Private to the collection.
 
 Pure: nothing here touches a database or a file. The rules are those of golang-migrate's up, down and goto.
 """
@@ -24,12 +24,12 @@ def make_plan(
     unfinished: Optional[Unfinished] = None,
     below: Sequence[int] = (),
 ) -> Plan:
-    """Plan the way from ``state`` to ``goal``.
+    """Return the plan from ``state`` to ``goal``.
 
     :param unfinished: what has to be finished first when the state is dirty.
     :param below: versions below the current one that are to be applied, too.
     :raises Error: the state is dirty and nothing is known of what was left, the current version or the target has no
-        file, or the way leads down and that is not allowed.
+        file, or a rollback is needed and not allowed.
     """
     if state.dirty and unfinished is None:
         where = "no version" if state.version is None else f"version {state.version}"
@@ -87,7 +87,7 @@ def _destination(source: Source, here: int, goal: Goal, state: State) -> int:
 
 
 def _position(source: Source, version: Optional[int], who: str, state: State) -> int:
-    """Return how many migrations lie at or below a version."""
+    """Return how many migrations are at or below a version."""
     if version is None:
         return 0
     for index, migration in enumerate(source.migrations):
@@ -119,7 +119,7 @@ def _down(migrations: tuple[Migration, ...], place: int) -> Step:
 
 
 def _rest_of(source: Source, unfinished: Unfinished, state: State) -> tuple[Step, ...]:
-    """Return the step that finishes what was left.
+    """Return the step that finishes the interrupted migration.
 
     :raises Error: its file is not there.
     """

@@ -4,8 +4,8 @@
 
 """A plan as a person reads it: in a terminal, in AWX, and as Markdown in a merge request. Private to the collection.
 
-It is one text. First the two lines that decide, then each migration: what was found out about it, its SQL, and the
-difference of the schema. Nothing here decides anything.
+The text starts with two lines that summarize the decision. Then follow, for each migration, the findings, its SQL and
+the differences in the schema. Nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .listing import ALL, Listed, first
 from .model import Plan
 from .report import count, few, format_version, steps_result
 
-# So many things of one kind are named in the two lines, and so many are listed of a migration.
+# How many things of one kind the two lines name, and how many a migration lists.
 _NAMED, _LISTED = 3, 50
-# Characters of a reason in the two lines.
+# The maximum length of a reason in the two lines.
 _REASON = 160
-_HARMLESS = "No ALTER blocks writes, nothing with rows is dropped or emptied"
-_NOT_REHEARSED = "**Not rehearsed**: what the migrations do to tables and rows is not known."
+_HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied"
+_NOT_REHEARSED = "**Not rehearsed**: what the migrations do to tables and rows is unknown."
 
 
 def plan_text(
@@ -70,7 +70,7 @@ def decisive(
     rehearsal: Optional[Mapping[str, Any]],
     guards: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[str, str]:
-    """Return the two lines by which a person decides: what is to be run and what of it fails; what it does.
+    """Return the two lines by which a person decides: what would run and what of it would fail; what effects it has.
 
     :param steps: as the return value pending of check mode.
     """
@@ -90,12 +90,12 @@ def decisive(
         parts.append(f"{_some(fates)}.")
     elif rehearsal["complete"]:
         left_out = sum(len(found["skipped"]) for found in rehearsal["migrations"])
-        but = f", but for {count(left_out, 'statement')}, for lack of rows" if left_out else ""
+        but = f", except {count(left_out, 'statement')} that need{'s' * (left_out == 1)} rows" if left_out else ""
         parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables{but}.")
     effects = list(_effects(rehearsal))
     if not effects:
         each = all(found["reversible"] for found in rehearsal["migrations"])
-        effects = [f"{_HARMLESS}, each migration has a way back" if each else _HARMLESS]
+        effects = [f"{_HARMLESS}; each migration can be rolled back" if each else _HARMLESS]
     return " ".join(parts), f"{effects[0][0].upper()}{'; '.join(effects)[1:]}."
 
 
@@ -124,8 +124,8 @@ def _may(risk: Mapping[str, Any]) -> str:
 # By what the risk is; the rows come before, and the place after.
 _FAILING = {
     "null": "with NULL in",
-    "does_not_fit": "with a value that no longer fits in",
-    "character_set": "with letters that the new character set lacks in",
+    "does_not_fit": "with a value that does not fit in",
+    "character_set": "with characters that are missing from the new character set in",
     "check": "that violate the CHECK",
     "orphan": "without a parent under the foreign key",
     "zero_date": "that would get a zero date in",
@@ -143,7 +143,7 @@ def _failing(risk: Mapping[str, Any]) -> str:
 
 
 def _number(risk: Mapping[str, Any], noun: str) -> str:
-    """Say how many rows or values; that one in doubt may be none."""
+    """Say how many rows or values; an uncertain number may be zero."""
     rows = risk["rows"]
     if rows is None:
         return f"an unknown number of {noun}s"
@@ -155,7 +155,7 @@ def _are(number: Optional[int]) -> str:
 
 
 def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a plan does that somebody should know before."""
+    """Yield the effects of a plan that somebody should know about first."""
     if rehearsal["why"] is not None and not _any_rehearsed(rehearsal):
         yield f"**Not rehearsed**: {said(rehearsal['why'])}"
         return
@@ -168,20 +168,20 @@ def _effects(rehearsal: Mapping[str, Any]) -> Iterator[str]:
         yield _some(map(_destroyed, lost))
     stuck = [found["version"] for found in migrations if found["reversible"] is False]
     if stuck:
-        yield f"{few(stuck)} {'has' if len(stuck) == 1 else 'have'} **no way back**"
+        yield f"{few(stuck)} **cannot be rolled back**"
     unknown = [found["version"] for found in migrations if found["reversible"] is None and found["irreversible"]]
     if unknown:
-        yield f"whether {few(unknown)} {'has' if len(unknown) == 1 else 'have'} a way back is not known"
+        yield f"whether {few(unknown)} can be rolled back is unknown"
     failed = [found["version"] for found in migrations if found["error"]]
     if failed:
-        yield f"what else {few(failed)} would do is not known"
+        yield f"what else {few(failed)} would do is unknown"
     left = [found["version"] for found in rehearsal["migrations"] if not found["rehearsed"]]
     if left:
         yield f"{few(left)} {_are(len(left))} **not rehearsed**"
 
 
 def _waits(impacts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield for which tables writes wait, the largest first, and for which that is not known."""
+    """Yield for which tables writes are blocked, the largest first, and for which they may be."""
     waits: dict[str, list[Mapping[str, Any]]] = {}
     doubtful: dict[str, None] = {}
     for impact in impacts:
@@ -194,7 +194,7 @@ def _waits(impacts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield _some(map(_waiting, tables))
     rest = [code(table) for table in doubtful if table not in waits]
     if rest:
-        yield f"that writes to {few(rest)} go on is not certain"
+        yield f"writes to {few(rest)} may **wait**"
 
 
 def _waiting(found: Sequence[Mapping[str, Any]]) -> str:
@@ -218,9 +218,9 @@ def _destroyed(risk: Mapping[str, Any]) -> str:
 
 
 def _some(texts: Iterable[str]) -> str:
-    """Return the first texts, and how many there are more."""
+    """Return the first texts, and the number of the others."""
     found = list(texts)
-    rest = [f"and {len(found) - _NAMED} more like these"] if len(found) > _NAMED else []
+    rest = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
     return "; ".join([*found[:_NAMED], *rest])
 
 
@@ -248,12 +248,12 @@ class _Finding(NamedTuple):
         return guard["guard"] in self.guards and text.startswith(self.begins) and text.endswith(self.ends)
 
 
-# From what decides to what does not.
+# From the most to the least important.
 _VERDICTS = {"refuse": "**refused**", "warn": "**warning**", "allowed": "allowed"}
 
 
 def _bullets(guards: Iterable[Mapping[str, Any]], step: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Return what is known of a migration, each with what the guards say of it; what they refuse comes first."""
+    """Return what is known of a migration, each with what the guards say about it; what they refuse comes first."""
     own = [guard for guard in guards if (guard["version"], guard["direction"]) == (step["version"], step["direction"])]
     findings = list(_findings(found))
     for guard in own:
@@ -303,15 +303,15 @@ def _findings(found: Mapping[str, Any]) -> Iterator[_Finding]:
     yield from (_Finding(f"keeps {said(kept['text'])}") for kept in found.get("kept", ()))
     yield from (_Finding(f"**not kept**: {said(text)}") for text in found.get("not_kept", ()))
     for text in found["skipped"]:
-        yield _Finding(f"left out, as the copies hold no rows: {said(text)}")
+        yield _Finding(f"left out, because the copies have no rows: {said(text)}")
     why = found["irreversible"]
     if found["reversible"]:
         lost = any(risk["kind"] == "destroy" for risk in found["risks"])
-        yield _Finding(f"its down file restores the schema{', and not what is destroyed' if lost else ''}")
+        yield _Finding(f"its down file restores the schema{', but not the destroyed data' if lost else ''}")
     elif found["reversible"] is False:
-        yield _Finding(f"**no way back**: {said(why)}", ("irreversible", "no_down_file"))
+        yield _Finding(f"**cannot be rolled back**: {said(why)}", ("irreversible", "no_down_file"))
     elif why:
-        yield _same(f"whether there is a way back is not known: {said(why)}", why, "not_rehearsed")
+        yield _same(f"whether it can be rolled back is unknown: {said(why)}", why, "not_rehearsed")
 
 
 def _at(line: Optional[int]) -> str:
@@ -319,11 +319,11 @@ def _at(line: Optional[int]) -> str:
 
 
 def _impact(impact: Mapping[str, Any]) -> str:
-    what = ["how is not known"]
+    what = ["effect unknown"]
     if impact["algorithm"]:
-        what = [impact["algorithm"], "**writes wait**" if impact["blocks_writes"] else "writes go on"]
+        what = [impact["algorithm"], "**writes wait**" if impact["blocks_writes"] else "writes continue"]
     if impact["rebuilds"]:
-        what.append("all rows are written anew")
+        what.append("all rows are rewritten")
     if impact["rows"] is not None:
         what.append(f"about {impact['rows']:,} rows, {_size(impact['bytes'])}")
     return f"{code(impact['table'])}: {', '.join(what)}{_at(impact['line'])}"
@@ -331,18 +331,18 @@ def _impact(impact: Mapping[str, Any]) -> str:
 
 def _sql(file: Listed) -> Iterator[list[str]]:
     if file.name is None:
-        yield ["There is no file: nothing is run but the version is set."]
+        yield ["There is no file: only the version is set."]
         return
     yield [f"The file {said(file.name)}:"]
     if file.lines:
         yield fence("\n".join(file.lines), "sql")
     if file.size is not None:
-        yield [f"Not all is shown: the file has {file.size:,} bytes."]
+        yield [f"Truncated: the file has {file.size:,} bytes."]
 
 
 def _change(when: str, change: Mapping[str, str], lines: Sequence[str], left: int) -> Iterator[list[str]]:
-    yield [f"{when}{change['sort']} {said(change['name'])} is {change['change']}:"]
+    yield [f"{when}{change['type']} {said(change['name'])} is {change['change']}:"]
     if lines:
         yield fence("\n".join(lines), "diff")
     if left:
-        yield [f"Not all is shown: the difference has {count(left, 'more line')}."]
+        yield [f"Truncated: the diff has {count(left, 'more line')}."]

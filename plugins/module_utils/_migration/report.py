@@ -34,7 +34,7 @@ def count(number: int, noun: str) -> str:
 
 
 def few(names: Iterable[object], separator: str = ", ") -> str:
-    """Return the first five, and how many more there are."""
+    """Return the first five names, and the number of the others."""
     found = [str(name) for name in names]
     more = f"{separator.rstrip(', ')} and {len(found) - 5} more" if len(found) > 5 else ""
     return separator.join(found[:5]) + more
@@ -48,7 +48,7 @@ def steps_result(steps: Iterable[Step]) -> list[dict[str, Any]]:
 def summary(database: str, plan: Plan, check_mode: bool, last: Optional[AttemptRecord] = None) -> str:
     """Return one line on what a plan does, or would do.
 
-    :param last: the migration that has led to where the database is, which somebody may not have heard the end of.
+    :param last: the migration that led to the current version, whose outcome the user may not have seen.
     """
     if not plan.steps:
         if plan.from_version is None:
@@ -71,7 +71,7 @@ def _by_whom(last: Optional[AttemptRecord]) -> str:
 
 
 def _in_place(plan: Plan, check_mode: bool) -> str:
-    """Say what a plan does that leaves the version as it is: it finishes a migration, or runs late ones."""
+    """Say what a plan does that does not change the version: it finishes a migration, or applies late ones."""
     late = [step for step in plan.steps if step.direction == "up" and step.version != plan.from_version]
     did = [
         (f"finish {step.direction} {step.version}" if check_mode else f"{step.direction} {step.version} finished")
@@ -86,9 +86,9 @@ def _in_place(plan: Plan, check_mode: bool) -> str:
 
 
 def digest(plan: Plan, done: Optional[int]) -> str:
-    """Return a digest of a plan: what a database that is as it was, and files that are what they were, give again.
+    """Return a digest of a plan, which is the same as long as the database and the names of the files are the same.
 
-    :param done: how many statements of the first step an attempt has done that it resumes; None if it resumes none.
+    :param done: how many statements of the first step are done already, if it resumes an attempt; otherwise None.
     """
     steps = [[step.version, step.direction, step.file] for step in plan.steps]
     return hashlib.sha256(json.dumps([plan.from_version, done, steps]).encode()).hexdigest()
@@ -113,12 +113,12 @@ def status_line(
     progress: Optional[str] = None,
     troubles: Sequence[str] = (),
 ) -> str:
-    """Return one line on where a database is.
+    """Return one line about the status of a database.
 
     :param versions: those that the directory has.
     :param ahead: how many migrations are above the database's version.
-    :param progress: how far the migration got that has made the state dirty, if that is known.
-    :param troubles: what else is not as it should be.
+    :param progress: the progress of the migration that made the state dirty, if it is known.
+    :param troubles: other problems.
     """
     where = f"{database}: {format_version(state.version)}"
     more = "".join(f", {trouble}" for trouble in troubles)
@@ -146,7 +146,7 @@ def doubt_text(first: int, last: int) -> str:
 
 
 def progress_text(record: AttemptRecord, file: Optional[str], held: Optional[bool]) -> str:
-    """Say how far a migration got that is running or was interrupted.
+    """Describe the progress of a migration that is running or was interrupted.
 
     :param file: its file; None where the directory has none.
     :param held: whether somebody holds the lock; None if nobody takes it.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a database is: its state, and what its history knows about a directory. Private to the collection."""
+"""The status of a database: its state, and what its history knows about a directory. Private to the collection."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def load(session: Session, params: Mapping[str, Any]) -> DatabaseStatus:
 
 
 class Snapshot(NamedTuple):
-    """What somebody sees who holds no lock.
+    """What can be seen without holding the lock.
 
     :param records: the history's newest rows, the newest first.
     :param holder: who holds the lock; None if nobody does.
@@ -111,14 +111,14 @@ class Snapshot(NamedTuple):
         """Return the versions below the current one that have never been applied, as far as the history knows."""
         record, state = self.unfinished, self.status.state
         if state.dirty and record is None:
-            # Something else is at work here, or was, and nothing says yet which versions it has applied.
+            # Another tool is running here, or was, and it is unknown yet which versions it applied.
             return []
         below = self.status.known.below(source, state)
         return [version for version in below if record is None or record.version != version]
 
 
 def snapshot(session: Session, params: Mapping[str, Any], limit: int) -> Snapshot:
-    """Look at everything without the lock, as it was at one moment, while others may be at work.
+    """Read everything from one snapshot without the lock, while other runs may be active.
 
     :param params: migrations_table and history_table.
     :param limit: how many of the history's rows are wanted; there is one at least.
@@ -157,7 +157,7 @@ def _snapshot_of_now(session: Session, params: Mapping[str, Any], limit: int) ->
 
 
 def running_attempt(session: Session, params: Mapping[str, Any]) -> str:
-    """Return what the history says of an attempt that is running: a sentence and a blank, or nothing.
+    """Return what the history says about an attempt that is running: a sentence and a space, or nothing.
 
     Nothing, too, if it cannot be read: it is for a message about something else.
     """
@@ -211,7 +211,7 @@ def is_there(session: Session, table: str, schema: str = "") -> bool:
 
 
 def check_readable(session: Session, table: str) -> None:
-    """See to it that a table may be read, if there is one.
+    """Make sure that a table may be read, if there is one.
 
     :raises Error: the user may not.
     """

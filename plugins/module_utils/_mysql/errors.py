@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server, or the connection to it, answers when something fails. Private to the collection."""
+"""Errors of a server, or of the connection to it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HINTS = {
 
 
 class ServerError(Error):
-    """What the server, or the connection to it, answered.
+    """An error of the server, or of the connection to it.
 
     :param code: the server's error code; 0 when the connection itself failed.
     :param reason: the server's text.

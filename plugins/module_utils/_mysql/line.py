@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sessions one after the other on one connection, each like new. Private to the collection."""
+"""Successive sessions on one connection, each like a new one. Private to the collection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESTORED = ("collation_connection",)
 def starting_over(session: Session) -> Optional[list[str]]:
     """Return what makes a session that is started over like a new one; None if nothing does. The session is over then.
 
-    Nothing does where the server runs init_connect at a login, and behind what keeps no session for us.
+    Nothing does where the server runs init_connect at a login, and after what keeps no session for us.
 
     :param session: a new one.
     """

@@ -34,7 +34,7 @@ class Lock:
 
     :ivar name: golang-migrate's.
     :ivar guard: a statement to be put ahead of writes of ours in their packet. It is answered with OK and has no effect
-        if this session holds the lock; otherwise it fails, so that the server does not run what is behind it.
+        if this session holds the lock; otherwise it fails, so that the server does not run what is after it.
     """
 
     def __init__(self, session: Session, name: str) -> None:
@@ -61,7 +61,7 @@ class Lock:
         return self._session.query(f"SELECT {taken}") == [(1,)]
 
     def release(self) -> None:
-        """Let the lock go. A connection that is gone has done so already."""
+        """Release the lock. If the connection is gone, the server has released it already."""
         with suppress(ServerError):
             self._session.query(f"SELECT RELEASE_LOCK({_quoted(self.name)})")
 

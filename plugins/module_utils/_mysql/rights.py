@@ -4,7 +4,7 @@
 
 """What the account may do, and which settings of the server refuse what migrations do. Private to the collection.
 
-For a person who wants to know before a run. Nothing rests on it: where it is not certain, nothing is said.
+This is information for people before a run. Nothing depends on it, and uncertain facts are not reported.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Grant(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What the server says of the account and of itself, once for all schemas.
+    """What the server says about the account and of itself, once for all schemas.
 
     :ivar grants: None if the server does not show them.
     :ivar values: the server's settings, by their names in small letters.

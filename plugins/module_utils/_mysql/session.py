@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A session with a server: it runs statements, and knows what they have made of it. Private to the collection.
+"""A session with a server: it runs statements, and tracks how they change the session. Private to the collection.
 
-The server says in its answers what a statement changed. Where it does not (it is too old, or something between us and
-it leaves that out), it is asked after each statement of the user's.
+The server reports in its answers what a statement changed. If it does not (because it is too old, or a proxy drops the
+information), it is queried after each statement of the user's.
 """
 
 from __future__ import annotations
@@ -80,17 +80,17 @@ class Session:
     :ivar server: the server's version text.
     :ivar mariadb: MariaDB rather than MySQL.
     :ivar version: the version as a number, 101119 for 10.11.19.
-    :ivar atomic_ddl: whether a definition that was cut off took effect as a whole or not at all.
+    :ivar atomic_ddl: whether a definition that was interrupted took effect as a whole or not at all.
     :ivar has_stats_expiry: whether the server has the variable information_schema_stats_expiry.
-    :ivar complaint: what is to be said about a server that is not supported any more, for a warning.
+    :ivar complaint: a warning, if the server's version is no longer supported.
     :ivar connection_id: the connection's number, as the server counts.
     :ivar schema: the name of the schema that was opened, as the server writes it.
     :ivar tracked: whether the server says by itself what a statement changes.
-    :ivar has_savepoint: a savepoint of the file's may stand where the server calls no transaction open yet, as with
+    :ivar has_savepoint: a savepoint of the file's may be where the server calls no transaction open yet, as with
         autocommit off; whoever runs the file says so.
     :ivar stale: what is known of the session may be out of date.
     :ivar wrote_nontransactional: whether the user's statement in the last packet, or one before it in its transaction,
-        wrote a table without transactions; said of statements in a transaction only, and where ``tracked``.
+        wrote a table without transactions; said about statements in a transaction only, and where ``tracked``.
     """
 
     def __init__(self, wire: Wire, database: str) -> None:
@@ -119,7 +119,7 @@ class Session:
         self.schema = self._state.schema or database
 
     def again(self, database: str, restoring: Sequence[str] = ()) -> Session:
-        """Return a new session on the same connection, as after a login but for the role; this one is over.
+        """Return a new session on the same connection, as after a login except for the role; this one is over.
 
         :param restoring: what else is to be set.
         :raises ServerError: the server refused it, or the connection was lost.
@@ -253,9 +253,9 @@ class Session:
         """Run a statement of the user's as it stands, and read all that comes back without keeping it.
 
         :param before: statements of ours, each with one result, that go ahead of it in the same packet.
-        :param after: the same behind it, for which the user's statement must have one result.
+        :param after: the same after it, for which the user's statement must have one result.
         :param ask: a question of ours, the last of the packet.
-        :param meanwhile: what to do while the server is at work; it may not use the session, nor fail.
+        :param meanwhile: what to do while the server is busy; it may not use the session, nor fail.
         :param undisturbed: the next statement asks about this one: no question of ours may come between them, so that
             what is known of the session may be out of date until the next one has run.
         :param count: how many statements ``statement`` holds, each with one result if there are several.
@@ -280,7 +280,7 @@ class Session:
                 self.wrote_nontransactional |= self.transaction.nontransactional_writes
             raise
         # SET STATEMENT and the hint SET_VAR are reported, too, although their change is over by now: a change is asked
-        # for once more.
+        # for again.
         self.stale |= not self.tracked or self._state.changed
         if self.stale and not undisturbed:
             self._ask_again()
@@ -326,7 +326,7 @@ class Session:
 
     @contextmanager
     def _beginning_nothing(self) -> Iterator[None]:
-        """Leave no transaction open that a question of ours has begun.
+        """Leave no transaction open that a question of ours has started.
 
         With autocommit off the dictionary of MySQL begins one. What the file does next would pass for a part of it.
         """
@@ -363,8 +363,8 @@ def _constant(columns: Sequence[Any], kind: int) -> bytes:
 
 
 def _without(ours: str, reason: str) -> str:
-    """Take out of what the server quotes what is ours: it quotes whatever comes behind the place of an error."""
-    # Behind the end of the user's text the quotation begins with the first word that is ours.
+    """Take out of what the server quotes what is ours: it quotes whatever comes after the place of an error."""
+    # After the end of the user's text the quotation begins with the first word that is ours.
     for beginning, separator in ((ours, SEPARATOR), (f"'{ours.lstrip()}", "';")):
         place = reason.find(separator) if ours else -1
         while place >= 0:

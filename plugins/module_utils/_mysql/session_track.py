@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server says of a session along with its answers. Pure. Private to the collection.
+"""What a server reports about a session in its answers. Pure. Private to the collection.
 
 An OK packet ends with the session state information if the client has set CLIENT_SESSION_TRACK. The encoding is that of
 MySQL's source documentation ("OK_Packet" and "Session State Information"); MariaDB's is the same.
@@ -38,7 +38,7 @@ class TransactionReport(NamedTuple):
     :ivar reads: tables with transactions were read.
     :ivar nontransactional_writes: tables without transactions were written: a rollback does not undo that.
     :ivar writes: tables with transactions were written.
-    :ivar unsafe: a statement was not safe for a binary log of statements; the lock's guard is such a one.
+    :ivar unsafe: a statement was not safe for a binary log of statements; the lock's guard is one of them.
     :ivar result_sent: rows were sent.
     :ivar table_locks: LOCK TABLES is in effect; also outside of a transaction.
     """
@@ -69,7 +69,7 @@ class Changes(NamedTuple):
     """What an answer reports.
 
     :ivar variables: the new values of system variables.
-    :ivar schema: the current one's name, empty if there is none; None if nothing is said of it.
+    :ivar schema: the current one's name, empty if there is none; None if nothing is said about it.
     :ivar transaction: its ``trx_state``.
     """
 
@@ -93,7 +93,7 @@ class Ending(NamedTuple):
 def read_ok(packet: bytes) -> Ending:
     """Read an OK packet: an answer without rows, or what follows the last row with CLIENT_DEPRECATE_EOF.
 
-    :raises ValueError: it is cut off.
+    :raises ValueError: it is truncated.
     """
     reader = _Reader(packet)
     reader.take(1)
@@ -107,7 +107,7 @@ def read_ok(packet: bytes) -> Ending:
 def read_eof(packet: bytes) -> Ending:
     """Read an EOF packet, which follows the last row without CLIENT_DEPRECATE_EOF.
 
-    :raises ValueError: it is cut off.
+    :raises ValueError: it is truncated.
     """
     reader = _Reader(packet)
     reader.take(3)
@@ -118,7 +118,7 @@ def read_eof(packet: bytes) -> Ending:
 def read_changes(rest: bytes) -> Changes:
     """Read what follows the count of warnings in an OK packet whose status has STATE_CHANGED.
 
-    A packet that is cut off says nothing.
+    A packet that is truncated says nothing.
     """
     try:
         reader = _Reader(rest)
@@ -163,7 +163,7 @@ class _Reader:
     def take(self, length: int) -> bytes:
         end = self._at + length
         if end > len(self._data):
-            raise ValueError("The packet is cut off.")
+            raise ValueError("The packet is truncated.")
         taken = self._data[self._at : end]
         self._at = end
         return taken
@@ -176,7 +176,7 @@ class _Reader:
         if first < 0xFB:
             return first
         if first not in _FOLLOWING:
-            raise ValueError("This is no length.")
+            raise ValueError("This is not a length.")
         return self.fixed(_FOLLOWING[first])
 
     def text(self) -> bytes:
@@ -235,5 +235,5 @@ class SessionState:
     @property
     def wrote_nontransactional(self) -> bool:
         """Whether a table without transactions was written in the open transaction."""
-        # It is asked of each answer.
+        # It is asked about each answer.
         return bool(self.status & IN_TRANSACTION) and self._transaction.nontransactional_writes

@@ -30,7 +30,7 @@ PATIENT = (
 
 
 def identifier(name: str) -> str:
-    """Return a name of a table, a column or the like as SQL has it in every sql_mode."""
+    """Return a name of a table, a column or the like, quoted for every sql_mode."""
     return "`" + name.replace("`", "``") + "`"
 
 

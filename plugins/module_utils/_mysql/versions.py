@@ -4,15 +4,15 @@
 
 """Which servers are supported, and what they can do. Pure. Private to the collection.
 
-- Supported: MySQL 8.0 and later, MariaDB 10.6 and later. Their definitions are atomic: one that was cut off took effect
-  as a whole or not at all, so that it can be found out afterwards which of them.
-- Old: MySQL 5.6 and 5.7, MariaDB 10.2 to 10.5. They work, but what was cut off has to be asked more often. The user is
-  warned.
-- Refused: anything older. It lacks what the history or the transactions rest on, and nothing of it can be tested.
+- Supported: MySQL 8.0 and later, MariaDB 10.6 and later. Their definitions (DDL) are atomic: an interrupted one took
+  effect as a whole or not at all, and it can be found out afterwards which.
+- Old: MySQL 5.6 and 5.7, MariaDB 10.2 to 10.5. They work, but the user has to be asked about interrupted statements
+  more often. The user is warned.
+- Refused: anything older. It lacks what the history or the transactions need, and cannot be tested.
 
-A version newer than those that were tested (MySQL 9.7, MariaDB 11.8) is accepted without a warning. A server is not
-held up by a tool that lags behind it: both servers keep their protocol and their SQL compatible, golang-migrate asks
-for no version at all, and a warning at each run that nobody can do anything about teaches to overlook warnings.
+A version newer than those that were tested (MySQL 9.7, MariaDB 11.8) is accepted without a warning. Both servers keep
+their protocol and SQL compatible, golang-migrate does not check the version at all, and a warning in each run that
+nobody can act on teaches people to ignore warnings.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Version(NamedTuple):
 
     @property
     def atomic_ddl(self) -> bool:
-        """Whether a definition that was cut off took effect as a whole or not at all.
+        """Whether a definition that was interrupted took effect as a whole or not at all.
 
         MySQL's reference manual, "Atomic Data Definition Statement Support"; MariaDB's documentation, "Atomic DDL".
         """

@@ -6,7 +6,7 @@
 
 It differs from PyMySQL in this: nothing is sent before the session asks for it (golang-migrate sends no SET NAMES, so
 that the server's own settings win), the session state information and the status of each answer are read, whichever
-way it ends, and something else can be done while the server is at work.
+way it ends, and something else can be done while the server is busy.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ with _PYMYSQL:
                     rows.append(tuple(packet.read_length_coded_string() for _column in range(columns)))
 
 
-# Characters of what a server says of an error: MySQL's and MariaDB's own texts have 512 bytes at most.
+# Characters of what a server says about an error: MySQL's and MariaDB's own texts have 512 bytes at most.
 _LONGEST_REASON = 2000
 
 Rows = list[Row]
@@ -237,7 +237,7 @@ Answer = Union[Rows, ServerError]
 class Wire:
     """An open connection.
 
-    :ivar state: what the server has said of the session.
+    :ivar state: what the server has said about the session.
     :ivar server: the version that the server's greeting names.
     :ivar may_track: whether the server can report changes of the session.
     """
@@ -305,7 +305,7 @@ class Wire:
     ) -> Answer:
         """Send one packet, read every result, and return the rows of the one whose rows are to be kept, as bytes.
 
-        ``results`` then tells of each result whether tables without transactions had been written in the transaction
+        ``results`` then tells about each result whether tables without transactions had been written in the transaction
         that was open after it.
 
         :param place: added to the place of an error.
@@ -353,7 +353,7 @@ class Wire:
 
     @contextmanager
     def _bytes(self) -> Iterator[None]:
-        """Take what comes back as bytes: it may be no text at all, names of columns included."""
+        """Take what comes back as bytes: it may not be text at all, names of columns included."""
         connection = self._connection
         settings = connection.use_unicode, connection.decoders, connection.encoding
         connection.use_unicode, connection.decoders, connection.encoding = False, {}, "latin1"

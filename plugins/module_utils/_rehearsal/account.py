@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What scripts could reach with an account: whether it has rights on the schemas of rehearsals only, so that the server
-guards all others; and whether there are others. Private to the collection.
+"""What scripts could reach with an account: whether it only has privileges on the schemas of rehearsals, so that the
+server protects all others, and whether there are others. Private to the collection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .._mysql.session import ServerError, Session
 from .._mysql.statements import identifier
 from .scratch import PREFIX
 
-# USAGE is no privilege at all.
+# USAGE means no privileges.
 _USAGE = re.compile(r"GRANT USAGE ON \*\.\* TO ")
 _ON_SCHEMA = re.compile(r"GRANT [A-Z_ ,]+ ON [`\"]([^`\"]+)[`\"]\.\* TO ")
 _OWN = (PREFIX, PREFIX.replace("_", "\\_"))
@@ -28,7 +28,7 @@ _SEES_ALL = frozenset({"ALL PRIVILEGES", "SHOW DATABASES"})
 
 
 def check(session: Session, schema: str) -> None:
-    """See to it that an account has rights on the schemas of rehearsals only.
+    """Make sure that an account has rights on the schemas of rehearsals only.
 
     :param session: the account's.
     :param schema: the one that is to be safe from it.

@@ -54,7 +54,7 @@ def closure(
     Those whose names stand anywhere in a script; the views over such tables and their foreign keys' children; and of
     all these the triggers, the foreign keys' parents, and what views, triggers and routines name.
 
-    :param programs: all that is no table.
+    :param programs: all objects but tables.
     :param parents: the tables to which each table's foreign keys refer.
     """
     definitions = programs.definitions
@@ -143,7 +143,7 @@ def write(
 
     :param session: one of its own.
     :param row_formats: of tables that have another one than a new table gets.
-    :param schemas: see ``why_leaving``, by which objects are left out; None where the server sees to that.
+    :param schemas: see ``why_leaving``, by which objects are left out; None where the server makes sure.
     :param stop: raises what ends the work.
     :raises ServerError: the connection was lost.
     """

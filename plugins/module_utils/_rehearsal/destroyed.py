@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one migration takes away of the tables that are there before it. Private to the collection.
+"""What a migration destroys of the tables that existed before it. Private to the collection.
 
-That a table, a column or a partition goes is what the snapshots of the copies before and after it show. Of the text it
-is taken what was renamed, and which statements are about all rows of a table. Where the text misleads, more is named
-than goes. What neither shows is named as unseen.
+The snapshots of the copies before and after it show which tables, columns and partitions are dropped. The text of the
+migration shows what was renamed, and which statements affect all rows of a table. If the text is ambiguous, more is
+reported than is destroyed. What neither shows is reported as unseen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .structure import read as read_structure
 
 
 class Loss(NamedTuple):
-    """What goes of a table; all names are those before the migration.
+    """What is destroyed of a table; all names are those before the migration.
 
     :param what: ``table``; ``rows``, all of them, or values of a table without a key that lasts; ``partition``;
         ``columns``, values of them.
@@ -51,7 +51,7 @@ class Loss(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What goes by a migration.
+    """What a migration destroys.
 
     :param unseen: what may take away something that is not seen, for a person.
     """
@@ -63,7 +63,7 @@ class Losses(NamedTuple):
 class _Drop(NamedTuple):
     """A DROP TABLE.
 
-    :param names: as they stand in it, without quotes.
+    :param names: as they are in it, without quotes.
     :param plain: it has its tables' names, IF EXISTS, and nothing else.
     :param renamed: one of the tables had another name before the migration.
     """
@@ -95,7 +95,7 @@ class Destruction(Story):
         self._drops: list[_Drop] = []
         self._unseen: list[str] = []
         self._assignments: list[_Assignment] = []
-        # What loses rows besides what the story tells of.
+        # What loses rows besides what the story tells about.
         self._also: list[Emptied] = []
         self._parted: set[str] = set()
         # Columns that were dropped or got another name, so that one which has theirs may be another one.
@@ -150,7 +150,7 @@ class Destruction(Story):
         return self.names.table(self.fold(_text(name)))
 
     def losses(self, before: Snapshot, after: Snapshot) -> Losses:
-        """Return what goes.
+        """Return what is destroyed.
 
         :param before: the copies before the migration.
         :param after: those after it.
@@ -180,7 +180,7 @@ class Destruction(Story):
         return Losses(losses, unseen)
 
     def _of(self, table: str, before: Snapshot, after: Snapshot, left: Optional[Key]) -> Iterator[Loss]:
-        """Yield what goes of a table.
+        """Yield what is destroyed of a table.
 
         :param left: what it is afterwards; None if it goes.
         """

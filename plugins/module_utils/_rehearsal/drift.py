@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether somebody has changed a schema by other means than migrations. Private to the collection.
+"""Detects changes of a schema that were made outside of migrations. Private to the collection.
 
 After a run, the definitions of all objects are kept in a table beside the history, with the version and the number of
-the history's newest attempt. While these two are what they were, no migration has run since, and what differs from the
-definitions that are kept was changed behind our back. Where they are not, for instance after golang-migrate has run,
-nothing is said.
+the history's newest attempt. While these two are unchanged, no migration has run since, and any difference from the
+stored definitions is drift. If they have changed, for example after golang-migrate has run, nothing is reported.
 
 The definitions are kept, and not their fingerprints: what counts as equal is decided when they are compared.
 """
@@ -153,7 +152,7 @@ class Drift:
 
 
 def said(database: str, found: list[Change]) -> str:
-    """Say what was changed."""
+    """Describe what was changed."""
     names = few(f"{change.key} {change.change}" for change in found)
     return f"{database} has drifted: these objects were changed since the last run, and not by a migration: {names}."
 
@@ -172,7 +171,7 @@ def result(found: Optional[list[Change]]) -> Optional[list[dict[str, str]]]:
     """Return what was changed, as a return value."""
     if found is None:
         return None
-    return [{"sort": key.sort, "name": key.name, "change": change, "diff": diff} for key, change, diff in found]
+    return [{"type": key.sort, "name": key.name, "change": change, "diff": diff} for key, change, diff in found]
 
 
 def _position(values: Mapping[str, Any]) -> Position:
@@ -208,7 +207,7 @@ def _packets(rows: list[str]) -> Iterator[str]:
 
 
 def check(params: Mapping[str, Any], warn: Callable[[str], None], database: str, connect: Connect) -> DriftCheck:
-    """Return what a run does about changes that no migration has made.
+    """Return what a run does about changes that were made outside of migrations.
 
     :param params: the options of migration_apply.
     :param warn: shows a person a warning.

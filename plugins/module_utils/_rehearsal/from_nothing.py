@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries out a directory's migrations from nothing, each there, back, and there again, where there is no production.
+"""Executes a directory's migrations on an empty schema, each forward, back and forward again, on a server for tests.
 
-Private to the collection. It happens in a schema as a rehearsal has it; or in one that the user names, which is empty,
-or not there, and is so again afterwards.
+Private to the collection. It uses a scratch schema like a rehearsal, or one that the user names, which must be empty or
+missing, and is left like that.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _NO_SCHEMA = 1049
 
 
 class Tried(NamedTuple):
-    """What came of it.
+    """The result of it.
 
     :param server: what it was tried on, for a person.
-    :param migrations: one for each of the plan's, as rehearse.py has it.
+    :param migrations: one for each of the plan's, as rehearse.py describes them.
     """
 
     server: str
@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 def try_all(request: Request, database: str) -> Tried:
-    """Carry out a plan from nothing.
+    """Execute a plan on an empty schema.
 
     :param database: the schema to work in; an empty text for one that is made for it.
     :raises Error: the server cannot be reached, the schema is not empty or cannot be made, or a signal came.
@@ -96,7 +96,7 @@ def _walk(rehearsal: Rehearsal, room: Room, there: bool) -> None:
 
 @contextmanager
 def _own(owner: Session) -> Iterator[Place]:
-    # Whoever else checks something has another one.
+    # Another check uses another schema.
     with scratch.scratch(owner, f"check {owner.connection_id}", 0) as name:
         yield Place(name, _collation(owner), False)
 
@@ -131,7 +131,7 @@ def _collation(session: Session) -> str:
 
 
 def _check_empty(session: Session, database: str) -> None:
-    """See to it that nothing can be lost.
+    """Make sure that nothing can be lost.
 
     :raises Error: something can.
     """

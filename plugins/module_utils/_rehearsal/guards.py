@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of a plan should not reach production, and what is done about it. Private to the collection. Pure.
+"""What in a plan should not reach production, and what to do about it. Private to the collection. Pure.
 
 ``judge`` returns this, as migration_apply's return value ``guards``: a list in the order of the plan, of
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from .._migration.files.directives import Directive
     from .risks import Question
 
-# What is done to all rows of a table: the guard, whether it is so, and how that is said if it is certain and if not.
+# Effects on all rows of a table: the guard, the key of the effect, and the texts for certain and uncertain ones.
 _ON_ALL_ROWS = (
     ("block_writes", "blocks_writes", "writes wait", "writes may wait"),
-    ("rebuild", "rebuilds", "all rows are written anew", "all rows may be written anew"),
+    ("rebuild", "rebuilds", "all rows are rewritten", "all rows may be rewritten"),
 )
 
 _NUMBERS = {
@@ -57,10 +57,10 @@ _NUMBERS = {
 
 
 class Rules(NamedTuple):
-    """What is to be done about what is found.
+    """The rules for the findings.
 
     :param guards: a level for each guard, ``allow``, ``warn`` or ``refuse``; for block_writes and rebuild also a size
-        of tables in bytes above which they count, with ``_above`` behind the name.
+        of tables in bytes above which they count, with ``_above`` after the name.
     :param allow: the versions that each guard lets pass; None for none.
     :param asserted: the server refuses an ALTER that would do more to its table than it did in the rehearsal.
     """
@@ -94,7 +94,7 @@ def judge(
 ) -> list[dict[str, Any]]:
     """Judge a plan; the file's docstring says what is returned.
 
-    :param rehearsal: what came of it, see rehearse.py; None if none was asked for.
+    :param rehearsal: the result of it, see rehearse.py; None if none was asked for.
     :param directives: returns the comments in a step's file; it is asked only where something is found.
     """
     one_way = {migration.version for migration in source.migrations if migration.down is None}
@@ -189,7 +189,7 @@ def _on_all_rows(impact: Mapping[str, Any], rules: Rules) -> Iterator[_Finding]:
 
 def _rename(rename: Mapping[str, Any]) -> _Finding:
     name = f"{rename['table']}.{rename['column']}" if rename["column"] else rename["table"]
-    text = f"{name} becomes {rename['to']}, and an application that still runs asks for the old name"
+    text = f"{name} is renamed to {rename['to']}; a running application still uses the old name"
     return _Finding("rename", f"{text}{_at(rename['line'])}", rename["line"], (name,))
 
 
@@ -198,7 +198,7 @@ def _at(line: Optional[int]) -> str:
 
 
 def warnings(judged: Iterable[Mapping[str, Any]]) -> Iterator[Message]:
-    """Yield a message for each finding; what several migrations have in common is said once."""
+    """Yield a message for each finding; findings that several migrations have in common are merged."""
     alike: dict[tuple[str, str], list[str]] = {}
     for item in judged:
         alike.setdefault((item["guard"], item["text"]), []).append(f"{item['direction']} {item['version']}")

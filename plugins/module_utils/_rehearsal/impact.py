@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an ALTER will do to its table: at once, in place, or by a copy; do writes wait. Private to the collection.
+"""The impact of an ALTER on its table: instant, in place or by a copy, and whether writes are blocked. Private.
 
-The server is asked on a copy without rows: a statement that names an ALGORITHM and a LOCK is refused if it cannot be
-done so. They are tried from the mildest on, and the first that is not refused is the execution itself. MySQL reference
-manual, "Online DDL Operations"; MariaDB knowledge base, "InnoDB Online DDL Overview".
+The server is asked on a copy without rows: a statement with an ALGORITHM and a LOCK clause is refused if it cannot be
+executed in that way. They are tried from the mildest on, and the first that is not refused is the execution itself.
+MySQL reference manual, "Online DDL Operations"; MariaDB knowledge base, "InnoDB Online DDL Overview".
 
-A table may have a past that its definition does not show: a FULLTEXT index that was dropped leaves a hidden column, and
-columns that were added at once are counted. InnoDB's dictionary tells, to whoever has PROCESS.
+Not everything that matters is in a table's definition: a dropped FULLTEXT index leaves a hidden column, and columns
+that were added instantly are counted. InnoDB's dictionary shows this to accounts with PROCESS.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MARIADB = (
     ("COPY", "NONE"),
     ("COPY", "SHARED"),
 )
-# It cannot be done so; such a lock cannot be had with that.
+# It cannot be done so; such a lock is not available with that.
 REFUSED = (*NOT_SO, 1221)
 # Columns that MySQL adds at once are counted, and there is a limit: 64 at first, 255 later.
 _VERSIONS = 63
@@ -68,7 +68,7 @@ class Way(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What the server's dictionary says of a table.
+    """What the server's dictionary says about a table.
 
     :param rows: about how many.
     :param bytes: about how many, its indexes included.
@@ -218,13 +218,13 @@ class Impact:
 
     def _why(self, asking: _Asking, table: Optional[Table], algorithm: Optional[str]) -> Optional[str]:
         if asking.about.own:
-            return "the statement names its algorithm or lock itself, and was carried out as it stands"
+            return "the statement sets its own ALGORITHM or LOCK, and was run unchanged"
         if algorithm is None:
-            return "the server does not say how it carries out such a statement"
+            return "the server does not report how it executes such a statement"
         if table is None:
             return "there is no table of this name before the plan begins"
         if not asking.usual:
-            return "alter_algorithm or old_alter_table is set, and may have it done in another way"
+            return "alter_algorithm or old_alter_table is set and may change the algorithm"
         # Nothing is harder than that.
         return table.hidden if algorithm != "COPY" else None
 
@@ -248,7 +248,7 @@ class _Asking(NamedTuple):
 
 
 def look(session: Session, tables: Collection[str], copies: Session, copy: str) -> dict[str, Table]:
-    """Return what the dictionary says of the session's tables, by their names in small letters.
+    """Return what the dictionary says about the session's tables, by their names in small letters.
 
     :param copies: a session of which the server has copies of them.
     :param copy: the schema that has them.
@@ -257,7 +257,7 @@ def look(session: Session, tables: Collection[str], copies: Session, copy: str) 
     if not tables:
         return {}
     if session.has_stats_expiry:
-        # MySQL shows figures of yesterday otherwise.
+        # Otherwise MySQL shows cached figures, up to a day old.
         session.query("SET SESSION information_schema_stats_expiry = 0")
     names = ", ".join(map(text_literal, tables))
     rows = session.query(
@@ -281,16 +281,16 @@ def _hidden(
     if engine.lower() != "innodb":
         return None
     if real is None:
-        return "without the privilege PROCESS the account cannot see whether the table has a past that matters"
+        return "without the privilege PROCESS, hidden columns and row versions of the table are not visible"
     if copies is None:
-        return "the copy is on another server, where the account cannot see whether the table has a past that matters"
+        return "the copy is on another server, where hidden columns and row versions are not visible"
     columns, versions = real.get(name, (0, 0))
     if not columns or name not in copies:
         return "the table is not in InnoDB's dictionary under this name"
     if columns != copies[name][0]:
-        return "the table has a hidden column that its definition does not show, as a dropped FULLTEXT index leaves it"
+        return "the table has a hidden column, such as a dropped FULLTEXT index leaves behind"
     if versions >= _VERSIONS:
-        return f"columns were added at once {versions} times, and there is a limit"
+        return f"columns were added instantly {versions} times, which is close to the limit"
     return None
 
 

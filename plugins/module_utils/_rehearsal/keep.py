@@ -4,24 +4,25 @@
 
 """Keeps what a migration destroys, before it does. Private to the collection.
 
-What goes is known from the plan's rehearsal (destroyed.py). Before a migration's first statement, while the state is
+The plan's rehearsal shows what is destroyed (destroyed.py). Before a migration's first statement, while the state is
 clean, under the database's lock and in a session of its own:
 
-1. What earlier runs have left half made is dropped: their migrations had not begun.
-2. A row is written for each thing that goes, and for the migration itself.
-3. What is copied is copied, and compared with its table.
-4. All rows become ready in one transaction. Only then the migration begins.
+1. Incomplete copies of earlier runs are dropped: their migrations had not started.
+2. A row is written for each thing that will be destroyed, and for the migration itself.
+3. Copies are made, and compared with their tables.
+4. All rows are marked as ready in one transaction. Only then the migration starts.
 
-So a run that is killed before 4 has destroyed nothing, and the next one begins anew. After 4 all is there.
+So a run that is killed before step 4 has destroyed nothing, and the next one starts again. After step 4 everything is
+kept.
 
 A table that a plain DROP TABLE takes away, which has neither foreign keys nor triggers, is not copied: RENAME TABLE is
 sent in place of that statement. It is done or not done as a whole, which the history sees in the same way: the table is
 gone from its schema. Whether it is kept shows by its being there, so that nothing has to be recorded afterwards. A run
 that resumes the migration takes from the catalogue what is to be sent, as it cannot rehearse; and it is refused if a
-statement is left that may take something away and was not in the file when the migration was begun.
+statement is left that may take something away and was not in the file when the migration was started.
 
-Everything else is copied. A copy is of the moment at which it was made: what is written between that and the statement
-that takes it away is not in it.
+Everything else is copied. A copy is a snapshot: what is written between the copy and the statement that destroys the
+original is not in it.
 """
 
 from __future__ import annotations
@@ -186,7 +187,7 @@ class Keeper:
 
 
 def check_schema(schema: str, database: str) -> None:
-    """See to it that a schema is one in which things can be kept.
+    """Make sure that a schema is one in which things can be kept.
 
     :raises Error: it is not.
     """
@@ -199,7 +200,7 @@ def check_schema(schema: str, database: str) -> None:
 
 
 def said(kept: Mapping[str, Any]) -> str:
-    """Say what is kept, or would be, in a line."""
+    """Describe what is kept, or would be, in one line."""
     table, columns, partitions = kept["table"], ", ".join(kept["columns"]), ", ".join(kept["partitions"])
     what = {
         "table": f"the table {table}",
@@ -321,7 +322,7 @@ class _Keeping:
         )
 
     def _goes_on(self, own: Entry) -> bool:
-        """Tell whether nothing but this migration was attempted since it was begun."""
+        """Tell whether nothing but this migration was attempted since it was started."""
         history = HistoryTable(self._session, history_name(self._params)).table
         [(others,)] = self._session.query(
             f"SELECT COUNT(*) FROM {history} WHERE id > {int(own.details['since'])} "
@@ -400,7 +401,7 @@ class _Keeping:
         if not loss.dropped_by:
             return "no plain DROP TABLE takes it away for good"
         if [item.digest for item in self._statements()].count(loss.dropped_by) != 1:
-            return "the statement that drops it stands in the file more than once"
+            return "the statement that drops it is in the file more than once"
         if any(item.kind is StatementKind.LOCK for item in self._statements()):
             return "the file locks tables"
         return next(filter(None, map(self._why_not_moved, loss.together)), None)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is kept of tables and columns that migrations have taken away, and where. Private to the collection.
+"""The catalogue of what is kept of tables and columns that migrations destroyed. Private to the collection.
 
 It is in a schema of its own, which may be that of several databases: a table for each thing that is kept,
 ``kept_NUMBER_TABLE``, and the catalogue ``dbops_kept`` that says what each is. A thing is kept if its row is ``ready``
@@ -13,7 +13,7 @@ of it. That of a table which is to be renamed is ready before its migration begi
 out is seen by whether the table is there.
 
 A run writes only rows of its own state table, of which it holds the lock. A row with ``what`` of ``step`` says which
-migration was begun last, and which statements of it may take something away.
+migration was started last, and which statements of it may take something away.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class Catalogue:
         self._own = f"from_schema = {text_literal(session.schema)}"
 
     def place(self, entry: Entry) -> str:
-        """Return the table in which something is kept, as SQL has it."""
+        """Return the quoted name of the table in which something is kept."""
         return f"{identifier(self.schema)}.{identifier(entry.name)}"
 
     def exists(self) -> bool:
@@ -174,7 +174,7 @@ class Catalogue:
         return True
 
     def check_rights(self) -> None:
-        """See to it that the account may keep tables there, as far as the server shows what it may.
+        """Make sure that the account may keep tables there, as far as the server shows what it may.
 
         :raises Error: it may not.
         """
@@ -309,7 +309,7 @@ class Catalogue:
         self.forget(entry)
 
     def tidy(self, state_table: str) -> None:
-        """Take away what runs have left that were cut off before their migration began."""
+        """Remove what is left of runs that were interrupted before their migration started."""
         for entry in self.entries():
             if entry.ready or entry.state_table != state_table:
                 continue
@@ -320,8 +320,8 @@ class Catalogue:
 
 
 def summary(kept: Sequence[Kept]) -> str:
-    """Say how much is kept."""
-    return f"{count(len(kept), 'thing')} kept, {sum(item.bytes for item in kept) / 1e6:,.1f} MB"
+    """Describe how much is kept."""
+    return f"{count(len(kept), 'item')} kept, {sum(item.bytes for item in kept) / 1e6:,.1f} MB"
 
 
 def _literal(value: Any) -> str:

@@ -4,8 +4,8 @@
 
 """Whether a statement could reach out of the schema that it runs in. Private to the collection.
 
-Judged by the text, and to the safe side: what is not known to stay inside counts as leaving. It decides only where the
-account has rights on other schemas; an account that has none is held back by the server.
+This is judged by the text, to be on the safe side: what is not known to stay inside counts as leaving. It decides only
+where the account has rights on other schemas; an account that has none is held back by the server.
 
 What functions may do is MySQL's reference manual, "Restrictions on Stored Programs": they and triggers neither commit
 nor execute texts. What a loadable function does (CREATE FUNCTION ... SONAME) nobody can read; it is not looked for.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a rehearsal on another server says what the database's own would do. Private to the collection."""
+"""Whether another server is similar enough to the database's own to rehearse on it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SETTINGS = (
 
 
 def differences(own: Session, other: Session) -> list[str]:
-    """Return in what another server is not like the database's own, for a person.
+    """Return the relevant differences between another server and the database's own, as texts.
 
     :raises ServerError: a connection was lost.
     """
@@ -49,7 +49,7 @@ def differences(own: Session, other: Session) -> list[str]:
 
 
 def full_name(session: Session) -> str:
-    """Return what tells a database from those of other servers.
+    """Return a name of a database that is unique among servers.
 
     :raises ServerError: the connection was lost.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is found out about a plan before any of it is run, and what a run takes from that. Private to the collection."""
+"""Examines a plan before any of it is run, and passes the results on to the run. Private to the collection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = 16 << 20
 
 
 class Preview:
-    """Looks at a plan as a module's options say.
+    """Examines a plan as a module's options ask for.
 
     :param params: those of migration_apply.
     :param warn: shows a person a warning.
@@ -96,7 +96,7 @@ class Preview:
     def guard(self, plan: Plan, rehearsed: Optional[Rehearsed], session: Session) -> dict[str, Any]:
         """Judge a plan, and return that as return values.
 
-        :param rehearsed: what came of its rehearsal; None without one.
+        :param rehearsed: the result of its rehearsal; None without one.
         :raises Error: it is refused, and this is a run.
         """
         rehearsal = rehearsed.result if rehearsed is not None else None

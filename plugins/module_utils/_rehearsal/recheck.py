@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks once more, under the lock and just before a migration, what the rehearsal has asked. Private to the collection.
+"""Repeats the rehearsal's questions under the lock, just before a migration. Private to the collection.
 
-Between the two rows may come, from an application or from the migrations before it.
+In the meantime, the application or earlier migrations may have added rows.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Recheck:
     def __call__(self, step: Step) -> None:
         """Ask about a migration that is the next one.
 
-        What cannot be counted, for want of time or of a right, is left to the server.
+        What cannot be counted, for lack of time or of a right, is left to the server.
 
         :raises Error: rows have come that it would fail on, or destroy.
         """

@@ -2,18 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out on copies of the objects that it names, and back, and again. Private to the collection.
+"""Rehearses a plan on copies of the objects that it names: forward, back and forward again. Private to the collection.
 
 ``rehearse`` returns this, as migration_apply's return value ``rehearsal``:
 
 complete
     Whether each migration of the plan was rehearsed.
 why
-    Why none was, or why it ended before its time; None otherwise.
+    Why no migration was, or why the rehearsal ended early; None otherwise.
 objects
     How many objects were copied.
 left_out
-    A list of what could not be copied: ``object``, its sort and its name; ``why``.
+    A list of what could not be copied: ``object``, its type and its name; ``why``.
 migrations
     One for each of the plan's, in order:
 
@@ -24,36 +24,36 @@ migrations
     error
         Why it failed on the copy, with the place and the server's code; None if it did not.
     changes
-        What it changes: ``sort`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
+        What it changes: ``type`` (TABLE, VIEW, ...), ``name``, ``change`` (added, removed, changed) and ``diff``, a
         unified diff of SHOW CREATE.
     impact
         What each ALTER TABLE, CREATE INDEX and DROP INDEX does to its table: ``statement``, ``line``, ``table``,
         ``algorithm`` (INSTANT, NOCOPY, INPLACE, COPY), ``rebuilds``, ``blocks_writes``, ``rows``, ``bytes``,
         ``certain``, and why it is not, ``uncertain``. None stands for what is not known.
     risks
-        What of the real rows it would fail on, and which it would destroy: ``kind`` (would_fail, destroy), ``what``,
+        The real rows on which it would fail, and those that it would destroy: ``kind`` (would_fail, destroy), ``what``,
         ``table``, ``name``, ``named`` (both, by the names before the migration), ``line`` (None if it is not certain
         which statement does it), ``rows``, ``certain`` and ``text``.
     renames
-        The real tables and columns to which it gives another name: ``table``, ``column`` (empty for the table), ``to``
+        The real tables and columns that it renames: ``table``, ``column`` (empty for the table), ``to``
         and ``line``, as above.
     skipped
-        The statements that were left out because they need rows, each with what the server said.
+        The statements that were skipped because they need rows, each with the server's error.
     lines
-        Where that is in the files: ``up``, the line at which the migration fails or is not rehearsed; ``down``, the
-        same of its down file, if it is taken back; ``skipped``, a list. None stands for no line.
+        The lines in the files: ``up``, where the migration fails or is not rehearsed; ``down``, the same for its
+        down file; ``skipped``, a list. None stands for no line.
     reversible, irreversible, not_restored
-        Whether its down file restores the schema, and it can be applied again then: True, False, or None if that is not
-        known; why it is not True; what differs after the down file, in the form of ``changes``.
+        Whether its down file restores the schema, so that it can be applied again: True, False, or None if unknown; the
+        reason if it is not True; what differs after the down file, in the form of ``changes``.
 cannot_tell
-    A list of sentences on what a rehearsal does not see.
+    A list of sentences about what a rehearsal cannot check.
 seconds
     How long it took.
 
-What else is to be known of a migration has a place beside these.
+Add further facts about a migration beside these.
 
-The way of the data: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
-runner.carry_out, there and back and there again, a snapshot after each → differences, impact, risks.
+The data flow: scratch (a lock, a schema) → copy.needed (what the files name, read by snapshot) → copy.write →
+runner.carry_out, forward, back and forward again, with a snapshot after each → differences, impact, risks.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ from .risks import STRICT, Question, Story, find, renames, unseen
 from .runner import NotRehearsed, Ran, carry_out
 from .snapshot import Change, Definition, Key, Snapshot, difference, take
 
-# So many objects are copied at most.
+# The maximum number of objects to copy.
 MOST = 200
-# Seconds; no other migration is begun then. A migration may take as long itself, on tables without rows.
+# Seconds; no other migration is started then. A migration may take as long itself, on tables without rows.
 LONGEST = 60
 # Bytes of all files together.
 LARGEST = 16 * 10**6
 _NO_SCHEMA = (1044, 1227)
-_ROWS = "The copies hold no rows: what statements do to rows is not seen."
+_ROWS = "The copies have no rows, so what statements do to rows is not checked."
 
 
 class Request(NamedTuple):
@@ -116,7 +116,7 @@ class Request(NamedTuple):
 
 
 def rehearse(request: Request) -> tuple[dict[str, Any], Rehearsal]:
-    """Rehearse a plan, and return what came of it; the file's docstring says in which form.
+    """Rehearse a plan, and return the result of it; the file's docstring says in which form.
 
     Also return the rehearsal, which knows what a run needs of it.
 
@@ -168,7 +168,7 @@ def _entry(step: Step, why: Optional[str] = None) -> dict[str, Any]:
 class Room:
     """The scratch schema, with copies of the chosen objects in it.
 
-    :param schemas: see ``why_leaving``; None where the server sees to that.
+    :param schemas: see ``why_leaving``; None where the server makes sure.
     :param stop: raises what ends the work.
     :param stack: ends what has been opened here.
     :ivar left_out: what could not be copied, and why.
@@ -194,7 +194,7 @@ class Room:
         self.schemas = schemas
 
     def make(self) -> None:
-        """Make the schema; what was there goes.
+        """Create the schema; an existing one is dropped.
 
         :raises NotRehearsed: the account may not.
         """
@@ -257,11 +257,11 @@ class Room:
 class Rehearsal:
     """One rehearsal.
 
-    :ivar migrations: what came of each migration that had its turn.
+    :ivar migrations: the result of each migration that had its turn.
     :ivar copied: how many objects were copied.
     :ivar left_out: those that could not be, and why.
     :ivar spelled: statements with the clause by which they were carried out, by the digest of their text.
-    :ivar unseen: what is to be asked of the real tables just before each migration.
+    :ivar unseen: what is to be asked about the real tables just before each migration.
     :ivar lost: what goes by each migration, by its version and direction, if that is to be kept.
     """
 
@@ -307,7 +307,7 @@ class Rehearsal:
         snapshot = needed(production, own_tables(params), self._scripts())
         count = len(snapshot.definitions) + len(snapshot.unreadable)
         if count > MOST:
-            raise NotRehearsed(f"{count} objects would have to be copied, and {MOST} are the most")
+            raise NotRehearsed(f"{count} objects would have to be copied; the limit is {MOST}")
         chosen = snapshot.definitions
         formats = row_formats(production, [key.name for key in chosen if key.sort == "TABLE"])
         room.fill(chosen, formats)
@@ -330,9 +330,9 @@ class Rehearsal:
         impact: Optional[Impact] = None,
         production: Optional[Session] = None,
     ) -> None:
-        """Carry out the plan in a room, each migration there, back, and there again.
+        """Execute the plan in a room, each migration forward, back and forward again.
 
-        :param refill: makes the room what it is now.
+        :param refill: restores the room to its present state.
         :param impact: asks what each ALTER does to its table; None if nobody wants to know.
         :param production: what is asked about its rows; None likewise.
         :raises ServerError: a connection was lost.
@@ -379,7 +379,7 @@ class Rehearsal:
                     self.lost[step.version, step.direction] = own.losses(before, after)
                 intact = step.direction == "down" or self._turn(room, step, entry, before, after)
                 if not intact and step is not steps[-1]:
-                    # The copies are not what they should be: begin anew, for what is left.
+                    # The copies are not what they should be: begin again, for what is left.
                     stack.close()
                     refill()
                     session = stack.enter_context(room.session())
@@ -416,7 +416,7 @@ class Rehearsal:
             left = difference(after, room.snapshot())
             if left:
                 names = few(str(change.key) for change in left)
-                raise _Irreversible(f"applied again after its down file, it makes something else of {names}")
+                raise _Irreversible(f"applied again after its down file, it gives a different {names}")
         except NotRehearsed as reason:
             entry["irreversible"] = f"its down file is not rehearsed: {reason}"
             entry["lines"]["down"] = reason.line
@@ -428,7 +428,7 @@ class Rehearsal:
         return True
 
     def _check_copied(self, step: Step) -> None:
-        """See to it that all is there that a file names.
+        """Make sure that everything that a file names was copied.
 
         :raises NotRehearsed: something could not be copied.
         """
@@ -440,7 +440,7 @@ class Rehearsal:
             raise NotRehearsed(f"it names {key}, which could not be copied: {self.left_out[key]}")
 
     def _scripts(self) -> Iterator[bytes]:
-        """Yield the texts of the plan's files, and of the files that lead back.
+        """Yield the texts of the plan's files, and of their down files.
 
         :raises NotRehearsed: they are too large.
         """
@@ -452,7 +452,7 @@ class Rehearsal:
                 size += own
                 if size > LARGEST:
                     raise NotRehearsed(
-                        f"{file} has {own / 1e6:.1f} MB, and the files may have {LARGEST // 10**6} together"
+                        f"{file} has {own / 1e6:.1f} MB; the limit for all files together is {LARGEST // 10**6} MB"
                     )
                 yield _text(directory, step._replace(file=file))
 
@@ -467,7 +467,7 @@ class Rehearsal:
 
 
 def _check_alike(own: Session, other: Session) -> None:
-    """See to it that another server does what the database's own would do.
+    """Make sure that another server behaves like the database's own.
 
     :raises NotRehearsed: it may not.
     """
@@ -477,11 +477,11 @@ def _check_alike(own: Session, other: Session) -> None:
 
 
 class _Irreversible(Exception):
-    """Why a down file does not lead back."""
+    """Why a down file does not restore the schema."""
 
 
 # What is left of a change by what the snapshots' difference is.
-_LEFT = {"added": "left over", "removed": "missing", "changed": "another one"}
+_LEFT = {"added": "left over", "removed": "missing", "changed": "different"}
 
 
 def _text(directory: str, step: Step) -> bytes:
@@ -491,6 +491,6 @@ def _text(directory: str, step: Step) -> bytes:
 
 def _changes(changes: Sequence[Change]) -> list[dict[str, str]]:
     return [
-        {"sort": change.key.sort, "name": change.key.name, "change": change.change, "diff": change.diff}
+        {"type": change.key.sort, "name": change.key.name, "change": change.change, "diff": change.diff}
         for change in changes
     ]

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Gives back what is kept, or drops it for good. Private to the collection.
+"""Restores what is kept, or drops it permanently. Private to the collection.
 
-A table is given back by a rename, which the server refuses if there is one of that name. Its row is deleted after that:
-one without a table says nothing. Values are written in one transaction, and compared before it is committed.
+A table is restored by a rename, which the server refuses if there is a table of that name. Its row is deleted after
+that: a row without a table means nothing. Values are written in one transaction, and compared before it is committed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .kept import Catalogue, Entry
 
 
 def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Give something back; return it as a return value, with ``changed``.
+    """Restore an item; return it as a return value, with ``changed``.
 
     :param params: restore and restore_as; the options of the state table and the history.
-    :raises Error: it is not kept, or cannot be given back.
+    :raises Error: it is not kept, or cannot be restored.
     """
     [entry] = _chosen(catalogue, [params["restore"]])
     if load(session, params).state.dirty:
@@ -54,7 +54,7 @@ def restore(session: Session, catalogue: Catalogue, params: Mapping[str, Any], c
             f"There is a table {table} in {session.database}, so {entry.id} cannot be restored under that name. Name "
             "another one in restore_as. Nothing was restored.",
         )
-    found = {"id": entry.id, "table": table, "rows": None, "gone": None, "definition": "", "changed": True}
+    found = {"id": entry.id, "table": table, "rows": None, "missing": None, "definition": "", "changed": True}
     try:
         if columns:
             return {**found, **_restore_columns(session, catalogue, entry, table, check_mode)}
@@ -91,13 +91,13 @@ def _restore_columns(
     on = " AND ".join(f"t.{identifier(name)} = k.{identifier(name)}" for name in key)
     both = f"{_place(session, table)} t JOIN {catalogue.place(entry)} k ON {on}"
     differ = " OR ".join(f"NOT ({_same(identifier(name))})" for name in names)
-    # A value that does not fit is an error, and one that the table once held is none.
+    # A value that does not fit is an error, but one that the table held once is not.
     session.query("SET SESSION sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO'")
     [(matched,)] = session.query(f"SELECT COUNT(*) FROM {both}")
     [(differing,)] = session.query(f"SELECT COUNT(*) FROM {both} WHERE {differ}")
     gone = int(entry.rows or 0) - int(matched)
     if differing and not check_mode:
-        # What sets itself to the present time is to stay as it is.
+        # Columns with ON UPDATE CURRENT_TIMESTAMP must not change.
         kept = [name for name, extra in there.items() if "on update" in extra and name not in names]
         values = [f"t.{identifier(name)} = k.{identifier(name)}" for name in names]
         values += [f"t.{identifier(name)} = t.{identifier(name)}" for name in kept]
@@ -112,13 +112,13 @@ def _restore_columns(
                 "columns differ, or a trigger changes them. Nothing was restored.",
             )
         session.query(COMMIT)
-    return {"rows": int(differing), "gone": gone, "changed": bool(differing)}
+    return {"rows": int(differing), "missing": gone, "changed": bool(differing)}
 
 
 def purge(
     catalogue: Catalogue, numbers: Optional[Sequence[int]], older_than: Optional[int], check_mode: bool
 ) -> list[int]:
-    """Drop things for good; return their numbers.
+    """Drop items permanently; return their numbers.
 
     :param numbers: which; None for those that are older.
     :param older_than: days.
@@ -136,20 +136,20 @@ def purge(
 
 
 def said(restored: Optional[Mapping[str, Any]], purged: Sequence[int], kept: str, check_mode: bool) -> str:
-    """Say what was done, or would be.
+    """Describe what was done, or would be.
 
     :param kept: how much is kept, for a call that did nothing.
     """
-    mood = "check mode, nothing was changed; it would have " if check_mode and (restored or purged) else ""
+    mood, ending = ("check mode, nothing was changed; it would ", "") if check_mode else ("", "d")
     if purged:
-        return f"{mood}purged {few(map(str, purged))}"
+        return f"{mood}purge{ending} {few(map(str, purged))}"
     if restored and restored["rows"] is None:
-        return f"{mood}restored {restored['id']}, the table {restored['table']}"
+        return f"{mood}restore{ending} {restored['id']}, the table {restored['table']}"
     if restored:
-        gone = f"; {count(restored['gone'], 'row')} of it {'is' if restored['gone'] == 1 else 'are'} gone"
+        gone = f"; {count(restored['missing'], 'row')} no longer exist{'s' * (restored['missing'] == 1)}"
         return (
-            f"{mood}restored {restored['id']}, values in {count(restored['rows'], 'row')} of {restored['table']}"
-            f"{gone if restored['gone'] else ''}"
+            f"{mood}restore{ending} {restored['id']}, values in {count(restored['rows'], 'row')} of {restored['table']}"
+            f"{gone if restored['missing'] else ''}"
         )
     return kept
 

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of the real rows a migration would fail on, and which of them it would destroy. Private to the collection.
+"""The real rows on which a migration would fail, and those that it would destroy. Private to the collection.
 
-What is asked follows from a table's definitions before and after the migration on the copies: one question each, which
-only reads. Of the file's own text it is taken what was renamed, what was dropped and made anew, what statements do to
-all rows of a table, and on which line it is done.
+The questions follow from a table's definitions before and after the migration on the copies; each is one query that
+only reads. The file's text shows what was renamed, what was dropped and recreated, what statements do to all rows of a
+table, and on which line.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _NO_COLUMN = (
 
 
 class Question(NamedTuple):
-    """What is to be asked of a real table.
+    """What is to be asked about a real table.
 
     :param kind: would_fail or destroy.
     :param what: in a word.
@@ -92,7 +92,7 @@ class Question(NamedTuple):
 class Names:
     """What tables and columns were called before the plan, by their names now; a column without a name is a new one.
 
-    Tables are called here as ``Story.fold`` has it, and columns in small letters: no server regards the case of these.
+    Tables have the names that ``Story.fold`` returns, and columns are in lower case, as servers ignore their case.
     """
 
     def __init__(self, tables: dict[str, str], columns: dict[tuple[str, str], str]) -> None:
@@ -133,7 +133,7 @@ class Names:
 class Emptied(NamedTuple):
     """A statement about all rows of a table, or of some of its partitions.
 
-    :param table: its name before the plan, as ``Story.fold`` has it.
+    :param table: its name before the plan, folded by ``Story.fold``.
     :param written: a statement before it may have written the table.
     :param line: where in its file it begins; None if that is not certain.
     """
@@ -153,7 +153,7 @@ class Story:
     :ivar earlier: those before the migration.
     :ivar emptied: the statements of the migration about all rows of a table.
     :ivar moved: tables of which rows may have gone from one partition to another.
-    :ivar accepted: what the server may accept that it refuses otherwise, as ``Question.what`` has it.
+    :ivar accepted: what the server may accept that it refuses otherwise, as in ``Question.what``.
     """
 
     def __init__(self, folds: bool = False) -> None:
@@ -177,7 +177,7 @@ class Story:
         """Return where the statement begins that defines something of a table; None if that is not certain.
 
         By the text: the only one that names both, or else the only one that names the table. It must have this name
-        from the migration's beginning to its end.
+        throughout the migration.
         """
         of_table = [(line, text) for line, text in self._definitions if _mentions(text, table)]
         of_both = [(line, text) for line, text in of_table if name and _mentions(text, name)]
@@ -230,7 +230,7 @@ class Story:
             for table in tables:
                 self._empty(verb, table)
                 if verb != "TRUNCATE":
-                    # One that is made anew is another one.
+                    # One that is made again is another one.
                     self.names.tables[table] = ""
         elif effect.verb == b"CREATE" and b"exists" not in text.lower():
             self.names.tables.update(dict.fromkeys(tables, ""))
@@ -279,7 +279,7 @@ class Story:
 
 
 def _mentions(text: bytes, name: str) -> bool:
-    """Tell whether a name stands in a text, which has small letters."""
+    """Tell whether a name is in a text, which has small letters."""
     letters = rb"[0-9a-z_$\x80-\xff]"
     return re.search(rb"(?<!%b)%b(?!%b)" % (letters, re.escape(name.lower().encode()), letters), text) is not None
 
@@ -455,11 +455,11 @@ def _tables(
 
 
 _OF_ALL = {
-    "DROP": "rows that go with the table",
-    "REPLACE": "rows that go with the table, which is made anew",
-    "TRUNCATE": "rows that go by TRUNCATE",
-    "DELETE": "rows that go by a DELETE without a condition",
-    "UPDATE": "rows that are changed by an UPDATE without a condition",
+    "DROP": "rows lost with the table",
+    "REPLACE": "rows lost with the table, which is recreated",
+    "TRUNCATE": "rows deleted by TRUNCATE",
+    "DELETE": "rows deleted by a DELETE without a condition",
+    "UPDATE": "rows changed by an UPDATE without a condition",
 }
 
 
@@ -528,13 +528,13 @@ class _Of:
     def _gone(self) -> Iterator[Question]:
         for name, source in self._before.items():
             if source not in self._sources.values() and not self._old.columns[name].generated:
-                said = f"values that go with the column {source}"
+                said = f"values lost with the column {source}"
                 yield self._ask("destroy", "column", source, f"{identifier(source)} IS NOT NULL", said)
         if self._table in self._story.moved:
             return
         for name in sorted(self._old.partitions & self._first.partitions - self._new.partitions):
             count = f"{_rows(self._origin)} PARTITION ({identifier(name)})"
-            yield Question("destroy", "partition", self._origin, name, count, f"rows that go with the partition {name}")
+            yield Question("destroy", "partition", self._origin, name, count, f"rows lost with the partition {name}")
 
     def _added(self, name: str, column: Column) -> Iterator[Question]:
         empty = not (column.nullable or column.has_default or column.generated)
@@ -556,7 +556,7 @@ class _Of:
         if new.character_set and old.character_set and new.character_set not in (old.character_set, "utf8mb4"):
             back = f"CONVERT(CONVERT({column} USING {new.character_set}) USING utf8mb4)"
             where = f"NOT (CONVERT({column} USING utf8mb4) COLLATE utf8mb4_bin <=> {back} COLLATE utf8mb4_bin)"
-            said = f"rows with letters in {source} that {new.character_set} lacks (1366)"
+            said = f"rows with characters in {source} that {new.character_set} lacks (1366)"
             yield self._ask("would_fail", "character_set", source, where, said)
 
     def _keys(self) -> Iterator[Question]:

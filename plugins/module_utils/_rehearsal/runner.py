@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries out one migration on a copy: the engine's own run, which stays there. Private to the collection."""
+"""Executes one migration on a copy, with the engine's own code, but confined to the copy. Private to the collection."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .risks import Story
 # The account may not: no such right on the schema, table, column, routine, proxy; SUPER is wanting, also to define what
 # the binary log holds.
 _DENIED = (1044, 1045, 1142, 1143, 1227, 1370, 1410, 1418, 1419, 1698)
-# A value from a question without rows, no such parent, what SIGNAL says of rows that are not there.
+# A value from a question without rows, no such parent, what SIGNAL says about rows that are not there.
 _OF_ROWS = (1048, 1329, 1452, 1643, 1644)
 _ENDED = (1028, 1317, 1969, 3024)
 
@@ -65,9 +65,9 @@ class Ran(NamedTuple):
 class RehearsalRunner(StatementRunner):
     """Runs statements that stay in their schema.
 
-    :param schemas: see ``why_leaving``; None where the server sees to that.
+    :param schemas: see ``why_leaving``; None where the server makes sure.
     :param impact: is told how each ALTER was carried out; None if nobody wants to know.
-    :param stories: are told of each statement before.
+    :param stories: are told about each statement before.
     :param longest: seconds that all statements may take together.
     """
 
@@ -170,7 +170,7 @@ def carry_out(
     :param schemas: see ``why_leaving``.
     :param longest: seconds that it may take.
     :param impact: is told how each ALTER was carried out.
-    :param stories: are told of each statement.
+    :param stories: are told about each statement.
     :raises NotRehearsed: it cannot be told how it would go.
     """
     # Without a history statements are sent as golang-migrate sends them; a file that is all-or-nothing needs one.

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The schema in which a rehearsal happens: made, and gone afterwards whatever ends the run. Private to the collection.
+"""The temporary schema of a rehearsal, which is dropped however the run ends. Private to the collection.
 
-One is there for a database at a time, which a lock of the server's sees to. A run that is killed leaves its schema; the
-server frees the lock, by which the next run knows what is left over.
+A lock on the server makes sure that there is only one for a database. A run that is killed leaves its schema behind;
+the server releases the lock, so that the next run can recognize the schema as left over.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(PREFIX + r"([0-9a-f]{8})_[0-9]+")
 
 
 class Busy(Error):
-    """Another rehearsal of the database is going on."""
+    """Another rehearsal of the database is running."""
 
 
 def lock_name(database: str) -> str:

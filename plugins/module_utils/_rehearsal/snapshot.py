@@ -4,9 +4,9 @@
 
 """All definitions of a schema, read in few packets, and what differs between two of them. Private to the collection.
 
-A definition is what SHOW CREATE says, without what is no part of it: AUTO_INCREMENT, which rows move; DEFINER; the name
-of its own schema, which MariaDB writes or leaves out by the rights of a view's definer; whether an event is enabled.
-What is left can be run as it stands, in another schema, too.
+A definition is the output of SHOW CREATE without these parts: AUTO_INCREMENT, which rows change; DEFINER; the name of
+its own schema, which MariaDB writes or omits depending on the privileges of a view's definer; and whether an event is
+enabled. The rest can be run unchanged in another schema.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Key(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What was in force when a program was made, and is when it runs; empty where it does not matter."""
+    """The settings that were in force when a program was created, and are when it runs; empty if they do not matter."""
 
     sql_mode: str = ""
     character_set: str = ""
@@ -111,7 +111,7 @@ class Definition(NamedTuple):
         Keys and constraints of a table have no order that matters, nor have the character set that MySQL names before a
         literal, and the quotes around the table of a trigger; the time that the server has written into an event
         is another one each time, the character set of the connection is that of whoever has made the object, and MySQL
-        takes the semicolon behind a program for a part of it.
+        takes the semicolon after a program for a part of it.
         """
         text = self.text.rstrip(b"; \t\r\n")
         if self.key.sort == "TABLE":
@@ -276,7 +276,7 @@ def _read(thing: Definition, answer: Answer, schema: str) -> Union[Definition, s
 
 
 def normalised(sort: str, text: bytes, schema: str) -> Optional[bytes]:
-    """Return what SHOW CREATE says without what is no part of an object; None if that cannot be told."""
+    """Return what SHOW CREATE says without what is not a part of an object; None if that cannot be told."""
     if sort in ("TABLE", "SEQUENCE"):
         return _unqualified(_COUNTER.sub(rb"\1", text), schema, aliases=False)
     text = _DEFINER.sub(rb"\1", text)

@@ -28,8 +28,8 @@ class Column(NamedTuple):
     """A column.
 
     :param kind: the type's name, in small letters.
-    :param arguments: what stands in parentheses behind it.
-    :param character_set: of its texts; None for what is no text.
+    :param arguments: what is in parentheses after it.
+    :param character_set: of its texts; None for what is not a text.
     """
 
     kind: str

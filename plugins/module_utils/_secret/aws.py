@@ -45,7 +45,7 @@ class AwsClient:
     """A service, reached as the options of the spec AWS say; what they leave open is boto3's to find."""
 
     def __init__(self, service: str, options: Mapping[str, Any]) -> None:
-        """Check the library and the options; nothing is asked of AWS yet."""
+        """Check the library and the options; no request to AWS is made yet."""
         BOTO3.check()
         self._service = service
         self._given: dict[str, str] = {name: options[name] for name in AWS.argument_spec if options.get(name)}
@@ -184,7 +184,7 @@ def _check(given: Mapping[str, str]) -> None:
 
 
 def _check_ca_bundle(path: str) -> None:
-    """Raise Error for what would else be said of AWS's certificate."""
+    """Raise Error for what would else be said about AWS's certificate."""
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:

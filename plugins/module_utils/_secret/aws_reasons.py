@@ -113,7 +113,7 @@ _CLASSES = {
 def denied(text: str, action: str) -> Message:
     """Say what it means that AWS refuses a secret to an identity.
 
-    :param text: AWS's own; an identity is a name, not a secret, and the one thing that is needed to mend this.
+    :param text: AWS's own; an identity is a name, not a secret, and the one thing that is needed to fix this.
     """
     who = re.search(r"User: (arn:[\w+=,.@:/-]+)", text)
     return Message(

@@ -4,7 +4,7 @@
 
 """A connection URL taken apart, as it is commonly written and as golang-migrate writes it. Private to the collection.
 
-urllib.parse is no help here: it drops control characters in silence, knows nothing of tcp(…),
+urllib.parse is not a help here: it drops control characters in silence, knows nothing of tcp(…),
 and its errors hold what they complain about. No message of this file holds a part of the URL.
 """
 

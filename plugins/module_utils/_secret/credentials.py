@@ -5,7 +5,7 @@
 """A secret's text becomes a database's credentials. Private to the collection.
 
 No message of this file holds a value of the secret; it may hold the secret's keys.
-Each goes on after "Secret NAME: ".
+Each continues after "Secret NAME: ".
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def pick(text: str, field: str | None) -> str:
     if not _trimmed(text):
         raise Error(1469, "it is empty.")
     if not field and not _trimmed(text).startswith("{"):
-        # A file ends with a line end.
+        # A file ends with a line ending.
         return _text(text.removeprefix(_BYTE_ORDER_MARK).rstrip("\r\n"), "its text")
     secret = _json(_trimmed(text))
     if not isinstance(secret, dict):
@@ -117,7 +117,7 @@ def _trimmed(text: str) -> str:
 
 
 def _json(text: str) -> Any:
-    """Return what a text means as JSON; None if it does not look like an object and is no JSON.
+    """Return what a text means as JSON; None if it does not look like an object and is not JSON.
 
     :raises Error: it begins like an object, and is broken.
     """
@@ -208,7 +208,7 @@ def _text(value: Any, where: str) -> str:
 
 def _port(value: Any, where: str) -> int:
     text = str(value)
-    # The pattern, because int() would take "+3_306" and digits of every script, and str(True) is no number.
+    # The pattern, because int() would take "+3_306" and digits of every script, and str(True) is not a number.
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
         raise Error(1486, f"{where} is not a port: a number from 1 to 65535.")
     return int(text)

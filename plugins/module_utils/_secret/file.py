@@ -30,7 +30,7 @@ class FileStore:
         if not os.path.isabs(secret_id) or "\0" in secret_id:
             raise Error(1414, "it is not the path of a file: give an absolute one.")
         try:
-            # Not blocking, in case it is no regular file.
+            # Not blocking, in case it is not a regular file.
             with open(os.open(secret_id, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):

@@ -17,7 +17,7 @@ from .aws import AwsClient
 def rds_token(options: Mapping[str, Any], host: str, port: int, user: str) -> str:
     """Make a token with which this user can log in at this address.
 
-    :param options: the options of the spec AWS by name; one that is None or empty is not given.
+    :param options: the options of the spec AWS by name; options that are None or empty are not set.
     """
     client = AwsClient("rds", options)
     try:

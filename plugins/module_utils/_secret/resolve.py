@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .._core.errors import Error
-from .._core.secrets import hand_out, register_secret
+from .._core.secrets import register_secret, register_with_ansible
 from .credentials import Credentials, parse, pick
 from .store import Store, StoredSecret, open_store
 
@@ -26,14 +26,14 @@ class Resolved:
 
     def results(self) -> dict[str, Any]:
         """Return what a module or a lookup hands to the user: the password is in it."""
-        hand_out(self.credentials.password)
+        register_with_ansible(self.credentials.password)
         return asdict(self)
 
 
 def resolve(store: Store, secret_id: str, options: Mapping[str, Any]) -> Resolved:
     """Read a secret and make credentials of it.
 
-    :param options: the options of the spec SECRET by name; one that is None or empty is not given.
+    :param options: the options of the spec SECRET by name; options that are None or empty are not set.
     """
     try:
         secret = store.read(secret_id, options)
@@ -56,7 +56,7 @@ class Texts:
         self._secrets: dict[tuple[Any, ...], StoredSecret] = {}
 
     def read(self, address: Mapping[str, Any]) -> str:
-        """Return what stands at an address, which may name a field of the secret.
+        """Return what is at an address, which may name a field of the secret.
 
         :raises Error: it cannot be read, or has no such field.
         """

@@ -5,7 +5,7 @@
 """What every secrets manager offers. Private to the collection.
 
 A store is a file beside this one: a class that is made from a module's options without asking the network,
-and whose read() raises Error with a message that goes on after "Secret NAME: ".
+and whose read() raises Error with a message that continues after "Secret NAME: ".
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Store(Protocol):
 def open_store(name: str, options: Mapping[str, Any]) -> Store:
     """Return the store of that name, one of the choices of the option store.
 
-    :param options: those of the spec AWS by name; one that is None or empty is not given.
+    :param options: those of the spec AWS by name; options that are None or empty are not set.
     """
     # Each on demand: boto3 takes a quarter of a second to load, and a file does not need it.
     if name == "file":

@@ -30,7 +30,7 @@ def other_addresses(entries: list[str]) -> list[str]:
 def bounds(entry: str) -> tuple[Any, Any]:
     """Return the first and the last address of an address, a network or a range.
 
-    :raises ValueError: it is none of these.
+    :raises ValueError: it is something else.
     """
     first, dash, last = entry.partition("-")
     if dash:

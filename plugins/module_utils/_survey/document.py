@@ -189,7 +189,7 @@ class UnixFlow(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """One rule. It matches a packet that fits every condition; an empty list is no condition."""
+    """One rule. It matches a packet that fits every condition; an empty list is not a condition."""
 
     #: tcp, udp, icmp, icmpv6, icmpv6/nd-neighbor-solicit and other types, …; empty: all.
     protocols: list[str]
@@ -238,7 +238,7 @@ class Table(NamedTuple):
     #: inet is both of ip and ip6. Of netdev and bridge the rules are kept as text only.
     family: Family
     name: str
-    #: Which tool told of it.
+    #: Which tool told about it.
     source: Tool
     chains: list[Chain]
 
@@ -254,7 +254,7 @@ class Firewall(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """A mounted file system with storage behind it; proc, sysfs, cgroups and the like are left out."""
+    """A mounted file system with storage after it; proc, sysfs, cgroups and the like are left out."""
 
     path: str
     type: str
@@ -348,7 +348,7 @@ class Account(NamedTuple):
 
 
 class MySQL(NamedTuple):
-    """What the database server says of itself."""
+    """What the database server says about itself."""
 
     version: str
     flavour: Literal["mysql", "mariadb"]
@@ -396,7 +396,7 @@ def read(text: str) -> Document:
     """Read a document.
 
     :param text: JSON.
-    :raises Error: it is no JSON, no document, of another version, or has something where it should not be; the
+    :raises Error: it is not JSON, no document, of another version, or has something where it should not be; the
         message names the place, as ``flows[3].port``.
     """
     document: Document = checked(Document, text, SCHEMA_VERSION)

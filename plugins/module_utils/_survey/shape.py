@@ -54,7 +54,7 @@ def checked(kind: type, text: str, version: int) -> Any:
 def checked_part(kind: type, text: str) -> Any:
     """Return the JSON text of a part of a document as a typed tuple.
 
-    :raises ValueError: it is no JSON, or no such part.
+    :raises ValueError: it is not JSON, or no such part.
     """
     try:
         return _reader(kind)(json.loads(text))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where things stand on the map: boxes in columns, who asks to the left of who is asked.
+"""Where things are on the map: boxes in columns, who asks to the left of who is asked.
 
 This is the one layout that there is, whether or not Graphviz is installed: it draws differently from version to
 version, and the same observations have to give the same picture on every machine.
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """What stands in a column: a box, or the lane in which all arrows to a box pass through the column."""
+    """What is in a column: a box, or the lane in which all arrows to a box pass through the column."""
 
     box: str
     lane: Optional[int] = None
@@ -160,7 +160,7 @@ def _line(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
 def _lanes(
     columns: Mapping[str, int], pairs: Sequence[tuple[str, str]]
 ) -> tuple[list[list[_Point]], list[tuple[_Point, _Point]]]:
-    """Return what stands in each column, in no order yet, and what is linked with what in the next one."""
+    """Return what is in each column, in no order yet, and what is linked with what in the next one."""
     standing: list[list[_Point]] = [[] for _number in range(max(columns.values(), default=-1) + 1)]
     for name, column in sorted(columns.items()):
         standing[column].append(_Point(name))

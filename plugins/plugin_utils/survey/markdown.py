@@ -48,7 +48,7 @@ def text(plain: str) -> str:
 
 
 def line(plain: str) -> str:
-    """Return a text without anything but characters and single blanks."""
+    """Return a text without anything but characters and single whitespace."""
     if not plain.isprintable():
         plain = "".join(one if one.isprintable() else " " for one in plain)
     return " ".join(plain.split())

@@ -41,27 +41,27 @@ def is_mysql(facts: Facts) -> bool:
 
 
 def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
-    """Return what is done with a component: of each phase a sentence or two, and lines for a shell."""
+    """Return how a component moves: for each phase its name, a sentence or two, and lines for a shell."""
     name = facts.component.name
     clients = _clients(facts, whole)
-    freeze = "Release nothing to it until the move is verified."
-    cut = "Stop it at the old place and start it at the new one."
+    freeze = "Deploy nothing to it until the move is verified."
+    cut = "Stop it on the old host and start it on the new one."
     if is_store(facts):
-        freeze = "Change no schema and no settings."
+        freeze = "Do not change its schema or its settings."
         cut = (
             f"Stop what writes to it{f' ({clients})' if clients else ''}, wait until the copy has caught up, and make "
-            f"it read-only at the old place. {cut}"
+            f"the old one read-only. {cut}"
         )
     if clients:
-        cut += f" Let those that use it ask at the new place, by a name, a load balancer or a setting: {clients}."
+        cut += f" Point its clients to the new host, by DNS, a load balancer or their settings: {clients}."
     lines = _migrate(facts) if is_mysql(facts) else []
     migrate = (
-        "Bring the schema of the copy up to date. The first line shows what would be done, and changes nothing. "
-        "Words in capitals stand for what you know."
+        "Bring the schema of the copy up to date. The first command shows what would be done and changes nothing. "
+        "Replace the words in capitals."
         if lines
-        else "If the new place has another version of it, bring its data to that one as its makers say."
+        else "If the new host runs another version, upgrade the data as the vendor documents."
         if is_store(facts)
-        else "Install the same version, or the new one, at the new place, with its settings."
+        else "Install the same version, or the new one, on the new host, with its settings."
     )
     return [
         ("Freeze", freeze, []),
@@ -72,17 +72,17 @@ def steps(facts: Facts, whole: Overview) -> list[tuple[str, str, list[str]]]:
         ("Verify", _verify(facts, whole), [_line("status", [])] if lines else []),
         (
             "Roll back",
-            f"Until something has been written at the new place: point those that use {name} back, and start the old "
-            "one. Later what was written has to be copied back, so decide before."
+            f"Until something has been written to the new one: start the old one and point the clients of {name} back "
+            "to it. After that the new data has to be copied back, so decide before."
             if is_store(facts)
-            else "Point those that use it back, and start the old one.",
+            else "Start the old one and point its clients back to it.",
             [],
         ),
     ]
 
 
 def _clients(facts: Facts, whole: Overview) -> str:
-    """Return who uses a component; empty: nobody was seen to."""
+    """Return a component's clients; empty if none were seen."""
     clients = dict.fromkeys(one.client for one in facts.used_by)
     shown = [whole.shown(one) for one in clients if one in whole.facts]
     outside = len(clients) - len(shown)
@@ -93,24 +93,20 @@ def _clients(facts: Facts, whole: Overview) -> str:
 def _back_up(facts: Facts) -> str:
     if is_mysql(facts):
         return (
-            "Take a consistent backup (mariadb-backup, xtrabackup, or a dump in one transaction), and restore it once "
-            "elsewhere."
+            "Take a consistent backup (mariadb-backup, xtrabackup, or a dump in one transaction), and test it by "
+            "restoring it elsewhere."
         )
     if is_store(facts):
-        return "Take a backup with its own tool, and restore it once elsewhere."
-    return "Keep its settings and its files. It keeps no data that is known."
+        return "Take a backup with its own tool, and test restoring it elsewhere."
+    return "Back up its settings and its files. It has no known data."
 
 
 def _copy(facts: Facts) -> str:
     if not facts.copied:
-        return "Nothing is known that would have to be copied."
+        return "Nothing is known to need copying."
     paths = ", ".join(dict.fromkeys(one.path for one in facts.data))
     where = f" in {paths}" if paths else ""
-    text = (
-        f"Copy {size(facts.copied)}{where}."
-        if counted(facts)
-        else f"Copy its data{where}, of which the size is not known."
-    )
+    text = f"Copy {size(facts.copied)}{where}." if counted(facts) else f"Copy its data{where}. The size is unknown."
     return f"{text} Make the new server a replica of the old one from the backup." if is_mysql(facts) else text
 
 
@@ -124,7 +120,7 @@ def _verify(facts: Facts, whole: Overview) -> str:
     text = f"It answers at {ports}. " if ports else ""
     uses = some(dict.fromkeys(whole.shown(one.server) for one in facts.uses))
     text += f"It reaches {uses}. " if facts.uses else ""
-    return f"{text}Survey both places again: the old one has no conversations left."
+    return f"{text}Survey both hosts again: the old one has no connections left."
 
 
 def _migrate(facts: Facts) -> list[str]:
@@ -151,18 +147,18 @@ def waves_page(whole: Overview) -> Page:
     first = "What others depend on moves first." if whole.order == "first" else "What others depend on moves last."
     intro: list[Block] = [
         Words(
-            f"{first} What depends on each other moves in one step; the steps of a wave do not depend on each other. A "
-            "phase is done for all components of its wave before the next one begins."
+            f"{first} Components that depend on each other move in one step; the steps of a wave are independent. "
+            "Finish a phase for all components of its wave before you begin the next phase."
         ),
-        Words(f"Hours of copying are at {_rate(whole)}, of which 80 % are used."),
+        Words(f"Copying times assume {_rate(whole)}, 80% of it usable."),
     ]
     sections = [Section("How to read this", intro)]
     for wave in whole.plan.waves:
         sections += _wave(wave, whole)
     unseen: list[list[str | Link]] = [[name, host.missed] for name, host in whole.hosts.items() if not host.document]
     if unseen:
-        sections.append(Section("Hosts of which nothing is known", [Grid(["Host", "Why"], unseen)]))
-    for fate, title in (("keep", "Stay where they are"), ("retire", "Are retired")):
+        sections.append(Section("Hosts about which nothing is known", [Grid(["Host", "Why"], unseen)]))
+    for fate, title in (("keep", "Staying"), ("retire", "To be retired")):
         rows = [_about(one) for one in whole.facts.values() if one.decision.fate == fate]
         if rows:
             sections.append(Section(title, [Grid(["Component", "Owner", "Notes"], rows)]))
@@ -170,8 +166,8 @@ def waves_page(whole: Overview) -> Page:
 
 
 def _rate(whole: Overview) -> str:
-    assumed = ", which nobody said: set the bandwidth" if whole.assumed else ""
-    return f"{whole.bandwidth:g} megabits a second{assumed}"
+    assumed = " (the default; set the bandwidth)" if whole.assumed else ""
+    return f"{whole.bandwidth:g} Mbit/s{assumed}"
 
 
 def _about(facts: Facts) -> list[str | Link]:
@@ -179,7 +175,7 @@ def _about(facts: Facts) -> list[str | Link]:
 
 
 def linked(facts: Facts) -> Link:
-    """Return a component's name, as people call it, that leads to its sheet."""
+    """Return a component's display name as a link to its sheet."""
     return Link(facts.decision.title or facts.component.name, file_name(facts.component.name))
 
 
@@ -218,27 +214,27 @@ def _wave(wave: Wave, whole: Overview) -> Iterator[Section]:
 
 
 def downtime(members: Sequence[Facts], whole: Overview) -> list[str]:
-    """Return how long a wave's components are away, and what that rests on, in sentences."""
+    """Return how long a wave's components are down, and what that is based on, in sentences."""
     stores = [one for one in members if one.copied]
     # Two components with one directory copy it once.
     copies = {(one.component.host, one.copied.basis): one.copied for one in stores if one.copied and counted(one)}
     unknown = [one.component.name for one in stores if not counted(one)]
     if not stores:
-        return ["Downtime: a restart of each component. None of them keeps data that is known."]
+        return ["Downtime: a restart of each component. None of them has known data."]
     lines = []
     if copies:
         hours = sum(one.hours for one in copies.values())
         least = any(one.least for one in copies.values())
         total = Transfer(sum(one.bytes for one in copies.values()), least, hours, "")
         lines += [
-            f"Downtime: {'at least ' * least}{_duration(hours)} if {size(total)} are copied while all is stopped, one "
-            f"after the other, at {_rate(whole)}. With replication it is the time to stop the writers, catch up and "
-            "switch.",
-            "It rests on: " + " ".join(dict.fromkeys(basis for _host, basis in copies)),
+            f"Downtime: {'at least ' * least}{_duration(hours)} if {size(total)} are copied one after the other at "
+            f"{_rate(whole)} while everything is stopped. With replication it is the time to stop the writers, catch "
+            "up and switch.",
+            f"Based on {'; '.join(dict.fromkeys(basis for _host, basis in copies))}.",
         ]
     if unknown:
-        also = "To it comes" if copies else "Downtime:"
-        lines.append(f"{also} the time to copy what {some(unknown)} keeps, of which the size is not known.")
+        also = "Add" if copies else "Downtime:"
+        lines.append(f"{also} the time to copy the data of {some(unknown)}, whose size is unknown.")
     return lines
 
 
@@ -247,10 +243,10 @@ def _duration(hours: float) -> str:
 
 
 def amount(facts: Facts) -> str:
-    """Return how much is copied; empty: it keeps nothing that is known."""
+    """Return how much is copied; empty if the component has no known data."""
     if not facts.copied:
         return ""
-    return f"{size(facts.copied)}, {_duration(facts.copied.hours)}" if counted(facts) else "not known"
+    return f"{size(facts.copied)}, {_duration(facts.copied.hours)}" if counted(facts) else "unknown"
 
 
 def size(copied: Transfer) -> str:
@@ -259,7 +255,7 @@ def size(copied: Transfer) -> str:
 
 
 def in_bytes(count: int) -> str:
-    """Return a number of bytes for people."""
+    """Return a number of bytes in a readable unit."""
     value = float(count)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if value < 1024:

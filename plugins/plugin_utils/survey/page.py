@@ -40,27 +40,28 @@ _FINDINGS = 100
 # Characters of a cell that are not broken into lines.
 _LONG = 20
 _KINDS = {
-    "not_seen": "Hosts that could not be looked at",
-    "unreadable": "Documents that could not be used",
-    "exposed": "Anybody can reach it",
-    "uses_retired": "It uses what is to be retired",
-    "wave_refused": "A wave that cannot be",
-    "not_allowed": "It talks, and the firewall would not let it in",
-    "unanswered": "It asks, and nobody answers",
-    "uses_kept": "It moves, and what it uses stays",
-    "gone": "Decided, and not found any more",
-    "together": "They move together",
-    "perhaps_exposed": "Perhaps anybody can reach it",
-    "unused_rule": "Rules of firewalls that nobody used",
-    "partly_seen": "Not all could be seen",
+    "not_seen": "Hosts that could not be surveyed",
+    "unreadable": "Files that could not be used",
+    "exposed": "Reachable from anywhere",
+    "uses_retired": "Depends on something that will be retired",
+    "wave_refused": "Impossible waves",
+    "not_allowed": "Connections that the firewall would block",
+    "unanswered": "Connection attempts without an answer",
+    "uses_kept": "Moves, but depends on something that stays",
+    "gone": "In decisions.yml, but no longer found",
+    "together": "Must move together",
+    "perhaps_exposed": "May be reachable from anywhere",
+    "unused_rule": "Unused firewall rules",
+    "partly_seen": "Partly visible",
 }
 
 
 def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_svg: str) -> str:
     """Return the page.
 
-    :param found: what to look at, the gravest first.
-    :param sheets: of all components. Of very many, those of the gravest findings are in the page, the others are links.
+    :param found: the findings, the most severe first.
+    :param sheets: of all components. If there are very many, the page contains those with the most severe findings and
+        links to the others.
     :param map_svg: the map, as ``svg`` returns it.
     """
     writer = _Writer(whole, found, sheets)
@@ -95,7 +96,7 @@ def page(whole: Overview, found: Sequence[Found], sheets: Sequence[Page], map_sv
         *writer.not_seen(),
         *writer.sheets(),
         "</main>",
-        "<footer><p>Made by dbops.migrations.survey from what was observed: the same observations give the same page. "
+        "<footer><p>Made by dbops.migrations.survey. The same observations give the same page. "
         "What you know belongs in decisions.yml.</p></footer>",
         f"<script>{script}</script>",
         "</body>",
@@ -174,7 +175,7 @@ class _Writer:
         for severity, mark in MARKS.items():
             shape = f'<svg viewBox="-8 -8 16 16" aria-hidden="true"><path class="{severity}" d="{mark}"/></svg>'
             yield f"<li>{shape}finding: {severity}</li>"
-        yield "<li>W1: wave in which it moves</li><li>dashed red: nobody answers</li></ul></section>"
+        yield "<li>W1: wave in which it moves</li><li>dashed red: no answer</li></ul></section>"
 
     def components(self) -> Iterator[str]:
         """Write the table of components."""
@@ -203,9 +204,9 @@ class _Writer:
             component.host,
         ]
         groups = self._whole.hosts[component.host].groups
-        # What is used on the whole host, where its data could not be counted, is no size of it.
+        # What is used on the whole host, where its data could not be counted, is not a size of it.
         copied = facts.copied if facts.data and all(one.size_bytes is not None for one in facts.data) else None
-        shown = size(copied) if copied else "not known" if facts.copied else ""
+        shown = size(copied) if copied else "unknown" if facts.copied else ""
         numbers = [
             str(self._waves.get(name, "")),
             str(len({one.server for one in facts.uses}) or ""),
@@ -256,7 +257,7 @@ class _Writer:
         yield f'<p class="soft">{first} The runbooks are in <a href="waves.md">waves.md</a>.</p>'
         for wave in whole.plan.waves:
             yield from self._wave(wave)
-        for fate, title in (("keep", "Stay where they are"), ("retire", "Are retired")):
+        for fate, title in (("keep", "Staying"), ("retire", "To be retired")):
             names = [name for name, facts in whole.facts.items() if facts.decision.fate == fate]
             if names:
                 yield f"<h3>{title}</h3>{self._chips([name] for name in names)}"
@@ -283,23 +284,23 @@ class _Writer:
         rows: list[list[str | Link]]
         yield '<section id="not-seen"><h2>Not seen</h2>'
         if missed:
-            head = ["Host", "Groups", "Why", "What is shown of it"]
-            shown = ("nothing", "earlier looks")
+            head = ["Host", "Groups", "Why", "Shown"]
+            shown = ("nothing", "an earlier survey")
             yield "<h3>Hosts</h3>"
             yield self._grid(
                 Grid(
                     head, [[one.name, ", ".join(one.groups), one.missed, shown[bool(one.document)]] for one in missed]
                 ),
-                "Hosts that could not be looked at",
+                "Hosts that could not be surveyed",
             )
         else:
-            yield "<p>Every host that was asked for could be looked at.</p>"
+            yield "<p>All requested hosts were surveyed.</p>"
         if whole.refused:
-            yield "<h3>Documents that could not be used</h3>"
+            yield "<h3>Files that could not be used</h3>"
             rows = [[name, why] for name, why in whole.refused.items()]
-            yield self._grid(Grid(["Document", "Why"], rows), "Documents that could not be used")
+            yield self._grid(Grid(["File", "Why"], rows), "Files that could not be used")
         if whole.gone:
-            yield "<h3>Decided, and not found any more</h3><ul>"
+            yield "<h3>In decisions.yml, but no longer found</h3><ul>"
             yield "".join(f"<li>{escaped(name)}</li>" for name in whole.gone)
             yield "</ul>"
         yield "</section>"
@@ -309,7 +310,7 @@ class _Writer:
         yield '<section id="sheets"><h2>Sheets</h2>'
         left = len(self._sheets) - len(self._here)
         if left:
-            yield f"<p>Here are the {len(self._here)} with the gravest findings. The table of components leads to the "
+            yield f"<p>Here are the {len(self._here)} with the most severe findings. The components table links to the "
             yield f"other {left} in components/.</p>"
         for one in self._sheets:
             if one.target in self._here:

@@ -30,7 +30,7 @@ from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.sheets imp
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.table import flows
 
 SHEETS = "components"
-# What is made anew by each run, besides the sheets.
+# What is made again by each run, besides the sheets.
 _MADE = ("index.html", "map.svg", "map.mmd", "flows.csv", "waves.md")
 
 
@@ -144,7 +144,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write(whole: Overview, found: Sequence[Found], writer: Writer) -> None:
-    """Write all files but the observations, and remove the sheets of what there is no more."""
+    """Write all files but the observations, and remove the sheets of components that no longer exist."""
     sheets = [sheet(facts, whole) for facts in whole.facts.values()]
     files = {f"{SHEETS}/{one.target}.md": markdown(one) for one in sheets}
     files.update(drawn(whole, found, sheets))

@@ -73,8 +73,8 @@ def _role(facts: Facts, host: Host) -> list[Block]:
         ("Operating system", identity.os_name),
         ("Machine", _machine(facts.document)),
         ("Owner", decision.owner),
-        ("Decision", decision.fate or "Not decided"),
-        ("Wave asked for", str(decision.wave or "")),
+        ("Decision", decision.fate or "Undecided"),
+        ("Requested wave", str(decision.wave or "")),
         ("Notes", decision.notes),
     ]
     return [Grid(["What", "Value"], [[what, value] for what, value in rows if value])]
@@ -98,21 +98,21 @@ def _technologies(facts: Facts, document: Document) -> list[Block]:
         rows: list[list[str | Link]] = [
             [one.technology, one.role, f"{one.confidence:.0%}", ", ".join(one.evidence)] for one in found
         ]
-        blocks.append(Grid(["Technology", "Role", "Sure", "Evidence"], rows))
+        blocks.append(Grid(["Technology", "Role", "Confidence", "Evidence"], rows))
     else:
-        blocks.append(Words("No signature fits. A file of signatures of your own can name it."))
+        blocks.append(Words("No signature matches. You can add one in a signatures file of your own."))
     packages = {(one.package, one.version or "") for one in document.services if _own(facts, one.id) and one.package}
     if packages:
         blocks.append(Grid(["Package", "Version"], [list(one) for one in sorted(packages)]))
     if document.mysql and is_mysql(facts):
         blocks.append(
-            Words(f"The server says: version {document.mysql.version}, replication: {_replication(document.mysql)}.")
+            Words(f"The server reports version {document.mysql.version}, replication: {_replication(document.mysql)}.")
         )
     return blocks
 
 
 def _replication(server: MySQL) -> str:
-    return f"{server.replication or 'not known'}{f', of {server.source}' if server.source else ''}"
+    return f"{server.replication or 'unknown'}{f', of {server.source}' if server.source else ''}"
 
 
 def _own(facts: Facts, service: str | None) -> bool:
@@ -121,7 +121,7 @@ def _own(facts: Facts, service: str | None) -> bool:
 
 def _firewalls(facts: Facts, whole: Overview) -> list[Block]:
     if not facts.document.firewall.seen:
-        return [Words("The firewall of its host could not be seen, which is not the same as none.")]
+        return [Words("The firewall of its host could not be read. That does not mean that there is none.")]
     allowed = whole.allowed[facts.component.host]
     blocks: list[Block] = []
     exposed = {
@@ -131,20 +131,20 @@ def _firewalls(facts: Facts, whole: Overview) -> list[Block]:
     }
     if exposed:
         blocks.append(
-            Grid(["Port", "Protocol", "Address", "Can anybody reach it?"], [list(one) for one in sorted(exposed)])
+            Grid(["Port", "Protocol", "Address", "Reachable from anywhere"], [list(one) for one in sorted(exposed)])
         )
     elif facts.listeners:
-        blocks.append(Words("The firewall of its host lets nobody from just anywhere reach it."))
+        blocks.append(Words("The firewall of its host does not let arbitrary addresses reach it."))
     else:
-        blocks.append(Words("It waits at no port."))
+        blocks.append(Words("It listens on no port."))
     refused = {(str(one.port), one.protocol, one.remote_address) for one in allowed.refused if _own(facts, one.service)}
     if refused:
-        blocks.append(Words("These conversations were seen, and the rules as they are now would not let them in:"))
+        blocks.append(Words("These connections were seen, but the current rules would block them:"))
         blocks.append(_cut(["Port", "Protocol", "From"], (list(one) for one in sorted(refused))))
     return blocks
 
 
-_OUTCOMES = ("It cannot be told", "Yes")
+_OUTCOMES = ("Unknown", "Yes")
 
 
 def _processes(facts: Facts, document: Document) -> list[Block]:
@@ -178,7 +178,7 @@ def _processes(facts: Facts, document: Document) -> list[Block]:
         [one.name, one.when, one.user or "", one.command] for one in document.schedules if _started(facts, one.command)
     ]
     if schedules:
-        blocks.append(Words("The clock starts it:"))
+        blocks.append(Words("It is started on a schedule:"))
         blocks.append(Grid(["From", "When", "Account", "Command"], schedules))
     return blocks
 
@@ -195,22 +195,22 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
         rows: list[list[str | Link]] = [
             [
                 one.path,
-                "not counted" if one.size_bytes is None else f"{'at least ' * one.partial}{in_bytes(one.size_bytes)}",
+                "not measured" if one.size_bytes is None else f"{'at least ' * one.partial}{in_bytes(one.size_bytes)}",
                 _mounted(one.path, document),
             ]
             for one in facts.data
         ]
-        blocks.append(Grid(["Data in", "Size", "On"], rows))
+        blocks.append(Grid(["Data directory", "Size", "File system"], rows))
     else:
-        blocks.append(Words("No directory with its data is known."))
+        blocks.append(Words("No data directory is known."))
     if facts.copied and facts.copied.bytes:
-        basis = "" if counted(facts) else f" {facts.copied.basis}"
-        blocks.append(Words(f"A move copies {size(facts.copied)}.{basis}"))
+        basis = "" if counted(facts) else f", {facts.copied.basis}"
+        blocks.append(Words(f"A move copies {size(facts.copied)}{basis}."))
     if document.mysql and is_mysql(facts) and document.mysql.schemas:
         schemas: list[list[str | Link]] = [
             [
                 one.name,
-                "not counted" if one.size_bytes is None else in_bytes(one.size_bytes),
+                "not measured" if one.size_bytes is None else in_bytes(one.size_bytes),
                 "" if one.tables is None else str(one.tables),
             ]
             for one in document.mysql.schemas
@@ -218,7 +218,7 @@ def _storage(facts: Facts, document: Document) -> list[Block]:
         blocks.append(Grid(["Schema", "Size", "Tables"], schemas))
     network = [one for one in document.storage.mounts if one.network]
     if network:
-        blocks.append(Words("Its host uses these over the network, so the new one needs them, too:"))
+        blocks.append(Words("Its host mounts these over the network, so the new host needs them, too:"))
         blocks.append(Grid(["Path", "From", "Type"], [[one.path, one.source, one.type] for one in network]))
     return blocks
 
@@ -235,7 +235,7 @@ def _mounted(path: str, document: Document) -> str:
 
 def _communication(facts: Facts, whole: Overview) -> list[Block]:
     blocks: list[Block] = []
-    for title, other, connections in (("It uses", "server", facts.uses), ("It is used by", "client", facts.used_by)):
+    for title, other, connections in (("Uses", "server", facts.uses), ("Used by", "client", facts.used_by)):
         if connections:
             blocks.append(Words(f"{title}:"))
             rows = (_connection(one, getattr(one, other), whole) for one in connections)
@@ -247,7 +247,7 @@ def _communication(facts: Facts, whole: Overview) -> list[Block]:
             [one.user, one.host, one.program or "", one.schema or "", str(one.connections)] for one in server.accounts
         )
         blocks.append(_cut(["Account", "From", "Program", "Schema", "Connections"], accounts, "the observations"))
-    return blocks or [Words("No conversation with another component was seen.")]
+    return blocks or [Words("No connection to another component was seen.")]
 
 
 def _connection(one: Connection, other: str, whole: Overview) -> list[str | Link]:
@@ -258,17 +258,17 @@ def _connection(one: Connection, other: str, whole: Overview) -> list[str | Link
     else:
         external = whole.externals[other]
         shown = external.names[0] if external.names else other
-        where = "several hosts have this address" if external.unclear else "outside"
+        where = "several hosts share this address" if external.unclear else "outside"
         if shown in whole.hosts:
             where = "not seen"
     if edge.translated:
-        where += ", by way of NAT"
+        where += ", through NAT"
     port = "socket" if edge.protocol == "unix" else f"{edge.port}/{edge.protocol}"
     return [
         shown,
         where,
         port,
-        "yes" if edge.established else "not known" if answered(edge) else "no",
+        "yes" if edge.established else "unknown" if answered(edge) else "no",
         str(edge.samples),
         edge.first_seen,
         edge.last_seen,
@@ -284,8 +284,8 @@ def _moving(facts: Facts, whole: Overview) -> list[Block]:
         return [Words(f"It does not move: the decision is {facts.decision.fate}.")]
     items: list[str | Link] = []
     for phase, text, lines in steps(facts, whole):
-        items.append(f"{phase}: {text}{' See the lines in waves.md.' if lines else ''}")
-    return [Words(f"It moves in wave {wave}."), Items(items, numbered=True)]
+        items.append(f"{phase}: {text}{' The commands are in waves.md.' if lines else ''}")
+    return [Words(f"Moves in wave {wave}."), Items(items, numbered=True)]
 
 
 def _questions(facts: Facts, whole: Overview, host: Host) -> list[Block]:
@@ -296,24 +296,24 @@ def _questions(facts: Facts, whole: Overview, host: Host) -> list[Block]:
 def _asked(facts: Facts, whole: Overview, host: Host) -> Iterator[str]:
     component, decision = facts.component, facts.decision
     if component.role == UNKNOWN:
-        yield "What is it for? No signature fits well enough."
+        yield "What is it for? No signature matches well enough."
     if not component.services:
         yield "Which processes are these? Survey its host as root."
     if not decision.owner:
         yield "Who owns it?"
     if not decision.fate:
-        yield "Does it move, is it replaced or retired, or does it stay?"
+        yield "Should it be moved, replaced, retired or kept?"
     if not facts.used_by and facts.listeners:
-        yield "Who uses it? Nobody did while it was looked at: look for longer, or at another time of the day."
+        yield "Who uses it? Nobody did during the survey: survey for longer, or at another time of day."
     for address in dict.fromkeys(one.server for one in facts.uses):
         if address in whole.externals and not whole.externals[address].names:
-            yield f"What is {address}? No host that was looked at has it, and no name is known."
+            yield f"What is {address}? No surveyed host has this address, and no name is known."
     if any(one.size_bytes is None for one in facts.data) or (is_store(facts) and not facts.data):
-        yield "How much data does it keep? It could not be counted."
+        yield "How much data does it have? The size could not be measured."
     for part in facts.document.unseen:
-        yield f"Not seen on its host: {part.why} {part.remedy}"
+        yield f"Not visible on its host: {part.why} {part.remedy}"
     if host.missed:
-        yield f"Its host could not be looked at in the latest run: {host.missed}"
+        yield f"Its host could not be surveyed in the latest run: {host.missed}"
 
 
 def _cut(head: list[str], rows: Iterable[list[str | Link] | list[str]], rest: str = "flows.csv") -> Grid:

@@ -39,7 +39,7 @@ class Stored(NamedTuple):
     """What is there.
 
     :ivar looks: how many documents there are of a host; where they were read, they have been merged into one.
-    :ivar refused: files that are no documents, with the reason.
+    :ivar refused: files that are not documents, with the reason.
     """
 
     documents: list[Document]
@@ -54,7 +54,7 @@ _NOTHING = Stored([], [], {}, {})
 def observed(observations: Sequence[Mapping[str, Any]]) -> Stored:
     """Return what the hosts' looks have returned, as documents of one run.
 
-    What is no document counts as a host that was not seen: it is refused by its host's name.
+    What is not a document counts as a host that was not seen: it is refused by its host's name.
 
     :param observations: of each host ``survey``, as host_survey returns it, or ``error``.
     """
@@ -161,7 +161,7 @@ def _keys(text: str) -> Any:
 def _document(text: str) -> Document:
     """Return a document of which also the addresses are what they should be.
 
-    :raises Error: it is none.
+    :raises Error: it is not one.
     """
     document = read(text)
     for place, address in set(_addresses(document)):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a person should know of a survey at once, in lines, and what AWX's workflow can read."""
+"""A survey's summary in a few lines, and the artifact that an AWX workflow can read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 # Lines for each of the things that there may be hundreds of.
 _LINES = 20
-# Findings in AWX's artifacts, which are no place for thousands.
+# Findings in AWX's artifacts, which must stay small.
 _FINDINGS = 200
 _COUNTED = {"components": "component", "flows": "flow", "externals": "external peer", "waves": "wave"}
 # What may be an address: of a person, or of a machine.
@@ -39,7 +39,7 @@ def lines(result: Mapping[str, Any], plainly: Mapping[str, str]) -> Iterator[str
 
 
 def artifact(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what follows in a workflow can read: no text of a host's, and no address."""
+    """Return the artifact for later nodes of a workflow: no text from a host, and no address."""
     findings = [
         {name: _public(finding[name]) for name in ("kind", "severity", "component")}
         for finding in result["findings"][:_FINDINGS]
@@ -55,7 +55,7 @@ def artifact(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def line(text: Any) -> str:
-    """Return a text of a host's as one line that a terminal does not interpret."""
+    """Return a text from a host as one line without control characters."""
     words = " ".join(str(text or "").split())
     return "".join(char if char.isprintable() else "?" for char in words).rstrip(".")[:500]
 
@@ -64,7 +64,7 @@ def _some(what: str, entries: list[str]) -> Iterator[str]:
     """Yield a line for each entry, up to a limit."""
     yield from (f"{what}: {entry}" for entry in entries[:_LINES])
     if len(entries) > _LINES:
-        yield f"{what}: {len(entries) - _LINES} more, which are in the report"
+        yield f"{what}: {len(entries) - _LINES} more; see the report"
 
 
 def _count(result: Mapping[str, Any], name: str) -> int:
@@ -77,7 +77,7 @@ def _number(count: int, word: str) -> str:
 
 
 def _public(text: Any) -> str:
-    """Return a name without addresses, and without what a template would take for its own."""
+    """Return a name without addresses and without template markers."""
     plain = _MAIL.sub("(address)", line(text).translate(str.maketrans("{}<>", "()()")))
     return _NUMBERS.sub(lambda match: "(address)" if _is_address(match[0]) else match[0], plain)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The map as SVG: a file of its own, which may stand in the page as well. No text in it is more than text."""
+"""The map as SVG: a file of its own, which may be in the page as well. No text in it is more than text."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _LABELS = 60
 _FRONT = frozenset({"web server", "load balancer", "proxy", "database proxy", "name server", "mail", "file transfer"})
 _APPLICATIONS = frozenset({"application", "worker", "build server", "build agent", "identity"})
 KINDS = {
-    "store": "keeps data",
-    "front": "stands in front",
+    "store": "data store",
+    "front": "front end",
     "app": "application",
     "other": "other",
-    "unknown": "role not known",
+    "unknown": "unknown role",
     "outside": "outside",
 }
 MARKS = {"high": "M0-6 6 5H-6Z", "medium": "M0-6 6 0 0 6-6 0Z", "low": "M-4-4H4V4H-4Z"}
@@ -108,7 +108,7 @@ def svg(chart: Chart) -> str:
 
 
 def escaped(plain: str) -> str:
-    """Return a text so that HTML and XML show it as it is, on one line; it may stand in an attribute, too."""
+    """Return a text so that HTML and XML show it as it is, on one line; it may be in an attribute, too."""
     return html.escape(line(plain))
 
 
@@ -120,11 +120,11 @@ def kind_of(role: str) -> str:
 
 
 def _description(chart: Chart) -> str:
-    what = {"component": "a component", "host": "a host", "role": "what a group's hosts do", "group": "a group's hosts"}
+    what = {"component": "a component", "host": "a host", "role": "a role in a group", "group": "a group of hosts"}
     nodes = sum(len(box.nodes) for box in chart.boxes)
     text = f"{nodes} nodes in {len(chart.boxes)} boxes, {len(chart.arrows)} arrows. A node is {what[chart.fold]}."
     if chart.omitted:
-        text += f" {chart.omitted} arrows of the fewest conversations are left out; flows.csv has all."
+        text += f" {chart.omitted} arrows with the fewest connections are left out; flows.csv has all."
     return text
 
 
@@ -185,13 +185,13 @@ def _find(box: Box, node: Node) -> str:
 
 
 def about(box: Box, node: Node) -> str:
-    """Return what there is to say of a node, as a sentence or two."""
+    """Return what there is to say about a node, as a sentence or two."""
     text = f"{node.title} ({box.title}{f', {box.detail}' if box.detail else ''})"
     text += f": {node.detail}." if node.detail else "."
     if node.waves:
         text += f" Wave {', '.join(map(str, node.waves))}."
     if node.findings:
-        text += f" {node.findings} finding{'s' * (node.findings > 1)}, the gravest {node.severity}."
+        text += f" {node.findings} finding{'s' * (node.findings > 1)}, the most severe {node.severity}."
     if node.inside:
         text += f" {node.inside} conversation{'s' * (node.inside > 1)} inside."
     return text
@@ -222,9 +222,9 @@ def _arrow(arrow: Arrow, way: _Way, nodes: dict[str, Node], label: tuple[int, in
     path = _path([*way[:-1], (x - 7 * side, y)], loop)
     silent = "" if arrow.answered else " silent"
     asks = f"{nodes[arrow.client].title} asks {nodes[arrow.server].title} at {ports(arrow, 12)}"
-    more = f", {arrow.connections} conversations" if arrow.connections > 1 else ""
+    more = f", {arrow.connections} connections" if arrow.connections > 1 else ""
     yield f'<g class="arrow{silent}" data-from="{arrow.client}" data-to="{arrow.server}">'
-    yield f"<title>{escaped(asks)}{more}{'' if arrow.answered else '; nobody answers'}</title>"
+    yield f"<title>{escaped(asks)}{more}{'' if arrow.answered else '; no answer'}</title>"
     yield f'<path class="reach" d="{path}"/><path d="{path}"/>'
     yield f'<path class="head" d="M{x} {y}l{-9 * side}-4v8Z"/>'
     if label:

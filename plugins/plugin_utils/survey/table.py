@@ -49,7 +49,7 @@ def flows(whole: Overview) -> str:
             *end(edge.server),
             edge.protocol,
             str(edge.port or ""),
-            "yes" if edge.established else "not known" if answered(edge) else "no",
+            "yes" if edge.established else "unknown" if answered(edge) else "no",
             str(edge.samples),
             edge.first_seen,
             edge.last_seen,

@@ -39,12 +39,13 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert list(status.artifacts) == ["database_report"]
 
     plan = job("Database plan", answers={**nothing, "migrate_target": ""}).run()
-    summary = f"{schema}: check mode, nothing was changed; it would go from no version yet to version 2, 2 migrations"
+    mood = "check mode, nothing was changed; it would migrate"
+    summary = f"{schema}: {mood} from no version yet to version 2, 2 migrations"
     decisive = [
         "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
-        "No ALTER blocks writes, nothing with rows is dropped or emptied, each migration has a way back.",
+        "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration can be rolled back.",
     ]
-    lines = [decisive[0], *decisive[1].partition(" way back.")[:2], "pending: up 1 people", "pending: up 2 email"]
+    lines = [decisive[0], *decisive[1].partition(" rolled back.")[:2], "pending: up 1 people", "pending: up 2 email"]
     lines = [line.strip() for line in lines]
     assert [line.strip() for line in said(plan, "orders")] == [summary, *lines]
     assert plan.stats["orders"]["changed"] == 2

@@ -41,8 +41,8 @@ runpy.run_module("{MODULE}", run_name="__main__")
 # Killed when all has been fetched.
 KILLED = f"""
 import os, runpy, signal
-from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store
-Store.switch = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import ReleaseStore
+ReleaseStore.switch = lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL)
 runpy.run_module("{MODULE}", run_name="__main__")
 """
 

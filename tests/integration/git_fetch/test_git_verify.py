@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import Store, release_name
+from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import ReleaseStore, release_name
 from integration.git_fetch.support import MIGRATIONS, NAMES, Fetch, listing
 from parts import NotOnThisSystem, private_folder
 from parts.relay import Relay
@@ -306,7 +306,7 @@ def test_what_is_not_signed_well_is_refused(
         options["gpg_public_keys"] = people.gpg_revoked.public
     else:
         options = prepare(repository, people)
-    store = Store("dest", str(dest))
+    store = ReleaseStore("dest", str(dest))
     with store.locked(1):
         store.add(release_name("1" * 40, "db/migrations"), [("a", b"1")])
         store.switch(release_name("1" * 40, "db/migrations"))

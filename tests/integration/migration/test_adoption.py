@@ -139,14 +139,12 @@ def test_migration_baseline_records_a_baseline(shop: Database) -> None:
     before = shop.snapshot()
     plan = shop.module("baseline", version="2", check=True, diff=True)
     assert plan["changed"]
-    assert plan["msg"] == (
-        f"{shop.name}: check mode, nothing was changed; it would be taken to be at version 2, its baseline"
-    )
+    assert plan["msg"] == (f"{shop.name}: check mode, nothing was changed; it would record version 2 as its baseline")
     assert plan["diff"] == {"before": "no version yet\n", "after": "version 2\n"}
     assert shop.snapshot() == before
     done = shop.module("baseline", version="2", run_by="alice", commit="c" * 40)
     assert (done["changed"], done["to_version"], shop.state()) == (True, 2, [(2, 0)])
-    assert done["msg"] == f"{shop.name}: taken to be at version 2, its baseline"
+    assert done["msg"] == f"{shop.name}: recorded version 2 as its baseline"
     assert moves(shop) == [("baseline", 2, 2, "applied")]
     assert shop.query("SELECT ran_by, git_commit FROM schema_migrations_history") == [("alice", "c" * 40)]
     assert not shop.module("baseline", version="2")["changed"]

@@ -53,7 +53,7 @@ def test_check_mode_returns_the_plan_and_changes_nothing(database: Database) -> 
     assert plan["diff"] == {}
     assert text.startswith(
         f"## {database.name}: from no version yet to version 3\n\n3 migrations are pending: 1, 2, 3.\n\n"
-        "**Not rehearsed**: what the migrations do to tables and rows is not known.\n\n### Up 1: users\n\n"
+        "**Not rehearsed**: what the migrations do to tables and rows is unknown.\n\n### Up 1: users\n\n"
     )
     for name in sorted(FILES):
         indented = "\n".join(f"  {line}".rstrip() for line in FILES[name].rstrip("\n").split("\n"))

@@ -32,7 +32,7 @@ def warnings_of(result: dict[str, Any]) -> list[str]:
 
 
 def counts(result: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(result[name] for name in ("total", "up_to_date", "migrated", "failed_databases", "not_begun"))
+    return tuple(result[name] for name in ("total", "up_to_date", "migrated", "failed_databases", "not_started"))
 
 
 def test_the_schemas_that_a_list_means(fleet: Fleet) -> None:
@@ -133,7 +133,8 @@ def test_a_canary_that_fails_is_the_only_one_begun(fleet: Fleet) -> None:
     result = fleet.apply(max_fail_percentage=100)
     assert result["failed"]
     assert result["msg"].startswith(
-        f"5 databases: 0 migrated, 0 up to date, 1 failed, 4 not begun. {names[0]} failed: 1_a.up.sql:1:1: statement 1 "
+        "5 databases: 0 migrated, 0 up to date, 1 failed, 4 not started. "
+        f"{names[0]} failed: 1_a.up.sql:1:1: statement 1 "
     )
     assert counts(result) == (5, 0, 0, 1, 4)
     [entry] = result["databases"]
@@ -320,8 +321,8 @@ def test_check_mode_groups_the_plans(fleet: Fleet) -> None:
     assert result["msg"] == "9 databases: check mode, nothing was changed; 9 would be migrated, 0 up to date"
     step = {"title": "b", "direction": "up", "version": 2}
     first, second = result["plans"]
-    assert first == {"from_version": 1, "to_version": 2, "steps": [step], "databases": 7, "first": old[:5]}
-    assert (second["from_version"], second["databases"], second["first"]) == (None, 2, new)
+    assert first == {"from_version": 1, "to_version": 2, "steps": [step], "count": 7, "first": old[:5]}
+    assert (second["from_version"], second["count"], second["first"]) == (None, 2, new)
     assert result["databases"] == []
     texts = [item["prepared"] for item in result["diff"]]
     assert [text.splitlines()[0] for text in texts] == [
@@ -333,7 +334,7 @@ def test_check_mode_groups_the_plans(fleet: Fleet) -> None:
     failed = fleet.apply([broken, *old, *new], check=True)
     assert failed["failed"]
     assert counts(failed) == (10, 0, 0, 1, 0)
-    assert [plan["databases"] for plan in failed["plans"]] == [7, 2]
+    assert [plan["count"] for plan in failed["plans"]] == [7, 2]
     assert {fleet.version(name) for name in old} == {(1, 0)}
     assert [fleet.version(name) for name in new] == [None] * 2
     done = fleet.apply([*old, *new], diff=True)

@@ -69,8 +69,8 @@ def test_the_first_one(directory: Directory) -> None:
     assert (result["changed"], result["version"], result["title"]) == (True, 1, "add_email_to_users")
     assert result["msg"] == f"{directory.path} has the new migration 000001_add_email_to_users"
     assert [(directory.path / name).read_text() for name in files] == [
-        "-- What 000001_add_email_to_users does: SQL statements, each with a semicolon at its end.\n",
-        "-- What undoes 000001_add_email_to_users: SQL statements, each with a semicolon at its end.\n",
+        "-- Write the SQL statements of 000001_add_email_to_users here, each ending with a semicolon.\n",
+        "-- Write the SQL statements that undo 000001_add_email_to_users here, each ending with a semicolon.\n",
     ]
 
 

@@ -217,12 +217,12 @@ def check_each(fleet: Fleet, names: list[str], **options: Any) -> dict[str, Any]
         for group in result["groups"]
     }
     assert len(found) == len(result["groups"])
-    assert {key: (group["databases"], group["first"]) for key, group in found.items()} == {
+    assert {key: (group["count"], group["first"]) for key, group in found.items()} == {
         key: (len(members), members[:5]) for key, members in groups.items()
     }
     for group in result["groups"]:
         first = singles[group["first"][0]]
-        if group["databases"] == 1 and first["attempt"] is None:
+        if group["count"] == 1 and first["attempt"] is None:
             assert group["msg"] == first["msg"]
     unreadable = [name for name in names if singles[name].get("failed")]
     healthy = [single for single in singles.values() if single.get("healthy")]
@@ -297,7 +297,7 @@ def test_names_that_are_no_words(fleet: Fleet) -> None:
         for name in names[:3]:
             fleet.of(name).apply(run_by="me")
         result = fleet.info(names)
-        assert [(group["databases"], group["first"]) for group in result["groups"]] == [(3, names[:3]), (2, names[3:])]
+        assert [(group["count"], group["first"]) for group in result["groups"]] == [(3, names[:3]), (2, names[3:])]
         assert result["databases"] == []
     finally:
         for name in names:

@@ -257,7 +257,7 @@ def test_what_would_show_more(told: Database, forks: Forks) -> None:
     assert "admin" not in str(seen.values)
     [hint] = seen.hints
     assert hint == (
-        "The server would say more of what runs: GRANT PROCESS ON *.* and GRANT SELECT ON performance_schema.* TO the "
+        "To see more about running statements: GRANT PROCESS ON *.* and GRANT SELECT ON performance_schema.* TO the "
         "account."
     )
     holder.close()

@@ -34,7 +34,7 @@ RECORDING = (
 )
 TASK = "Apply"
 # At the end of the first line.
-GOES_ON = ". It goes on after Ctrl-C: see dbops.migrations.status"
+GOES_ON = ". It continues after Ctrl-C: see dbops.migrations.status"
 
 
 @dataclass

@@ -304,7 +304,7 @@ def test_another_connection(quick: Callable[..., Book], tmp_path: Path) -> None:
     playbook.variables = {**playbook.variables, "ansible_connection": "other"}
     printed = playbook.run("-v", env={"ANSIBLE_CONNECTION_PLUGINS": str(tmp_path / "connections")})
     assert printed.rc == 0, printed.text
-    assert "because of the connection other, of which it is not known whether it runs two commands" in printed.text
+    assert "because of the connection other, which is not known to run two commands" in printed.text
     [schema] = playbook.hosts
     assert [line for _moment, line in printed.about(schema) if "1_a.up.sql" in line] == []
 

@@ -70,7 +70,7 @@ def test_files_that_are_large_are_not_read(here: Database) -> None:
     row = f"INSERT INTO a VALUES ('{'x' * 1000}');\n"
     here.write({"0001_a.up.sql": "CREATE TABLE a (t TEXT)", "0002_rows.up.sql": row * 17_000})
     result = here.module("apply", check=True, rehearse="check")
-    assert result["rehearsal"]["why"] == "0002_rows.up.sql has 17.5 MB, and the files may have 16 together"
+    assert result["rehearsal"]["why"] == "0002_rows.up.sql has 17.5 MB; the limit for all files together is 16 MB"
 
 
 def run(here: Database, program: str, rehearse: str) -> tuple[dict[str, Any], str]:

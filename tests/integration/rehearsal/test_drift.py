@@ -97,7 +97,7 @@ HARMLESS = (
 def names(result: dict[str, Any]) -> list[str] | None:
     """Return what a result says has changed."""
     found = result["drift"]
-    return None if found is None else [f"{row['sort']} {row['name']} {row['change']}" for row in found]
+    return None if found is None else [f"{row['type']} {row['name']} {row['change']}" for row in found]
 
 
 def type_in(database: Database, sql: str) -> None:
@@ -130,7 +130,7 @@ def test_each_change_is_named(shop: Database, every: int) -> None:
         assert names(result) == found, sql
         assert not result["healthy"]
         assert all(row["diff"] for row in result["drift"])
-        count = f"{len(found)} object{'s' if len(found) > 1 else ''} changed by no migration"
+        count = f"{len(found)} object{'s' if len(found) > 1 else ''} changed outside migrations"
         assert result["msg"] == f"{shop.name}: version 1, 0 migrations pending, {count}"
 
 

@@ -138,7 +138,7 @@ def test_migrations_behind_a_mistake_are_tried(check: Check) -> None:
         ("0002_x.down.sql", 1, "no_way_back"),
         ("0004_x.down.sql", 3, "no_way_back"),
     ]
-    assert found[0][3] == "Its down file does not restore TABLE customer (another one)."
+    assert found[0][3] == "Its down file does not restore TABLE customer (different)."
     assert found[1][3].startswith("Its down file fails: 0004_x.down.sql:3 (statement 2): (1051) ")
 
 

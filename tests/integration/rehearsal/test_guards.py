@@ -69,7 +69,7 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
     write(there, DROP, "ALTER TABLE orders ADD note TEXT AFTER id")
     write(there, "CREATE TABLE later (id INT)", "DROP TABLE later", 3)
     refusing: dict[str, Any] = {"guards": {"destroy": "refuse"}}
-    found = "orders: values that go with the column note: 2 (line 2)"
+    found = "orders: values lost with the column note: 2 (line 2)"
     with unchanged(there):
         result = there.module("apply", rehearse="always", **refusing)
         plan = there.module("apply", check=True, rehearse="check", **refusing)
@@ -152,7 +152,7 @@ def test_writes_that_wait_count_above_a_size(here: Database) -> None:
     assert verdicts(result)[:2] == [(2, "block_writes", "refuse"), (2, "rebuild", "refuse")]
     [text] = texts(result, "block_writes")
     assert text.startswith("orders: writes wait, about 3 rows, 0.0 MB (line 2)")
-    assert "orders: all rows are written anew, about 3 rows" in result["msg"]
+    assert "orders: all rows are rewritten, about 3 rows" in result["msg"]
     write(
         here,
         "ALTER TABLE orders ADD INDEX (n);\n-- dbops: allow block_writes orders\n-- dbops: allow rebuild orders\n"
@@ -197,7 +197,7 @@ def test_what_gets_another_name_is_found(there: Database) -> None:
         for number, (_statements, expected) in enumerate(RENAMES, 2)
     }
     assert len(texts(result, "rename")) == sum(len(expected) for _statements, expected in RENAMES)
-    text = "up 4, rename: a4.note becomes remark, and an application that still runs asks for the old name (line 1);"
+    text = "up 4, rename: a4.note is renamed to remark; a running application still uses the old name (line 1);"
     assert text in result["msg"]
 
 
@@ -229,7 +229,7 @@ def test_the_line_is_that_of_the_statement_or_none(here: Database) -> None:
     write(here, "ALTER TABLE orders ADD x INT AFTER note;\n-- dbops: allow destroy\nALTER TABLE orders DROP note")
     refusing: dict[str, Any] = {"rehearse": "always", "guards": {"destroy": "refuse"}}
     with unchanged(here):
-        assert "values that go with the column note: 2. Correct" in here.refusal(**refusing)
+        assert "values lost with the column note: 2. Correct" in here.refusal(**refusing)
     statements = "ALTER TABLE orders ADD x INT AFTER note;\nALTER TABLE orders DROP note"
     write(here, f"-- dbops: allow destroy orders.note\n\n{statements}")
     assert here.apply(**refusing)["guards"][0]["allowed_by"] == "line 1 of 0002_x.up.sql"
@@ -261,7 +261,7 @@ def test_what_has_no_way_back_or_is_not_rehearsed_can_be_refused(here: Database)
     guards = {"irreversible": "refuse", "not_rehearsed": "refuse"}
     with unchanged(here):
         message = here.refusal(rehearse="always", guards=guards)
-        assert ": up 2, irreversible: its down file does not restore TABLE orders (another one). Correct" in message
+        assert ": up 2, irreversible: its down file does not restore TABLE orders (different). Correct" in message
         write(here, "USE mysql", "SELECT 1")
         message = here.refusal(rehearse="always", guards=guards)
         assert ": up 2, not_rehearsed: it was not rehearsed: line 1 (statement 1) has USE. Correct" in message
@@ -282,7 +282,7 @@ def test_a_rollback_is_guarded_by_what_makes_sense_there(here: Database) -> None
     with unchanged(here):
         message = here.refusal(**back, guards={"destroy": "refuse", "rename": "refuse", "irreversible": "refuse"})
     assert message.startswith(
-        "The guards refuse this plan: down 2, destroy: more: rows that go with the table: 1 (line 1). Correct"
+        "The guards refuse this plan: down 2, destroy: more: rows lost with the table: 1 (line 1). Correct"
     )
     write(here, "CREATE TABLE more (id INT)", "-- dbops: allow destroy more\nDROP TABLE more")
     result = here.apply(**back, guards={"destroy": "refuse", "rename": "refuse"}, checksums="ignore")

@@ -187,7 +187,7 @@ def test_what_cannot_be_answered_is_not_certain(here: Database) -> None:
     found = [(item["line"], item["table"], item["algorithm"], item["certain"]) for item in migration["impact"]]
     assert found == [(3, "t", None, False), (4, "u", None, False), (6, "w", "INSTANT", False)]
     plan = " ".join(result["diff"]["prepared"].split())
-    assert "`w`: INSTANT, writes go on (line 6)" in plan
+    assert "`w`: INSTANT, writes continue (line 6)" in plan
     assert "line 6: there is no table of this name before the plan begins" in plan
 
 

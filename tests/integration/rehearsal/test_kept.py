@@ -254,14 +254,14 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 4)
     assert checksum(there, "t") != was
     result = handle(there, keep, restore=item["id"])
-    assert (result["changed"], result["restored"]["rows"], result["restored"]["gone"]) == (True, 4, 0)
+    assert (result["changed"], result["restored"]["rows"], result["restored"]["missing"]) == (True, 4, 0)
     assert there.query("SELECT * FROM t ORDER BY part, id") == rows
     # To MySQL's sum a default counts where there is none.
     there.query("ALTER TABLE t MODIFY note VARCHAR(40)")
     assert checksum(there, "t") == was
     there.query("DELETE FROM t WHERE id = 1")
     again = handle(there, keep, restore=item["id"])
-    assert (again["changed"], again["restored"]["gone"]) == (False, 2)
+    assert (again["changed"], again["restored"]["missing"]) == (False, 2)
     there.query("UPDATE t SET note = NULL")
     there.query("ALTER TABLE t MODIFY note VARCHAR(1)")
     refused = handle(there, keep, restore=item["id"])
@@ -494,7 +494,7 @@ def test_who_may_not_keep_is_told_what_to_grant(there: Database, keep: str) -> N
 
 def test_kept_things_are_listed_and_purged(here: Database, keep: str) -> None:
     """With size and age; by number, or by age; those of this database only."""
-    assert handle(here, keep)["msg"] == f"{here.name}: 0 things kept, 0.0 MB"
+    assert handle(here, keep)["msg"] == f"{here.name}: 0 items kept, 0.0 MB"
     for name in ("t", "u"):
         here.query(f"CREATE TABLE {name} (id INT)")
     write(here, 1, "DROP TABLE t", "DROP TABLE u")

@@ -175,7 +175,8 @@ def test_files_that_cannot_be_written(shop: Shop) -> None:
         f"gone: failed migrate_plan_file: {files['gone']} cannot be written on the controller: No such file or "
         "directory. Nothing was run."
     ) in said
-    assert f"full ({shop.schema}): check mode, nothing was changed; it would go from version 11 to version 13" in said
+    would = "check mode, nothing was changed; it would migrate from version 11 to version 13"
+    assert f"full ({shop.schema}): {would}" in said
     warnings = " ".join(result.stderr.split())
     assert "The plan could not be written to plan_file: [Errno 28] No space left on device (DBM-2121)" in warnings
 

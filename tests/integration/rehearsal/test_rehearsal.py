@@ -140,7 +140,7 @@ def test_what_changes_is_said_as_a_difference(shop: Database) -> None:
     shop.write({"0001_a.up.sql": "ALTER TABLE orders ADD paid DATE", "0001_a.down.sql": "ALTER TABLE orders DROP paid"})
     result = shop.module("apply", check=True, diff=True, rehearse="check")
     [change] = result["rehearsal"]["migrations"][0]["changes"]
-    assert (change["sort"], change["name"], change["change"]) == ("TABLE", "orders", "changed")
+    assert (change["type"], change["name"], change["change"]) == ("TABLE", "orders", "changed")
     assert "+  `paid` date DEFAULT NULL," in change["diff"].splitlines()
     lines = result["diff"]["prepared"].splitlines()
     assert lines[2] == "1 migration is pending: 1. It ran without an error on copies of the tables."
@@ -249,7 +249,7 @@ def test_too_many_objects_are_not_copied(here: Database) -> None:
     for number in range(201):
         here.query(f"CREATE TABLE t{number} (id INT)")
     here.write({"0001_a.up.sql": "".join(f"ALTER TABLE t{number} ADD n INT;\n" for number in range(201))})
-    assert rehearsed(here)["why"] == "201 objects would have to be copied, and 200 are the most"
+    assert rehearsed(here)["why"] == "201 objects would have to be copied; the limit is 200"
 
 
 def test_only_what_is_named_is_copied(shop: Database) -> None:

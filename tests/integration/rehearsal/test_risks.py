@@ -224,7 +224,7 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     result = here.module("apply", check=True, diff=True, rehearse="check")
     line = "- **warning** (destroy): the table `t0` with 3 rows is **destroyed** (line 1)"
     assert line in result["diff"]["prepared"].splitlines()
-    assert "up 1, destroy: t0: rows that go with the table: 3 (line 1)" in result["warnings"]
+    assert "up 1, destroy: t0: rows lost with the table: 3 (line 1)" in result["warnings"]
 
 
 @contextmanager
@@ -295,7 +295,7 @@ def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Databas
             there.query(f"INSERT INTO {name} VALUES (1, 'x')")
     result = forks.result()
     assert result["msg"] == (
-        "up 4 was not started, because of rows that the rehearsal did not find: c: values that go with the column "
+        "up 4 was not started, because of rows that the rehearsal did not find: c: values lost with the column "
         "note: 1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or "
         "have the guards allow it, and run again. (DBM-2112)"
     )

@@ -74,7 +74,7 @@ def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: b
 
 def test_many_schemas_of_one_host(playbook: RunPlaybook, tmp_path: Path) -> None:
     """What was approved of them is the commit."""
-    plan = {"from_version": 1, "to_version": 2, "steps": [STEP], "databases": 7, "first": list("abcde")}
+    plan = {"from_version": 1, "to_version": 2, "steps": [STEP], "count": 7, "first": list("abcde")}
     many = {"msg": "9 databases: check mode, 7 would", "total": 9, "databases": [], "plans": [plan]}
     one = {**DONE, "plan": "ab12", "msg": "shop: it would go"}
     hosts = {

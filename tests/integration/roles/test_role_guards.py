@@ -20,7 +20,7 @@ DROP = {
     "db/0003_no_email.up.sql": "-- The application does without.\nALTER TABLE people DROP email;\n",
     "db/0003_no_email.down.sql": "ALTER TABLE people ADD email VARCHAR(99);\n",
 }
-FOUND = "destroy: people: values that go with the column email: 1 (line 2)"
+FOUND = "destroy: people: values lost with the column email: 1 (line 2)"
 REFUSED = (
     f"The guards refuse this plan: up 3, {FOUND}. Correct the files. Or allow what is meant, with {{destroy: [3]}} in "
     "migrate_allow, or in the file, above the statement or at its head, with the comment -- dbops: allow destroy. Or "

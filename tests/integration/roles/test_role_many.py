@@ -199,7 +199,7 @@ def test_a_canary_of_a_rollback_that_fails(customers: Customers) -> None:
     for name in names[:2]:
         customers.team.mariadb.query(f"ALTER TABLE `{name}`.people DROP email")
     told = customers.refusal(ROLLBACK, migrate_target=1, migrate_rollback_all=True, migrate_max_fail_percentage=100)
-    assert told.startswith("5 databases: 0 migrated, 0 up to date, 1 failed, 4 not begun. ")
+    assert told.startswith("5 databases: 0 migrated, 0 up to date, 1 failed, 4 not started. ")
     assert f"{names[0]} failed: 0002_email.down.sql:1:1: statement 1 failed: (1091)" in told
     assert customers.versions() == [(1, 1), 2, 2, 2, 2]
     told = customers.refusal(

@@ -75,7 +75,7 @@ def test_the_whole_way(team: Team, playbook: RunPlaybook) -> None:
     fetched = [name for name in team.files() if name.startswith("fetched")]
     plan = playbook(MIGRATE, inventory, "--check", "--diff")
     assert (
-        "check mode, nothing was changed; it would go from version 2 to version 3, 1 migration"
+        "check mode, nothing was changed; it would migrate from version 2 to version 3, 1 migration"
         in said(plan, "orders")[0]
     )
     # By default it is rehearsed, too.
@@ -390,10 +390,10 @@ def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybo
         return playbook("dbops.migrations.baseline", team.inventory(), "-l", "orders", *options, extra_vars=variables)
 
     assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set. (DBM-1004)"
-    assert "would be taken to be at version 1" in said(baseline("--check", migrate_baseline=1), "orders")[0]
+    assert "would record version 1 as its baseline" in said(baseline("--check", migrate_baseline=1), "orders")[0]
     assert team.version("orders") is None
     done = said(baseline(migrate_baseline="1"), "orders")
-    assert done == [f"{team.databases['orders']}: taken to be at version 1, its baseline"]
+    assert done == [f"{team.databases['orders']}: recorded version 1 as its baseline"]
     assert team.version("orders") == (1, 0)
     assert playbook(MIGRATE, team.inventory(), "--limit", "orders").rc == 0
     assert team.attempts("orders") == [("baseline", 1, "applied"), ("up", 2, "applied")]
@@ -430,7 +430,7 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
         assert failed.rc == 2
         lines = "\n".join(report(failed)).replace("\n    ", " ").splitlines()
         assert lines[0] == "customers: failed"
-        assert lines[1].startswith("  25 databases: 0 migrated, 0 up to date, 1 failed, 24 not begun. ")
+        assert lines[1].startswith("  25 databases: 0 migrated, 0 up to date, 1 failed, 24 not started. ")
         assert f" begun. {names[0]} failed: 0001_people.up.sql:1:1: " in lines[1]
         assert lines[2:] == [f"  {names[0]}: failed"]
         mariadb.query(f"DROP TABLE `{names[0]}`.people")
@@ -442,7 +442,7 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
         assert f" {names[7]} failed like {names[3]}." in told
         assert f"\n  {names[0]}: from version 1 to version 2, 2 migrations\n" in told
         assert f"\n  {names[3]}: failed\n" in told
-        assert told.endswith("\n  and 5 more lines like these")
+        assert told.endswith("\n  and 5 more lines")
         left = playbook(MIGRATE, inventory, extra_vars={"migrate_databases": names[:3]})
         assert left.rc == 0, left.stdout
         assert report(left) == ["customers: 3 databases: 0 migrated, 3 up to date"]

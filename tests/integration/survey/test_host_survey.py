@@ -289,7 +289,7 @@ def test_another_account_is_told_what_it_does_not_see(hosts: Hosts) -> None:
     assert not survey["privileged"]
     unseen = {entry["what"]: entry for entry in survey["unseen"]}
     assert {"processes", "firewall", "namespaces"} <= unseen.keys()
-    assert "closed to this account" in unseen["processes"]["why"]
+    assert "This account may not read the sockets" in unseen["processes"]["why"]
     assert "root" in unseen["processes"]["remedy"]
     # Whose they are is not known, and so is said; what is said is right.
     assert _flows(survey) == {(None, "in", THERE, 8080, None)}

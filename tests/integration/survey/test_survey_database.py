@@ -246,7 +246,7 @@ def test_the_role_asks_where_it_is_told_to(
     # Other tests' servers run on the same machine.
     sheet = next(text for path in folder.glob("components/*.md") if "| shop | 16.0 KiB |" in (text := path.read_text()))
     assert f"| admin | {server.host} | shop | shop | 2 |" in sheet
-    assert f"The server says: version {answers['db'].version}, replication: none." in sheet
+    assert f"The server reports version {answers['db'].version}, replication: none." in sheet
     assert "migrate_databases=empty,shop" in (folder / "waves.md").read_text()
 
 

@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core import secrets
 from ansible_collections.dbops.migrations.plugins.module_utils._core.secrets import (
     clean,
+    link_no_log_values,
     register_secret,
-    share_secrets,
 )
 from ansible_collections.dbops.migrations.plugins.module_utils._git.errors import explain
 from ansible_collections.dbops.migrations.plugins.module_utils._git.reference import Address
@@ -105,7 +105,7 @@ def test_half_a_character() -> None:
 def test_secrets_are_shared() -> None:
     register_secret("before")
     masked = {"an option's"}
-    share_secrets(masked)
+    link_no_log_values(masked)
     register_secret("after")
     assert {"before", "after", "an option's"} <= masked
     assert clean("before, after, an option's, an%20option%27s") == ", ".join([MASK] * 4)

@@ -17,7 +17,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._core.errors impo
 from ansible_collections.dbops.migrations.plugins.module_utils._git import private as private_module
 from ansible_collections.dbops.migrations.plugins.module_utils._git.private import PrivateFolder
 from ansible_collections.dbops.migrations.plugins.module_utils._git.tree import (
-    Store,
+    ReleaseStore,
     commit_of,
     difference,
     release_name,
@@ -31,8 +31,8 @@ def name(number: int) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store("dest", str(tmp_path / "dest"))
+def store(tmp_path: Path) -> Iterator[ReleaseStore]:
+    store = ReleaseStore("dest", str(tmp_path / "dest"))
     with store.locked(1):
         yield store
 
@@ -43,7 +43,7 @@ def test_a_release_is_named_after_its_commit_and_directory() -> None:
     assert release_name("1" * 40, "a") != release_name("1" * 40, "b")
 
 
-def test_names_of_what_was_verified(store: Store) -> None:
+def test_names_of_what_was_verified(store: ReleaseStore) -> None:
     # As it always was: what is in a destination stays known.
     assert release_name("1" * 40, "db") == f"{'1' * 40}-7bdc25d1694e"
     names = [release_name("1" * 40, "db", verified) for verified in ("", "a", "b")]
@@ -56,7 +56,7 @@ def test_names_of_what_was_verified(store: Store) -> None:
         assert commit_of(name) == "1" * 40
 
 
-def test_add_and_switch(store: Store) -> None:
+def test_add_and_switch(store: ReleaseStore) -> None:
     assert store.current() is None
     store.add(name(1), [("b", b"2"), ("a", b"1")])
     assert store.current() is None
@@ -66,7 +66,7 @@ def test_add_and_switch(store: Store) -> None:
     assert oct(os.stat(store.path(name(1))).st_mode) == "0o40750"
 
 
-def test_what_fails_halfway_leaves_nothing(store: Store) -> None:
+def test_what_fails_halfway_leaves_nothing(store: ReleaseStore) -> None:
     def contents() -> Iterator[tuple[str, bytes]]:
         yield "a", b"1"
         raise Error(1200, "the server is gone")
@@ -77,7 +77,7 @@ def test_what_fails_halfway_leaves_nothing(store: Store) -> None:
     assert store.files(name(1)) is None
 
 
-def test_a_name_twice_or_outside_is_not_written(store: Store, tmp_path: Path) -> None:
+def test_a_name_twice_or_outside_is_not_written(store: ReleaseStore, tmp_path: Path) -> None:
     with pytest.raises(Error, match="File exists"):
         store.add(name(1), [("a", b"1"), ("a", b"2")])
     (tmp_path / "victim").write_text("mine")
@@ -86,7 +86,7 @@ def test_a_name_twice_or_outside_is_not_written(store: Store, tmp_path: Path) ->
     assert (tmp_path / "victim").read_text() == "mine"
 
 
-def test_the_last_ones_are_kept(store: Store) -> None:
+def test_the_last_ones_are_kept(store: ReleaseStore) -> None:
     now = time.time()
     for number in range(1, 7):
         store.add(name(number), [("a", b"1")])
@@ -104,7 +104,7 @@ def test_the_last_ones_are_kept(store: Store) -> None:
 
 @pytest.mark.parametrize("keep", [1, 2, 5])
 def test_as_many_are_kept_as_wanted(tmp_path: Path, keep: int) -> None:
-    store = Store("dest", str(tmp_path / "dest"), keep)
+    store = ReleaseStore("dest", str(tmp_path / "dest"), keep)
     with store.locked(1):
         for number in range(1, 9):
             store.add(name(number), [("a", b"1")])
@@ -117,7 +117,7 @@ def test_as_many_are_kept_as_wanted(tmp_path: Path, keep: int) -> None:
     assert left == list(range(9 - keep, 9))
 
 
-def test_nothing_else_is_removed(store: Store) -> None:
+def test_nothing_else_is_removed(store: ReleaseStore) -> None:
     old = time.time() - 100 * DAY
     for other in ("backup", "0" * 40):
         os.mkdir(store.path(other))
@@ -129,7 +129,7 @@ def test_nothing_else_is_removed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("target", ["/etc", "releases/other", "x"])
-def test_a_foreign_link(store: Store, target: str) -> None:
+def test_a_foreign_link(store: ReleaseStore, target: str) -> None:
     os.symlink(target, os.path.join(store.root, "current"))
     with pytest.raises(Error, match="was not made by git_fetch"):
         store.current()

@@ -49,11 +49,11 @@ FINDS = {
         ("-- " + "x" * (4 << 20) + "\nSELECT 1", 1, "larger than a packet"),
     ],
     "directive": [
-        ("-- dbops: alow destroy\nDROP TABLE a;", 1, "Nothing is known of 'alow destroy'."),
-        ("-- dbops:\nDROP TABLE a;", 1, "Nothing is known of ''."),
-        ("-- dbops: allow destory\nDROP TABLE a;", 1, "There is no rule that 'allow destory' could allow."),
-        ("-- dbops: allow\nDROP TABLE a;", 1, "There is no rule that 'allow' could allow."),
-        ("DROP TABLE a; -- dbops: allow destroy", 1, "'allow destroy' stands above no statement"),
+        ("-- dbops: alow destroy\nDROP TABLE a;", 1, "Unknown directive 'alow destroy'."),
+        ("-- dbops:\nDROP TABLE a;", 1, "Unknown directive ''."),
+        ("-- dbops: allow destory\nDROP TABLE a;", 1, "'allow destory' names no rule that can be allowed."),
+        ("-- dbops: allow\nDROP TABLE a;", 1, "'allow' names no rule that can be allowed."),
+        ("DROP TABLE a; -- dbops: allow destroy", 1, "'allow destroy' is not above a statement"),
     ],
     "several_clauses": [
         (
@@ -120,13 +120,13 @@ FINDS = {
     "other_schema": [
         ("SELECT 1;\nUSE shop;", 2, "USE changes the schema to shop."),
         ("CREATE DATABASE IF NOT EXISTS shop", 1, "CREATE DATABASE may be about another schema: shop."),
-        ("INSERT INTO shop.a VALUES (1)", 1, "shop before a point may be another schema."),
-        ("INSERT INTO a\nSELECT * FROM `shop`.b", 2, "shop before a point"),
-        ("DELETE FROM a WHERE b IN (SELECT c FROM shop . d)", 1, "shop before a point"),
-        ("CREATE TABLE a (b INT, KEY (b), FOREIGN KEY (b) REFERENCES shop.c (d))", 1, "shop before a point"),
-        ("SELECT shop.f(1)", 1, "shop before a point"),
-        ("GRANT SELECT ON shop.* TO u@localhost", 1, "shop before a point"),
-        ("SELECT * FROM shop.shop", 1, "shop before a point"),
+        ("INSERT INTO shop.a VALUES (1)", 1, "shop before a dot may be another schema."),
+        ("INSERT INTO a\nSELECT * FROM `shop`.b", 2, "shop before a dot"),
+        ("DELETE FROM a WHERE b IN (SELECT c FROM shop . d)", 1, "shop before a dot"),
+        ("CREATE TABLE a (b INT, KEY (b), FOREIGN KEY (b) REFERENCES shop.c (d))", 1, "shop before a dot"),
+        ("SELECT shop.f(1)", 1, "shop before a dot"),
+        ("GRANT SELECT ON shop.* TO u@localhost", 1, "shop before a dot"),
+        ("SELECT * FROM shop.shop", 1, "shop before a dot"),
     ],
 }
 LEAVES = {

@@ -12,9 +12,9 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.statem
     Effect,
     Object,
     StatementKind,
-    asks_back,
     classify,
     is_plain_rows,
+    reads_diagnostics,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -552,12 +552,12 @@ def test_what_definitions_show(text: str, plain: bool, whole: bool) -> None:
     ],
 )
 def test_what_asks_about_the_statement_before(text: str, expected: bool) -> None:
-    assert asks_back(text.encode(), MARIADB) is expected
+    assert reads_diagnostics(text.encode(), MARIADB) is expected
 
 
 def test_double_quotes_may_hold_a_name_or_a_text() -> None:
     for dialect in (MARIADB, ANSI):
-        assert not asks_back(b'SELECT "ROW_COUNT()"', dialect)
+        assert not reads_diagnostics(b'SELECT "ROW_COUNT()"', dialect)
 
 
 def test_statements_that_change_rows_by_their_first_word() -> None:

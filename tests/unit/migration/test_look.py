@@ -118,4 +118,4 @@ def test_durations_are_written_for_people(seconds: float, expected: str) -> None
 
 def test_what_would_show_more() -> None:
     assert hint(()) == ""
-    assert hint(("PROCESS ON *.*",)) == "The server would say more of what runs: GRANT PROCESS ON *.* TO the account."
+    assert hint(("PROCESS ON *.*",)) == "To see more about running statements: GRANT PROCESS ON *.* TO the account."

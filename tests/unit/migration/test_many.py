@@ -243,7 +243,7 @@ def test_each_reason_is_said_once() -> None:
         outcome({"one": ended("one", 1), **results}, total=40, not_begun=3).returned()
     said = str(raised.value)
     assert said.startswith(
-        "40 databases: 1 migrated, 20 up to date, 16 failed, 3 not begun. kind0_1 failed: kind0_1: reason 0 "
+        "40 databases: 1 migrated, 20 up to date, 16 failed, 3 not started. kind0_1 failed: kind0_1: reason 0 "
     )
     assert " kind0_2 failed like kind0_1. kind1_1 failed: kind1_1: reason 1 " in said
     assert said.endswith(" kind4_2 failed like kind4_1. kind5_1, kind6_1, kind7_1 failed for other reasons.")
@@ -252,7 +252,7 @@ def test_each_reason_is_said_once() -> None:
 
 
 def test_a_signal_is_said() -> None:
-    with pytest.raises(Error, match=r"2 not begun\. SIGTERM: stopped, and no other was started\. Run again"):
+    with pytest.raises(Error, match=r"2 not started\. SIGTERM: stopped, and no other was started\. Run again"):
         outcome({"one": ended("one", 1)}, not_begun=2, signal="SIGTERM").returned()
 
 
@@ -313,7 +313,7 @@ def test_those_that_stand_alike_are_one_group() -> None:
     }
     result = overview(found, SOURCE)
     assert result["msg"] == "11 databases: 8 up to date, 1 behind, 1 unhealthy, 1 unreadable"
-    assert [(group["databases"], group["first"]) for group in result["groups"]] == [
+    assert [(group["count"], group["first"]) for group in result["groups"]] == [
         (8, ["b0", "b1", "b2", "b3", "b4"]), (1, ["a"]), (1, ["c"]),
     ]  # fmt: skip
     assert result["groups"][0]["msg"] == "b0, b1, b2, b3, b4 and 3 more: version 2, 0 migrations pending"

@@ -39,7 +39,7 @@ GUARD: dict[str, Any] = {
     "text": "It destroys 40,112 values of customer.legacy.", "allowed_by": None,
 }  # fmt: skip
 RAN = "ran without an error on copies of the tables."
-HARMLESS = "No ALTER blocks writes, nothing with rows is dropped or emptied, each migration has a way back."
+HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration can be rolled back."
 
 
 def rehearsal(*migrations: dict[str, Any], why: str | None = None) -> dict[str, Any]:
@@ -70,14 +70,14 @@ def test_what_fails_and_what_it_costs_is_said_first() -> None:
     assert two_lines({"impact": [COPY]}, {"risks": [RISK, LOST]}, stuck) == [
         "3 migrations are pending: 12, 13, 14. **13 will fail** on 12 rows with NULL in `orders.placed`.",
         "Writes to `orders` **wait** while 24.7 MB are copied; 40,112 values of `customer.legacy` are **destroyed**; "
-        "14 has **no way back**.",
+        "14 **cannot be rolled back**.",
     ]
 
 
 def test_what_is_harmless_is_said_to_be() -> None:
     assert two_lines({"impact": [IMPACT]}) == [f"1 migration is pending: 12. It {RAN}", HARMLESS]
     skips = two_lines({"skipped": ["line 1", "line 2"]})[0]
-    assert skips.endswith("ran without an error on copies of the tables, but for 2 statements, for lack of rows.")
+    assert skips.endswith("ran without an error on copies of the tables, except 2 statements that need rows.")
     assert two_lines({}, {})[0] == f"2 migrations are pending: 12, 13. Each {RAN}"
 
 
@@ -85,7 +85,7 @@ def test_of_a_rollback_no_way_back_is_said() -> None:
     back = {"direction": "down", "reversible": None}
     assert two_lines(back, back) == [
         f"2 migrations are to be rolled back: 12, 13. Each {RAN}",
-        "No ALTER blocks writes, nothing with rows is dropped or emptied.",
+        "No ALTER blocks writes; nothing with rows is dropped or emptied.",
     ]
 
 
@@ -99,7 +99,7 @@ def test_a_refusal_comes_first() -> None:
 def test_without_a_rehearsal_nothing_is_known() -> None:
     first, second = decisive([MIGRATION], None)
     assert first == "1 migration is pending: 12."
-    assert second == "**Not rehearsed**: what the migrations do to tables and rows is not known."
+    assert second == "**Not rehearsed**: what the migrations do to tables and rows is unknown."
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_why_a_migration_will_fail(migration: dict[str, Any], fate: str) -> None
          "An unknown number of values of `customer.legacy` are **destroyed**."),
         ({"risks": [{**LOST, "name": f"c{number}", "rows": number} for number in range(1, 6)]},
          "5 values of `customer.c5` are **destroyed**; 4 values of `customer.c4` are **destroyed**; "
-         "3 values of `customer.c3` are **destroyed**; and 2 more like these."),
+         "3 values of `customer.c3` are **destroyed**; and 2 more."),
         ({"impact": [{**COPY, "bytes": None, "rows": None, "table": "a"}]},
          "Writes to `a` **wait** while it is copied."),
         ({"impact": [COPY, {**COPY, "table": "lines", "algorithm": "INPLACE", "bytes": 16384}, COPY]},
@@ -146,14 +146,14 @@ def test_why_a_migration_will_fail(migration: dict[str, Any], fate: str) -> None
          "writes to `lines` **wait** while 16.4 kB are read."),
         ({"impact": [{**COPY, "table": f"t{number}", "bytes": 10**number} for number in (2, 6, 9, 12)]},
          "Writes to `t12` **wait** while 1.0 TB are copied; writes to `t9` **wait** while 1.0 GB are copied; "
-         "writes to `t6` **wait** while 1.0 MB are copied; and 1 more like these."),
+         "writes to `t6` **wait** while 1.0 MB are copied; and 1 more."),
         ({"impact": [{**IMPACT, "certain": False, "uncertain": "x"}]},
-         "That writes to `orders` go on is not certain."),
+         "Writes to `orders` may **wait**."),
         ({"impact": [{**IMPACT, "algorithm": None, "blocks_writes": None, "certain": False, "uncertain": "x"}]},
-         "That writes to `orders` go on is not certain."),
+         "Writes to `orders` may **wait**."),
         ({"reversible": None, "irreversible": "its down file is not rehearsed: x"},
-         "Whether 12 has a way back is not known."),
-        ({"error": "no", "reversible": None}, "What else 12 would do is not known."),
+         "Whether 12 can be rolled back is unknown."),
+        ({"error": "no", "reversible": None}, "What else 12 would do is unknown."),
         ({"rehearsed": False, "why": "it names VIEW v", "reversible": None}, "12 is **not rehearsed**."),
     ],
 )  # fmt: skip
@@ -169,7 +169,7 @@ def test_why_nothing_was_rehearsed_is_said_once() -> None:
 
 def test_each_migration_has_what_was_found_its_sql_and_its_difference() -> None:
     change = {
-        "sort": "TABLE",
+        "type": "TABLE",
         "name": "orders",
         "change": "changed",
         "diff": "@@ -3,2 +3,3 @@\n   `a` int,\n+  `b` int,\n",
@@ -192,17 +192,17 @@ def test_each_migration_has_what_was_found_its_sql_and_its_difference() -> None:
     assert lines == [
         "### Up 12: add_paid",
         "",
-        "- **refused** (block_writes): `orders`: COPY, **writes wait**, all rows are written anew, about",
+        "- **refused** (block_writes): `orders`: COPY, **writes wait**, all rows are rewritten, about",
         "  297,330 rows, 24.7 MB (line 3)",
         "- **warning** (destroy): 40,112 values of `customer.legacy` are **destroyed** (line 3)",
         "- **warning** (rename): orders becomes bills",
-        "- allowed by line 3 of 12_a.up.sql (irreversible): **no way back**: its down file does not restore",
-        "  TABLE orders",
+        "- allowed by line 3 of 12_a.up.sql (irreversible): **cannot be rolled back**: its down file does",
+        "  not restore TABLE orders",
         "- **will fail** on 12 rows with NULL in `orders.placed` (line 3)",
-        "- `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB (line 4)",
-        "- `orders`: INPLACE, writes go on, about 297,330 rows, 24.7 MB (line 5)",
+        "- `orders`: INPLACE, writes continue, about 297,330 rows, 24.7 MB (line 4)",
+        "- `orders`: INPLACE, writes continue, about 297,330 rows, 24.7 MB (line 5)",
         "- not certain, line 4, 5: partitions",
-        "- left out, as the copies hold no rows: line 1",
+        "- left out, because the copies have no rows: line 1",
         "",
         "The file a.sql:",
         "",
@@ -234,20 +234,20 @@ def test_a_plan_has_a_heading_and_an_end() -> None:
     found = plan_text("shop", Plan(None, 4, steps), [Listed("3_a.up.sql", [], 25_000), Listed(None, [])])
     assert found == (
         "## shop: from no version yet to version 4\n\n2 migrations are pending: 3, 4.\n\n"
-        "**Not rehearsed**: what the migrations do to tables and rows is not known.\n\n"
-        "### Up 3: a\n\nThe file 3_a.up.sql:\n\nNot all is shown: the file has 25,000 bytes.\n\n"
-        "### Up 4: b\n\nThere is no file: nothing is run but the version is set.\n"
+        "**Not rehearsed**: what the migrations do to tables and rows is unknown.\n\n"
+        "### Up 3: a\n\nThe file 3_a.up.sql:\n\nTruncated: the file has 25,000 bytes.\n\n"
+        "### Up 4: b\n\nThere is no file: only the version is set.\n"
     )
 
 
 def test_a_long_plan_is_cut() -> None:
     """How much is left out is said: of a difference, of all differences, and of what was found."""
-    change = {"sort": "TABLE", "name": "t", "change": "added", "diff": "+x\n" * 300}
+    change = {"type": "TABLE", "name": "t", "change": "added", "diff": "+x\n" * 300}
     lines = markdown({"changes": [change]})
-    assert (lines.count("  +x"), lines[-1]) == (200, "Not all is shown: the difference has 100 more lines.")
+    assert (lines.count("  +x"), lines[-1]) == (200, "Truncated: the diff has 100 more lines.")
     large = {**change, "diff": f"+{'x' * 15_000}\n"}
     lines = markdown({"changes": [large] * 20})
-    assert (lines.count(f"  +{'x' * 15_000}"), lines[-1]) == (13, "Not all is shown: the difference has 1 more line.")
+    assert (lines.count(f"  +{'x' * 15_000}"), lines[-1]) == (13, "Truncated: the diff has 1 more line.")
     lines = markdown({"impact": [IMPACT] * 60})
     assert (lines.count(lines[2]), "- and 11 more" in lines) == (50, True)
 
@@ -269,7 +269,7 @@ _RISKS = st.fixed_dictionaries(
      "what": st.sampled_from(["null", "duplicate", "column", "table", "partition", "rows", "values", "other"]),
      "rows": st.none() | st.integers(1), "certain": st.booleans(), "line": st.none() | st.just(3)}
 )  # fmt: skip
-_CHANGES = st.fixed_dictionaries({"sort": st.just("VIEW"), "name": TEXTS, "change": st.just("added"), "diff": TEXTS})
+_CHANGES = st.fixed_dictionaries({"type": st.just("VIEW"), "name": TEXTS, "change": st.just("added"), "diff": TEXTS})
 MIGRATIONS = st.fixed_dictionaries(
     {
         "version": st.just(7), "direction": st.just("up"), "title": TEXTS, "rehearsed": st.booleans(),

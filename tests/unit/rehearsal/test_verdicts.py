@@ -36,7 +36,7 @@ IMPACT: dict[str, Any] = {
 }  # fmt: skip
 RISK: dict[str, Any] = {
     "kind": "destroy", "named": "orders.note", "line": 3, "certain": True,
-    "text": "orders: values that go with the column note: 12",
+    "text": "orders: values lost with the column note: 12",
 }  # fmt: skip
 WOULD_FAIL: dict[str, Any] = {
     **RISK, "kind": "would_fail", "named": "orders.placed", "text": "orders: rows with NULL in placed: 12",
@@ -45,14 +45,14 @@ RENAME: dict[str, Any] = {"table": "orders", "column": "note", "to": "remark", "
 COUNTS = "about 1,234,567 rows, 3,000.0 MB"
 # Of each guard: what is known of a migration, where it is, what it is done to, and what is said.
 FOUND: dict[str, tuple[dict[str, Any], bool, str, str]] = {
-    "destroy": ({"risks": [RISK]}, True, "orders.note", "orders: values that go with the column note: 12 (line 3)"),
+    "destroy": ({"risks": [RISK]}, True, "orders.note", "orders: values lost with the column note: 12 (line 3)"),
     "would_fail": ({"risks": [WOULD_FAIL]}, True, "orders.placed", "orders: rows with NULL in placed: 12 (line 3)"),
     "block_writes": (
         {"impact": [{**IMPACT, "blocks_writes": True}]}, True, "orders", f"orders: writes wait, {COUNTS} (line 3)"
     ),
     "rebuild": (
         {"impact": [{**IMPACT, "rebuilds": True}]}, True, "orders",
-        f"orders: all rows are written anew, {COUNTS} (line 3)",
+        f"orders: all rows are rewritten, {COUNTS} (line 3)",
     ),
     "irreversible": (
         {"reversible": False, "irreversible": "its down file does not restore TABLE t"}, False, "",
@@ -64,7 +64,7 @@ FOUND: dict[str, tuple[dict[str, Any], bool, str, str]] = {
     ),
     "rename": (
         {"renames": [RENAME]}, True, "orders.note",
-        "orders.note becomes remark, and an application that still runs asks for the old name (line 3)",
+        "orders.note is renamed to remark; a running application still uses the old name (line 3)",
     ),
     "no_down_file": (
         {"reversible": False, "irreversible": "it has no down file"}, False, "", "there is no down file"
@@ -234,7 +234,7 @@ def test_what_is_not_certain_may_be_so() -> None:
     doubtful = {"impact": [{**IMPACT, "certain": False, "uncertain": "without PROCESS"}]}
     assert [item["text"] for item in judged(doubtful)] == [
         f"orders: writes may wait, {COUNTS}; without PROCESS (line 3)",
-        f"orders: all rows may be written anew, {COUNTS}; without PROCESS (line 3)",
+        f"orders: all rows may be rewritten, {COUNTS}; without PROCESS (line 3)",
     ]
     assert judged(doubtful, asserted=True) == []
     unknown = {**IMPACT, "blocks_writes": None, "rebuilds": None, "certain": False, "uncertain": "partitions"}
@@ -288,7 +288,7 @@ def test_what_migrations_have_in_common_is_said_once() -> None:
     found = judged({}, {}, {}, {"risks": [RISK]}, {}, {}, {}, rehearsed=True, no_down=True)
     assert [message.text for message in warnings(found)] == [
         "up 12, up 13, up 14, up 15, up 16 and 2 more, no_down_file: there is no down file",
-        "up 15, destroy: orders: values that go with the column note: 12 (line 3)",
+        "up 15, destroy: orders: values lost with the column note: 12 (line 3)",
     ]
 
 
@@ -298,7 +298,7 @@ def test_a_refusal_says_what_and_each_way_on() -> None:
     refused = refusal(found)
     assert refused is not None
     assert refused.text == (
-        "The guards refuse this plan: up 12, destroy: orders: values that go with the column note: 12 (line 3); up 12, "
+        "The guards refuse this plan: up 12, destroy: orders: values lost with the column note: 12 (line 3); up 12, "
         "up 13, no_down_file: there is no down file. Correct the files. Or allow what is meant, with {destroy: [12], "
         "no_down_file: [12, 13]} in allow, or in the file, above the statement or at its head, with the comment "
         "-- dbops: allow destroy. Or set such a guard to warn in guards. Nothing was run."

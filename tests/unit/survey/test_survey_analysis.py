@@ -135,7 +135,7 @@ def test_the_data_of_services_is_what_is_copied() -> None:
     data = DataDirectory("s", "/var/lib/mysql", 36 * 10**9, False)
     found = transfer(_document([root], [data, data._replace(service="t")]), 1000)
     assert (found.bytes, found.least, found.hours) == (36 * 10**9, False, 0.1)
-    assert found.basis == "The data of services in /var/lib/mysql."
+    assert found.basis == "the data directories /var/lib/mysql"
     assert transfer(_document([root], [data._replace(partial=True)]), 100).least
 
 
@@ -145,7 +145,7 @@ def test_else_it_is_what_the_host_itself_has_stored() -> None:
     nas = Mount("/srv", "nfs4", "nas:/srv", True, False, 0, 0)
     found = transfer(_document([root, again, nas], [DataDirectory("s", "/data", None, False)]), 100)
     assert (found.bytes, found.hours) == (9 * 10**9, 0.25)
-    assert "not known apart" in found.basis
+    assert "no data directories are known" in found.basis
 
 
 @pytest.mark.parametrize("megabits", [0, -1, float("nan")])

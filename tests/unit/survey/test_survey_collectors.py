@@ -145,7 +145,8 @@ def test_tables_that_are_closed_are_named(clock: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(schedules, "read_text", closed)
     found, unseen = schedules.schedules()
     assert found == []
-    assert [entry.why for entry in unseen] == [f"The tables of cron in {clock}/spool/alice are closed to this account."]
+    why = f"The tables of cron in {clock}/spool/alice are not readable by this account."
+    assert [entry.why for entry in unseen] == [why]
 
 
 def test_devices_are_those_that_lsblk_lists() -> None:
@@ -220,4 +221,4 @@ def test_data_that_is_closed_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     service = _SERVICE._replace(command=f"mysqld --datadir {tmp_path}/closed")
     found, unseen = storage.directories([service], {"db": os.getpid()})
     assert [(one.path, one.size_bytes) for one in found] == [(f"{tmp_path}/closed", None)]
-    assert [entry.why for entry in unseen] == ["The data of db is closed to this account."]
+    assert [entry.why for entry in unseen] == ["This account may not read the data of db."]

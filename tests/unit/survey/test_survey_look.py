@@ -85,7 +85,7 @@ def test_addresses_that_the_kernel_does_not_tell_are_named(monkeypatch: pytest.M
     document = survey(0, 1)
     assert document.identity.interfaces == []
     assert document.unseen[0].what == "identity"
-    assert document.unseen[0].why == "The kernel does not tell the host's addresses (Operation not permitted)."
+    assert document.unseen[0].why == "The kernel does not report the host's addresses (Operation not permitted)."
 
 
 def test_processes_of_one_program_are_one_service(tmp_path: Path) -> None:
@@ -134,8 +134,8 @@ def test_a_unix_socket_joins_two_services(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "question", "what", "why"),
     [
-        ("unix", "_messages", "sockets", "Unix sockets are not told by the kernel (Operation not permitted)."),
-        ("tracking", "ask", "conntrack", "Connection tracking is not told by the kernel (Operation not permitted)."),
+        ("unix", "_messages", "sockets", "The kernel does not report Unix sockets (Operation not permitted)."),
+        ("tracking", "ask", "conntrack", "The kernel does not report connection tracking (Operation not permitted)."),
     ],
 )
 def test_what_the_kernel_does_not_tell_is_named(

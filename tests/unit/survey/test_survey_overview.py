@@ -93,7 +93,7 @@ def test_an_absence_counts_if_it_is_the_latest() -> None:
     later = _whole(absences=[night, day])
     assert later.hosts["db1"].missed == "away"
     assert _said(later, "not_seen") == [
-        ("high", "", "db1 could not be looked at: away. What is shown is from earlier looks.")
+        ("high", "", "db1 could not be surveyed: away. What is shown is from an earlier survey.")
     ]
 
 
@@ -114,11 +114,11 @@ def test_decisions_change_the_plan_and_are_checked() -> None:
         (
             "medium",
             "shop@app9",
-            "shop@app9 is in decisions.yml, and no look has found it. Correct the name, or delete it there.",
+            "shop@app9 is in decisions.yml, but no survey has found it. Correct its name or delete its entry.",
         )
     ]
     assert _said(whole, "uses_retired") == [
-        ("high", name, f"{name} uses redis@cache1, which is to be retired.") for name in ("shop@app1", "shop@app2")
+        ("high", name, f"{name} uses redis@cache1, which will be retired.") for name in ("shop@app1", "shop@app2")
     ]
     assert [component for _severity, component, _text in _said(whole, "uses_kept")] == [
         "invoices@app1",
@@ -129,7 +129,7 @@ def test_decisions_change_the_plan_and_are_checked() -> None:
         (
             "high",
             "haproxy@lb1",
-            "haproxy@lb1 cannot move in wave 2: it moves after what it needs: shop@app2 before haproxy@lb1.",
+            "haproxy@lb1 cannot move in wave 2: the order must be shop@app2 before haproxy@lb1.",
         )
     ]
 
@@ -170,11 +170,11 @@ def test_what_depends_on_each_other_is_said() -> None:
     pinned = {"shop@a": Decision(wave=1), "shop@b": Decision(wave=2)}
     whole = overview(_inputs(looks, decisions=pinned))
     assert _said(whole, "together") == [
-        ("medium", "shop@a", "These depend on each other, and move in one step: shop@a, shop@b.")
+        ("medium", "shop@a", "These depend on each other and must move in one step: shop@a, shop@b.")
     ]
     [(_severity, component, text)] = _said(whole, "wave_refused")
     assert component == "shop@b"
-    assert text == "shop@b cannot move in wave 2: these move together: shop@a, shop@b."
+    assert text == "shop@b cannot move in wave 2: these must move together: shop@a, shop@b."
 
 
 def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
@@ -185,24 +185,24 @@ def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
     )
     assert _said(whole, "unreadable") == [("high", "", "observations/db1/x.json could not be used: This is no JSON.")]
     assert _said(whole, "exposed") == [
-        ("high", "mariadb@db1", "The firewall lets anybody reach mariadb@db1 at 3306/tcp."),
-        ("low", "haproxy@lb1", "The firewall lets anybody reach haproxy@lb1 at 443/tcp."),
+        ("high", "mariadb@db1", "The firewall lets any address reach mariadb@db1 on 3306/tcp."),
+        ("low", "haproxy@lb1", "The firewall lets any address reach haproxy@lb1 on 443/tcp."),
     ]
     assert _said(whole, "unanswered")[0] == (
         "medium",
         "shop@app1",
-        "shop@app1 asks an address outside at 5672/tcp, and nobody answers.",
+        "shop@app1 gets no answer from an address outside on 5672/tcp.",
     )
     named = with_names(whole, {"10.20.0.90": "old1", "203.0.113.20": "other"})
-    assert _said(named, "unanswered")[0][2] == "shop@app1 asks old1 at 5672/tcp, and nobody answers."
+    assert _said(named, "unanswered")[0][2] == "shop@app1 gets no answer from old1 on 5672/tcp."
     assert named.externals["203.0.113.20"].names == ["pay.example.net"]
     assert _said(whole, "partly_seen") == [
         ("low", "", "cache1: The rules of the firewall are closed to this account. Run the module as root.")
     ]
     # One rule of many hosts is one line.
     assert _said(whole, "unused_rule")[0][2] == (
-        "app1, app2, db1, lb1: nobody used what the rule 'ip saddr 10.20.0.0/24 tcp dport 22 accept' in inet filter "
-        "input lets in."
+        "app1, app2, db1, lb1: no traffic used the rule 'ip saddr 10.20.0.0/24 tcp dport 22 accept' in inet filter "
+        "input."
     )
     # They go to where many read.
     assert not [one for one in found if "198.51.100" in one.text]
@@ -216,7 +216,7 @@ def test_conversations_that_the_rules_do_not_let_in_are_said() -> None:
         (
             "medium",
             "haproxy@lb1",
-            "2 conversations with haproxy@lb1 at 8404/tcp would not be let in by the firewall's rules as they are now.",
+            "2 connections to haproxy@lb1 on 8404/tcp would be blocked by the current firewall rules.",
         )
     ]
 

@@ -77,8 +77,8 @@ def test_everything_that_is_known_is_on_the_page(shop: str) -> None:
     text = " ".join(read.texts)
     for expected in (
         *("Shop database (mariadbd@db1)", "celery@web2", "MariaDB", "Dana", "4 components", "12.5 GiB"),
-        *("The firewall lets anybody reach mariadbd@db1 at 3306/tcp.", "The largest table is orders."),
-        *("backup1", "Permission denied (publickey).", "runs/first/db9.json", "old-ftp@db1", "Are retired"),
+        *("The firewall lets any address reach mariadbd@db1 on 3306/tcp.", "The largest table is orders."),
+        *("backup1", "Permission denied (publickey).", "runs/first/db9.json", "old-ftp@db1", "To be retired"),
     ):
         assert expected in text, expected
     # The sheet's eight headings, of each component.

@@ -197,8 +197,8 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "| /var/lib/mysql | 208 GiB | /var/lib/mysql (xfs, 289 GiB free) |" in database["Storage"]
     assert "| shop | 190 GiB | 84 |" in database["Storage"]
     replication = "replication: replica, of 10.20.0.31:3306."
-    assert f"The server says: version 10.11.10-MariaDB, {replication}" in database["Technologies"]
-    assert "| stock | not counted |" in database["Storage"]
+    assert f"The server reports version 10.11.10-MariaDB, {replication}" in database["Technologies"]
+    assert "| stock | not measured |" in database["Storage"]
     accounts = database["Communication with other components"].partition("These accounts were connected")[2]
     assert "| shop | 10.20.0.21 | gunicorn | shop | 4 |" in accounts
     assert "| backup | localhost |" in accounts
@@ -216,9 +216,9 @@ def test_a_sheet_has_its_headings_in_order() -> None:
     assert "| /etc/cron.d/shop | 0 2 \\* \\* \\* | shop |" in job["Running processes"]
     assert "\\*\\*\\*\\*" in job["Running processes"]
     cache = _sections(sheet(whole.facts["redis@cache1"], whole))
-    assert "could not be seen, which is not the same as none" in cache["Firewalls"]
-    assert "- How much data does it keep? It could not be counted." in cache["Open questions"]
-    assert "- Not seen on its host: The rules of the firewall are closed" in cache["Open questions"]
+    assert "could not be read. That does not mean that there is none." in cache["Firewalls"]
+    assert "- How much data does it have? The size could not be measured." in cache["Open questions"]
+    assert "- Not visible on its host: The rules of the firewall are closed" in cache["Open questions"]
 
 
 def test_a_decision_is_shown() -> None:
@@ -232,7 +232,7 @@ def test_a_decision_is_shown() -> None:
     assert "It does not move: the decision is keep." in parts["Moving it step by step"]
     assert "None." in parts["Open questions"]
     plan = _sections(waves_page(whole))
-    assert "| [The shop's database](mariadb@db1.md) | Ann | Ask \\| Bob |" in plan["Stay where they are"]
+    assert "| [The shop's database](mariadb@db1.md) | Ann | Ask \\| Bob |" in plan["Staying"]
     assert "mariadb@db1" not in plan["Wave 1: freeze"]
 
 
@@ -255,13 +255,13 @@ def test_a_runbook_has_each_phase_for_each_wave() -> None:
     assert list(parts) == [
         "How to read this",
         *(f"Wave {number}{phase}" for number in (1, 2, 3) for phase in ("", *(f": {one.lower()}" for one in PHASES))),
-        "Hosts of which nothing is known",
+        "Hosts about which nothing is known",
     ]
-    assert "at 500 megabits a second, of which 80 % are used." in parts["How to read this"]
-    assert "| old1 | unreachable |" in parts["Hosts of which nothing is known"]
-    assert "Downtime: 1.2 hours if 208 GiB are copied while all is stopped" in parts["Wave 1"]
-    assert "It rests on: The data of services in /var/lib/mysql." in parts["Wave 1"]
-    assert "To it comes the time to copy what redis@cache1 keeps, of which the size is not known." in parts["Wave 1"]
+    assert "Copying times assume 500 Mbit/s, 80% of it usable." in parts["How to read this"]
+    assert "| old1 | unreachable |" in parts["Hosts about which nothing is known"]
+    assert "Downtime: 1.2 hours if 208 GiB are copied one after the other at 500 Mbit/s" in parts["Wave 1"]
+    assert "Based on the data directories /var/lib/mysql." in parts["Wave 1"]
+    assert "Add the time to copy the data of redis@cache1, whose size is unknown." in parts["Wave 1"]
     assert "Downtime: a restart of each component." in parts["Wave 2"]
     assert re.findall("^ansible-playbook.*", parts["Wave 1: migrate"], re.M) == [
         "ansible-playbook -i inventory.yml dbops.migrations.migrate --limit DATABASE -e migrate_login_host=NEW_HOST -e "
@@ -271,9 +271,9 @@ def test_a_runbook_has_each_phase_for_each_wave() -> None:
     assert "dbops.migrations.status --limit DATABASE" in parts["Wave 1: verify"]
     # What is the same is said once.
     assert "- shop@app1, shop@app2: It answers at 8000/tcp." in parts["Wave 2: verify"]
-    assert "Let those that use it ask at the new place" in parts["Wave 3: cut over"]
+    assert "Point its clients to the new host" in parts["Wave 3: cut over"]
     assert "2 addresses outside" in parts["Wave 3: cut over"]
-    assert "which nobody said: set the bandwidth" in _sections(waves_page(_whole()))["How to read this"]
+    assert "(the default; set the bandwidth)" in _sections(waves_page(_whole()))["How to read this"]
 
 
 def test_names_of_schemas_that_are_more_than_names_are_not_for_a_shell() -> None:
@@ -298,9 +298,9 @@ def test_data_of_unknown_size_is_not_nothing() -> None:
         storage=Storage([], [], [DataDirectory("postgres", "/data", None, False)]),
     )
     parts = _sections(waves_page(_whole(look)))
-    assert "| not known |" in parts["Wave 1"]
-    assert "Downtime: the time to copy what postgres@a keeps, of which the size is not known." in parts["Wave 1"]
-    assert "Copy its data in /data, of which the size is not known." in parts["Wave 1: copy or replicate"]
+    assert "| unknown |" in parts["Wave 1"]
+    assert "Downtime: the time to copy the data of postgres@a, whose size is unknown." in parts["Wave 1"]
+    assert "Copy its data in /data. The size is unknown." in parts["Wave 1: copy or replicate"]
     assert "0 bytes" not in "".join(parts.values())
     partial = look._replace(storage=Storage([], [], [DataDirectory("postgres", "/data", 5 * 2**30, True)]))
     assert (

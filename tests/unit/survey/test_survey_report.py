@@ -128,7 +128,7 @@ def test_what_people_add_is_theirs(tmp_path: Path) -> None:
         "another name."
     ]
     assert [one["text"] for one in result["findings"] if one["kind"] == "gone"] == [
-        "gone@db9 is in decisions.yml, and no look has found it. Correct the name, or delete it there."
+        "gone@db9 is in decisions.yml, but no survey has found it. Correct its name or delete its entry."
     ]
     assert "| Owner | Ann |" in (tmp_path / "components" / "mariadb@db1.md").read_text()
 
@@ -224,7 +224,7 @@ def test_two_hosts_with_one_address_stay_apart(tmp_path: Path) -> None:
     )
     _report(tmp_path, observations([*looks, asking]))
     sheet = (tmp_path / "components" / "shop@web.md").read_text()
-    assert "| 10.0.0.1 | several hosts have this address | 9/tcp |" in sheet
+    assert "| 10.0.0.1 | several hosts share this address | 9/tcp |" in sheet
 
 
 def test_signatures_of_ones_own_count(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_person_and_a_workflow_are_told(tmp_path: Path) -> None:
         "Not seen: old1: Failed to connect to the host via ssh: timed out.",
     ]
     many = {**result, "not_seen": [{"host": f"h{number:02}", "error": "away"} for number in range(30)]}
-    assert list(lines(many, {}))[-1] == "Not seen: 10 more, which are in the report"
+    assert list(lines(many, {}))[-1] == "Not seen: 10 more; see the report"
     known = artifact({**result, "not_seen": [{"host": "10.0.0.7", "error": "of joe@example.com"}]})
     assert known["counts"] == {
         "hosts": 6,

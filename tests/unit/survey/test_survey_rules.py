@@ -139,7 +139,7 @@ def test_tools_that_fail_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(collected, "read_or_empty", lambda _path: "")
     assert [entry.why for entry in collected.firewall()[1]] == [
-        "iptables-save is not there, or fails.",
-        "ip6tables-save is not there, or fails.",
+        "iptables-save is missing or fails.",
+        "ip6tables-save is missing or fails.",
         "nft does not list its rules as JSON.",
     ]

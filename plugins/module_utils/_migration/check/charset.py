@@ -4,8 +4,8 @@
 
 """Changes of character sets and collations. Private to the collection.
 
-A collation decides what a unique index takes for equal, and both whether an index can be used in a join; the table is
-copied (MySQL reference manual, "Column Character Set Conversion").
+A collation determines which values a unique index treats as equal. Both determine whether an index can be used in a
+join. The table is copied (MySQL reference manual, "Column Character Set Conversion").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, has
 
-RULE = Rule("charset", WARNING, "Try it on a copy: the table may be copied, and values that were unique may be equal.")
+RULE = Rule("charset", WARNING, "Try it on a copy: the table may be copied, and unique values may become equal.")
 
 _WORDS = (b"CHARSET", b"COLLATE")
 _CHANGES = frozenset(b"CONVERT DEFAULT CHARACTER CHARSET COLLATE MODIFY CHANGE".split())

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All rules over a directory of migrations; no server is asked, but what one has said is taken in.
+"""Applies all rules to a directory of migrations. No server is queried, but the results of a trial can be passed in.
 
 Private to the collection.
 """

@@ -17,7 +17,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, columns, has
 
-RULE = Rule("several_clauses", WARNING, "Give what is instant a statement of its own.")
+RULE = Rule("several_clauses", WARNING, "Move the instant clauses to a statement of their own.")
 
 # What a column that is added must not have, for that to be instant.
 _NOT_INSTANT = (b"AUTO_INCREMENT", b"STORED", b"PERSISTENT", b"UNIQUE", b"PRIMARY", b"KEY", b"REFERENCES", b"CHECK")

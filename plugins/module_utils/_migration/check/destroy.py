@@ -4,7 +4,7 @@
 
 """Statements of up files that may destroy what tables hold. Private to the collection.
 
-Whether there is anything to destroy only the server knows. What the file itself has made, or filled, is left out.
+Only the server knows whether there is anything to destroy. What the file itself created or filled is ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, has, outside, parted, skip
 
-RULE = Rule("destroy", WARNING, "If that is meant, say so above it: -- dbops: allow destroy NAME.")
+RULE = Rule("destroy", WARNING, "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME.")
 
 _DOES = {b"DELETE": "delete", b"UPDATE": "overwrite"}
 

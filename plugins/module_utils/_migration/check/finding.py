@@ -59,5 +59,5 @@ class Finding(NamedTuple):
 
 
 def printable(text: str) -> str:
-    """Return a text in which nothing is left that steers a terminal, ends a line, or is no character of XML."""
+    """Return a text in which nothing is left that steers a terminal, ends a line, or is not a character of XML."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -12,13 +12,13 @@ from ..files.directory import FileName, near_misses, parse_name
 from ..model import MAX_STATE
 from .finding import ERROR, WARNING, Found, Rule, printable
 
-NOT_A_MIGRATION = Rule("not_a_migration", ERROR, "Rename it, as nothing in it would ever be run.")
+NOT_A_MIGRATION = Rule("not_a_migration", ERROR, "Rename it: under this name it is never run.")
 NOT_SQL = Rule("not_sql", WARNING, "Rename it if it is not a migration.")
 VERSION_TOO_LARGE = Rule("version_too_large", ERROR, "Give it a lower version.")
 DUPLICATE_VERSION = Rule("duplicate_version", ERROR, "Give one of them another version.")
 TITLES_DIFFER = Rule("titles_differ", WARNING, "Give both the same title, or one of them another version.")
-GAP = Rule("gap", WARNING, "If a file was lost, bring it back; if it comes later, it may never be applied.")
-NO_UP_FILE = Rule("no_up_file", WARNING, "Write the up file; without it the version is recorded, and nothing is run.")
+GAP = Rule("gap", WARNING, "If a file was lost, restore it; a file added later may never be applied.")
+NO_UP_FILE = Rule("no_up_file", WARNING, "Write the up file; without it only the version is recorded.")
 NO_DOWN_FILE = Rule("no_down_file", WARNING, "Write the down file; without it a rollback only records the version.")
 
 RULES = (

@@ -4,8 +4,8 @@
 
 """How a statement changes the reading of what comes after it, as far as its text shows. Private to the collection.
 
-A run asks the server. Here constants are believed, and what is no constant is taken for the way back to the default,
-as in ``SET sql_mode = @old``.
+The engine asks the server. Here constants are believed, and anything else is treated as a return to the default, as in
+``SET sql_mode = @old``.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, columns, created, has, inside, outside, parted, skip
 
-INLINE_REFERENCES = Rule("inline_references", WARNING, "Write FOREIGN KEY (COLUMN) REFERENCES … as a part of its own.")
-FOREIGN_KEY_INDEX = Rule("foreign_key_index", WARNING, "Name an index that begins with these columns.")
+INLINE_REFERENCES = Rule("inline_references", WARNING, "Write FOREIGN KEY (COLUMN) REFERENCES … as a separate clause.")
+FOREIGN_KEY_INDEX = Rule("foreign_key_index", WARNING, "Define an index that begins with these columns.")
 
 _INDEXES = (b"INDEX", b"KEY", b"UNIQUE", b"PRIMARY")
 

@@ -16,16 +16,16 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Sql, skip
 
-RULE = Rule("other_schema", WARNING, "Leave the schema out: it is the one that the connection has.")
+RULE = Rule("other_schema", WARNING, "Omit the schema: the connection already selects it.")
 
-# What stands before a point and is no schema; the servers' own ones are the same everywhere.
+# What is before a point and is not a schema; the servers' own ones are the same everywhere.
 _KNOWN = frozenset(("new", "old", "information_schema", "performance_schema"))
 
 
 def judge(script: Script) -> Iterator[Found]:
     """Find USE, statements about schemas, and names with a schema before them, the first of each statement."""
     for sql in script.statements:
-        # In Oracle's language a package's name stands before a point, too.
+        # In Oracle's language a package's name is before a point, too.
         found = None if sql.dialect.oracle else _named(sql) or _qualifier(sql)
         if found is not None:
             what, line = found
@@ -63,5 +63,5 @@ def _qualifier(sql: Sql) -> Optional[tuple[str, int]]:
             others.add(name.lower())
     for name, place in qualifiers.items():
         if name.lower() not in others:
-            return f"{name} before a point may be another schema.", sql.line(tokens[place:])
+            return f"{name} before a dot may be another schema.", sql.line(tokens[place:])
     return None

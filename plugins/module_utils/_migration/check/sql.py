@@ -77,7 +77,7 @@ class Sql:
         return printable(b" ".join(said).decode("ascii", "replace"))
 
     def name(self, tokens: Clause, place: int) -> tuple[str, int]:
-        """Return the name at a place, with its schema if it has one, and the place behind it; nothing if none is."""
+        """Return the name at a place, with its schema if it has one, and the place after it; nothing if none is."""
         parts: list[str] = []
         while place < len(tokens) and self.is_name(tokens[place]):
             parts.append(self.plain(tokens[place]))

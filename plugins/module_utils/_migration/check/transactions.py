@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Statements that commit a transaction which the file has begun. Private to the collection.
+"""Statements that commit a transaction which the file has started. Private to the collection.
 
 Sources: MySQL reference manual, "Statements That Cause an Implicit Commit"; MariaDB knowledge base, "SQL Statements
 That Cause an Implicit Commit".
@@ -17,7 +17,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Sql, skip
 
-RULE = Rule("implicit_commit", WARNING, "Take it out of the transaction: what stands before it cannot be rolled back.")
+RULE = Rule("implicit_commit", WARNING, "Move it out of the transaction: statements before it cannot be rolled back.")
 
 _COMMITS = frozenset(
     b"ALTER CREATE DROP RENAME TRUNCATE GRANT REVOKE ANALYZE CHECK OPTIMIZE REPAIR FLUSH LOCK INSTALL UNINSTALL".split()

@@ -4,7 +4,7 @@
 
 """What a server has shown: each migration was carried out on it from nothing, there, back, and there again.
 
-Private to the collection. Pure: it is told what came of them.
+Private to the collection. Pure: it is told the result of them.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ..report import count
 from .finding import ERROR, WARNING, Found, Rule, printable
 
 DOES_NOT_APPLY = Rule(
-    "does_not_apply", ERROR, "Correct it; if it names a schema of its own, have it tried in that one (login_db)."
+    "does_not_apply", ERROR, "Correct the file; if it names a schema itself, set login_db to that schema."
 )
-NO_WAY_BACK = Rule("no_way_back", ERROR, "Let the down file restore what was there before, no less and no more.")
-NEEDS_ROWS = Rule("needs_rows", WARNING, "Try it by a rehearsal where the rows are, or see to it that it does without.")
+NO_WAY_BACK = Rule("no_way_back", ERROR, "Make the down file restore exactly what was there before.")
+NEEDS_ROWS = Rule("needs_rows", WARNING, "Rehearse it on a server that has rows, or make it work without them.")
 NOT_TRIED = Rule(
-    "not_tried", WARNING, "On a server without other schemas any statement is tried that the account may carry out."
+    "not_tried", WARNING, "On a server without other schemas, every statement that the account may run is tried."
 )
 RULES = (DOES_NOT_APPLY, NO_WAY_BACK, NEEDS_ROWS, NOT_TRIED)
 
@@ -30,13 +30,13 @@ RULES = (DOES_NOT_APPLY, NO_WAY_BACK, NEEDS_ROWS, NOT_TRIED)
 def judge(source: Source, migrations: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Rule, Found]]:
     """Yield what is wrong with which file.
 
-    :param migrations: what came of each, in order, in the form that ``_rehearsal/rehearse.py`` describes.
+    :param migrations: the result of each, in order, in the form that ``_rehearsal/rehearse.py`` describes.
     """
     files = {item.version: item for item in source.migrations}
     for place, tried in enumerate(migrations):
         up, down, lines = files[tried["version"]].up, files[tried["version"]].down, tried["lines"]
         if tried["why"] or tried["error"]:
-            # The same is to be said of all that comes behind it.
+            # The same is to be said about all that comes after it.
             if up is not None:
                 rule = DOES_NOT_APPLY if tried["error"] else NOT_TRIED
                 what = "On an empty database it fails" if tried["error"] else "It was not tried"

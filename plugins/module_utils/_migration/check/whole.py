@@ -13,16 +13,14 @@ from ..files.directives import ALLOW
 from .finding import ERROR, WARNING, Found, Rule, printable
 from .script import Script
 
-EMPTY_FILE = Rule(
-    "empty_file", WARNING, "Write what it is to do, or delete it; golang-migrate cannot run one without a byte."
-)
-INCOMPLETE = Rule("incomplete", ERROR, "Close it, or take the rest of the file from where it was cut off.")
-PORTABILITY = Rule("portability", WARNING, "Change it if golang-migrate is to run the file, too.")
+EMPTY_FILE = Rule("empty_file", WARNING, "Write its statements or delete it; golang-migrate cannot run an empty file.")
+INCOMPLETE = Rule("incomplete", ERROR, "Close it, or restore the rest of the file.")
+PORTABILITY = Rule("portability", WARNING, "Change it if golang-migrate must be able to run the file.")
 DIRECTIVE = Rule("directive", WARNING, "Write -- dbops: allow RULE on a line of its own, above the statement.")
 
 _ALL_OR_NOTHING = "all-or-nothing"
 _EMPTY = "is empty"
-# Behind one of these something must follow.
+# Something must follow after one of these.
 _OPEN = (b",", b"=", b"(")
 
 
@@ -45,7 +43,7 @@ def incomplete(script: Script) -> Iterator[Found]:
         depth = sum({b"(": 1, b")": -1}.get(token.text, 0) for token in tokens)
         if depth > 0 or (tokens and tokens[-1].text in _OPEN):
             yield Found(
-                "The file may be cut off: it ends in the middle of a statement.", last.span.last, last.span.first
+                "The file may be truncated: it ends in the middle of a statement.", last.span.last, last.span.first
             )
 
 
@@ -66,8 +64,8 @@ def directives(script: Script, rules: Collection[str]) -> Iterator[Found]:
         if directive.words[:1] == (_ALL_OR_NOTHING,):
             continue
         if directive.words[:1] != (ALLOW,):
-            yield Found(f"Nothing is known of '{text}'.", directive.line)
+            yield Found(f"Unknown directive '{text}'.", directive.line)
         elif not set(directive.words[1:2]) & set(rules):
-            yield Found(f"There is no rule that '{text}' could allow.", directive.line)
+            yield Found(f"'{text}' names no rule that can be allowed.", directive.line)
         elif directive.misplaced:
-            yield Found(f"'{text}' stands above no statement, and allows nothing.", directive.line)
+            yield Found(f"'{text}' is not above a statement, so it allows nothing.", directive.line)

@@ -6,7 +6,7 @@
 
 Found by sending each byte, and each pair of bytes, to MariaDB 10.11 and MySQL 9.7, which agree. In quotes and in names
 a lead byte takes its trail byte with it, even a backslash or a backtick; a lead byte that no trail byte follows is a
-byte like any other, and so is one behind a backslash. An introducer (``_cp932'...'``) changes nothing of this.
+byte like any other, and so is one after a backslash. An introducer (``_cp932'...'``) changes nothing of this.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class CharacterSet(NamedTuple):
     :param trail: bytes that may follow one of those.
     :param four: whether a character may also be lead, digit, lead, digit.
     :param variable: bytes that the name of a user variable takes one by one, whatever follows them.
-    :param blank: bytes that are blanks, beside those of ASCII.
-    :param control: what makes a comment of two dashes before it, beside blanks and the control characters up to 0x1f.
+    :param blank: bytes that are whitespace, besides those of ASCII.
+    :param control: bytes that make two dashes before them a comment, beside whitespace and the control characters up
+        to 0x1f.
     :param codec: Python's name for it.
     """
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-# The line is the client's up to its end; the first word behind the command is the delimiter.
+# The whole line is the client's; the first word after the command is the delimiter.
 DELIMITER = re.compile(rb"delimiter(?:[ \t]+(\S+)?[^\n]*)?(?:\n|\Z)", re.IGNORECASE)
 _WORDS = (
     rb"source|system|tee|notee|pager|nopager|print|prompt|rehash|resetconnection|status|warnings|nowarning|charset"
@@ -27,7 +27,7 @@ _USE = re.compile(rb"\s*use[ \t]+(?:\w+|`[^`]+`)[ \t\r]*\n\s*\S", re.IGNORECASE)
 def client_command(text: bytes) -> Optional[str]:
     r"""Return which command of the mysql client a statement is, or has at a line's end: ``SOURCE``, ``\G``.
 
-    None if it is none. It is for a message about a statement that the server has refused; what it says of any other
+    None for other statements. It is for messages about a statement that the server refused; its result for any other
     statement means nothing.
     """
     if _USE.match(text):

@@ -31,7 +31,7 @@ _TYPE_ATTRIBUTES = frozenset(
     b"VARBINARY MEDIUMINT LARGE OBJECT".split()
 )
 _ARGUMENT_FOLLOWS = (b"CHARSET", b"SET", b"COLLATE", b"LANGUAGE", b"COMMENT")
-# Words that decide something: anywhere, by what they stand before, and at the start of a statement.
+# Words that decide something: anywhere, by what they are before, and at the start of a statement.
 _INSIDE = (b"CASE", b"BEGIN", b"END")
 _BEFORE_START = (b"THEN", b"DO")
 _AT_START = (*_INSIDE, *_BEFORE_START, *_BLOCKS, b"DECLARE", b"UNTIL", b"ELSE")
@@ -85,7 +85,7 @@ def find_end(lexer: Lexer, start: int) -> End:
 def _dull(dialect: Dialect, at_start: bool) -> re.Pattern[bytes]:
     """Return a pattern for the tokens in a block that decide nothing, a limited number of them, and the next word.
 
-    ``last`` is the last token of those, ``word`` the word behind them, ``first`` as well if it starts a statement.
+    ``last`` is the last token of those, ``word`` the word after them, ``first`` as well if it starts a statement.
     It takes whole tokens only, and what it is unsure of it leaves.
     """
     one, space = letter(dialect), blank(dialect)
@@ -137,9 +137,9 @@ class _Reader:
         return token
 
     def _skip(self, at_start: bool, previous: Token) -> tuple[bool, Token, Optional[Token]]:
-        """Pass over tokens in a block that decide nothing, and take the next one.
+        """Skip tokens in a block that decide nothing, and take the next one.
 
-        Return whether it starts a statement, what stands before it, and the token.
+        Return whether it starts a statement, what is before it, and the token.
         """
         # It matches nothing at all, too.
         match = cast("re.Match[bytes]", self._dull[at_start].match(self._lexer.text, self._place))
@@ -330,7 +330,7 @@ class _Reader:
             previous = token
 
     def _at_start(self, token: Token, blocks: list[bytes]) -> bool:
-        """Take a statement's first word; return whether another statement starts behind it."""
+        """Take a statement's first word; return whether another statement starts after it."""
         word = token.text
         if word == b"END":
             if blocks:
@@ -350,7 +350,7 @@ class _Reader:
         return word in (b"BEGIN", b"LOOP", b"REPEAT", b"ELSE")
 
     def _inside(self, token: Token, previous: Token, blocks: list[bytes]) -> bool:
-        """Take a word within a statement; return whether a statement starts behind it."""
+        """Take a word within a statement; return whether a statement starts after it."""
         word, innermost = token.text, blocks[-1] if blocks else b""
         if word == b"CASE":
             blocks.append(b"expression")
@@ -396,7 +396,7 @@ class _Reader:
 
 
 def _is_operand(token: Token, following: Token) -> bool:
-    """Tell whether an expression may end with a token, so that END behind it closes the expression."""
+    """Tell whether an expression may end with a token, so that END after it closes the expression."""
     if token.text == b"@":
         # The variable without a name; @end is a variable, too.
         return following.start > token.end

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a migration's file asks of this collection, in comments: ``-- dbops: allow destroy orders.note``. Private.
+"""Comments in a migration's file that this collection interprets: ``-- dbops: allow destroy orders.note``. Private.
 
-To golang-migrate and the server they are comments. One that stands above a statement is about this statement; one that
-stands above the first statement, with an empty line between the two, is about the whole file.
+To golang-migrate and the server they are comments. One that is above a statement is about this statement; one that
+is above the first statement, with an empty line between the two, is about the whole file.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Directive(NamedTuple):
     :param line: where it stands, from 1.
     :param words: what it says, ``("allow", "destroy", "orders.note")``.
     :param statement: the line on which the statement begins that it is about; None for the whole file.
-    :param at_head: it stands before the first statement.
-    :param misplaced: it stands behind something on its line, within a statement or behind the last one, and is about
+    :param at_head: it is before the first statement.
+    :param misplaced: it is after something on its line, within a statement or after the last one, and is about
         nothing.
     """
 

@@ -41,14 +41,14 @@ class FileName(NamedTuple):
 
 
 def parse_name(name: str) -> Optional[FileName]:
-    """Return what a file's name says; None if it is no migration's."""
+    """Return what a file's name says; None if it is not a migration's."""
     match = _NAME.fullmatch(name)
     version = int(match[1]) if match else 0
     return FileName(name, version, match[2], match[3]) if match and version <= _MAX_VERSION else None
 
 
 def near_misses(names: Iterable[str]) -> dict[str, str]:
-    """Return files that are probably meant as migrations and are none, each with the reason.
+    """Return files that are probably meant to be migrations but are not, each with the reason.
 
     Where there is no migration at all, all SQL files are.
     """
@@ -132,7 +132,7 @@ def parse_names(directory: str, names: Iterable[str]) -> Source:
 
 
 def _check_usable(directory: str, meant: dict[str, str]) -> None:
-    """Raise Error if files are meant as migrations that are none."""
+    """Raise Error if files are meant to be migrations but are not."""
     if not meant:
         return
     named = ", ".join([*meant][:_NAMED]) + (f" and {len(meant) - _NAMED} more" if len(meant) > _NAMED else "")
@@ -145,7 +145,7 @@ def _check_usable(directory: str, meant: dict[str, str]) -> None:
 
 
 def _warnings(unusable: dict[tuple[str, str], list[str]], odd: list[str]) -> list[str]:
-    """Say once of all files to which it applies what is odd about them."""
+    """Return one warning for all files with the same problem."""
     found = []
     for (_rule, why), (name, *others) in unusable.items():
         more = f" and {len(others)} more are not migrations and are" if others else " is not a migration and is"
@@ -162,6 +162,6 @@ def _warnings(unusable: dict[tuple[str, str], list[str]], odd: list[str]) -> lis
 
 
 def _reason(name: str) -> tuple[str, str]:
-    """Return the rule by which a file is no migration, and the same in a sentence about the file."""
+    """Return the rule by which a file is not a migration, and the same in a sentence about the file."""
     digits = re.match("[0-9]+", name)
     return _TOO_LARGE if digits and int(digits[0]) > _MAX_VERSION else _MISNAMED

@@ -5,7 +5,7 @@
 """SQL as MySQL's and MariaDB's lexers see it: quotes, comments, words. Private to the collection.
 
 Rules: MySQL reference manual, "Comments", "String Literals", "Schema Object Names"; MariaDB knowledge base,
-"Comment Syntax". Only what decides where a statement ends is told apart.
+"Comment Syntax". Only tokens that determine where a statement ends are distinguished.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Token(NamedTuple):
     end: int
 
 
-# What may stand between two quotes, a limited stretch of it: the matcher's memory grows with the repetitions.
+# What may be between two quotes, a limited stretch of it: the matcher's memory grows with the repetitions.
 _INSIDE_ESCAPED = rb"[^{q}\\{l}]*(?:(?:\\.|{q}{q}{w})[^{q}\\{l}]*){0,400}"
 _INSIDE_DOUBLED = rb"[^{q}{l}]*(?:(?:{q}{q}{w})[^{q}{l}]*){0,400}"
 # A whole text in quotes, if it has few escapes. A doubled quote looks like the end of one text and the start of
 # another, which comes to the same. To look for a quote, and then at what is before it, is much quicker than to look at
-# every byte: no backslash, and the text ends; one, and it goes on. For several there is the last pattern; a text must
+# every byte: no backslash, and the text ends; one, and it continues. For several there is the last pattern; a text must
 # not match two of them, or the time that a match takes doubles with every text.
 _DOUBLED = rb"{q}[^{q}]*{q}"
 _ESCAPED = _DOUBLED + rb"(?:(?<!\\{q})|(?:(?<=[^\\]\\{q})[^{q}]*{q}){1,20}(?<!\\{q}))"
@@ -91,7 +91,7 @@ def blank(dialect: Dialect) -> bytes:
 def line_comment(dialect: Dialect) -> bytes:
     """Return a pattern for a comment up to the end of its line.
 
-    Two dashes start one only before a blank, a control character or the end. NUL ends a comment, too.
+    Two dashes start one only before a space, a control character or the end. NUL ends a comment, too.
     """
     known = character_set(dialect.character_set)
     follows = rb"[\x00-\x20" + byte_class(known.control) + b"]"
@@ -192,7 +192,7 @@ class Lexer:
     def token(self, place: int) -> Optional[Token]:
         """Return the first token from a place on, None at the end.
 
-        Comments and blanks are passed over, executable comments are read.
+        Comments and whitespace are skipped, executable comments are read.
         """
         while True:
             match = self._token.match(self.text, place)
@@ -236,7 +236,7 @@ class Lexer:
                 return
 
     def begin(self, start: int) -> int:
-        """Return where the first thing at or after ``start`` stands that the server would not pass over."""
+        """Return where the first thing at or after ``start`` stands that the server would not skip."""
         self.in_executable = self.unclosed = False
         match = _PLAIN_START.match(self.text, start)
         if match and match.end() + LOOKAHEAD <= len(self.text):
@@ -283,7 +283,7 @@ class Lexer:
             raise MoreNeeded
 
     def followed(self, place: int) -> bool:
-        """Tell whether anything comes later that matters to the server: semicolons and blanks at the end do not.
+        """Tell whether anything comes later that matters to the server: semicolons and whitespace at the end do not.
 
         :raises MoreNeeded: it cannot be told yet.
         """
@@ -296,7 +296,7 @@ class Lexer:
         return found
 
     def _after(self, kind: str, match: re.Match[bytes]) -> int:
-        """Return where reading goes on after a match."""
+        """Return where reading continues after a match."""
         if kind == "quote":
             return self._after_quote(match[kind], match.end())
         if kind == "dollars":

@@ -73,7 +73,7 @@ class FileReader:
         self.script = Splitter(self._hashing, dialect_of(session))  # type: ignore[arg-type]
         self._statements = self.script.statements()
         self._ahead: deque[tuple[Mark, Statement]] = deque()
-        # Nothing comes behind what is ahead, read as the session reads texts now.
+        # Nothing comes after what is ahead, read as the session reads texts now.
         self._ended = False
         self.directory = directory
         self._variables: dict[str, Optional[frozenset[bytes]]] = {}
@@ -92,7 +92,7 @@ class FileReader:
         return statement
 
     def peek(self, distance: int = 0) -> Optional[Statement]:
-        """Return a statement after the one that was taken last, 0 for the next one; None behind the end.
+        """Return a statement after the one that was taken last, 0 for the next one; None after the end.
 
         It is what it is as long as the session reads texts as it does now.
         """
@@ -109,7 +109,7 @@ class FileReader:
 
     @property
     def left(self) -> int:
-        """How many statements there are behind the one that was taken last, once ``peek`` has found the end."""
+        """How many statements there are after the one that was taken last, once ``peek`` has found the end."""
         return len(self._ahead)
 
     def _use_dialect(self) -> None:

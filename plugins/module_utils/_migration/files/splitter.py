@@ -5,7 +5,7 @@
 """The text of one migration file, as statements. Private to the collection.
 
 golang-migrate sends a file as it is and lets the server split it; so does the ``mysql`` client with whatever
-stands between two of its delimiters: a piece. Statements found here are sent one by one, their bytes unchanged.
+is between two of its delimiters: a piece. Statements found here are sent one by one, their bytes unchanged.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _EMPTY_STATEMENT = "has an empty statement before another one"
 
 @lru_cache(maxsize=64)
 def _ordinary_line(dull: bytes) -> re.Pattern[bytes]:
-    """Return a pattern for blanks and an ordinary statement at the start of a line, or for nothing."""
+    """Return a pattern for whitespace and an ordinary statement at the start of a line, or for nothing."""
     return re.compile(rb"(?:(\s*\n[ \t]*)(" + _ORDINARY + dull + rb");)?", re.DOTALL)
 
 
 def _ends_oddly(text: bytes) -> bool:
-    """Tell whether a text ends in what has another meaning at the very end, where the servers cut blanks off."""
+    """Tell whether a text ends in what has another meaning at the very end, where the servers cut whitespace off."""
     return text.rstrip(_NOTHING).endswith((b"--", b"\0"))
 
 
@@ -54,10 +54,10 @@ class Statement(NamedTuple):
     :param number: from 1.
     :param line: where it starts, from 1.
     :param column: in characters, from 1.
-    :param text: its bytes as they stand in the file.
-    :param suffix: what to send behind them so that the server stores what it would when given the whole file.
+    :param text: its bytes as they are in the file.
+    :param suffix: what to send after them so that the server stores what it would when given the whole file.
     :param bounded: False where it is not certain that this is one whole statement to the server: it may be several, or
-        it may reach into whatever is sent behind it.
+        it may reach into whatever is sent after it.
     """
 
     number: int
@@ -92,7 +92,7 @@ class Splitter:
     """Splits a script while it is being read and run; in memory is one statement, or one piece, and a little more.
 
     ``dialect`` may be replaced between two statements. ``notes`` is complete once ``statements`` is exhausted; it
-    tells of each thing once, with the first line where it is so.
+    tells about each thing once, with the first line where it is so.
     """
 
     def __init__(self, file: BinaryIO, dialect: Dialect) -> None:
@@ -213,7 +213,7 @@ class Splitter:
                 self._pass_over(start, cast("re.Match[bytes]", _EMPTY.match(lexer.text, start)).end())
 
     def _pass_over(self, start: int, after: int) -> None:
-        """Go on behind one or more statements that are empty."""
+        """Continue after one or more statements that are empty."""
         followed = self._lexer.followed(after)
         self._move_to(start)
         if followed:
@@ -222,7 +222,7 @@ class Splitter:
         self._place = after
 
     def _enter_piece(self, start: int, end: int, after: int) -> None:
-        """Read what stands before the client's delimiter as the server does, which knows only its own."""
+        """Read what is before the client's delimiter as the server does, which knows only its own."""
         if start == end:
             self._pass_over(start, after)
             return
@@ -308,7 +308,7 @@ class Splitter:
         self._place = after
         lexer = self._lexer
         text = lexer.text[start:end]
-        # The servers cut semicolons and blanks off the end of what they are sent, also from a comment's end; in the
+        # The servers cut semicolons and whitespace off the end of what they are sent, also from a comment's end; in the
         # middle they stay, and MySQL even stores the semicolon with a program's text. Two dashes are a comment, and
         # a NUL is the end, only at the very end.
         suffix = b"; #" if exact else b""

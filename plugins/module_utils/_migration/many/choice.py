@@ -32,7 +32,7 @@ class Choice:
         self._ways: dict[State, bool] = {}
 
     def to_open(self, names: Sequence[str]) -> list[str]:
-        """Return those that have something to do, and behind them those of which something is to be said only."""
+        """Return those that have something to do, and after them those of which something is to be said only."""
         both = Tables(True, bool(history_name(self._order.params)))
         usual = {name: tables for name, tables in self._looker.tables(names).items() if tables == both}
         with self._looker.one_moment():

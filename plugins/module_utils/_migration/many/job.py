@@ -19,7 +19,7 @@ from ..model import Source
 
 # Loaded once, and not by each process.
 from ..run import adoption, recovery, start  # noqa: F401 # pylint: disable=unused-import
-from ..run.apply import Order, bring
+from ..run.apply import Order, migrate
 from .outcome import Work
 from .schedule import Schedule
 from .tally import Tally
@@ -47,7 +47,7 @@ class Job:
         order = self._order._replace(warn=warnings.append)
         try:
             session = self._line.open(name)
-            result = bring(order, session, lambda: self._connect(name), self._source)
+            result = migrate(order, session, lambda: self._connect(name), self._source)
         except Exception as error:
             result = {**failed(error), "failed": True}
             self._line.close()
@@ -55,7 +55,7 @@ class Job:
         return cleaned
 
 
-def bring_each(
+def migrate_each(
     order: Order, source: Source, connect: Connect, names: Sequence[str], restoring: Optional[Sequence[str]]
 ) -> Work:
     """Bring schemas to where they should be, several at once; in check mode all are planned, whatever fails."""

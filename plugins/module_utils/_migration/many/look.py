@@ -48,7 +48,7 @@ class Tables(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one question says of a schema.
+    """What one question says about a schema.
 
     :param states: the rows of its state table, two at most.
     :param newest: of the history's newest attempt the commit, the outcome and where it led.
@@ -107,7 +107,7 @@ class Looker:
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """Have all that is read in a ``with`` block be as it is at its beginning."""
+        """Read everything in a ``with`` block from one snapshot, taken at its start."""
         self._session.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self._session.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield

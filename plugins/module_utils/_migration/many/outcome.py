@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is returned and said of many schemas. Pure but for the files of a diff; private to the collection."""
+"""What is returned and said about many schemas. Pure except for the files of a diff; private to the collection."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     def returned(self) -> dict[str, Any]:
         """Return the return values.
 
-        :raises Error: one has failed, or was not begun.
+        :raises Error: one has failed, or was not started.
         """
         failed = {name: result for name, result in self.results.items() if result.get("failed")}
         changed = {name: result for name, result in self.results.items() if result.get("changed")}
@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
             "up_to_date": up_to_date,
             "migrated": 0 if check else len(migrated),
             "failed_databases": len(failed),
-            "not_begun": self.work.not_begun,
+            "not_started": self.work.not_begun,
             "databases": [_entry(name, result) for name, result in self.results.items() if name in entries],
         }
         groups = list(_alike(migrated, check))
@@ -83,7 +83,7 @@ class Outcome(NamedTuple):
             f"{len(migrated)} {'would be ' if check else ''}migrated",
             f"{up_to_date} up to date",
             *([f"{len(failed)} failed"] if failed else []),
-            *([f"{self.work.not_begun} not begun"] if self.work.not_begun else []),
+            *([f"{self.work.not_begun} not started"] if self.work.not_begun else []),
         ]
         message = f"{count(self.total, 'database')}: {mood}{', '.join(counts)}"
         if failed or self.work.not_begun:
@@ -116,7 +116,7 @@ class Outcome(NamedTuple):
             "from_version": result["from_version"],
             "to_version": result["to_version"],
             "steps": result["pending"],
-            "databases": len(names),
+            "count": len(names),
             "first": list(names[:_KINDS]),
             **values,
         }

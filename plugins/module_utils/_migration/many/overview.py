@@ -41,14 +41,14 @@ def overview(found: Mapping[str, Info], source: Source) -> dict[str, Any]:
         "behind": behind,
         "unhealthy": unhealthy,
         "unreadable": unreadable,
-        "groups": sorted(_groups(found, source), key=lambda group: -int(group["databases"])),
+        "groups": sorted(_groups(found, source), key=lambda group: -int(group["count"])),
         "databases": [{**info.standing, **info.own} for info in found.values() if _is_said(info)],
         "msg": f"{count(len(found), 'database')}: {', '.join(counts)}",
     }
 
 
 def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any]]:
-    """Return how schemas stand, once for those that stand alike."""
+    """Group schemas that have the same status."""
     # Most of them have one object in common, which need not be compared again.
     same: dict[int, list[str]] = {}
     for name, info in found.items():
@@ -63,12 +63,12 @@ def _groups(found: Mapping[str, Info], source: Source) -> Iterator[dict[str, Any
         stands = found[names[0]].standing
         yield {
             **stands,
-            "databases": len(names),
+            "count": len(names),
             "first": names[:_FIRST],
             "msg": line(few(names), stands, source),
         }
 
 
 def _is_said(info: Info) -> bool:
-    """Tell whether something has to be said of a schema that is not said of its group."""
+    """Tell whether something has to be said about a schema that is not said about its group."""
     return not info.standing or not info.standing["healthy"] or info.own.get("lock_holder") is not None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which schema is begun next, and when none is begun any more. Pure; private to the collection."""
+"""Which schema is started next, and when none is started any more. Pure; private to the collection."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Optional
 
 
 class Schedule:
-    """Gives schemas out one by one.
+    """Hands out schemas one by one.
 
-    :param canary: so many come first, alone; if one fails, no other is begun.
-    :param percentage: no other is begun once more than this share of all has failed.
-    :ivar over: whether no other is begun.
+    :param canary: so many come first, alone; if one fails, no other is started.
+    :param percentage: no other is started once more than this share of all has failed.
+    :ivar over: whether no other is started.
     """
 
     def __init__(self, names: Sequence[str], canary: int, percentage: int) -> None:
@@ -28,7 +28,7 @@ class Schedule:
 
     @property
     def not_begun(self) -> int:
-        """How many have not been given out."""
+        """The number of schemas that were not handed out."""
         return len(self._waiting)
 
     def next(self) -> Optional[str]:
@@ -40,7 +40,7 @@ class Schedule:
         return self._waiting.popleft()
 
     def end(self, failed: bool) -> None:
-        """Take note of how one has ended."""
+        """Record how one has ended."""
         if failed:
             self._failed += 1
             self.over |= self._ended < self._canary or self._failed > self._most

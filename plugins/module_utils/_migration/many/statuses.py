@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The status of many schemas: of each what migration_info says of it. Private to the collection.
+"""The status of many schemas: of each what migration_info says about it. Private to the collection.
 
-Schemas whose states and histories are equal stand alike, which is found out once. What is at work, was interrupted, or
+Schemas whose states and histories are equal are evaluated once. A schema that is being migrated, was interrupted, or
 cannot be read together with others is looked at alone.
 """
 
@@ -52,7 +52,7 @@ class Statuses:
         tables = self._readable(self._looker.tables(names))
         with self._looker.one_moment():
             found = self._together(tables)
-        # A run that is under way is looked at once more, with what it is doing.
+        # A run that is under way is looked at again, with what it is doing.
         free = self._looker.free(list(found))
         return {name: found[name] if name in free else self._alone(name) for name in names}
 

@@ -51,6 +51,6 @@ class Tally:
         self._file.write({"text": text, "since": time.time() - (moment - self._began)})
 
     def end(self) -> None:
-        """Nobody is to be told anything any more."""
+        """Remove the line: the work is over."""
         if self._file is not None:
             self._file.remove()

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asks a server what a connection of ours is doing, by another one. Private to the collection.
+"""Asks a server over a second connection what the first one is doing. Private to the collection.
 
-Each answer is optional: a server that is too old for a question, or an account without a privilege, leaves it out.
+Each answer is optional: it is missing if the server is too old, or the account lacks a privilege.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NO_TABLE, _NO_PRIVILEGE = 1142, 1227
 _STAGES = "SELECT ON performance_schema.*"
 _PROCESS = "PROCESS ON *.*"
 _METADATA_WAIT = "Waiting for table metadata lock"
-# For whom another one's lock of the same table is in the way, whatever its kind.
+# Locks that conflict with every other lock on the same table.
 _STRONG = ("EXCLUSIVE", "SHARED_NO_WRITE", "SHARED_NO_READ_WRITE", "SHARED_READ_ONLY")
 _INNODB_STAGE = re.compile(r"alter table \((.+)\)$")
 _ROWS = "copy to tmp table"
@@ -66,7 +66,7 @@ class Questions:
         self._records = bool(on)
 
     def look(self, about: Subject, seconds: float) -> Look:
-        """Return what the server says of a statement that has been running for so long.
+        """Return what the server says about a statement that has been running for so long.
 
         :raises ServerError: the connection was lost.
         """
@@ -121,7 +121,7 @@ class Questions:
         return str(state or ""), int(percent) if stages else None
 
     def _with_stage(self, look: Look) -> Look:
-        """Add what performance_schema says of the stage, where it is recorded."""
+        """Add what performance_schema says about the stage, where it is recorded."""
         if not self._records:
             return look
         rows = self._ask(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The file on the runner in which a run's line stands for whoever looks. Private to the collection."""
+"""The file on the runner that contains the progress line of a run. Private to the collection."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ProgressFile:
         _sweep(folder)
 
     def write(self, values: dict[str, Any]) -> None:
-        """Put other values in it. Nobody is told if that fails: whoever looks finds nothing, or what was there."""
+        """Replace its values. A failure is ignored: readers then find nothing, or the previous values."""
         with suppress(OSError):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
             new = f"{self._path}.new"
@@ -91,7 +91,7 @@ def _remove_abandoned(path: str) -> None:
     try:
         status = os.fstat(file)
         if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
-            # Whoever is at work has it locked.
+            # A run that is still alive holds a lock on its file.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(path)
     finally:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server says of a statement that is running, and the line that a person reads. Pure; private to the collection.
+"""What a server reports about a running statement, and the line that a person reads. Pure; private to the collection.
 
 Nothing is estimated: the line has the stage, the work that is done, and how long it has taken.
 """
@@ -54,7 +54,7 @@ class Holder(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What a server says of a statement at one moment.
+    """What a server says about a statement at one moment.
 
     :param stage: in the server's words.
     :param percent: how much of the stage is done.
@@ -140,7 +140,7 @@ def _state(look: Look) -> str:
 def between_line(database: str, file: str, number: int, total: Optional[int], seconds: float) -> str:
     """Return the line about a file whose statements are short.
 
-    :param number: of the statement that was begun last.
+    :param number: of the statement that was started last.
     :param total: how many the file has; None if that is not known.
     :param seconds: how long the run has taken.
     """
@@ -152,7 +152,7 @@ def hint(lacks: tuple[str, ...]) -> str:
     """Return what would have the server say more; nothing if it says all it can."""
     if not lacks:
         return ""
-    return f"The server would say more of what runs: GRANT {' and GRANT '.join(lacks)} TO the account."
+    return f"To see more about running statements: GRANT {' and GRANT '.join(lacks)} TO the account."
 
 
 def count_of(number: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Watches a run from a thread of its own, and keeps the line about it up to date. Private to the collection.
+"""Watches a run from a separate thread and keeps its progress line up to date. Private to the collection.
 
 The run does no more than to set an attribute when it sends a statement. The thread looks at it now and then; it asks
 the server, by a second connection, only about a statement that takes long.
@@ -62,14 +62,14 @@ class Watch:
             yield
         finally:
             self._over.set()
-            # A server that does not answer keeps nobody waiting.
+            # Do not wait for a server that does not answer.
             thread.join(1)
             self._file.remove()
 
     def _run(self) -> None:
         began = since = time.monotonic()
         seen, told = None, 0.0
-        # Whatever goes wrong here is no reason for the run to fail, nor to say anything where its result is expected.
+        # A failure here must neither fail the run nor disturb its output.
         with suppress(Exception):
             while not self._over.wait(_GLANCE):
                 now, moment = self.now, time.monotonic()

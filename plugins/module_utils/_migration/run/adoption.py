@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A schema that holds tables although no migration is recorded for it. Private to the collection.
+"""A schema that has tables but no recorded migrations. Private to the collection.
 
-Its first migration may well be the one that drops and creates anew what people have filled since.
+Its first migration may drop and recreate tables that have been filled since.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def refusal(session: Session, found: Unmanaged) -> Error:
 
 
 def baseline_version(session: Session, source: Source, found: Unmanaged, text: str) -> int:
-    """Return the version that a schema is taken to have.
+    """Return the baseline version of a schema.
 
     :param text: a number, or ``auto``.
     :raises Error: no file has it, or what another tool has recorded is not the files up to one of them.
@@ -137,5 +137,5 @@ def record(
 
 def said(database: str, version: int, check_mode: bool) -> str:
     """Say what a baseline has done, or would do."""
-    mood = "check mode, nothing was changed; it would be " if check_mode else ""
-    return f"{database}: {mood}taken to be at {format_version(version)}, its baseline"
+    did = "check mode, nothing was changed; it would record" if check_mode else "recorded"
+    return f"{database}: {did} {format_version(version)} as its baseline"

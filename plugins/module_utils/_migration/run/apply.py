@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Brings one schema to where it should be: what migration_apply does, and migration_apply_many for each schema.
+"""Migrates one schema, for migration_apply, and for each schema of migration_apply_many.
 
-Private to the collection. What only a run needs that has something to do is loaded when it has.
+Private to the collection. Modules that only a run with pending migrations needs are loaded when they are needed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ APPLY = ArgumentSpec(
 
 
 class Rehearsed(NamedTuple):
-    """What came of a rehearsal.
+    """The result of a rehearsal.
 
     :param result: as a return value.
     :param before_step: see Executor; is also given what tells why to stop.
@@ -67,7 +67,7 @@ class Rehearsed(NamedTuple):
 
 
 class DriftCheck(NamedTuple):
-    """What is done about changes that no migration has made.
+    """How to handle changes that were made outside of migrations.
 
     :param look: looks for them, and refuses or warns; returns them as a return value.
     :param keep: keeps what the next one is compared with.
@@ -105,7 +105,7 @@ class Order(NamedTuple):
 
     @property
     def reattaches(self) -> bool:
-        """Whether the run may have been begun before, by a connection that was lost."""
+        """Whether the run may have been started before, by a connection that was lost."""
         return bool(self.params.get("reattach"))
 
     @property
@@ -114,8 +114,8 @@ class Order(NamedTuple):
         return Goal(self.params["target"] or "latest", self.params["steps"], self.params["allow_down"])
 
 
-def bring(order: Order, session: Session, connect: Connect, source: Source) -> dict[str, Any]:
-    """Bring the session's schema to where it should be, or in check mode plan that; return it as return values.
+def migrate(order: Order, session: Session, connect: Connect, source: Source) -> dict[str, Any]:
+    """Migrate the session's schema, or only plan it in check mode; return the return values.
 
     :param connect: opens another session to the same schema.
     :raises Error: it is refused, or it failed.
@@ -141,7 +141,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
         rehearsal: Optional[Rehearsed] = None
         known: dict[str, Any] = {}
         if not order.check_mode:
-            # A run that was begun before was judged then, as a whole.
+            # A run that was started before was judged then, as a whole.
             asked = order if earlier is None else order._replace(guard=None)
             rehearsal, known = examined(asked, session, source, plan, resumption)
         if plan.steps or (moved and not order.check_mode):
@@ -159,7 +159,7 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
                 raise
         if order.drift is not None and not order.check_mode:
             order.drift.keep()
-    # A plan is rehearsed without the lock, which whoever is to run something may want meanwhile.
+    # A plan is rehearsed without the lock, so that other runs do not have to wait.
     if order.check_mode:
         _rehearsal, known = examined(order, session, source, plan, resumption)
     ahead = plan.steps if order.check_mode else pending(source, plan.to_version)
@@ -179,9 +179,9 @@ def bring(order: Order, session: Session, connect: Connect, source: Source) -> d
 
 
 class Way(NamedTuple):
-    """The way from where a schema is to where it should be.
+    """The plan for a schema, with what is known of the schema.
 
-    :param baseline: the version that it has been taken to be at; None if it was known.
+    :param baseline: the version that was recorded as its baseline; None if it had a recorded version.
     """
 
     status: DatabaseStatus
@@ -308,9 +308,9 @@ def take_baseline(
 
 
 def check_first(order: Order, status: DatabaseStatus) -> None:
-    """Refuse a call that comes late: one of those that took its run up again was there before.
+    """Refuse a call that comes late: another one has already reattached to its run.
 
-    What a connection that was lost had been given may still arrive when it is there again.
+    Data that was sent over a lost connection may still arrive when the connection is restored.
     """
     if status.history is not None and status.present and status.history.of_run(order.params["run_id"]):
         raise Error(

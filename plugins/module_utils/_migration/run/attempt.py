@@ -4,8 +4,8 @@
 
 """The recorder of an attempt at a migration: the only one that writes its checkpoint. Private to the collection.
 
-It gives out what is to be written, so that it can go with the work in one packet, and moves only when the server has
-answered. A call in the wrong phase raises RuntimeError.
+It returns the statements to write, so that they can be sent in one packet with the migration's own, and only advances
+when the server has answered. A call in the wrong phase raises RuntimeError.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..tables.history_table import APPLIED, FAILED, INTERRUPTED, RUNNING, Attemp
 from ..tables.state_table import StateTable
 from .transaction import Act, PacketPlan
 
-# What a row says that is about no file.
+# The values of a row that is not about a file.
 _NO_FILE = {"title": "", "outcome": APPLIED, "done": 0, "begun": 0}
 
 
@@ -41,7 +41,7 @@ class Phase(Enum):
 
 
 class Sent(NamedTuple):
-    """What a packet holds of ours, and what it means when it has been answered."""
+    """Our statements in a packet, and what they mean once the server has answered."""
 
     plan: PacketPlan
     done: Position
@@ -94,19 +94,19 @@ class AttemptRecorder:
         # golang-migrate's table may have been made under another default_storage_engine.
         self._apart = False
         isolation = "@@SESSION.transaction_isolation" if session.has_stats_expiry else "@@SESSION.tx_isolation"
-        # A migration may set the session's clock: the server's is asked for once.
+        # A migration may set the session's clock, so the server's is read once.
         [(now, binary_log, form, level)] = session.query(
             f"SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@GLOBAL.log_bin, @@SESSION.binlog_format, {isolation}"
         )
         self._clock = float(now) - time.monotonic()
-        # A binary log of statements takes no rows from such a transaction; golang-migrate's own are SERIALIZABLE.
+        # A statement-based binary log accepts no rows from such a transaction; golang-migrate's own are SERIALIZABLE.
         self.isolates = bool(binary_log) and form == "STATEMENT" and level in ("READ-COMMITTED", "READ-UNCOMMITTED")
         level = ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"] if self.isolates else []
         self._start = [*level, START_TRANSACTION]
 
     @property
     def reached(self) -> Position:
-        """Behind the last statement that the server has carried out."""
+        """The position after the last statement that the server has executed."""
         return self._checkpoint.reached
 
     @property
@@ -204,16 +204,16 @@ class AttemptRecorder:
         """Return what of ours goes with statements in their packet.
 
         :param digests: of the statements, in order.
-        :param in_flight: what has begun once the packet is sent, if the plan records that.
+        :param in_flight: what has started once the packet is sent, if the plan records that.
         :param following: what begins next, to be recorded with the statements.
-        :param guarded: a statement since the last guard may have let the lock go.
+        :param guarded: a statement since the last guard may have released the lock.
         """
         self._expect(Phase.OPEN)
         self.phase = Phase.SENDING
         done = self.reached
         for digest in digests:
             done = done.after(digest)
-        # A section that was recorded as a whole stays so until it is over.
+        # A section that was recorded as a whole remains so until it is over.
         begun = in_flight if plan.begins else self._open_section(self.reached.done)
         before = self._render(plan.before, self._waiting, done if plan.counts else self.reached, begun, self._stored)
         written = Act.RECORD in plan.before
@@ -229,7 +229,7 @@ class AttemptRecorder:
 
         :param lasting: whether they did more than change their session.
         :param settled: whether no transaction is open any more.
-        :param sealed: whether nothing of ours can be written, so that a section goes on.
+        :param sealed: whether nothing of ours can be written, so that a section continues.
         """
         sent = self._take_sent()
         behind = Act.RECORD in sent.plan.after
@@ -259,7 +259,7 @@ class AttemptRecorder:
             self._went_ahead(sent)
 
     def carried_out(self, digests: Sequence[str], lasting: bool = True) -> None:
-        """The server has carried out statements of a packet that it has refused then; what stood behind it is not.
+        """The server has carried out statements of a packet that it has refused then; what stood after it is not.
 
         :param lasting: whether they did more than change their session.
         """
@@ -289,7 +289,7 @@ class AttemptRecorder:
         return self._apart
 
     def writing(self, start: Optional[Sequence[str]] = None) -> list[str]:
-        """Return the statements that write what is pending and commit it, which stays so until ``wrote`` is called.
+        """Return the statements that write what is pending and commit it, which remains so until ``wrote`` is called.
 
         :param start: what opens the transaction, if that is not the usual; nothing where one is open.
         """
@@ -331,7 +331,7 @@ class AttemptRecorder:
         self._expect(Phase.OPEN)
         self.phase = Phase.CLOSED
         stored = self.stored()
-        # A server quotes what it does not understand, and the table is for more people than the secret.
+        # A server quotes what it does not understand, and more people can read the table than may know the secret.
         values: dict[str, Any] = {"outcome": outcome, "error": clean(error)}
         if stored is not None and stored.done == self.committed.done:
             # What failed may have changed it since.
@@ -412,7 +412,7 @@ class AttemptRecorder:
         self._waiting_state = state
 
     def _went_ahead(self, sent: Sent) -> None:
-        """What stands before the statement has been carried out."""
+        """What is before the statement has been carried out."""
         if Act.RECORD in sent.plan.before:
             self._was_written(sent.done if sent.plan.counts else self.reached)
         if sent.plan.begins:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carries a plan out, file by file; the only thing that changes a database. Private to the collection."""
+"""Executes a plan, file by file. Nothing else changes a database. Private to the collection."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _INNODB = re.compile(rb"engine\s*=?\s*innodb", re.IGNORECASE)
 
 
 class Known(NamedTuple):
-    """What is known of a definition whose turn comes.
+    """What is known of a definition (DDL) that is about to be executed.
 
     :param flight: what is recorded when it begins.
     :param since: when the server was asked, in seconds.
@@ -71,15 +71,15 @@ class Applied(NamedTuple):
 
 @dataclass
 class Executor:
-    """Carries a plan out, and knows at any time how far it got.
+    """Executes a plan, and knows its progress at any time.
 
     :param directory: where the plan's files are.
     :param resumption: the attempt that the plan's first step resumes.
-    :param stopped: returns why to stop after the statement that is running; None to go on.
+    :param stopped: returns why to stop after the statement that is running; None to continue.
     :param watch: is shown each statement as it is sent; None if nobody looks.
     :param before_step: is called before anything of a step is run or recorded, with whether the step resumes a
         migration that is partially applied; returns what is sent in place of its statements, see StatementRunner.
-        Raises Error to have it not begun.
+        Raises Error to have it not started.
     :ivar notes: what golang-migrate could not run in the files that were run.
     :ivar warnings: what else a person should know.
     """
@@ -106,7 +106,7 @@ class Executor:
     # Where the run is, for messages.
     _taken: Optional[Statement] = None
     _whole: bool = False
-    # SET SESSION TRANSACTION READ ONLY: whether it holds is asked of the server.
+    # SET SESSION TRANSACTION READ ONLY: the server is asked whether it holds.
     _mentions_only: bool = False
     # Of whatever is done and not recorded it shows by itself that it is.
     _shows: bool = False
@@ -245,7 +245,7 @@ class Executor:
     def _open(self) -> Optional[FileReader]:
         """Return the next step's file; None if there is none.
 
-        :raises Error: it cannot be read, or asks for more than can be had.
+        :raises Error: it cannot be read, or asks for more than is available.
         """
         reader = self._lookahead.open()
         if reader is not None and reader.atomic:
@@ -391,7 +391,7 @@ class Executor:
             self._settle()
 
     def _batch(self, first: ClassifiedStatement, reader: FileReader) -> list[ClassifiedStatement]:
-        """Return the statements that may run in one transaction: the one that was taken last, and others behind it.
+        """Return the statements that may run in one transaction: the one that was taken last, and others after it.
 
         None, where it had better run alone: what is wanting of records is written before a statement that may run for
         long, or wait, so that it is seen.
@@ -500,7 +500,7 @@ class Executor:
         if not (facts.reads_diagnostics or self.runner.state.sealed or self.runner.state.next_only):
             self.recorder.log.read_values(self.session, reader.variables)
         if facts.kind is StatementKind.OPAQUE and self.runner.state.owner is Owner.USER:
-            # It may commit, and go on in another transaction.
+            # It may commit, and continue in another transaction.
             last = last or self.recorder.section_last
         in_flight = self._in_flight(statement, facts, reader)._replace(last=last)
         # Of a series all is known.
@@ -566,7 +566,7 @@ class Executor:
         reader: FileReader,
         distance: int = 0,
     ) -> tuple[Optional[ClassifiedStatement], bytes]:
-        """Return what is to be asked together with a statement, and about which of those behind it."""
+        """Return what is to be asked together with a statement, and about which of those after it."""
         # A call has nobody knows how many answers.
         opaque = statement.effect.kind is StatementKind.OPAQUE or not statement.batchable
         if following is None or opaque or self.session.foreign_results or following.reads_diagnostics:
@@ -585,7 +585,7 @@ class Executor:
         return (about, ask) if ask else (None, b"")
 
     def _behind_rows(self, reader: FileReader, distance: int) -> Optional[ClassifiedStatement]:
-        """Return the statement of the same file that comes behind the literal rows that come next."""
+        """Return the statement of the same file that comes after the literal rows that come next."""
         size = 0
         for place in range(distance, distance + self._most):
             statement = reader.peek(place)
@@ -644,7 +644,7 @@ class Executor:
     def _with_series(
         self, first: ClassifiedStatement, flight: InFlightStatement, reader: FileReader
     ) -> InFlightStatement:
-        """Add the definitions behind one that can begin with its record: each makes another table, that is absent.
+        """Add the definitions after one that can begin with its record: each makes another table, that is absent.
 
         They take no time, so that little can happen to what is known of the last of them.
         """
@@ -675,11 +675,11 @@ class Executor:
             self._settle()
         first = self.recorder.committed.done + 1
         in_doubt = None if failure.partly is None else (first, failure.partly.last or first)
-        # Nothing of the file has happened: it was one transaction, or this is all that was sent of it.
+        # The file had no effect: it was one transaction, or nothing else of it was sent.
         nothing = reader.atomic or (statement.number == 1 and self._refused_to_begin(classified, error))
         back = self._before if nothing and in_doubt is None else None
         done = 0 if back else self._done()
-        # Nothing is left to be resumed then, nor any later attempt that would let go of what a server has quoted.
+        # Nothing is left to be resumed then, nor any later attempt that would release what a server has quoted.
         reason = f"({error.code})" if back else messages.reason_text(error)
         self.runner.close(FAILED, reason, failure.partly, back)
         state = back if back and not error.lost else State(step.leads_to, True)
@@ -775,7 +775,7 @@ def _next_size(most: int, size: int, seconds: float) -> int:
 
 
 def _is_rows(effect: Effect) -> bool:
-    """Tell whether a statement may stand in a file that is all-or-nothing, if it is proven."""
+    """Tell whether a statement may be in a file that is all-or-nothing, if it is proven."""
     return effect.kind in (StatementKind.DATA, StatementKind.SESSION) and b"autocommit" not in effect.sets
 
 

@@ -56,7 +56,7 @@ class Judge:
     """Judges statements before they are sent.
 
     :ivar shares: whether rows may share a transaction with their record.
-    :ivar tables: what the dictionary says of the tables that they name.
+    :ivar tables: what the dictionary says about the tables that they name.
     """
 
     def __init__(self, session: Session, lookahead: Lookahead, shares: bool) -> None:
@@ -67,7 +67,7 @@ class Judge:
         self.shares = shares
         # The file in the rest of which nothing ends a transaction.
         self._looked_through: Optional[FileReader] = None
-        # Statements that come behind the one that was judged last, and whether they are proven: there may be no time to
+        # Statements that come after the one that was judged last, and whether they are proven: it may be too late to
         # ask then. They are held, so that no other one has the same identity.
         self._known: dict[int, tuple[Statement, bool]] = {}
 
@@ -110,7 +110,7 @@ class Judge:
         """
         effect = statement.effect
         if _is_temporary(effect):
-            # It goes with its session, but for what its SELECT may do.
+            # It goes with its session, except for what its SELECT may do.
             return effect.plain and (not effect.names or self.tables.proven(effect._replace(writes=())))
         if effect.kind is StatementKind.DATA:
             return self.tables.proven(effect)
@@ -232,7 +232,7 @@ def left_open_last(statements: Iterable[ClassifiedStatement], proven: Proven) ->
 
 
 def locks_last(number: int, statements: Iterable[ClassifiedStatement]) -> int:
-    """Return the last statement before which locks are let go, which is part of the section."""
+    """Return the last statement before which locks are released, which is part of the section."""
     for item in statements:
         number = item.statement.number
         if item.effect.kind in (StatementKind.UNLOCK, StatementKind.BEGIN):

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Takes a run up again whose result was lost with the connection to its host. Private to the collection.
+"""Reattaches to a run whose result was lost with the connection to its host. Private to the collection.
 
-The run went on without the connection, or it was ended with it. The history says which, as its rows have the run's
-number: what they say is the result, and what was interrupted is resumed as after any other interruption.
+The run either continued without the connection or ended with it. The rows of the history have the identifier of the
+run: they tell which, and are the result. An interrupted run is resumed as after any other interruption.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def wait(session: Session, params: Mapping[str, Any]) -> None:
     while history is not None and lock_holder(session, params["migrations_table"]) is not None:
         last = history.last() if history.exists() else None
         if last is None or last.run != params["run_id"]:
-            # It is somebody else's, or the run has only just begun: the lock's own patience holds.
+            # The lock belongs to another run, or the run has only just started: lock_timeout applies.
             return
         time.sleep(_PAUSE)
 
 
 class Earlier(NamedTuple):
-    """What the run has done before it is taken up again.
+    """What the run did before this call.
 
     :param from_version: where the database was when it began.
     :param records: its attempts, the oldest first.
@@ -93,7 +93,7 @@ class Earlier(NamedTuple):
 
 
 def find(status: DatabaseStatus, order: Order, source: Source) -> Optional[Earlier]:
-    """Return what the run has done; None if it has not begun anything.
+    """Return what the run has done; None if it has not started anything.
 
     :raises Error: it has failed.
     """

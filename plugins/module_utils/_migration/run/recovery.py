@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From which statement an attempt that was interrupted resumes. Private to the collection."""
+"""Finds the statement at which an interrupted attempt resumes. Private to the collection."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Resumption(NamedTuple):
 
     @property
     def unfinished(self) -> Unfinished:
-        """What the plan has to start with."""
+        """The migration that the plan must start with."""
         return Unfinished(self.record.version or 0, self.record.direction)
 
     @property
     def done(self) -> int:
-        """How many statements are not to be run."""
+        """The number of statements to skip."""
         return self.record.done if self.at is None else self.at - 1
 
     @property
@@ -64,7 +64,7 @@ def find(history: HistoryTable, state_table: StateTable, state: State, at: Optio
     """Return the attempt that left the state dirty; None if the history does not know it.
 
     :param at: the number of the statement to resume from, if the user has said it.
-    :raises Error: somebody else has written to the state table since, or ``at`` is no statement's number.
+    :raises Error: somebody else has written to the state table since, or ``at`` is not a statement's number.
     """
     record = history.last()
     if record is None or not record.explains(state):
@@ -88,7 +88,7 @@ def _written_since(state_table: StateTable, record: AttemptRecord, checkpoint: C
 
 
 def became(session: Session, statement: ClassifiedStatement, in_flight: InFlightStatement) -> InFlightOutcome:
-    """Find out what became of a statement that was cut off.
+    """Find out what became of a statement that was interrupted.
 
     :param statement: the one that has its place now, which may have been changed.
     :raises ServerError: the connection was lost.
@@ -104,7 +104,7 @@ def became(session: Session, statement: ClassifiedStatement, in_flight: InFlight
 
 
 class Found(NamedTuple):
-    """What became of statements that were cut off.
+    """What became of statements that were interrupted.
 
     :param done: how many of them are done.
     :param unknown: the first and the last place behind those, among them, of which it cannot be known.
@@ -115,7 +115,7 @@ class Found(NamedTuple):
 
 
 def look_after(session: Session, statements: Sequence[ClassifiedStatement], in_flight: InFlightStatement) -> Found:
-    """Find out what became of a statement that was cut off, and of the definitions behind it.
+    """Find out what became of a statement that was interrupted, and of the definitions after it.
 
     They are carried out one after the other: where one is done, so are those before it, though it may not show.
 
@@ -131,7 +131,7 @@ def look_after(session: Session, statements: Sequence[ClassifiedStatement], in_f
 
 
 def retrace(session: Session, resumption: Resumption, reader: FileReader, classify: Classify) -> Position:
-    """Go through the statements that are done, and bring the session to where they had brought theirs.
+    """Go through the statements that are done, and restore the session state that they had created.
 
     Of those that are done only because the user says so, what they did to their session is done again. Table locks are
     not taken again: nothing can be recorded after that.

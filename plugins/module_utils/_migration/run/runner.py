@@ -36,7 +36,7 @@ _ENDED = 1317
 # Of rows that may be one of a batch, and of what only gives variables a value, before they are sent.
 LITERAL = Facts(StatementKind.DATA, proven=True, batchable=True)
 _ASSIGNS = Facts(StatementKind.SESSION, proven=True)
-# Seconds; what has queued up behind the statement goes first.
+# Seconds; others that queue for the lock go first.
 _PAUSE = 1.0
 # They change nothing but their session, so that repeating them does no harm.
 _OF_THE_SESSION = (StatementKind.SESSION, StatementKind.NEXT_TRANSACTION)
@@ -61,13 +61,13 @@ class RecordingFailed(Exception):
 
 
 class LockLost(Exception):
-    """The database's lock is gone, and somebody else has it or has been at work; nothing more was run."""
+    """The database's lock was lost, and another run holds it or has held it since; nothing more was run."""
 
 
 class StatementFailed(Exception):
     """The server refused a statement, or the connection was lost while it ran.
 
-    :ivar partly: what may have had an effect all the same; None if nothing has.
+    :ivar partly: what may have had an effect nevertheless; None if nothing has.
     :ivar behind: how many statements stood before it in its packet.
     """
 
@@ -83,7 +83,7 @@ class Sending(NamedTuple):
 
     :param in_flight: what is recorded if its beginning is.
     :param ask: a question of ours to be answered with it.
-    :param meanwhile: what to do while the server is at work.
+    :param meanwhile: what to do while the server is busy.
     :param following: what begins next, to be recorded with it.
     """
 
@@ -103,7 +103,7 @@ class Batch(NamedTuple):
     :param rows: whether they are such INSERTs.
     :param shown: as of Facts, of the first of them.
     :param ask: a question of ours to be answered with them.
-    :param meanwhile: what to do while the server is at work.
+    :param meanwhile: what to do while the server is busy.
     :param following: what begins next, to be recorded with them.
     """
 
@@ -187,9 +187,9 @@ class StatementRunner:
         self._unproven = False
         # In the open transaction something was written that a rollback does not undo. A deadlock ends it.
         self._wrote = False
-        # A call was run that may have committed, and opened it anew.
+        # A call was run that may have committed, and opened it again.
         self._called = False
-        # A statement since the last guard may have let the lock go.
+        # A statement since the last guard may have released the lock.
         self._unguarded = True
 
     def run(self, sending: Sending) -> Rows:
@@ -240,7 +240,7 @@ class StatementRunner:
         return transaction.Answer(session.in_transaction, session.autocommit, locks)
 
     def _send(self, sending: Sending, plan: PacketPlan, open_before: Open) -> Rows:
-        """Send a statement with what goes ahead of it and behind it; again if it has waited too long for a lock."""
+        """Send a statement with what goes ahead of it and after it; again if it has waited too long for a lock."""
         statement, facts = sending.statement, sending.facts
         sent = self._recorder.send(plan, [statement.digest], sending.in_flight, self._unguarded, sending.following)
         text = self.spelled.get(statement.digest, statement.statement.text + statement.statement.suffix)
@@ -262,7 +262,7 @@ class StatementRunner:
                 if error.code != _LOCK_WAIT_TIMEOUT or not left:
                     self._recorder.refused(len(sent.before))
                     raise StatementFailed(error, self._leave(sending, plan, open_before, error)) from error
-                # Nothing of the statement has happened.
+                # The statement had no effect.
                 left -= 1
                 self.retried += 1
                 time.sleep(_PAUSE)
@@ -272,7 +272,7 @@ class StatementRunner:
 
     @property
     def may_batch(self) -> bool:
-        """Whether statements may run in one packet now: nothing else is going on, and none has a time limit."""
+        """Whether statements may run in one packet now: nothing else is running, and none has a time limit."""
         state = self.state
         idle = not (state.held or state.next_only or state.observed) and self._session.autocommit
         return idle and self._batches and self._recorder.history is not None
@@ -379,7 +379,7 @@ class StatementRunner:
         return answer
 
     def _take_lock_again(self, lock: Lock, error: ServerError) -> None:
-        """Take the lock that the file has let go, where nobody has been at work since.
+        """Take the lock again that the file has released, unless another run has held it since.
 
         :raises LockLost: somebody has, or has the lock.
         """
@@ -463,7 +463,7 @@ class StatementRunner:
         return False
 
     def _roll_back(self) -> None:
-        """Undo what is open, and let go what keeps us from writing."""
+        """Undo what is open, and release what keeps us from writing."""
         session = self._session
         with suppress(ServerError):
             session.query(ROLLBACK)
@@ -523,7 +523,7 @@ class StatementRunner:
         self._session.execute(statements[-1].encode(), statements[:-1])
 
     def lock_again(self, locks: Sequence[bytes], last: int) -> None:
-        """Take the table locks that an interrupted attempt held; the section goes on that they seal.
+        """Take the table locks that an interrupted attempt held; the section continues that they seal.
 
         :param locks: the statements.
         :param last: the section's last statement.
@@ -557,7 +557,7 @@ class StatementRunner:
         """Whether the run may stop here.
 
         Not between a statement and one that reads its diagnostics; nor in a transaction of the file's that has done
-        what a rollback does not undo, or may have: both are run to their end.
+        what a rollback does not undo, or may have: both are run to completion.
         """
         session = self._session
         inside = self.state.owner is Owner.USER and session.in_transaction
@@ -608,7 +608,7 @@ class StatementRunner:
 
 
 def _keeps_lock(statement: ClassifiedStatement, facts: Facts) -> bool:
-    """Tell whether a statement cannot let go of the lock: nothing in it calls what could."""
+    """Tell whether a statement cannot release the lock: nothing in it calls what could."""
     effect = statement.effect
     if facts.kind is StatementKind.DEFINITION:
         tables = all(thing.sort == "TABLE" for thing in effect.objects)

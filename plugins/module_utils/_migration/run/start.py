@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What bringing a schema to a version takes once there is something to do. Private to the collection.
+"""Executes a plan, once there is something to do. Private to the collection.
 
-A file of its own because a run that has nothing to do, the usual one, need not load it.
+This is a separate file because most runs have nothing to do and need not load it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
 
 def carry_out(order: Order, work: Work) -> dict[str, Any]:
-    """Carry a plan out, or in check mode look at its files; return what has been done, as return values.
+    """Execute a plan, or only read its files in check mode; return the return values.
 
     :raises Error: a statement failed, or the files are not as portable as is asked for.
     """

@@ -4,15 +4,15 @@
 
 """Whose transaction is open, and what of ours goes with a statement in its packet. Pure; private to the collection.
 
-The rules stand here and nowhere else:
+These are the rules, and this is their only place:
 
 - Rows that are proven to be undone with their transaction run in one of ours, and are committed with their record.
 - A statement that commits by itself (DDL) finds an open transaction that holds the record of its beginning: its own
   first act commits that record, which is there as soon as the statement can have had an effect.
-- Whatever else may have an effect is recorded as begun, and that is committed, before it is sent.
-- A user's transaction carries the record of what is done in it, so that they are committed or undone together.
-- Where nothing of ours can be written (LOCK TABLES, XA), and where a user's transaction does what is not proven, all of
-  the section is recorded as begun before it.
+- Any other statement that may have an effect is recorded as started, and the record is committed, before it is sent.
+- A user's transaction contains the record of what is done in it, so that they are committed or rolled back together.
+- If we cannot write anything (LOCK TABLES, XA), or a user's transaction does something that is not proven, the whole
+  section is recorded as started before it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TxState(NamedTuple):
 
 
 class Act(Enum):
-    """What of ours stands in a packet."""
+    """What of ours is in a packet."""
 
     START = "open a transaction of ours"
     RECORD = "write how far the attempt is"
@@ -74,12 +74,12 @@ class Facts(NamedTuple):
     :param proven: it has no effect, or only one that is undone with its transaction.
     :param wrapped: not proven, but a transaction of ours around it shows whether it wrote what cannot be undone.
     :param reads_diagnostics: it asks about the statement before it.
-    :param observed: the statement behind it does that.
+    :param observed: the statement after it does that.
     :param batchable: statements of ours may follow it in its packet.
     :param section: it opens a section that is recorded as a whole, before it.
     :param shown: of what is done before it and not recorded it shows by itself that it is: it may be recorded with this
         one, or later.
-    :param begun: that it has begun is recorded already.
+    :param begun: that it has started is recorded already.
     """
 
     kind: StatementKind
@@ -97,7 +97,7 @@ class Facts(NamedTuple):
 class PacketPlan(NamedTuple):
     """What goes with a statement in its packet.
 
-    :param begins: what is recorded before it says that it, or its section, has begun.
+    :param begins: what is recorded before it says that it, or its section, has started.
     :param counts: what is recorded before it says that it is done: it is the commit itself.
     """
 
@@ -113,7 +113,7 @@ _ENDS_TRANSACTION = (*COMMITS, StatementKind.OPAQUE, StatementKind.LOCK, Stateme
 
 
 def plan_packet(state: TxState, facts: Facts, pending: bool, in_transaction: bool, history: bool = True) -> PacketPlan:
-    """Return what goes ahead of a statement and behind it.
+    """Return what goes ahead of a statement and after it.
 
     :param pending: something is done that is not recorded.
     :param in_transaction: what the server said last.
@@ -174,7 +174,7 @@ def _in_users(facts: Facts, pending: bool, in_transaction: bool) -> PacketPlan:
 
 
 class Answer(NamedTuple):
-    """What the server said of the session after a packet.
+    """What the server said about the session after a packet.
 
     :param table_locks: LOCK TABLES holds; None if the server does not say.
     """

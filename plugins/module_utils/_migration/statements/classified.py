@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 from ..._mysql.session import LARGE
 from ..files.lexer import Dialect
 from ..files.splitter import Statement
-from .classify import asks_back, classify
+from .classify import classify, reads_diagnostics
 from .effect import OPAQUE, Effect, StatementKind
 from .session_state import SessionRecorder
 
@@ -51,14 +51,14 @@ def classified(statement: Statement, dialect: Dialect, recorder: Optional[Sessio
         # It may be several statements.
         return ClassifiedStatement(statement, digest(text), OPAQUE, text)
     effect, resolved = classify(text, dialect), text
-    reads = asks_back(text, dialect)
+    reads = reads_diagnostics(text, dialect)
     if effect.verb == b"EXECUTE" and recorder is not None:
         known = recorder.prepared.get(effect.name.decode("utf-8", "surrogateescape"))
         if known is not None:
             # It is kept in UTF-8, whatever the session speaks.
             dialect = dialect._replace(character_set="utf8mb4")
             effect, resolved = _executed(effect, classify(known, dialect), known), known
-            reads = reads or asks_back(known, dialect)
+            reads = reads or reads_diagnostics(known, dialect)
     return ClassifiedStatement(statement, digest(text), effect, resolved, reads, is_batchable(statement, effect))
 
 
@@ -69,7 +69,7 @@ def _executed(outer: Effect, inner: Effect, text: bytes) -> Effect:
 
 
 def is_batchable(statement: Statement, effect: Effect) -> bool:
-    """Tell whether statements may follow in the same packet: nothing of them is kept with it, or swallowed by it.
+    """Tell whether statements may follow in the same packet: they neither become a part of it nor are swallowed by it.
 
     It has one result then, unless it is a call.
     """

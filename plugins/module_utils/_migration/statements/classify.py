@@ -22,7 +22,7 @@ from .rows import Rows, read_behind_values, read_rows, read_values
 from .settings import read_set
 from .tokens import Tokens, read, unquote
 
-__all__ = ["Effect", "Object", "StatementKind", "asks_back", "classify", "is_plain_rows"]
+__all__ = ["Effect", "Object", "StatementKind", "classify", "is_plain_rows", "reads_diagnostics"]
 
 _ROWS = frozenset(
     b"INSERT REPLACE UPDATE DELETE SELECT WITH VALUES TABLE DO LOAD ( SHOW DESCRIBE DESC EXPLAIN HELP CHECKSUM".split()
@@ -59,7 +59,7 @@ def classify(text: bytes, dialect: Dialect) -> Effect:
     return _classify(Tokens(text, dialect))
 
 
-def asks_back(text: bytes, dialect: Dialect) -> bool:
+def reads_diagnostics(text: bytes, dialect: Dialect) -> bool:
     """Tell whether a statement asks about the one before it, so that nothing may come between the two."""
     upper = text.upper()
     # Rows can be long, and hardly ever hold one of these words.

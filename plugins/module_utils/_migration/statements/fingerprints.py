@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Fingerprints of definitions, and what they tell about a statement that was cut off. Private to the collection.
+"""Fingerprints of definitions, and what they tell about a statement that was interrupted. Private to the collection.
 
-A server carries such a statement out as a whole or not at all: MySQL 8.0 and later for InnoDB's tables and whatever is
-no table ("Atomic Data Definition Statement Support"), MariaDB 10.6 and later ("Atomic DDL"; there DROP of several
+A server carries such a statement out as a whole or not at all: MySQL 8.0 and later for InnoDB's tables and for other
+objects ("Atomic Data Definition Statement Support"), MariaDB 10.6 and later ("Atomic DDL"; there DROP of several
 objects goes one by one, CREATE OR REPLACE TABLE may leave the table dropped, and schemas and accounts are not covered).
 """
 
@@ -38,7 +38,7 @@ _MARKS = _OTHER_ENGINE + _OTHER_QUOTES
 
 
 class InFlightOutcome(Enum):
-    """What became of the statement that was cut off."""
+    """What became of the statement that was interrupted."""
 
     DONE = "it took effect"
     NOT_DONE = "it did not take effect"
@@ -68,7 +68,7 @@ def fingerprint(thing: Object, answer: Answer) -> Optional[str]:
 
 
 def _has_other_engine(shown: Sequence[Optional[bytes]]) -> bool:
-    """Tell whether SHOW CREATE shows a table of an engine other than InnoDB, or none, as some sql_modes have it."""
+    """Tell whether SHOW CREATE shows a table of an engine other than InnoDB, or no engine, as in some sql_modes."""
     text = b"".join(value or b"" for value in shown[1:2])
     engine = _ENGINE.search(text)
     return _TABLE.match(text) is not None and (engine is None or engine[1].lower() != b"innodb")
@@ -102,7 +102,7 @@ def _identity(session: Session, thing: Object) -> Optional[str]:
 def outcome(
     effect: Effect, before: Sequence[Optional[str]], now: Sequence[Optional[str]], atomic: bool
 ) -> InFlightOutcome:
-    """Tell by fingerprints what became of a statement that was cut off.
+    """Tell by fingerprints what became of a statement that was interrupted.
 
     :param effect: of that statement, as it was sent.
     :param before: the fingerprints of its objects before it was sent; with their identities if it ``replaces``.

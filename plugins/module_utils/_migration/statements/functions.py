@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which words may stand before a parenthesis without anything happening outside the statement. Private.
+"""Which words may be before a parenthesis without anything happening outside the statement. Private.
 
 Only functions that the server itself has: of a function with the same name that a user has stored, or loaded, the
 server takes its own ("Function Name Parsing and Resolution", MySQL reference manual), if it has one. So a list holds

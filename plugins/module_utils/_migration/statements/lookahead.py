@@ -68,7 +68,7 @@ class Lookahead:
         return self._find(reader, distance) if self._judges and not changes_reading(statement) else None
 
     def look_further(self, reader: FileReader, following: Optional[ClassifiedStatement], distance: int = 0) -> None:
-        """Look at what is behind the following statement, for which there is time while the server is at work.
+        """Look at what is after the following statement, for which there is time while the server is busy.
 
         :param distance: as for ``following``; so many more of that kind may come.
         """
@@ -83,7 +83,7 @@ class Lookahead:
     def section(self, reader: FileReader, first: Optional[ClassifiedStatement]) -> Iterator[ClassifiedStatement]:
         """Yield the statements of the same file that follow the one that was taken last, and take none.
 
-        It ends with the file, after 10,000 statements or 8 MiB, and behind a statement on which the server's reading of
+        It ends with the file, after 10,000 statements or 8 MiB, and after a statement on which the server's reading of
         what follows may depend.
         """
         place, size, last = 0, 0, first

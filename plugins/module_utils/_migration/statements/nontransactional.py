@@ -4,8 +4,8 @@
 
 """Whether the rows that a statement writes are undone with its transaction. Private to the collection.
 
-The server's dictionary is asked. What it does not show to be a table of a transactional engine without triggers is not
-proven.
+This is looked up in the server's dictionary. Anything that it does not show as a table of a transactional engine
+without triggers is not proven.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 """Which tables a statement about rows writes, what else it names, and whether all of it is understood. Private.
 
-Where a name may be that of a table it counts as one: what is no table at all does no harm. The words that end such a
+A name that may be a table's counts as one: a name that is not a table does no harm. The words that end such a
 place are reserved on both servers (MySQL reference manual, "Keywords and Reserved Words"; MariaDB knowledge base,
 "Reserved Words"), so that none of them can be a table's name or an alias.
 """
@@ -21,7 +21,7 @@ from .tokens import LONGEST, Tokens, lexer_of, unquote
 
 # So many names are too many to be asked for.
 _MOST_NAMES = 64
-# What is behind one of these may be a table, and so may what is behind a comma, until a word of the other kind.
+# What is after one of these may be a table, and so may what is after a comma, until a word of the other kind.
 _TABLES_FOLLOW = frozenset(b"FROM JOIN STRAIGHT_JOIN INTO UPDATE TABLE USING DELETE INSERT REPLACE".split())
 _VALUES_FOLLOW = frozenset(b"SELECT WHERE SET VALUES HAVING".split())
 RESERVED = _TABLES_FOLLOW | _VALUES_FOLLOW
@@ -46,7 +46,7 @@ _HEAD = re.compile(
     rb"(?:\(\s*" + _NAME + rb"(?:\s*,\s*" + _NAME + rb"){0,500}\s*\)\s*)?values?(?=[\s(])",
     re.IGNORECASE,
 )
-# Functions that are frequent among literals, and what may stand before a literal.
+# Functions that are frequent among literals, and what may be before a literal.
 _FREQUENT = b"NOW CURDATE CURRENT_TIMESTAMP UTC_TIMESTAMP UNHEX UUID CONCAT JSON_OBJECT JSON_ARRAY".split()
 _LITERAL_WORD = (
     rb"(?:null|default|true|false|current_timestamp|_binary|_utf8|_utf8mb3|_utf8mb4|_latin1|[xbn]|date|timestamp)"
@@ -132,7 +132,7 @@ def read_rows(tokens: Tokens, first: bytes) -> Rows:
 
 
 def read_behind_values(text: bytes, dialect: Dialect, table: bytes, place: int) -> Rows:
-    """Read what is left of INSERT ... VALUES behind its first literals; ``place`` is where they end."""
+    """Read what is left of INSERT ... VALUES after its first literals; ``place`` is where they end."""
     if place == len(text):
         return Rows(True, (table,))
     if len(text) - place > LONGEST:
@@ -155,7 +155,7 @@ class _Reader:
         self._previous = b""
         # What is named now is written, too.
         self._writing = False
-        # A name right behind that of a table is an alias.
+        # A name right after that of a table is an alias.
         self._after_table = False
         self._loads = False
 
@@ -302,7 +302,7 @@ class _Reader:
 
 
 def parts_of(name: bytes, dialect: Dialect) -> Optional[list[bytes]]:
-    """Return the parts of a name, which stands as in its text, without quotes; None if it is none."""
+    """Return the parts of a name without their quotes; None for anything but a name."""
     parts = []
     tokens = Tokens(name, dialect)
     while True:

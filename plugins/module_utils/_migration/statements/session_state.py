@@ -4,8 +4,8 @@
 
 """What statements have done to their session, so that another session can be brought there. Private to the collection.
 
-Settings made of constants are repeated as they stand. Values that came from somewhere are kept as values: the rows
-they were read from may be others by now.
+Settings that are constants are set again. Values that came from somewhere else are stored as values: the rows that
+they were read from may have changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     :param sql: what does it again; None for something that is lost with its session.
     :param what: the name of what is lost, or of the statement that is prepared.
     :param key: what it sets, if it does so with a constant.
-    :param prepares: ``sql`` is the text of a prepared statement; None if it could not be had.
+    :param prepares: ``sql`` is the text of a prepared statement; None if it is unknown.
     """
 
     number: int
@@ -181,7 +181,7 @@ class SessionRecorder:
             self.prepared.clear()
 
     def _doubt_prepared(self) -> None:
-        """A procedure may have prepared any name anew, or let it go."""
+        """A procedure may have prepared any name again, or let it go."""
         self.prepared.clear()
         for place, entry in enumerate(self.entries):
             if entry.prepares and entry.sql is not None:
@@ -341,7 +341,7 @@ def prepared_text(source: bytes) -> bytes:
 
 
 def _needed(entries: Iterable[Entry], done: int) -> Iterator[Entry]:
-    """Yield what a session needs that is to go on behind so many statements: of diagnostics the last one's."""
+    """Yield what a session needs that is to continue behind so many statements: of diagnostics the last one's."""
     for entry in entries:
         if entry.number <= done and (entry.key != _DIAGNOSTICS or entry.number == done):
             yield entry
@@ -385,7 +385,7 @@ def _bare(key: str) -> str:
 
 
 def _text(text: bytes) -> str:
-    # Any byte may stand in a statement.
+    # Any byte may be in a statement.
     return text.decode("utf-8", "surrogateescape")
 
 

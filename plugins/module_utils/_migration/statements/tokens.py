@@ -56,7 +56,7 @@ class Tokens:
         return self._next
 
     def take(self) -> Token:
-        """Return the next token; behind the last one, NOTHING."""
+        """Return the next token; after the last one, NOTHING."""
         token = self.peek()
         self._next = None
         previous, self._last = self._last, token
@@ -108,7 +108,7 @@ class Tokens:
         return found
 
     def _continues(self, end: int) -> bool:
-        """Tell whether a variable's name goes on; there is one with an empty name, too."""
+        """Tell whether a variable's name continues; there is one with an empty name, too."""
         following = self.peek()
         return following.start == end and (following.kind in ("word", "quoted") or following.text == b".")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far an attempt at a file got, as one JSON text of bounded size. Private to the collection."""
+"""The progress of an attempt at a file, as a JSON text of limited size. Private to the collection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Position(NamedTuple):
     digests: tuple[str, ...] = ()
 
     def after(self, own: str) -> Position:
-        """Return the place behind one more statement, of that digest."""
+        """Return the place after one more statement, of that digest."""
         chain = hashlib.sha256((self.chain + own).encode()).hexdigest()
         digests = self.digests if self.done >= _EACH else (*self.digests, own[:_SHORT])
         return Position(self.done + 1, chain, digests)
@@ -45,7 +45,7 @@ class InFlightStatement(NamedTuple):
     :param before: its objects' definitions before, each as a fingerprint; then, for a statement that replaces rows,
         further fingerprints.
     :param last: the number of the last statement of a section; None for one statement.
-    :param behind: the definitions behind it, in order, that begin without a record of their own.
+    :param behind: the definitions after it, in order, that begin without a record of their own.
     """
 
     digest: str
@@ -60,13 +60,13 @@ class InFlightStatement(NamedTuple):
         return self.behind[0]._replace(behind=self.behind[1:]) if self.behind else None
 
     def until(self, done: int) -> int:
-        """Return the number of the last statement that may have begun, behind so many that are done."""
+        """Return the number of the last statement that may have started, behind so many that are done."""
         return self.last or done + 1 + len(self.behind)
 
 
 @dataclass
 class Checkpoint:
-    """What another run needs to go on.
+    """What another run needs in order to resume.
 
     :param written_at: when the state table was last written, see StateTable.written_at.
     :param run: the number of the run, if it has one.
@@ -99,7 +99,7 @@ def load(done: int, begun: int, text: Optional[str]) -> Checkpoint:
     """Read what ``dump`` wrote for an attempt.
 
     :param done: how many statements are done.
-    :param begun: the number of the last one that may have begun.
+    :param begun: the number of the last one that may have started.
     :raises Error: something else has written it.
     """
     values = read_progress(text)

@@ -29,8 +29,8 @@ class Tool(NamedTuple):
 
     :param columns: names that the table has, in small letters.
     :param alone: whether it has no others.
-    :param question: what reads the versions that are applied, as texts; None where they are no numbers.
-    :param advice: how to go on where there is no question, or where its answer is of no use.
+    :param question: what reads the versions that are applied, as texts; None where they are not numbers.
+    :param advice: how to continue where there is no question, or where its answer is of no use.
     """
 
     name: str
@@ -143,5 +143,5 @@ def _number(text: str) -> Optional[int]:
 
 
 def names(found: Iterable[ForeignTable]) -> str:
-    """Say whose tables were found, and how to go on where they do not say it themselves: a sentence for each."""
+    """Say whose tables were found, and how to continue where they do not say it themselves: a sentence for each."""
     return "".join(f" {_start(one)}.{'' if one.tool.question else f' {one.tool.advice}'}" for one in found)

@@ -28,7 +28,7 @@ OPEN = (RUNNING, FAILED, INTERRUPTED)
 FORCE = "force"
 
 _NOW = "LAST_INSERT_ID()"
-# Of these rows Known is made.
+# The columns from which Known is made.
 _MOVES = "outcome = 'applied' OR (begun > 0 AND id = (SELECT MAX(id) FROM {table}))"
 COLUMNS = {
     "id": "BIGINT NOT NULL PRIMARY KEY",
@@ -56,13 +56,13 @@ COLUMNS = {
 
 
 class AttemptRecord(NamedTuple):
-    """One attempt, as the table has it; times are in UTC.
+    """One attempt, as in the table; times are in UTC.
 
     :param direction: up, down, force, external or baseline.
     :param from_version: the version before a move by force or from outside.
     :param leads_to: the version that the state table holds, dirty until the attempt has succeeded.
     :param done: how many statements are known to be done.
-    :param begun: the number of the last statement that may have begun.
+    :param begun: the number of the last statement that may have started.
     :param progress: JSON, see checkpoint.py; of an attempt that is over, the number of its run.
     """
 
@@ -105,7 +105,7 @@ class AttemptRecord(NamedTuple):
 
     @property
     def moment(self) -> str:
-        """When it was started, as ISO 8601 has it."""
+        """When it was started, in ISO 8601 format."""
         return f"{self.started_at.isoformat(timespec='seconds')}Z"
 
 
@@ -187,8 +187,8 @@ class HistoryTable:
     def digesting(self, place: int) -> str:
         """Return a question for a number and a digest of the moves; NULL if there are none, or too many.
 
-        Equal digests are equal moves, but for what an attempt keeps to be resumed. Too many are those that do not fit
-        into the session's group_concat_max_len. Without a derived table: MariaDB would write each to the disk.
+        Equal digests are equal moves, except for what an attempt keeps to be resumed. Moves are too many if they do not
+        fit into the session's group_concat_max_len. Without a derived table: MariaDB would write each to the disk.
         """
         kept = "IF(direction IN ('up', 'down'), NULL, progress)"
         values = ", ".join(f"QUOTE({name})" for name in ("version", "direction", "leads_to", "checksum", kept))
@@ -241,7 +241,7 @@ def of_run(run: Optional[str]) -> Optional[str]:
 
 
 def _mark(run: str) -> str:
-    # As it stands in the checkpoint, too.
+    # As it is in the checkpoint, too.
     return f'"run":"{run}"'
 
 
@@ -267,7 +267,7 @@ def read_progress(text: Optional[str]) -> dict[str, Any]:
 
 
 def broken() -> Error:
-    """Return what is said of a row that cannot have been written by us."""
+    """Return what is said about a row that cannot have been written by us."""
     return Error(
         1622,
         "The history has a row that dbops.migrations did not write, or that was changed since. Restore the history "

@@ -4,8 +4,8 @@
 
 """What a service is: its technology and its role, with the evidence. Private to the collection.
 
-The signatures are data, in signatures.yml. Evidence adds up: two things that are each right in 8 of 10 cases leave
-0.2 × 0.2 of doubt.
+The signatures are data, in signatures.yml. Evidence is combined: two clues that are each right in 80% of the cases
+leave a doubt of 0.2 × 0.2.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def signatures(more: Optional[str] = None, name: str = "") -> list[Signature]:
 
     :param more: their own, as YAML.
     :param name: of the file that it is from.
-    :raises Error: theirs are no signatures; the message says where.
+    :raises Error: theirs are not signatures; the message says where.
     """
     path = Path(__file__).with_name("signatures.yml")
     found = {one.technology: one for one in _read(path.read_text(encoding="utf-8"), path.name)}

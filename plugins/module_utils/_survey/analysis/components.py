@@ -5,8 +5,8 @@
 """What there is to move: the services of hosts as components, with names that people can use.
 
 Private to the collection. A component is what a systemd unit runs, whichever accounts its processes have; without a
-unit of its own it is the program. What belongs to a host itself (its SSH server, clock, agents) is no component: it is
-set up with the new host, and does not move.
+unit of its own it is the program. Services of the host itself (its SSH server, clock, agents) are not components: they
+are set up with the new host, and do not move.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose addresses those are: the documents of many hosts as one graph of components. Private to the collection.
+"""Resolves addresses: the documents of many hosts as one graph of components. Private to the collection.
 
 A component is a service of a host. Where several hosts have one address, as in two sites, it means the one that has
-seen the other end too; if that is not exactly one, it is left unclear: a guess would draw an arrow to a stranger.
+seen the other end too; if that is not exactly one, it is left unclear: a guess could draw a wrong arrow.
 """
 
 from __future__ import annotations

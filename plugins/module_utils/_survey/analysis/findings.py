@@ -17,7 +17,7 @@ _ANYBODY = ("203.0.113.1", "2001:db8::1")
 
 
 class Exposed(NamedTuple):
-    """A listener that anybody's packets reach, or of which that cannot be told.
+    """A listener that packets from any address reach, or may reach.
 
     :ivar address: at which.
     """
@@ -28,11 +28,11 @@ class Exposed(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What a person should look at.
+    """What a person should check.
 
     :ivar exposed: what waits for others, at each address of the host.
-    :ivar refused: conversations that the rules do not let in: older than the rules, or let in by what is not in them.
-    :ivar unused: rules that let something in by its port, which nobody has used in the window, each with its chain.
+    :ivar refused: connections that the rules block; they are older than the rules, or the model is incomplete.
+    :ivar unused: rules that accept a port which no connection used during the survey, each with its chain.
     """
 
     exposed: list[Exposed]
@@ -56,7 +56,7 @@ def _exposed(document: Document, own: list[tuple[str, str]]) -> list[Exposed]:
         if listener.loopback or listener.namespace:
             continue
         for address, interface in own:
-            # A link-local one is nobody's from far away.
+            # A link-local address cannot be reached from other networks.
             if "%" in address:
                 continue
             version = 6 if ":" in address else 4
@@ -71,7 +71,7 @@ def _exposed(document: Document, own: list[tuple[str, str]]) -> list[Exposed]:
 
 
 def _own(document: Document) -> list[tuple[str, str]]:
-    """Return the host's addresses, each with its interface, but for those that only the host itself reaches."""
+    """Return the host's addresses, each with its interface, except for those that only the host itself reaches."""
     return [
         (text.partition("/")[0], interface.name)
         for interface in document.identity.interfaces

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a firewall does with a connection, or that it cannot be told from the model. Private to the collection.
+"""What a firewall does with a connection, as far as the model shows it. Private to the collection.
 
-A rule whose conditions are not all in the model may match or not. So what is kept is the set of what can happen, and
-only if that is one thing is it said.
+A rule whose conditions are not all in the model may match or not. So the set of possible outcomes is computed, and the
+outcome is only certain if there is exactly one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..addresses import bounds
 from ..document import Chain, Firewall, Hook, Rule, State, Table
 
 Outcome = Literal["accept", "drop", "reject", "cannot tell"]
-# What can come of a chain; falling off its end is for the caller to judge.
+# The possible outcomes of a chain; falling off its end is for the caller to judge.
 _Fate = Literal["accept", "drop", "reject", "unknown", "fall"]
 _Match = Optional[bool]
 _DEPTH = 16
@@ -90,7 +90,7 @@ def inbound(firewall: Firewall, probe: Probe) -> Outcome:
         if fates == {"drop"}:
             return "drop"
         if fates == {"reject"}:
-            # To whom its own answer is refused, that one waits in vain, as with drop.
+            # If the host's own answer is rejected, the client waits in vain, as with drop.
             return "drop" if hooks is _OUT else _told(firewall, answered)
         return "cannot tell"
     return "accept"
@@ -121,7 +121,7 @@ def _told(firewall: Firewall, answer: Packet) -> Outcome:
 
 
 def _path(firewall: Firewall, packet: Packet, hooks: tuple[Hook, ...]) -> set[_Fate]:
-    """Return what can come of a packet on its way through the hooks."""
+    """Return the possible outcomes of a packet on its way through the hooks."""
     fates: set[_Fate] = set()
     for hook in hooks:
         for chains in _entered(firewall, packet, hook):
@@ -166,7 +166,7 @@ def _based(table: Table, chain: Chain, packet: Packet) -> set[_Fate]:
 
 
 def _through(chains: dict[str, Chain], chain: Chain, packet: Packet, depth: int) -> set[_Fate]:
-    """Return what can come of a packet in a chain."""
+    """Return the possible outcomes of a packet in a chain."""
     fates: set[_Fate] = set()
     if depth > _DEPTH:
         return {"unknown"}

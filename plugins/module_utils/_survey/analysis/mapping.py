@@ -47,7 +47,7 @@ class Node(NamedTuple):
     :ivar role: a component's; of a fold what most are; empty: it has none.
     :ivar names: the components, the addresses, or the hosts that were not seen, for which it stands.
     :ivar waves: in which they move.
-    :ivar severity: of the gravest finding.
+    :ivar severity: of the most severe finding.
     :ivar findings: how many there are.
     :ivar inside: conversations among those for which it stands.
     """
@@ -239,11 +239,11 @@ class _Pen:
             return node._replace(kind="external", title=f"{len(node.names)} more")
         one = self._whole.externals[key.node]
         name = one.names[0] if one.names else ""
-        detail = "several hosts have it" if one.unclear else one.address if name else ""
+        detail = "shared by several hosts" if one.unclear else one.address if name else ""
         return node._replace(kind="external", title=name or one.address, detail=detail)
 
     def _rank(self, key: _Key, node: Node) -> tuple[bool, int, str, _Key]:
-        """Return where a node stands in its box: who asks above who is asked, and a rest at the end."""
+        """Return where a node is in its box: who asks above who is asked, and a rest at the end."""
         wave = max(node.waves, default=0)
         return not key.node, -wave if self._whole.order == "first" else wave, node.title, key
 
@@ -265,8 +265,8 @@ class _Pen:
 
 
 _TITLES: Mapping[Around, tuple[str, str]] = {
-    "asking": ("Outside", "asks"),
-    "asked": ("Outside", "is asked"),
+    "asking": ("Outside", "clients"),
+    "asked": ("Outside", "servers"),
     "unseen": ("Hosts not seen", ""),
 }
 

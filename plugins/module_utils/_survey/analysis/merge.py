@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several looks at one host as one: what a week of them has seen. Private to the collection."""
+"""Merges several surveys of a host into one. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _Entry = TypeVar("_Entry")
 def merge(documents: Iterable[Document]) -> list[Document]:
     """Return one document for each host, sorted by host, and the same for documents in any order.
 
-    What is a fact of the moment (addresses, mounts, rules, schedules) is the newest that was seen. What comes and goes
-    (services, listeners, conversations) adds up. A part counts as not seen if no look has seen it.
+    Facts about the moment (addresses, mounts, rules, schedules) are taken from the newest survey. Services, listeners
+    and connections accumulate. A part counts as not seen if no survey has seen it.
     """
     hosts: dict[str, list[Document]] = {}
     for document in sorted(documents, key=lambda one: (one.host, one.started, one.run)):

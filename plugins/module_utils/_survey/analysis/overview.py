@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All that the documents say together, as one value from which each output is made. Private to the collection."""
+"""Everything that the documents say together, as one value for all outputs. Private to the collection."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STORES = frozenset(
         "secrets",
     }
 )
-# Megabits a second, where nobody said how many.
+# The default bandwidth in Mbit/s.
 ASSUMED_BANDWIDTH = 1000.0
 
 
@@ -54,7 +54,7 @@ class Decision(NamedTuple):
 
 
 class Absence(NamedTuple):
-    """A host at which nobody could look.
+    """A host that could not be surveyed.
 
     :ivar schema_version: as a document's.
     :ivar run: as a document's.
@@ -73,7 +73,7 @@ class Inputs(NamedTuple):
     :ivar documents: any number for a host, in any order; a host's may have been merged.
     :ivar looks: how many there were of a host.
     :ivar groups: of each host of the inventory.
-    :ivar bandwidth: megabits a second; None: nobody said.
+    :ivar bandwidth: in Mbit/s; None: the default.
     :ivar refused: documents that could not be read, by name, with the reason.
     """
 
@@ -254,7 +254,7 @@ def _connections(edges: Iterable[Edge], found: Components) -> list[Connection]:
     connections = []
     for edge in edges:
         client, server = (_name(node, found) for node in (edge.client, edge.server))
-        # What the hosts' own services say to each other is no reason to move one before the other.
+        # Connections between the hosts' own services do not affect the order of moving.
         if client and server and client != server and not (edge.client.address and edge.server.address):
             connections.append(Connection(client, server, edge))
     return connections

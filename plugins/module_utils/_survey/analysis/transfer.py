@@ -20,7 +20,7 @@ class Transfer(NamedTuple):
     :ivar bytes: of the data of its services, if that is known of all that have any, else of its own file systems.
     :ivar least: it is at least as much, as something could not be counted.
     :ivar hours: at the bandwidth that was given.
-    :ivar basis: what the number rests on, as a sentence.
+    :ivar basis: what the number is based on.
     """
 
     bytes: int
@@ -32,7 +32,7 @@ class Transfer(NamedTuple):
 def transfer(document: Document, megabits: float) -> Transfer:
     """Return what a host's move copies.
 
-    :param megabits: a second that the line between the old and the new place carries.
+    :param megabits: the bandwidth between the old and the new host, in Mbit/s.
     :raises ValueError: that is not above zero.
     """
     if not megabits > 0:
@@ -43,9 +43,9 @@ def transfer(document: Document, megabits: float) -> Transfer:
         # One directory of two services is copied once.
         sizes = {one.path: one.size_bytes or 0 for one in data}
         size, least = sum(sizes.values()), any(one.partial for one in data)
-        basis = f"The data of services in {', '.join(sorted(sizes))}."
+        basis = f"the data directories {', '.join(sorted(sizes))}"
     else:
         own = {one.source: one.used_bytes for one in document.storage.mounts if not one.network}
         size, least = sum(own.values()), False
-        basis = "What is used on the host's own file systems, as the data of services is not known apart."
+        basis = "the used space of the host's own file systems, because no data directories are known"
     return Transfer(size, least, round(size * 8 / (megabits * 1e6 * _USABLE) / 3600, 2), basis)

@@ -65,9 +65,9 @@ def plan(
     round. Each group moves as early as it can, but not before its pinned wave. In a wave, stores stand first, or last.
 
     :param components: their names.
-    :param dependencies: pairs of who depends and on whom; a name that is no component is passed over.
+    :param dependencies: pairs of who depends and on whom; a name that is not a component is skipped.
     :param stores: the components that keep data.
-    :param pinned: the wave, from 1, that a person has asked for; a name that is no component is passed over.
+    :param pinned: the wave, from 1, that a person has asked for; a name that is not a component is skipped.
     :raises Error: networkx is not there.
     """
     NETWORKX.check()

@@ -23,7 +23,7 @@ def find(program: str) -> Optional[str]:
 
 
 def answer(program: str, *arguments: str) -> Optional[str]:
-    """Return what a program prints; None if it is not there, fails, or takes too long."""
+    """Return what a program prints; None if it does not exist, fails, or takes too long."""
     done = _run(program, arguments)
     return _text(done) if done and done.returncode == 0 else None
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a database server says of itself, to an account that is logged in there. Private to the collection.
+"""What a database server says about itself, to an account that is logged in there. Private to the collection.
 
 Only SELECT and SHOW are used. No text of a statement and no password is read.
 """
@@ -118,15 +118,15 @@ class _Asked:
 
     def _programs(self) -> dict[int, str]:
         """Return what clients say that they are, by the numbers of their connections."""
-        setting = self._rows("SELECT @@performance_schema", "The database server's settings could not be asked")
+        setting = self._rows("SELECT @@performance_schema", "The database server's settings could not be read")
         if setting and not setting[0][0]:
-            why = "The database server does not know the programs of its connections: performance_schema is off."
+            why = "The database server does not report program names: performance_schema is off."
             self._cannot(why, "Start the server with performance_schema=ON.")
             return {}
         rows = self._rows(
             "SELECT processlist_id, attr_value FROM performance_schema.session_connect_attrs "
             "WHERE attr_name = 'program_name'",
-            "The programs of connections are closed to the account",
+            "The account may not read the program names of connections",
             _grant("SELECT ON performance_schema.session_connect_attrs"),
         )
         return {number: redacted([str(program)], 100) for number, program in rows or []}
@@ -141,7 +141,7 @@ class _Asked:
             right = "SLAVE MONITOR" if number >= 100502 else right
         elif number >= 80022:
             statement = "SHOW REPLICA STATUS"
-        rows = self._rows(statement, "Whether the server is a replica could not be asked", _grant(f"{right} ON *.*"))
+        rows = self._rows(statement, "The replication status could not be read", _grant(f"{right} ON *.*"))
         if rows is None:
             return None
         # Channels of group replication have no host.
@@ -160,7 +160,7 @@ class _Asked:
         except Error as error:
             code = error.results.get("error_code")
             if code in _TOO_LONG:
-                self._cannot(f"{failed}: it took more than {_LONGEST} seconds.", "Ask at a time with less load.")
+                self._cannot(f"{failed}: it took more than {_LONGEST} seconds.", "Repeat it at a time with less load.")
             else:
                 self._cannot(f"{failed} (error {code}).", remedy)
             return None

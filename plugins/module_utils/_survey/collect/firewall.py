@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the firewall of this network namespace lets through, as its own tools tell. Private to the collection."""
+"""What the firewall of this network namespace lets through, as its own tools report. Private to the collection."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _saved() -> tuple[list[Table], list[Table], list[str]]:
 def _save(command: str, family: Literal["ip", "ip6"], found: list[Table], missing: list[str]) -> None:
     text = answer(command)
     if text is None:
-        missing.append(f"{command} is not there, or fails.")
+        missing.append(f"{command} is missing or fails.")
     else:
         found += iptables.tables(text, family)
 

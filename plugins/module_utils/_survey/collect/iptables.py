@@ -34,7 +34,7 @@ _NEUTRAL = (
     "AUDIT",
 )
 _SENDER = ("SNAT", "MASQUERADE")
-# Modules whose options are read below, or are no conditions.
+# Modules whose options are read below, or are not conditions.
 _MODULES = ("tcp", "udp", "multiport", "conntrack", "state", "comment", "iprange", "icmp6")
 # Those with one value that are read.
 _OPTIONS = (
@@ -91,7 +91,7 @@ def _rule(words: list[str], chains: dict[str, Chain], text: str) -> Rule:
         if word in _OPTIONS:
             _condition(conditions, word, next(rest, ""), negated)
         elif word.startswith("-"):
-            # Its values, of which there may be several, are passed over.
+            # Its values, of which there may be several, are skipped.
             conditions.complete = False
         negated = False
     return conditions.rule(verdict, target, text)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One look at this host, from the first sample to the document. Private to the collection."""
+"""A survey of this host, from the first sample to the document. Private to the collection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def survey(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Document:
-    """Look at this host.
+    """Survey this host.
 
     :param duration: seconds. There is a sample at once, and one after each interval, the end included.
     :param interval: seconds between samples. Where one takes longer, the next ones are left out.
@@ -99,7 +99,7 @@ def survey(
 
 
 class _Window:
-    """What is looked at again and again.
+    """What each sample reads.
 
     :param missing: what cannot be looked at is added to it.
     """
@@ -117,7 +117,7 @@ class _Window:
         try:
             self.paths = Paths()
         except OSError as error:
-            self._cannot("sockets", "Unix sockets are not told by the kernel", error, "Allow netlink sockets to it.")
+            self._cannot("sockets", "The kernel does not report Unix sockets", error, "Allow netlink sockets.")
 
     def sample(self, ended: bool) -> None:
         """Look once.
@@ -144,7 +144,7 @@ class _Window:
                 self._tracking.look(now, self.conversations.waits)
             except OSError as error:
                 self._tracking = None
-                self._cannot("conntrack", "Connection tracking is not told by the kernel", error, _ROOT)
+                self._cannot("conntrack", "The kernel does not report connection tracking", error, _ROOT)
 
     def flows(self, listeners: list[Listener]) -> list[Flow]:
         """Return the flows. No other sample follows."""
@@ -161,8 +161,8 @@ def _interfaces(missing: list[Unseen]) -> list[Interface]:
     try:
         return interfaces()
     except OSError as error:
-        why = f"The kernel does not tell the host's addresses ({error.strerror or error})."
-        missing.append(Unseen("identity", why, "Allow netlink sockets to this account."))
+        why = f"The kernel does not report the host's addresses ({error.strerror or error})."
+        missing.append(Unseen("identity", why, "Allow this account to use netlink sockets."))
         return []
 
 
@@ -170,10 +170,10 @@ def _unseen(services: Services) -> list[Unseen]:
     found = []
     if services.closed:
         count = f"{services.closed} of {services.total}"
-        found.append(Unseen("processes", f"The sockets of some processes are closed to this account ({count}).", _ROOT))
+        found.append(Unseen("processes", f"This account may not read the sockets of some processes ({count}).", _ROOT))
     if os.geteuid() and re.search(r"^\S+ /proc proc \S*hidepid=(?!0|off)", read_or_empty("/proc/self/mounts"), re.M):
         found.append(Unseen("processes", "The processes of other accounts are hidden (hidepid).", _ROOT))
     if services.postponed:
-        why = "The processes of some connections were not looked for, to spare a host with so many."
-        found.append(Unseen("sockets", why, "Look for longer."))
+        why = "The processes of some connections were not looked up, to limit the load on a host with so many."
+        found.append(Unseen("sockets", why, "Survey for longer."))
     return found

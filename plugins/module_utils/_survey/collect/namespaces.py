@@ -4,8 +4,8 @@
 
 """The network namespaces of containers and others, which only root may enter. Private to the collection.
 
-To list the sockets of one takes the kernel a walk through all that there are. So at each sample as many are looked at
-as a few milliseconds allow, in turn, and at least one.
+To list the sockets of one namespace, the kernel walks through all sockets. So each sample covers as many namespaces as
+a few milliseconds allow, in turn, and at least one.
 """
 
 from __future__ import annotations

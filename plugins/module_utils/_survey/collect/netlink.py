@@ -34,7 +34,7 @@ def ask(protocol: int, kind: int, body: bytes) -> Iterator[bytes]:
         kernel.send(struct.pack("=IHHII", HEADER + len(body), kind, _DUMP, 1, 0) + body)
         while True:
             piece = kernel.recv(_SIZE)
-            # The end comes alone, or behind the last messages.
+            # The end comes alone, or after the last messages.
             for offset, _number, _length in runs(piece):
                 answered = struct.unpack_from("=H", piece, offset + 4)[0]
                 if answered == _ERROR:

@@ -19,7 +19,7 @@ from .texts import shown
 _VERDICTS: tuple[Verdict, ...] = ("accept", "drop", "reject", "jump", "goto", "return", "continue")
 # Statements that let the next rule decide.
 _NEUTRAL = ("counter", "log", "mangle", "ct helper", "ct timeout", "set", "secmark", "flow")
-# Of chains of the type nat: the packet goes on, with another sender.
+# Of chains of the type nat: the packet continues, with another sender.
 _SENDER = ("snat", "masquerade")
 # A rule with more elements is kept as text.
 _MOST = 1000
@@ -38,7 +38,7 @@ def tables(text: str, words: str) -> list[Table]:
 
     :param text: of ``nft -j -a list ruleset``.
     :param words: of ``nft -a list ruleset``, for the rules' own texts; may be empty.
-    :raises ValueError: the text is no ruleset.
+    :raises ValueError: the text is not a ruleset.
     """
     entries = json.loads(text)["nftables"]
     named = _texts(words)

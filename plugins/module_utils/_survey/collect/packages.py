@@ -23,7 +23,7 @@ def with_packages(services: list[Service]) -> tuple[list[Service], list[Unseen]]
     elif find("rpm"):
         owners = _rpm(paths)
     else:
-        return services, [Unseen("packages", "There is neither dpkg nor rpm.", "Look by hand who owns the programs.")]
+        return services, [Unseen("packages", "There is neither dpkg nor rpm.", "Look up the packages manually.")]
     found = []
     for one in services:
         package, version = owners.get(one.executable or "", (None, None)) if not one.container else (None, None)

@@ -137,8 +137,8 @@ def _executable(root: str) -> Optional[str]:
 def _name(program: str, kernel_name: str, arguments: list[str]) -> str:
     """Return what a person calls it: the name that it was called by, or of an interpreter, the module or the script."""
     called = _CALLED.match(arguments[0])
-    # Of a link, such as Debian's redis-server, the executable has another name. What a process merely says of itself
-    # is no name.
+    # Of a link, such as Debian's redis-server, the executable has another name. What a process merely says about itself
+    # is not a name.
     if called and called[1][:15] == kernel_name and not _INTERPRETER.fullmatch(called[1]):
         return called[1]
     if not _INTERPRETER.fullmatch(program):

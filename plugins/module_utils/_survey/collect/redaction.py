@@ -5,7 +5,7 @@
 """Secrets in command lines, replaced before anybody keeps the line. Private to the collection.
 
 A line is taken apart into its arguments, as the kernel has them, so that a secret with spaces in it is one argument.
-Where a word may be a secret or not, it is taken for one: a survey can do without it. What nothing marks as a secret
+Where a word may be a secret or not, it is treated as one: a survey can do without it. What nothing marks as a secret
 stays: a word behind echo, or a third argument of which only its program knows what it is.
 """
 
@@ -52,7 +52,7 @@ _RANDOM = re.compile(
 _WORD = re.compile(r"""(?:[^\s"']|"[^"]*"?|'[^']*'?)+""")
 # curl's, wget's: an account with its password.
 _USER = ("--user", "--proxy-user")
-# Programs whose short option is a secret: glued to it (-pSECRET), or the argument behind it.
+# Programs whose short option is a secret: glued to it (-pSECRET), or the argument after it.
 _GLUED = {
     "p": (
         "mysql",
@@ -101,14 +101,14 @@ def redacted(arguments: Sequence[str], limit: int = 1000) -> str:
 def _redacted(arguments: tuple[str, ...], limit: int) -> str:
     # A title is one text: its words are arguments for us.
     line = _words(_WORD.findall(arguments[0]) if len(arguments) == 1 else arguments, limit)
-    # Once more as a whole: what a title or a shell's -c has in one text.
+    # Again as a whole: what a title or a shell's -c has in one text.
     line = _text(line)
     line = "".join(character if character.isprintable() else "?" for character in line)
     return line if len(line) <= limit else f"{line[:limit]}…"
 
 
 def _words(words: Sequence[str], limit: Optional[int] = None) -> str:
-    """Return the arguments, but none that begins behind the limit: it costs much, and would be cut off."""
+    """Return the arguments, but none that begins behind the limit: it costs much, and would be truncated."""
     length = 0
     shorts: set[str] = set()
     result: list[str] = []
@@ -117,14 +117,14 @@ def _words(words: Sequence[str], limit: Optional[int] = None) -> str:
         if hide:
             shown, hide = HIDDEN, False
         elif word in _USER:
-            # The name is no secret, but what stands behind its colon is.
+            # The name is not a secret, but what is after its colon is.
             shown, hide = word, True
         elif len(pieces := _WORD.findall(word)) > 1 and not word.startswith("-"):
             # A shell's -c, or a command for another host.
             shown = _words(pieces)
         else:
             shown, hide = _one(word, shorts)
-        # sudo, env, timeout and sshpass have the program behind them.
+        # sudo, env, timeout and sshpass have the program after them.
         shorts = shorts | _short_options(word.rsplit("/", 1)[-1])
         result.append(shown)
         length += len(shown) + 1

@@ -43,7 +43,7 @@ def schedules() -> tuple[list[Schedule], list[Unseen]]:
     found = [*_timers(), *_cron(closed)]
     unseen = []
     if closed:
-        why = f"The tables of cron in {', '.join(closed)} are closed to this account."
+        why = f"The tables of cron in {', '.join(closed)} are not readable by this account."
         unseen = [Unseen("schedules", why, "Run the module as root (become: true).")]
     return sorted(found, key=lambda one: (one.kind, one.name, one.when, one.command)), unseen
 

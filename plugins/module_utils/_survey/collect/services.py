@@ -5,7 +5,7 @@
 """Processes, grouped into services, and the sockets that are theirs. Private to the collection.
 
 To read 2,000 processes takes a tenth of a second of processor, and to look for the sockets of all of them as long. So a
-process is read when it is new, once more if it is young, as it may yet become the program that it was started for,
+process is read when it is new, again if it is young, as it may yet become the program that it was started for,
 then at every sixtieth sample, and at the end. Its sockets are looked for if somebody's are wanted, and first with
 those who are likely to have them.
 """
@@ -30,7 +30,7 @@ _FIRST, _EACH = 0.2, 0.004
 
 
 def moment(seconds: float) -> str:
-    """Return a time as the document has it.
+    """Return a time in the format of the document.
 
     :param seconds: since 1970.
     """
@@ -149,7 +149,7 @@ class Services:
                 self._wanted[inode] = (searches, self._looks + min(2 ** (searches - 1), _TURNS))
 
     def services(self) -> list[Service]:
-        """Return the services, sorted. Processes that are still there are read once more."""
+        """Return the services, sorted. Processes that are still there are read again."""
         for pid in list(self._running):
             self._read(pid)
         return [self._service(name, group) for name, group in sorted(self._groups.items())]

@@ -79,7 +79,7 @@ class Table:
 
     @property
     def source(self) -> Source:
-        """Return where it is from, as Flow.sources has it."""
+        """Return its source, as in Flow.sources."""
         return self._list.source
 
     def changes(self, ended: bool) -> Changes:

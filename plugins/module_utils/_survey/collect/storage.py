@@ -107,7 +107,7 @@ def directories(services: list[Service], pids: dict[str, int]) -> tuple[list[Dat
                 closed += [one.id] if size is None else []
     unseen = []
     if closed:
-        why = f"The data of {', '.join(sorted(set(closed)))} is closed to this account."
+        why = f"This account may not read the data of {', '.join(sorted(set(closed)))}."
         unseen.append(Unseen("storage", why, "Run the module as root (become: true)."))
     return sorted(found), unseen
 

@@ -20,7 +20,7 @@ _DEVICELESS = ("zfs", "overlay")
 
 
 def mounts() -> list[Mount]:
-    """Return the file systems with storage behind them, sorted; the latest of those at one place.
+    """Return the file systems with storage after them, sorted; the latest of those at one place.
 
     Network file systems are not asked for their size: one whose server is away would never answer.
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 def read_text(path: str) -> str:
-    """Return a file's text, in which bytes that are no UTF-8 are replaced.
+    """Return a file's text, in which bytes that are not UTF-8 are replaced.
 
     :raises OSError: it cannot be read.
     """

@@ -67,7 +67,7 @@ class Tracking:
     def __init__(self, own: Iterable[str]) -> None:
         self._own = frozenset(own)
         self._seen: dict[_Key, _Seen] = {}
-        # Where an entry of the last look counts, by what it says of who asked.
+        # Where an entry of the last look counts, by what it says about who asked.
         self._known: dict[bytes, Optional[_Seen]] = {}
 
     def look(self, moment: str, waits: _Waits) -> None:
