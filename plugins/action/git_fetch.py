@@ -16,6 +16,7 @@ from ansible import constants as C
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import (
     explained,
+    freeze_inherited,
     is_reported,
     told,
 )
@@ -54,6 +55,7 @@ class ActionModule(NormalAction):
         return told(self, known["result"] or self._fetch(variables), variables)
 
     def _fetch(self, variables: dict[str, Any]) -> dict[str, Any]:
+        freeze_inherited()
         return explained(self, super().run(task_vars=variables), variables)
 
     def _wish(self, variables: dict[str, Any]) -> str:
