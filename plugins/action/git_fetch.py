@@ -17,6 +17,7 @@ from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import coded
 from ansible_collections.dbops.migrations.plugins.plugin_utils.step import (
     explained,
+    freeze_inherited,
     is_reported,
     told,
 )
@@ -55,6 +56,7 @@ class ActionModule(NormalAction):
         return told(self, known["result"] or self._fetch(variables), variables)
 
     def _fetch(self, variables: dict[str, Any]) -> dict[str, Any]:
+        freeze_inherited()
         return explained(self, super().run(task_vars=variables), variables)
 
     def _wish(self, variables: dict[str, Any]) -> str:

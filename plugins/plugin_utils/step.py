@@ -11,6 +11,7 @@ report in a file among Ansible's temporary ones, which this run alone uses and r
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
@@ -60,6 +61,7 @@ class Step(NormalAction):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the module's result."""
         variables = task_vars or {}
+        freeze_inherited()
         return told(self, self.kept(super().run(task_vars=task_vars), variables), variables)
 
     def kept(self, result: dict[str, Any], _variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,6 +81,15 @@ class StepForMany(Step):
         if "databases" in self._task.args and not self._task.action.endswith("_many"):
             self._task.action = f"{self._task.action}_many"
         return super().run(tmp, task_vars)
+
+
+def freeze_inherited() -> None:
+    """Keep Python's garbage collector off all that the controller had made before it forked this process.
+
+    Ansible parses a module and all that it imports, and the many objects of that would have the collector go through
+    the rest again and again.
+    """
+    gc.freeze()
 
 
 def told(action: ActionBase, result: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:

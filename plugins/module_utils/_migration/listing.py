@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from .._core.secrets import clean
-from .files.reader import open_file
 from .model import Step
 
 # How much is shown: lines and characters of a file, and characters of all.
@@ -61,6 +60,9 @@ def first(lines: Sequence[str], left: int) -> list[str]:
 def _listed(directory: str, step: Step, left: int) -> Listed:
     if step.file is None:
         return Listed(None, [])
+    # The controller loads this file, too, and reads no migrations.
+    from .files.reader import open_file  # noqa: PLC0415
+
     with open_file(directory, step) as file:
         # More than is shown: a secret that is cut in two would not be recognized.
         data = file.read(2 * CHARACTERS)

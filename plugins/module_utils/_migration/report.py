@@ -12,10 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from .model import Plan, State, Step
-from .tables.history_table import FAILED, INTERRUPTED, RUNNING, AttemptRecord
+
+if TYPE_CHECKING:
+    from .tables.history_table import AttemptRecord
 
 
 def format_version(version: Optional[int]) -> str:
@@ -151,6 +153,9 @@ def progress_text(record: AttemptRecord, file: Optional[str], held: Optional[boo
     :param file: its file; None where the directory has none.
     :param held: whether somebody holds the lock; None if nobody takes it.
     """
+    # The controller loads this file, too, and need not load what talks to a server.
+    from .tables.history_table import FAILED, INTERRUPTED, RUNNING  # noqa: PLC0415
+
     who = file or f"the {record.direction} migration of {format_version(record.version)}"
     if record.outcome == RUNNING and held:
         return f"{who} is running, at statement {record.done + 1}"

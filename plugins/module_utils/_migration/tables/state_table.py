@@ -15,7 +15,6 @@ from ..._core.errors import Error
 from ..._mysql.session import ServerError, Session
 from ..._mysql.statements import identifier
 from ..model import State
-from .foreign_table import recognised
 
 # Seconds that a server takes at most to undo what was open when it was killed.
 _RECOVERY = 5
@@ -149,5 +148,8 @@ def as_state(version: int, dirty: int) -> State:
 
 
 def _owner(table: str, columns: dict[str, str]) -> str:
+    # Next to no table is somebody else's.
+    from .foreign_table import recognised  # noqa: PLC0415
+
     found = recognised({table: columns})
     return found[0].tool.name if found else "something else"
