@@ -43,6 +43,9 @@ lint: packages-test .venv/test.stamp ## Check the style and the types
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
 
+style: .venv/test.stamp ## Check the words of all that people read, against tests/style/words.yml
+	@PYTHONPATH=tests $(BIN)/python -m style
+
 sanity: packages-test .venv/test.stamp ## Run ansible-test sanity, for every Python that is found
 	tests/sanity.sh
 
