@@ -14,6 +14,9 @@ SERVERS ?= mariadb,mysql
 RUNS ?= 5
 MIGRATIONS ?= 1000
 ROWS ?= 1000000
+MUTANTS ?= 500
+COMMIT ?= HEAD
+SIMULATION := tests/unit/migration/test_simulation.py::test_no_run_violates_the_invariant
 BIN := .venv/bin
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,8 +34,14 @@ demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that a
 demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are made for it
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo_survey
 
-test: packages-test .venv/test.stamp .venv/nox.stamp ## Run every check and test below, and print what ran
-	@tests/all.sh 'lint sanity checks test-fresh test-ends unit' 'integration'
+test: packages-test .venv/test.stamp .venv/nox.stamp ## Run what CI runs: the seven targets below, and print what ran
+	@tests/all.sh 'lint checks sanity' 'unit test-fresh test-ends' 'integration'
+
+test-quick: packages-test .venv/test.stamp ## Check the style, and run the unit tests but the simulation: a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	PYTHONPATH=.venv/collections $(BIN)/lint-imports
+	$(BIN)/pytest tests/unit -n 2 --deselect=$(SIMULATION) $(PYTEST_OPTIONS)
 
 lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/ruff check
@@ -43,10 +52,14 @@ lint: packages-test .venv/test.stamp ## Check the style and the types
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
 
-style: .venv/test.stamp ## Check the words of all that people read, against tests/style/words.yml
-	@PYTHONPATH=tests $(BIN)/python -m style
+style: .venv/test.stamp ## Check the words of all that people read, against tests/programs/style/words.yml
+	@PYTHONPATH=tests $(BIN)/python -m programs.style
 
-sanity: packages-test .venv/test.stamp ## Run ansible-test sanity, for every Python that is found
+sanity: packages-test .venv/test.stamp ## Run ansible-test sanity on what is shipped, but for what the linters do
+	tests/sanity.sh --python default --skip-test pep8 --skip-test shellcheck --skip-test yamllint \
+	  plugins/ roles/ playbooks/ meta/ changelogs/ galaxy.yml
+
+sanity-all: packages-test .venv/test.stamp ## Run all of ansible-test sanity on every file, for every Python that is found
 	tests/sanity.sh
 
 checks: packages-test .venv/nox.stamp ## Check documentation, licences, changelog and what Galaxy would import
@@ -57,13 +70,16 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
 
-test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner on machines that are made for it
+test-fresh: packages-test .venv/test.stamp ## Follow the first steps, and prepare a runner, on machines that are made for it
 	$(BIN)/pytest tests/integration -m fresh $(PYTEST_OPTIONS)
+
+test-demo: packages-test .venv/test.stamp ## Run the demo twice on a machine that is made for it
+	$(BIN)/pytest tests/integration/test_demo.py -m demo $(PYTEST_OPTIONS)
 
 docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
@@ -81,54 +97,57 @@ test-runner: packages-test .venv/test.stamp ## Prepare fresh machines as runners
 	$(BIN)/pytest tests/integration -m runner -rP $(PYTEST_OPTIONS)
 
 fuzz: packages-test .venv/test.stamp ## Compare the splitter with the servers, on SCRIPTS generated scripts
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m fuzz $(SCRIPTS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.fuzz $(SCRIPTS)
 
 bench-fetch: packages-test .venv/test.stamp ## Count what fetching costs, beside its peers
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fetching
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.fetching
 
 bench-fleet: packages-test .venv/test.stamp ## Time what many databases cost, beside what Ansible itself takes
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.fleet
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.fleet
 
 bench-rehearsal: packages-test .venv/test.stamp ## Time what a rehearsal of 3 tables among 1,000 adds to check mode
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.rehearsal
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.rehearsal
 
 bench-survey: packages-test .venv/test.stamp ## Count what a minute of the survey costs with 20,000 sockets, and the analysis of 1,000 hosts
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks.survey_analysis
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey_analysis
 
 example-survey: .venv/test.stamp ## Write examples/survey anew
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)
 
 simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine, and have the simulation find each
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation.mutations
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation.mutations
+
+mutants: packages-test .venv/test.stamp ## Plant MUTANTS faults in module_utils of COMMIT, and count those that the unit tests find
+	PYTHONPATH=tests $(BIN)/python -m programs.mutants $(MUTANTS) $(SEED) $(COMMIT)
 
 soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak $(TRIALS) $(SEED) $(SERVERS)
 
 soak-batches: packages-test .venv/test.stamp ## Have something happen inside transactions of several statements, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.batches $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.batches $(TRIALS) $(SEED) $(SERVERS)
 
 soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.alter $(SERVER) $(TRIALS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.alter $(SERVER) $(TRIALS)
 
 soak-fetch: packages-test .venv/test.stamp ## Kill git_fetch at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.fetch $(TRIALS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.fetch $(TRIALS)
 
 soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 schemas at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.many $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.many $(TRIALS) $(SEED) $(SERVERS)
 
 soak-rehearsal: packages-test .venv/test.stamp ## Kill rehearsals at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
 
 soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with what was foretold, on SERVERS
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
 
 soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m soak.cuts $(TRIALS) $(SEED)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.cuts $(TRIALS) $(SEED)
 
 canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
 	$(BIN)/pytest tests/integration/roles tests/integration/survey -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
@@ -140,13 +159,13 @@ test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and co
 	$(BIN)/pytest tests/integration/progress tests/integration/migration tests/integration/roles -m progress $(PYTEST_OPTIONS)
 
 terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.progress.recording docs/long-runs.svg
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.long_runs docs/long-runs.svg
 
 plan-pictures: packages-test .venv/test.stamp ## Plan three deploys again, and make the pictures of docs/plan.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.rehearsal.pictures docs/plan
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.plan docs/plan
 
 survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.survey.pictures docs/survey
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.survey docs/survey
 
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
 	$(BIN)/pytest tests/integration/survey -m firewalls $(PYTEST_OPTIONS)
@@ -167,13 +186,13 @@ test-rehearsal: packages-test .venv/test.stamp ## Copy 750 objects and 20 applic
 	$(BIN)/pytest tests/integration/rehearsal -m rehearsal $(PYTEST_OPTIONS)
 
 test-matrix: packages-test .venv/test.stamp ## Run every ansible-core on every Python that is found, with runners of every Python
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix
 
-test-ends: packages-test .venv/test.stamp ## Run the lowest and the highest of test-matrix
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m matrix ends
+test-ends: packages-test .venv/test.stamp ## Run the unit tests and the main path on the lowest and the highest of test-matrix
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.matrix ends
 
 bench: packages-test .venv/test.stamp ## Time the engine beside its peers: the median of RUNS, for MIGRATIONS
-	PYTHONPATH=tests:.venv/collections $(BIN)/python -m benchmarks $(RUNS) $(MIGRATIONS)
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks $(RUNS) $(MIGRATIONS)
 
 format: .venv/test.stamp ## Format the Python files
 	$(BIN)/ruff check --fix

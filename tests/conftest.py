@@ -23,6 +23,8 @@ import pytest
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
 from parts.ansible import PROGRAMS, Results, environment
+from parts.forks import NAMES as MODULES
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
 from parts.secretsmanager import SecretsManager
@@ -186,12 +188,30 @@ class RunModule(Protocol):
 
 
 @pytest.fixture(scope="session")
-def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
+def run_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunModule]:
     """Run a module as Ansible does on a host: its own process, the arguments as JSON, the result as JSON.
 
-    It skips Ansible's controller, which takes a second; ``playbook`` has it.
+    It skips Ansible's controller, which takes a second; ``playbook`` has it. Python itself is started only for another
+    Python, another environment, and the modules that nothing runs often.
     """
     library = tmp_path_factory.mktemp("library")
+    idle: list[Forks] = []
+    stack = contextlib.ExitStack()
+
+    def fork(name: str, args: Mapping[str, Any], check: bool, diff: bool) -> dict[str, Any]:
+        # One runs one module at a time; a test may run several.
+        if idle:
+            forks = idle.pop()
+        else:
+            forks = Forks()
+            stack.callback(forks.close)
+        try:
+            result = forks(name, args, check, diff)
+        finally:
+            idle.append(forks)
+        result.pop("invocation", None)
+        return result
+
     # Only Ansible itself: another Python's libraries must not come from this one's environment.
     (library / "ansible").symlink_to(Path(ansible.__file__).parent)
 
@@ -204,6 +224,8 @@ def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
         python: str | Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
+        if name in MODULES and python is None and env is None:
+            return fork(name, args, check, diff)
         internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(library)}
         done = subprocess.run(
             [python or sys.executable, "-m", f"ansible_collections.dbops.migrations.plugins.modules.{name}"],
@@ -221,7 +243,8 @@ def run_module(tmp_path_factory: pytest.TempPathFactory) -> RunModule:
         assert done.returncode == int(result["failed"])
         return result
 
-    return run
+    with stack:
+        yield run
 
 
 @dataclass

@@ -110,8 +110,8 @@ def interrupt(demo: subprocess.Popen[str], ending: signal.Signals) -> Iterator[s
         demo.send_signal(ending)
 
 
-@pytest.mark.fresh
-def test_a_new_machine(tmp_path: Path) -> None:
+@pytest.mark.demo
+def test_two_demos_on_a_new_machine_leave_nothing(tmp_path: Path) -> None:
     debian_root.create(tmp_path)
     clone = tmp_path / "root/migrations"
     subprocess.run(["git", "clone", "--quiet", "--depth=1", f"file://{CHECKOUT}", clone], check=True)

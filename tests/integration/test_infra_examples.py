@@ -115,7 +115,7 @@ MIGRATIONS: Mapping[str, str] = {
 }
 
 
-def test_rolling_deploy(site: Site) -> None:
+def test_a_rolling_deploy_expands_installs_and_contracts(site: Site) -> None:
     site.schema("shop", "production/shop", dbname="shop")
     srv = site.folder / "srv"
     srv.mkdir()
@@ -150,7 +150,7 @@ def test_rolling_deploy_ends_where_the_schema_cannot_be_expanded(site: Site) -> 
     assert list(site.folder.glob("*.release")) == []
 
 
-def test_site(site: Site, git_server: GitServer) -> None:
+def test_the_site_example_makes_and_migrates_a_database(site: Site, git_server: GitServer) -> None:
     site.mariadb.query("DROP DATABASE IF EXISTS shop")
     site.mariadb.query("DROP USER IF EXISTS shop@'%'")
     site.schemas.append("shop")
@@ -163,7 +163,7 @@ def test_site(site: Site, git_server: GitServer) -> None:
     assert set(changed(site.run("site", "site.yml", **secrets)).values()) == {0}
 
 
-def test_schemas(site: Site) -> None:
+def test_a_failure_in_one_schema_leaves_the_others_migrated(site: Site) -> None:
     names = ["orders", "stock", "accounts"]
     for name in names:
         site.schema(name, "production/shop")
@@ -182,23 +182,27 @@ def test_schemas(site: Site) -> None:
     assert site.version("accounts") == 1
 
 
+# A half of the fleet: enough for its three batches and a rest.
+HALF = ("--limit", "customer0*,customer1*,customer2*")
+
+
 @pytest.fixture
 def fleet(site: Site) -> Site:
-    """The fleet, of 60 databases."""
-    for number in range(1, 61):
+    """A half of the fleet, of 29 databases."""
+    for number in range(1, 30):
         name = f"customer{number:02}"
         site.schema(name, f"production/{name}", dbname=name)
     site.repository.commit({f"db/migrations/{name}": text for name, text in MIGRATIONS.items()})
     return site
 
 
-def test_fleet(fleet: Site) -> None:
+def test_one_broken_database_stops_the_roll_out_of_the_fleet(fleet: Site) -> None:
     """One broken database stops the roll-out; the others are done or untouched, and the recap says which."""
     fleet.mariadb.query("CREATE TABLE people (id INT)", "customer10")
-    result = fleet.run("fleet", "fleet.yml", "--forks", "8")
+    result = fleet.run("fleet", "fleet.yml", "--forks", "8", *HALF)
     assert (result.rc, failed(result)) == (2, {"customer10"})
-    # The first one, a tenth of them (6), then the batch of 20 in which one is broken.
-    done = [f"customer{number:02}" for number in range(1, 28) if number != 10]
+    # The first one, a tenth of them (2), then the batch of 20 in which one is broken.
+    done = [f"customer{number:02}" for number in range(1, 24) if number != 10]
     assert {name: fleet.version(name) for name in fleet.schemas if name != "customer10"} == {
         name: 3 if name in done else None for name in fleet.schemas if name != "customer10"
     }
@@ -206,14 +210,14 @@ def test_fleet(fleet: Site) -> None:
     assert recap == {**dict.fromkeys(done, "0"), "customer10": "1"}
 
     fleet.mariadb.query("DROP TABLE people", "customer10")
-    result = fleet.run("fleet", "fleet.yml", "--forks", "8")
-    assert (result.rc, len(result.stats)) == (0, 60)
+    result = fleet.run("fleet", "fleet.yml", "--forks", "8", *HALF)
+    assert (result.rc, len(result.stats)) == (0, 29)
     assert {fleet.version(name) for name in fleet.schemas} == {3}
 
 
 def test_fleet_ends_with_the_one_to_try_it_on(fleet: Site) -> None:
     fleet.mariadb.query("CREATE TABLE people (id INT)", "customer01")
-    result = fleet.run("fleet", "fleet.yml")
+    result = fleet.run("fleet", "fleet.yml", *HALF)
     assert (result.rc, failed(result)) == (2, {"customer01"})
     assert [*result.stats] == ["customer01"]
     assert fleet.version("customer02") is None

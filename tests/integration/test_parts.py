@@ -82,7 +82,7 @@ def test_a_server_that_does_not_start_shows_its_log() -> None:
         MariaDB(folder, options=["--nonsense"]).__enter__()
 
 
-def test_database(mariadb: MariaDB, schema: str) -> None:
+def test_a_database_server_has_a_private_folder(mariadb: MariaDB, schema: str) -> None:
     mariadb.query("CREATE TABLE t (a INT)", schema)
     assert mariadb.query("SHOW TABLES", schema) == [("t",)]
     assert mariadb.folder.stat().st_mode & 0o077 == 0

@@ -56,7 +56,7 @@ def released(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     return Project.update(folder / "project", folder / "stage")
 
 
-def test_three_files() -> None:
+def test_the_example_project_is_three_files() -> None:
     example = CHECKOUT / "examples" / "awx-project"
     files = sorted(str(path.relative_to(example)) for path in example.rglob("*") if path.is_file())
     assert files == ["collections/requirements.yml", "databases.yml", "hosts"]

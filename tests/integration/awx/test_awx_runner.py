@@ -191,7 +191,7 @@ def test_a_database_that_is_misspelt(job: MakeJob, team: Team) -> None:
     assert (team.version("orders"), team.version("stock")) == (None, None)
 
 
-def test_a_failure(job: MakeJob, team: Team) -> None:
+def test_a_failed_job_reports_the_statement_and_the_databases(job: MakeJob, team: Team) -> None:
     team.repository.commit({"db/0003_wrong.up.sql": "INSERT INTO people VALUES (1, 'a@example.com');\nSELEC 1;\n"})
     failed = job("Database migrate", "-l", "orders").run()
     assert (failed.rc, failed.status) == (2, "failed")

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import os
-import ssl
 import subprocess
-import threading
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Protocol
 
+from parts.http_stand_in import HttpStandIn, body, respond
 from parts.sshd import GIT_ENVIRONMENT
 
 MIGRATIONS = {
@@ -46,7 +45,7 @@ def listing(folder: Path) -> dict[str, tuple[int, int, str]]:
     return found
 
 
-class HttpGit:
+class HttpGit(HttpStandIn):
     """A Git server for HTTP: git http-backend behind a user name and a token.
 
     :param location: answer every request with a redirect to this address.
@@ -68,53 +67,23 @@ class HttpGit:
         self._spoil = spoil
         self._old = old
         self.authorizations: list[str] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.0"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            do_POST = do_GET
-
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(tls)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> HttpGit:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(tls)
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
         given = request.headers.get("Authorization", "")
         self.authorizations.append(given)
         if self.location is not None:
-            request.send_response(302)
-            request.send_header("Location", self.location + request.path)
-            request.end_headers()
+            respond(request, 302, Location=self.location + request.path)
             return
         if given != "Basic " + base64.b64encode(f"{self.user}:{self.token}".encode()).decode():
-            request.send_response(401)
-            request.send_header("WWW-Authenticate", 'Basic realm="git"')
-            request.end_headers()
+            respond(request, 401, WWW_Authenticate='Basic realm="git"')
             return
         self._run_backend(request)
 
     def _run_backend(self, request: BaseHTTPRequestHandler) -> None:
         path, _mark, query = request.path.partition("?")
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        given = body(request)
         environment = {
             **os.environ,
             **GIT_ENVIRONMENT,
@@ -125,11 +94,11 @@ class HttpGit:
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_LENGTH": str(len(given)),
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": "" if self._old else request.headers.get("Git-Protocol", ""),
         }
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=True)
+        done = subprocess.run(["git", "http-backend"], input=given, env=environment, capture_output=True, check=True)
         head, _gap, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
         request.send_response(int(headers.pop("Status", "200").split()[0]))

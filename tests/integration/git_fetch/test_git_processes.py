@@ -267,7 +267,7 @@ def test_the_key_is_in_no_file_and_no_argument(
 def test_a_killed_run_does_no_harm() -> None:
     """A share of ``make soak-fetch``."""
     done = subprocess.run(
-        [sys.executable, "-m", "soak.fetch", "5"],
+        [sys.executable, "-m", "programs.soak.fetch", "5"],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT / "tests", CHECKOUT / ".venv/collections"))),

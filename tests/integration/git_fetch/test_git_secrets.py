@@ -10,10 +10,9 @@ import base64
 import json
 import os
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from urllib.parse import quote
 import pytest
 from integration.git_fetch.support import NAMES, Fetch, HttpGit
 from integration.secret.faulty_endpoint import FaultyEndpoint
+from parts.http_stand_in import HttpStandIn, respond
 from parts.secretsmanager import SecretsManager
 from parts.sshd import GitServer, Repository, fingerprint
 
@@ -282,31 +282,19 @@ class TestServersThatRepeatIt:
     def parrot(self) -> Iterator[str]:
         """A Git server that asks for credentials and repeats them, in every form that one may think of."""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                given = self.headers.get("Authorization", "")
+        class Parrot(HttpStandIn):
+            def answer(self, request: BaseHTTPRequestHandler) -> None:
+                given = request.headers.get("Authorization", "")
                 if not given:
-                    self.send_response(401)
-                    self.send_header("WWW-Authenticate", 'Basic realm="git"')
-                    self.end_headers()
+                    respond(request, 401, WWW_Authenticate='Basic realm="git"')
                     return
                 token = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")[2]
-                beginning = "x" * int(self.path.split("/")[1])
+                beginning = "x" * int(request.path.split("/")[1])
                 text = f"no {beginning} {token} and {quote(token, safe='')} and {given} and \x1b[2J"
-                self.send_response(404)
-                self.send_header("Content-Type", "text/plain; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(text.encode())
+                respond(request, 404, text.encode(), Content_Type="text/plain; charset=utf-8")
 
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-            server.shutdown()
-            thread.join()
+        with Parrot() as parrot:
+            yield parrot.url
 
     @pytest.mark.parametrize("length", [1, 270])
     @pytest.mark.parametrize("token", ["canary/t0ken+and=more", "cänary tökens"])

@@ -295,7 +295,9 @@ BAD: dict[str, tuple[Callable[[Repository, People], dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_not_good(verified: Fetch, repository: Repository, people: People, dest: Path, bad: str) -> None:
+def test_what_is_not_signed_well_is_refused(
+    verified: Fetch, repository: Repository, people: People, dest: Path, bad: str
+) -> None:
     prepare, message = BAD[bad]
     if bad == "gpg revoked":
         # A key is revoked after it has signed; the fixture's is once and for all.

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qsl
+
+from parts.http_stand_in import HttpStandIn, body, respond
 
 ANSWERS = Path(__file__).parent / "answers"
 DENIED = (
@@ -20,7 +19,7 @@ DENIED = (
 )
 
 
-class RecordedApi:
+class RecordedApi(HttpStandIn):
     """Answers a request with the file that is named after its action, and its marker or resource.
 
     :ivar requests: the parameters of those that came.
@@ -32,27 +31,16 @@ class RecordedApi:
         self.requests: list[dict[str, str]] = []
         self.changes: dict[str, str] = {}
         self.denied: set[str] = set()
-        api = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                request = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-                api.requests.append(request)
-                status, text = (403, DENIED) if request["Action"] in api.denied else (200, api.answer(request))
-                self.send_response(status)
-                self.send_header("Content-Type", "text/xml")
-                self.send_header("Content-Length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer with what was recorded, or refuse."""
+        asked = dict(parse_qsl(body(request).decode()))
+        self.requests.append(asked)
+        status, text = (403, DENIED) if asked["Action"] in self.denied else (200, self._recorded(asked))
+        respond(request, status, text.encode(), Content_Type="text/xml")
 
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def answer(self, request: dict[str, str]) -> str:
+    def _recorded(self, request: dict[str, str]) -> str:
         """Return what was recorded for a request."""
         resource = request.get("ResourceName", "").rpartition(":")[2]
         name = [request["Action"], request.get("Marker", resource), "xml"]
@@ -60,14 +48,3 @@ class RecordedApi:
         for old, new in self.changes.items():
             text = text.replace(old, new)
         return text
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

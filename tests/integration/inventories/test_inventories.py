@@ -115,7 +115,7 @@ def ask(settings: dict[str, str], folder: Path, *options: str) -> subprocess.Com
     )
 
 
-def test_groups(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:
+def test_databases_are_grouped_by_their_tags(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:
     done = ask(settings, tmp_path, "--list")
     assert done.returncode == 0, done.stderr
     inventory = json.loads(done.stdout)
@@ -147,7 +147,9 @@ def tag(key: str, value: str) -> str:
     return f"          <Tag>\n            <Key>{key}</Key>\n            <Value>{value}</Value>\n          </Tag>\n"
 
 
-def test_variables(api: RecordedApi, settings: dict[str, str], playbook: RunPlaybook, tmp_path: Path) -> None:
+def test_tags_become_variables_of_the_role(
+    api: RecordedApi, settings: dict[str, str], playbook: RunPlaybook, tmp_path: Path
+) -> None:
     """What the templates come to, where nothing but the inventory is known."""
     names = ("ansible_host", "migrate_repository", "migrate_ref", "migrate_private_key_secret", "migrate_aws_region")
     secret = ("migrate_secret_id", "migrate_login_host", "migrate_login_port", "migrate_login_database")
@@ -217,14 +219,14 @@ def test_one_host_without_what_it_needs(api: RecordedApi, settings: dict[str, st
     assert "group_vars has no file that names the runner of this environment" in told["orders-staging"]
 
 
-def test_denied(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:
+def test_a_denied_request_fails_the_inventory(api: RecordedApi, settings: dict[str, str], tmp_path: Path) -> None:
     api.denied = {"ListTagsForResource"}
     done = ask(settings, tmp_path, "--graph")
     assert done.returncode != 0
     assert "AccessDenied" in done.stderr
 
 
-def test_migrate(
+def test_two_databases_of_the_inventory_are_migrated(
     api: RecordedApi,
     settings: dict[str, str],
     secrets_manager: SecretsManager,

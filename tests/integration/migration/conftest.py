@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from integration.migration.fleet import Fleet, make_fleet
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make, server_names
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 
 

@@ -87,7 +87,7 @@ def test_no_migrations_yet(there: Database) -> None:
     assert there.apply(adopt=False)["msg"] == f"{there.name}: no migrations yet"
 
 
-def test_a_baseline(shop: Database) -> None:
+def test_migration_apply_records_a_baseline_first(shop: Database) -> None:
     before = shop.snapshot()
     plan = shop.apply(adopt=False, baseline="2", check=True)
     assert (plan["changed"], plan["baseline"], plan["from_version"], plan["to_version"]) == (True, 2, 2, 3)
@@ -135,7 +135,7 @@ def test_what_cannot_be_planned_is_refused_before_anything_is_recorded(shop: Dat
     assert shop.snapshot() == before
 
 
-def test_the_module(shop: Database) -> None:
+def test_migration_baseline_records_a_baseline(shop: Database) -> None:
     before = shop.snapshot()
     plan = shop.module("baseline", version="2", check=True, diff=True)
     assert plan["changed"]

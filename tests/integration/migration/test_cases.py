@@ -55,9 +55,9 @@ from typing import Any
 import pymysql
 import pytest
 import yaml
-from integration.migration.forks import Forks
 from integration.migration.support import server_names
 from parts import private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
 from parts.servers import SERVERS

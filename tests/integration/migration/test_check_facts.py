@@ -137,7 +137,7 @@ def test_the_rule_for_several_clauses_says_so() -> None:
         assert "several_clauses" not in rules(f"ALTER TABLE t {clauses}"), clauses
 
 
-def test_what_commits(connection: pymysql.Connection) -> None:
+def test_statements_that_commit_implicitly(connection: pymysql.Connection) -> None:
     def is_committed(text: str) -> bool:
         run(connection, "DROP TABLE IF EXISTS t, t2, n")
         run(connection, TABLE)

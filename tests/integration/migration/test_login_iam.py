@@ -244,7 +244,7 @@ def test_boto3_is_missing(database: Database, tmp_path: Path) -> None:
     assert "The Python library boto3 is missing" in result["msg"]
 
 
-def test_the_role(rds: Rds, database: Database, playbook: RunPlaybook) -> None:
+def test_the_role_logs_in_by_iam(rds: Rds, database: Database, playbook: RunPlaybook) -> None:
     """The keys go to the token only, and the role's password is a mistake."""
     variables: dict[str, Any] = {
         "ansible_connection": "local",

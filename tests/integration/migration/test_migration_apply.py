@@ -133,7 +133,7 @@ def test_another_state_table(database: Database) -> None:
     assert database.query("SELECT * FROM `odd``name`") == [(3, 0)]
 
 
-def test_info(database: Database) -> None:
+def test_migration_info_lists_what_is_applied_and_pending(database: Database) -> None:
     database.write(FILES)
     before = database.snapshot()
     fresh = database.module("info")
@@ -170,7 +170,7 @@ def test_info_of_nothing(database: Database) -> None:
     assert (result["version"], result["latest"], result["msg"]) == (None, None, f"{database.name}: no migrations yet")
 
 
-def test_force(database: Database) -> None:
+def test_migration_force_sets_the_version(database: Database) -> None:
     plan = database.module("force", check=True, version="2")
     assert (plan["changed"], plan["from_version"], plan["to_version"], database.snapshot()) == (True, None, 2, {})
     assert (plan["was_dirty"], plan["dirty"]) == (False, False)

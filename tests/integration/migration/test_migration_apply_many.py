@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from integration.migration.fleet import Fleet
-from integration.migration.forks import Forks
-from soak.many import Soak, children
+from parts.forks import Forks
+from programs.soak.many import Soak, children
 
 TABLE, ROWS = (
     "CREATE TABLE a (i INT PRIMARY KEY, t TEXT);\nINSERT INTO a VALUES (1, 'x');\n",

@@ -126,7 +126,7 @@ def test_the_next_number(directory: Directory, present: list[str], options: dict
     assert result["version"] == int(number)
 
 
-def test_a_timestamp(directory: Directory) -> None:
+def test_a_timestamp_is_the_time_in_utc(directory: Directory) -> None:
     directory.path.mkdir(parents=True)
     directory.write("0009_a.up.sql")
     before = datetime.now(timezone.utc).replace(microsecond=0)
@@ -207,7 +207,7 @@ def test_a_title_that_is_too_long(directory: Directory, title: str) -> None:
 
 
 @pytest.mark.parametrize("digits", [0, -1, 20])
-def test_digits(directory: Directory, digits: int) -> None:
+def test_a_number_of_digits_that_no_version_has_is_refused(directory: Directory, digits: int) -> None:
     assert directory.refusal("a", digits=digits) == f"digits is {digits}. Give a number from 1 to 19."
 
 

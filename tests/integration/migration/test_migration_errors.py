@@ -338,7 +338,7 @@ def test_a_config_file(database: Database, tmp_path: Path) -> None:
     assert database.apply(**options)["failed"] is False
 
 
-def test_the_socket(database: Database) -> None:
+def test_a_socket_goes_before_the_host(database: Database) -> None:
     assert (
         database.apply(login_unix_socket=str(database.server.socket), login_host="nowhere.invalid")["failed"] is False
     )

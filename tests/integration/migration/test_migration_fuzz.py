@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from fuzz.__main__ import fuzz
 from parts.mariadb import DatabaseServer
+from programs.fuzz.__main__ import fuzz
 
 
 def test_generated_scripts_do_not_differ(server: DatabaseServer) -> None:

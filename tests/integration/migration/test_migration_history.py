@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.status import VERSION
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 
 HISTORY = "schema_migrations_history"
@@ -119,7 +119,7 @@ def test_any_text_will_do(here: Database, text: str) -> None:
     assert set(rows(here, "git_commit, ran_by, job")) == {(text, text, text)}
 
 
-def test_a_failure(there: Database) -> None:
+def test_a_failed_migration_is_recorded_with_its_error(there: Database) -> None:
     there.write({"2_b.up.sql": "CREATE TABLE b (i INT); SELECT no_such_column; SELECT 1"})
     assert there.apply(job="1")["failed"]
     assert moves(there) == [(1, "up", 1, "applied"), (2, "up", 2, "failed")]
@@ -154,7 +154,7 @@ def test_a_run_that_is_cut_off(there: Database) -> None:
     assert moves(there)[1:] == [(2, "up", 2, "interrupted"), (2, "up", 2, "applied")]
 
 
-def test_down(there: Database) -> None:
+def test_rollbacks_are_recorded(there: Database) -> None:
     there.apply()
     there.apply(target="none", allow_down=True, job="down")
     assert moves(there)[2:] == [(2, "down", 1, "applied"), (1, "down", None, "applied")]
@@ -172,7 +172,7 @@ def test_a_version_without_a_file(here: Database) -> None:
     assert not here.apply(checksums="fail")["failed"]
 
 
-def test_force(there: Database) -> None:
+def test_a_forced_version_is_recorded(there: Database) -> None:
     there.apply(target="1")
     there.module("force", version="2", run_by="Ada", job="7")
     columns = "version, title, direction, from_version, leads_to, outcome, checksum, statements, done"
@@ -321,7 +321,7 @@ def test_nothing_to_do_adds_nothing(there: Database) -> None:
     assert (rows(there, "*"), there.snapshot()) == before
 
 
-def test_another_name(there: Database) -> None:
+def test_the_history_can_have_any_name(there: Database) -> None:
     name = "other `history`"
     there.apply(history_table=name)
     assert all_tables(there) == {"a", "b", "schema_migrations", name}
@@ -329,7 +329,7 @@ def test_another_name(there: Database) -> None:
     assert there.apply(history_table=name, checksums="fail", out_of_order="fail")["changed"] is False
 
 
-def test_none(there: Database) -> None:
+def test_without_a_history_table_none_is_made(there: Database) -> None:
     there.apply(target="1", history_table="")
     there.module("force", version="none", history_table="")
     there.query("DROP TABLE a")

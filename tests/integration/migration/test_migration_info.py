@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 from parts.mysql import MySQL
 
 FILES = {

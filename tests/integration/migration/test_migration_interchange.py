@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from integration.migration import scenarios
-from integration.migration.forks import Forks
 from integration.migration.scenarios import KINDS, Scenario, scenario
 from integration.migration.support import Database
 from integration.migration.turns import turns
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 SEEDS = range(78)
@@ -118,7 +118,9 @@ def test_the_lock_is_the_same_one(shared: Database) -> None:
 
 @pytest.mark.usefixtures("golang_migrate")
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{seed}-{KINDS[seed % len(KINDS)]}")
-def test_a_scenario(server: DatabaseServer, tmp_path: Path, forks: Forks, seed: int) -> None:
+def test_generated_scenarios_end_alike_whoever_did_the_steps(
+    server: DatabaseServer, tmp_path: Path, forks: Forks, seed: int
+) -> None:
     """After every step of a generated scenario two schemas are the same, whoever did the steps on one of them."""
     written = scenario(seed, isinstance(server, MariaDB))
     with turns(server, tmp_path / "migrations", forks, written) as game:

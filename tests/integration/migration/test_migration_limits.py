@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 
 FILE = "1_a.up.sql"
 A = "CREATE TABLE a (i INT)"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 FILE = "1_a.up.sql"

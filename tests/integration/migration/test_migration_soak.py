@@ -17,7 +17,7 @@ from parts import CHECKOUT
 def test_no_statement_is_left_out_or_run_twice() -> None:
     folders = os.pathsep.join([str(CHECKOUT / "tests"), str(CHECKOUT / ".venv" / "collections")])
     done = subprocess.run(
-        [sys.executable, "-m", "soak", "40", "20261126"],
+        [sys.executable, "-m", "programs.soak", "20", "20261126"],
         env={**os.environ, "PYTHONPATH": folders},
         capture_output=True,
         text=True,
@@ -27,5 +27,5 @@ def test_no_statement_is_left_out_or_run_twice() -> None:
     last = re.fullmatch(r"(\d+) trials: \d+ resumed, \d+ asked, 0 wrong", done.stdout.splitlines()[-1])
     # Half of them are MySQL's, which may not be had.
     assert last is not None
-    assert int(last[1]) >= 18
+    assert int(last[1]) >= 9
     assert done.returncode == 0

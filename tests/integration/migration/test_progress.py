@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from integration.progress.support import RECORDING
 from parts import private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 

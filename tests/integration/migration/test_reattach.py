@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 
 FILES = {"1_a.up.sql": "CREATE TABLE a (i INT);\n", "2_b.up.sql": "INSERT INTO a VALUES (1);\nDO SLEEP(0.2);\n"}
 KEYS = ("changed", "from_version", "to_version", "pending", "msg", "database", "dirty", "diff")
@@ -63,7 +63,7 @@ def test_a_part_of_what_is_there(there: Database) -> None:
     assert applied(there.apply(target="latest")) == [(4, "up", 1)]
 
 
-def test_a_rollback(there: Database) -> None:
+def test_a_rollback_is_reattached_to(there: Database) -> None:
     there.write({**FILES, "2_b.down.sql": "DELETE FROM a;\n", "1_a.down.sql": "DROP TABLE a;\n"})
     there.apply()
     run = uuid.uuid4().hex

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.scenarios import Step
 from integration.migration.server_settings import FILES, PLAIN, STARTED, THIRD, Setting
 from integration.migration.support import Database
 from integration.migration.turns import Golang, Ours
 from parts import private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 from parts.servers import SERVERS

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ansible_collections.dbops.migrations.plugins.modules import migration_apply
-from integration.migration.forks import Forks
 from integration.migration.scenarios import Scenario, Step
 from integration.migration.support import Database, make
 from parts import golang_migrate
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 
 STATE = "schema_migrations"

@@ -17,7 +17,7 @@ import pytest
 from integration.progress.support import GOES_ON, Book
 from parts import cores
 from parts.mariadb import DatabaseServer
-from soak import cuts
+from programs.soak import cuts
 
 # Each takes seconds of waiting: more of one kind are for a target of their own, make test-progress.
 MORE = pytest.mark.progress

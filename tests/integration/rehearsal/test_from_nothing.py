@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.check.tried import RULES
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
-from integration.migration.forks import Forks
 from integration.rehearsal.test_rehearsal import MISTAKES, RIGHT, SHOP
 from parts import CHECKOUT, private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 
 # Each server has its own ways here.
 ABOUT_SERVERS = True

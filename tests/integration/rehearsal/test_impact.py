@@ -13,8 +13,8 @@ import pymysql
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.lexer import Dialect
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact import REFUSED, Target, target
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 # Each server has its own ways here.

@@ -24,10 +24,10 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.session im
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.destroyed import Loss, Losses
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.keep import Keeper
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.kept import Catalogue, Entry
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from integration.rehearsal.support import session_of
 from parts import private_folder
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 COLUMNS = "id INT PRIMARY KEY, n INT, s VARCHAR(40), d DECIMAL(10,2), m INT NOT NULL DEFAULT 7"

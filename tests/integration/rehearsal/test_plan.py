@@ -10,11 +10,10 @@ import json
 import os
 import re
 import subprocess
-import threading
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ import yaml
 from integration.rehearsal import deploys
 from markdown_it import MarkdownIt
 from parts import CHECKOUT
+from parts.http_stand_in import HttpStandIn, body, respond
 from parts.mariadb import DatabaseServer
 
 if TYPE_CHECKING:
@@ -197,17 +197,17 @@ def test_hostile_names_are_shown_harmless(shop: Shop) -> None:
         assert line.isprintable(), line
 
 
-class _Api(BaseHTTPRequestHandler):
+class _Api(HttpStandIn):
     """Stands in for the API of GitHub and of GitLab, which nobody can run here."""
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.server.asked.append((self.path, dict(self.headers), body))  # type: ignore[attr-defined]
-        self.send_response(201)
-        self.end_headers()
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str], str]] = []
+        super().__init__()
 
-    def log_message(self, *_args: Any) -> None:
-        pass
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Keep what was asked."""
+        self.asked.append((request.path, dict(request.headers), body(request).decode()))
+        respond(request, 201)
 
 
 @pytest.mark.parametrize("service", ["github", "gitlab"])
@@ -222,23 +222,17 @@ def test_the_page_says_how_to_comment(tmp_path: Path, service: str) -> None:
         [script] = next(item for item in found if "plan" in item)["plan"]["after_script"]
     text = "## shop: from version 1 to version 2\n\n  ```sql\n  SELECT 'a&b=%20 +ü';\n  ```\n"
     (tmp_path / "plan.md").write_text(text)
-    with HTTPServer(("127.0.0.1", 0), _Api) as server:
-        server.asked = []  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
+    with _Api() as api:
         given = {
-            "GITHUB_API_URL": address, "GITHUB_REPOSITORY": "a/b", "NUMBER": "7", "TOKEN": "t0ken",
-            "CI_API_V4_URL": address, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "PLAN_TOKEN": "t0ken",
+            "GITHUB_API_URL": api.url, "GITHUB_REPOSITORY": "a/b", "NUMBER": "7", "TOKEN": "t0ken",
+            "CI_API_V4_URL": api.url, "CI_PROJECT_ID": "3", "CI_MERGE_REQUEST_IID": "7", "PLAN_TOKEN": "t0ken",
         }  # fmt: skip
         shell = "bash" if service == "github" else "sh"
         subprocess.run([shell, "-ec", script], cwd=tmp_path, env={**os.environ, **given}, check=True)
-        server.shutdown()
-        thread.join()
-        [(path, headers, body)] = server.asked  # type: ignore[attr-defined]
+        [(path, headers, sent)] = api.asked
     if service == "github":
-        assert (path, json.loads(body)) == ("/repos/a/b/issues/7/comments", {"body": text})
+        assert (path, json.loads(sent)) == ("/repos/a/b/issues/7/comments", {"body": text})
         assert headers["Authorization"] == "Bearer t0ken"
     else:
-        assert (path, urllib.parse.parse_qs(body)) == ("/projects/3/merge_requests/7/notes", {"body": [text]})
+        assert (path, urllib.parse.parse_qs(sent)) == ("/projects/3/merge_requests/7/notes", {"body": [text]})
         assert headers["PRIVATE-TOKEN"] == "t0ken"

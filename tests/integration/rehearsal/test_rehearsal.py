@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.scratch import lock_name
-from integration.migration.forks import Forks
 from integration.migration.support import Database
+from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 
 SHOP = (

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
 from parts import private_folder
+from parts.forks import Forks
 from parts.mariadb import MariaDB
 
 # Each server has its own ways here.

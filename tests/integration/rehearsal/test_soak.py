@@ -10,10 +10,10 @@ import random
 from pathlib import Path
 
 import pytest
-from integration.migration.forks import Forks
 from integration.migration.support import Database, make
-from soak.impact import Seen, impact, pasts, verdict
-from soak.rehearsal import soak
+from parts.forks import Forks
+from programs.soak.impact import Seen, impact, pasts, verdict
+from programs.soak.rehearsal import soak
 
 
 def test_kills_leave_nothing_that_the_next_run_does_not_drop(here: Database, forks: Forks) -> None:

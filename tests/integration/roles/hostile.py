@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,17 @@ WRONG = (f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = \"{TEXT}\"", TEXT * (MIB /
 
 
 def tries(
-    playbook: RunPlaybook, team: Team, secrets_manager: SecretsManager, folder: Path, programs: Path = PROGRAMS
+    playbook: RunPlaybook,
+    team: Team,
+    secrets_manager: SecretsManager,
+    folder: Path,
+    programs: Path = PROGRAMS,
+    ways: Sequence[bool] = (False, True),
 ) -> list[str]:
     """Go all ways with such texts; return what was wrong, by run.
 
     :param folder: where the command would make a file.
+    :param ways: whether AWX starts the runs, or both.
     """
     inventory = _prepare(team, secrets_manager)
     good = inventory["all"]["children"]["databases"]["hosts"][GOOD]
@@ -76,11 +82,11 @@ def tries(
         found.extend(f"{where}: {problem}" for problem in _problems(outcome, failing, folder / "hostile"))
 
     try:
-        for awx in (False, True):
+        for awx in ways:
             run("migrate", "--check", "--diff", awx=awx)
         run("migrate", awx=True)
         run("rollback", migrate_steps=1, migrate_rollback_all=True, awx=True)
-        for awx, text in zip((False, True), WRONG):
+        for awx, text in zip((ways[0], True), WRONG):
             team.repository.commit({"db/0004_wrong.up.sql": f"{text};\n"})
             run("migrate", failed=True, awx=awx)
             team.mariadb.query("UPDATE schema_migrations SET version = 2, dirty = 0", TEXT)
@@ -88,7 +94,7 @@ def tries(
         history = "schema_migrations_history"
         columns = ", ".join(f'{name} = "{TEXT}"' for name in ("title", "error", "ran_by", "job"))
         team.mariadb.query(f"UPDATE {history} SET {columns}", TEXT)
-        for awx in (False, True):
+        for awx in ways:
             run("status", "--diff", awx=awx)
             run("status", awx=awx, many=True)
         run("rollback", awx=False, failed=True, many=True, migrate_target=9, migrate_rollback_all=True)

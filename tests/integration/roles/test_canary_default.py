@@ -260,10 +260,6 @@ def plant(canary: Canary, playbook: RunPlaybook, way: str, programs: Path) -> No
     assert any(path.endswith("/stdout") for path in files)
 
 
-def test_what_is_planted_is_found(canary: Canary, playbook: RunPlaybook) -> None:
-    plant(canary, playbook, "ssh", PROGRAMS)
-
-
 @pytest.mark.canary
 @pytest.mark.parametrize("way", ["ssh", "ssh, pipelining"])
 def test_what_is_planted_is_found_on_every_core(

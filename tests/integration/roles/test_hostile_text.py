@@ -4,8 +4,7 @@
 
 """Nothing that comes from a secret, a server or a repository is a template on the controller.
 
-On the oldest and the newest core it is a part of ``make test-ends``; on each of ``make test-cores``; and with each
-Python of ``make test-matrix``.
+On each ansible-core it is a part of ``make test-cores``, and with each Python of ``make test-matrix``.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 def test_nothing_is_a_template(
     playbook: RunPlaybook, team: Team, secrets_manager: SecretsManager, tmp_path: Path
 ) -> None:
-    assert tries(playbook, team, secrets_manager, tmp_path) == []
+    # What AWX adds to a run is more to go wrong.
+    assert tries(playbook, team, secrets_manager, tmp_path, ways=[True]) == []
 
 
 @pytest.mark.cores

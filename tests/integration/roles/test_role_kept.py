@@ -77,7 +77,7 @@ def write_inventory(team: Team, folder: Path, programs: Path, secrets: Mapping[s
 @pytest.mark.parametrize(
     "core", [pytest.param(core, marks=[] if core in ENDS else [pytest.mark.cores]) for core in cores.CORES]
 )
-def test_each_way(team: Team, playbook: RunPlaybook, tmp_path: Path, core: str) -> None:
+def test_no_way_to_keep_a_secret_shows_it(team: Team, playbook: RunPlaybook, tmp_path: Path, core: str) -> None:
     programs, server = cores.programs(core), team.mariadb
     (tmp_path / "password").write_text("the vault's own\n")
     for name, text in (("secret", server.password), ("secret.json", json.dumps({"password": server.password}))):

@@ -7,17 +7,16 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from parts.http_stand_in import HttpStandIn, body, respond
 
 
-class FaultyEndpoint:
+class FaultyEndpoint(HttpStandIn):
     """Gives the answers it has been told, one a request; the last one again and again.
 
     :param certificate: with its key, in one file; the endpoint then speaks TLS.
@@ -26,37 +25,14 @@ class FaultyEndpoint:
     def __init__(self, certificate: Path | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
         self._answers: list[tuple[int, bytes]] = []
-        endpoint = self
+        super().__init__(certificate)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                request = {"headers": dict(self.headers), "body": body.decode(), "time": time.monotonic()}
-                endpoint.requests.append(request)
-                status, answer = endpoint._answers[min(len(endpoint.requests), len(endpoint._answers)) - 1]
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, *_arguments: object) -> None:
-                """Say nothing of a client that does not trust the certificate."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            # The handshake takes place in the connection's own thread.
-            self._server.socket = context.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._server.server_address[1]}"
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Give the next answer."""
+        came = {"headers": dict(request.headers), "body": body(request).decode(), "time": time.monotonic()}
+        self.requests.append(came)
+        status, content = self._answers[min(len(self.requests), len(self._answers)) - 1]
+        respond(request, status, content, Content_Type="application/x-amz-json-1.1")
 
     def raw(self, status: int, body: bytes) -> None:
         """Have the next answer be this."""
@@ -90,17 +66,6 @@ class FaultyEndpoint:
         """Return the options of secret_lookup that lead here."""
         keys = {"access_key": "AKIAEXAMPLE", "secret_key": "canary-secret-key", "session_token": "canary-token"}
         return {"secret_id": "prod/shop", "region": "eu-central-1", "endpoint_url": self.url, **keys, **more}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def certify(folder: Path, name: str) -> tuple[Path, Path]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import socket
 import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
+from parts.http_stand_in import HttpStandIn, body, respond
 
-class ForwardProxy:
+
+class ForwardProxy(HttpStandIn):
     """Forwards every request to one server, whatever it is addressed to, so that names need not exist.
 
     :param target: the server's URL.
@@ -27,42 +27,26 @@ class ForwardProxy:
         self.requests: list[tuple[str, str | None]] = []
         self.refusal: int | None = None
         self._target = urlsplit(target)
-        proxy = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                if not self.refused():
-                    proxy._forward(self)
-
-            def do_CONNECT(self) -> None:
-                if not self.refused():
-                    proxy._tunnel(self)
-
-            def refused(self) -> bool:
-                proxy.requests.append((f"{self.command} {self.path}", self.headers["Proxy-Authorization"]))
-                if proxy.refusal:
-                    self.send_error(proxy.refusal, "canary")
-                return bool(proxy.refusal)
-
-            def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Forward a request, or refuse it."""
+        self.requests.append((f"{request.command} {request.path}", request.headers["Proxy-Authorization"]))
+        if self.refusal:
+            request.send_error(self.refusal, "canary")
+        elif request.command == "CONNECT":
+            self._tunnel(request)
+        else:
+            self._forward(request)
 
     def _forward(self, request: BaseHTTPRequestHandler) -> None:
         path = urlsplit(request.path).path
-        body = request.rfile.read(int(request.headers["Content-Length"]))
         headers = {name: value for name, value in request.headers.items() if not name.startswith("Proxy-")}
-        there = urllib.request.Request(f"{self._target.geturl()}{path}", body, headers)
+        there = urllib.request.Request(f"{self._target.geturl()}{path}", body(request), headers)
         # Without the proxies of the environment, of which this is one.
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(there) as answer:
             content = answer.read()
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
+        respond(request, 200, content)
 
     def _tunnel(self, request: BaseHTTPRequestHandler) -> None:
         with socket.create_connection((str(self._target.hostname), self._target.port or 443)) as server:
@@ -73,17 +57,6 @@ class ForwardProxy:
             _pump(request.connection, server)
             back.join()
         request.close_connection = True
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -216,7 +216,7 @@ def test_a_secret_without_a_value(faulty: FaultyEndpoint) -> None:
     )
 
 
-def test_nothing_listens() -> None:
+def test_no_server_at_the_endpoint() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

@@ -55,7 +55,9 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape(run_module: RunModule, secrets_manager: SecretsManager, name: str, shape: str) -> None:
+def test_every_shape_of_a_secret_gives_credentials(
+    run_module: RunModule, secrets_manager: SecretsManager, name: str, shape: str
+) -> None:
     secret = SHAPES[shape]
     arn = secrets_manager.put(name, secret if isinstance(secret, str) else json.dumps(secret))
     result = run_module("secret_lookup", options(secrets_manager, name), check=shape == "rds")
@@ -78,7 +80,9 @@ def test_a_secret_by_its_arn(run_module: RunModule, secrets_manager: SecretsMana
     assert run_module("secret_lookup", options(secrets_manager, arn))["credentials"] == FULL
 
 
-def test_versions(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
+def test_a_secret_is_read_by_its_version_or_stage(
+    run_module: RunModule, secrets_manager: SecretsManager, name: str
+) -> None:
     secrets_manager.put(name, json.dumps(RDS))
     first = run_module("secret_lookup", options(secrets_manager, name))
     secrets_manager.put(name, json.dumps({**RDS, "password": "new"}))
@@ -120,7 +124,9 @@ def test_what_is_not_given_comes_from_the_environment(
     assert run_module("secret_lookup", {"secret_id": name, **empty}, env=environment)["credentials"] == FULL
 
 
-def test_a_profile(run_module: RunModule, secrets_manager: SecretsManager, name: str, no_aws_settings: Path) -> None:
+def test_a_profile_gives_region_endpoint_and_keys(
+    run_module: RunModule, secrets_manager: SecretsManager, name: str, no_aws_settings: Path
+) -> None:
     secrets_manager.put(name, json.dumps(RDS))
     (no_aws_settings / ".aws" / "config").write_text(
         f"[profile deploy]\nregion = {secrets_manager.region}\nendpoint_url = {secrets_manager.endpoint_url}\n"

@@ -113,7 +113,7 @@ def variables(secrets_manager: SecretsManager) -> dict[str, Any]:
     }
 
 
-def test_the_lookup(
+def test_the_lookup_reads_from_the_secrets_manager(
     playbook: RunPlaybook, secrets_manager: SecretsManager, variables: dict[str, Any], tmp_path: Path
 ) -> None:
     arn = secrets_manager.put("lookup/shop", json.dumps(SECRET))

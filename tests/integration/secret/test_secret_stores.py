@@ -367,7 +367,9 @@ PLAYBOOK = """
 """
 
 
-def test_the_lookup(playbook: RunPlaybook, secrets_manager: SecretsManager, name: str, tmp_path: Path) -> None:
+def test_the_lookup_reads_from_every_store(
+    playbook: RunPlaybook, secrets_manager: SecretsManager, name: str, tmp_path: Path
+) -> None:
     secrets_manager.put_parameter(name, json.dumps(OLD))
     path = write(tmp_path / "secret", json.dumps(OLD))["secret_id"]
     write(tmp_path / "open", json.dumps({"password": "canary"}))

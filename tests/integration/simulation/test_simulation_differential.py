@@ -13,8 +13,8 @@ import pytest
 from parts import private_folder
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
-from simulation.differential import Pair, statements
-from simulation.sections import Item
+from programs.simulation.differential import Pair, statements
+from programs.simulation.sections import Item
 
 FILES = 60
 

@@ -15,10 +15,10 @@ import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.mapping import chart
 from ansible_collections.dbops.migrations.plugins.module_utils._survey.analysis.overview import Inputs, overview
 from ansible_collections.dbops.migrations.plugins.plugin_utils.survey.svg import cut
-from integration.survey.pictures import write
 from parts import NotOnThisSystem
 from parts.chromium import Browser, script
 from parts.infrastructure import five, hostile, many
+from programs.pictures.survey import write
 
 pytestmark = pytest.mark.page
 

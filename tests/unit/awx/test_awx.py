@@ -148,7 +148,7 @@ def test_credentials_fit_their_types() -> None:
 
 
 @pytest.mark.parametrize("name", SURVEYS)
-def test_surveys(name: str) -> None:
+def test_questions_of_surveys_are_complete(name: str) -> None:
     variables = [question["variable"] for question in SURVEYS[name]]
     assert len(set(variables)) == len(variables) > 0
     for question in SURVEYS[name]:

@@ -47,7 +47,7 @@ def test_nothing_is_registered() -> None:
 @pytest.mark.parametrize(
     "secret", ["pa55", "p@ss/w%rd €?", 'it\'s "quoted" \\ here', "two\nlines", "tab\there", " x1y2 "]
 )
-def test_every_form(secret: str) -> None:
+def test_a_secret_is_masked_in_every_form(secret: str) -> None:
     register_secret(secret)
     for form in (secret, secret.strip(), quote(secret, safe=""), repr(secret)[1:-1]):
         assert clean(f"before {form}, after") == f"before {MASK}, after"

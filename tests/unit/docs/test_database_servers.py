@@ -10,8 +10,8 @@ import re
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.versions import Support, read_version
-from matrix.report import SERVERS, page
 from parts import CHECKOUT, servers
+from programs.matrix.report import SERVERS, page
 
 
 def row(name: str) -> list[str]:

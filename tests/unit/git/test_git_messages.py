@@ -60,7 +60,7 @@ def said(stderr: str) -> str:
         ("", "git failed: it gave no reason"),
     ],
 )
-def test_messages(stderr: str, message: str) -> None:
+def test_what_git_says_is_explained(stderr: str, message: str) -> None:
     assert message in said(stderr)
 
 
@@ -85,7 +85,7 @@ def test_debug_lines_are_not_shown() -> None:
     assert "debug1" not in said("debug1: Reading\nwarning: x\nfatal: broken")
 
 
-def test_refusals() -> None:
+def test_a_refused_filter_is_recognised() -> None:
     assert refused("error: Server does not allow request for unadvertised object 1")
     assert refused("fatal: remote error: upload-pack: not our ref 1")
     assert refused("fatal: dumb http transport does not support shallow capabilities")

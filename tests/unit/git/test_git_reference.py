@@ -40,7 +40,7 @@ ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
         ("/srv/git/shop:1.git", "file", "", None),
     ],
 )
-def test_addresses(repo: str, transport: str, host: str, port: int | None) -> None:
+def test_repository_addresses_are_parsed(repo: str, transport: str, host: str, port: int | None) -> None:
     assert parse_repo(repo) == Address(repo, transport, host, port)
 
 
@@ -95,7 +95,7 @@ def test_addresses(repo: str, transport: str, host: str, port: int | None) -> No
         ),
     ],
 )
-def test_no_addresses(repo: str, message: str) -> None:
+def test_what_is_no_address_is_refused_without_its_secrets(repo: str, message: str) -> None:
     with pytest.raises(Error, match=message) as error:
         parse_repo(repo)
     assert "pw" not in str(error.value)
@@ -178,14 +178,14 @@ def test_secrets_in_urls(repo: str, secret: str | None) -> None:
     assert embedded_secret(repo) == secret
 
 
-def test_candidates() -> None:
+def test_a_short_ref_is_a_branch_or_a_tag() -> None:
     assert candidates("main") == ["refs/heads/main", "refs/tags/main"]
     assert candidates("refs/pull/1/head") == ["refs/pull/1/head"]
     assert candidates("HEAD") == ["HEAD"]
     assert candidates("A" * 40) == []
 
 
-def test_choose() -> None:
+def test_the_ref_that_was_named_is_chosen() -> None:
     listing = (
         f"ref: refs/heads/main\tHEAD\n{ONE}\tHEAD\n{ONE}\trefs/heads/main\n"
         f"{TWO}\trefs/tags/v1\n{THREE}\trefs/tags/v1^{{}}\n"
@@ -205,7 +205,7 @@ def test_listed_names_beyond_ascii(name: str) -> None:
     assert listed([f"packet:        fetch< {commit} refs/heads/{name}\n"]) == f"{commit}\trefs/heads/größe"
 
 
-def test_listed() -> None:
+def test_listed_refs_are_read_from_the_packets() -> None:
     """Both protocols; what the server's own process writes down beside it, on the same host, does not count."""
     talk = [
         "packet:  upload-pack> version 2",

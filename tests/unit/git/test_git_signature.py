@@ -14,7 +14,7 @@ ONE, TWO = "1" * 40, "2" * 40
 TAG = Tag(TWO, "v1")
 
 
-def test_marks() -> None:
+def test_a_mark_holds_for_the_same_policy_only() -> None:
     """What differs in anything that counts was not verified."""
     commit, tag = Policy("signed_commit", "a", "b"), Policy("signed_tag", "a", "b")
     found = Resolved(ONE, "refs/tags/v1", TAG)

@@ -92,7 +92,7 @@ def test_what_is_no_private_key(text: str, message: str) -> None:
         clean_key(text, "the key")
 
 
-def test_command() -> None:
+def test_the_ssh_command_takes_nobodys_settings() -> None:
     words = shlex.split(command("/proc/1/fd/3", known_hosts_file("/tmp/a b%c"), 7))
     assert words[:3] == ["ssh", "-F", "none"]
     assert 'UserKnownHostsFile="/tmp/a b%%c"' in words
@@ -114,7 +114,7 @@ def test_command_of_the_agent() -> None:
     assert {"IdentityAgent=SSH_AUTH_SOCK", "IdentityFile=none", "ForwardAgent=no"} < set(words)
 
 
-def test_algorithms() -> None:
+def test_algorithms_are_named_as_ssh_names_them() -> None:
     given = {"hostkeyalgorithms": "+ssh-rsa", "MACs": "hmac-md5,hmac-sha1", "PubkeyAcceptedAlgorithms": "-ssh-*"}
     settings = algorithms(given)
     # By the name that older ones know, too.

@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def test_names() -> None:
+def test_a_release_is_named_after_its_commit_and_directory() -> None:
     assert commit_of(name(1)) == f"{1:040x}"
     assert commit_of(None) is None
     assert release_name("1" * 40, "a") != release_name("1" * 40, "b")
@@ -135,7 +135,7 @@ def test_a_foreign_link(store: Store, target: str) -> None:
         store.current()
 
 
-def test_difference(tmp_path: Path) -> None:
+def test_files_added_changed_and_removed_are_the_difference(tmp_path: Path) -> None:
     for folder, files in {"old": {"a": "1", "b": "1", "c": "1"}, "new": {"b": "2", "c": "1", "d": "1"}}.items():
         (tmp_path / folder).mkdir()
         for file, content in files.items():

@@ -39,7 +39,7 @@ def clean(version: Optional[int]) -> State:
     return State(version, False)
 
 
-def test_no_history() -> None:
+def test_nothing_is_known_without_a_history() -> None:
     assert known(()) == Known({}, None)
 
 
@@ -48,7 +48,7 @@ def test_ups_and_downs() -> None:
     assert known(moves) == Known({1: "sum 1", 3: "another"}, clean(3))
 
 
-def test_all_undone() -> None:
+def test_nothing_is_applied_after_everything_was_rolled_back() -> None:
     assert known([up(1), down(1, None)]) == Known({}, clean(None))
 
 
@@ -97,7 +97,9 @@ def test_force_keeps_what_is_below_and_knows_no_more() -> None:
         ([forced(7), external(7, 7)], 7, [1, 3]),
     ],
 )
-def test_below(moves: list[Move], at: Optional[int], expected: list[int]) -> None:
+def test_pending_versions_below_the_current_one_are_out_of_order(
+    moves: list[Move], at: Optional[int], expected: list[int]
+) -> None:
     assert known(moves).below(source(1, 3, 7, 9), clean(at)) == expected
 
 
@@ -111,7 +113,7 @@ def test_below_of_a_dirty_state() -> None:
     assert known([up(3)]).below(source(1, 3, 7), State(7, True)) == [1]
 
 
-def test_missing() -> None:
+def test_applied_versions_without_a_file_are_missing() -> None:
     assert known([up(9), up(1), external(3, 2, 3)]).missing(source(1, 4)) == [2, 3]
     assert known(()).missing(source()) == []
 
@@ -152,7 +154,7 @@ def test_a_move_that_is_not_known(moves: list[Move], at: Optional[int], directio
         ([forced(3), external(3, 3)], clean(3)),
     ],
 )
-def test_no_move(moves: list[Move], state: State) -> None:
+def test_a_recorded_state_is_no_external_move(moves: list[Move], state: State) -> None:
     assert known(moves).moved(source(1, 3, 7), state) is None
 
 
@@ -167,7 +169,7 @@ def test_a_move_that_is_recorded_is_known_from_then_on() -> None:
                 assert known([*moves, row]).below(files, clean(version)) == known(moves).below(files, clean(version))
 
 
-def test_assumed() -> None:
+def test_versions_assumed_applied_are_written_down() -> None:
     assert assumed(source(1, 3, 7), 1, 3) == '{"assumed": [3]}'
     assert assumed(source(0, 1), -1, 1) == '{"assumed": [0, 1]}'
     assert assumed(source(0, 1), -1, None) == '{"assumed": []}'

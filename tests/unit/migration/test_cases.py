@@ -49,7 +49,7 @@ def described(text: bytes, dialect: Dialect) -> bytes:
 
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: path.stem)
-def test_statements(expected: Path) -> None:
+def test_a_script_is_split_as_expected(expected: Path) -> None:
     name, dialect = dialect_of(expected)
     assert described((CASES / f"{name}.sql").read_bytes(), dialect) == expected.read_bytes()
 

@@ -239,14 +239,14 @@ def cases(table: dict[str, list[object]]) -> list[object]:
 
 
 @pytest.mark.parametrize(("rule", "case"), cases(FINDS))  # type: ignore[arg-type]
-def test_finds(rule: str, case: tuple[str, int, str]) -> None:
+def test_a_rule_finds_its_place(rule: str, case: tuple[str, int, str]) -> None:
     text, line, piece = case
     some = found(text, rule)
     assert [at for at, what in some if piece in what] == [line], some
 
 
 @pytest.mark.parametrize(("rule", "text"), cases(LEAVES))  # type: ignore[arg-type]
-def test_leaves_alone(rule: str, text: str | bytes) -> None:
+def test_a_rule_leaves_alone_what_is_right(rule: str, text: str | bytes) -> None:
     assert found(text, rule) == []
 
 

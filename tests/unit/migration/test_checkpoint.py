@@ -111,7 +111,7 @@ def test_a_chain_is_of_all_statements_in_their_order() -> None:
     assert reached(b"a", b"b") == reached(b"a").after(digest(b"b"))
 
 
-def test_a_digest() -> None:
+def test_a_digest_is_the_start_of_the_sha256() -> None:
     assert digest(b"SELECT 1") == hashlib.sha256(b"SELECT 1").hexdigest()
     assert reached(b"SELECT 1").digests == (digest(b"SELECT 1")[:8],)
 

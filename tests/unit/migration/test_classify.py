@@ -238,7 +238,7 @@ def objects(text: str, dialect: Dialect = MARIADB) -> str:
 
 
 @pytest.mark.parametrize("text", DEFINITIONS)
-def test_the_objects(text: str) -> None:
+def test_the_objects_that_a_statement_defines(text: str) -> None:
     assert objects(text) == DEFINITIONS[text]
 
 
@@ -309,7 +309,7 @@ def test_temporary_tables(text: str, verb: bytes, names: list[bytes]) -> None:
         ("INSERT INTO a VALUES (1)", b""),
     ],
 )
-def test_the_verb(text: str, verb: bytes) -> None:
+def test_the_verb_of_a_statement(text: str, verb: bytes) -> None:
     assert classify(text.encode(), MARIADB).verb == verb
 
 
@@ -560,7 +560,7 @@ def test_double_quotes_may_hold_a_name_or_a_text() -> None:
         assert not asks_back(b'SELECT "ROW_COUNT()"', dialect)
 
 
-def test_plain_rows() -> None:
+def test_statements_that_change_rows_by_their_first_word() -> None:
     for word in (b"insert ", b"UPDATE\n", b"Delete\t", b"REPLACE  "):
         assert is_plain_rows(word + b"x")
     for text in (b"insert", b"SELECT 1", b"INSERTED x", b"/*!40000 INSERT */"):

@@ -36,7 +36,7 @@ def read(text: str) -> Effect:
         ("TRUNCATE a", "TABLE a"),
     ],
 )
-def test_its_objects(text: str, objects: str) -> None:
+def test_the_objects_of_a_definition(text: str, objects: str) -> None:
     effect = read(text)
     assert effect.kind is StatementKind.DEFINITION
     assert ", ".join(f"{thing.sort} {thing.name.decode()}" for thing in effect.objects) == objects

@@ -117,7 +117,7 @@ class House:
 # The order of things.
 
 
-def test_one_file(tmp_path: Path) -> None:
+def test_the_packets_of_a_file_with_rows_and_a_definition(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ROWS};{DDL};")
     entry = ["state 1 dirty", "insert 1 running 0/0"]
     done = [START, "update 1 applied 2/2", "state 1 clean", COMMIT]

@@ -117,7 +117,7 @@ def items(*texts: str) -> list[ClassifiedStatement]:
         ((DDL, ODD), None),
     ],
 )
-def test_transaction_last(texts: tuple[str, ...], last: Optional[int]) -> None:
+def test_the_last_statement_of_a_transaction(texts: tuple[str, ...], last: Optional[int]) -> None:
     assert transaction_last(items(*texts), proven) == last
 
 
@@ -136,7 +136,7 @@ def test_transaction_last(texts: tuple[str, ...], last: Optional[int]) -> None:
         ((ROWS, "COMMIT", ODD, "COMMIT"), None),
     ],
 )
-def test_left_open_last(texts: tuple[str, ...], last: Optional[int]) -> None:
+def test_the_last_statement_of_a_transaction_left_open(texts: tuple[str, ...], last: Optional[int]) -> None:
     assert left_open_last(items(*texts), proven) == last
 
 
@@ -150,7 +150,7 @@ def test_left_open_last(texts: tuple[str, ...], last: Optional[int]) -> None:
         ((ROWS, "COMMIT", "UNLOCK TABLES"), 4),
     ],
 )
-def test_locks_last(texts: tuple[str, ...], last: int) -> None:
+def test_the_last_statement_under_locks(texts: tuple[str, ...], last: int) -> None:
     assert locks_last(1, items(*texts)) == last
 
 
@@ -164,7 +164,7 @@ def test_locks_last(texts: tuple[str, ...], last: int) -> None:
         ((ROWS, "COMMIT", ROWS), 4),
     ],
 )
-def test_xa_last(texts: tuple[str, ...], last: int) -> None:
+def test_the_last_statement_of_an_xa_section(texts: tuple[str, ...], last: int) -> None:
     assert xa_last(1, items(*texts)) == last
 
 

@@ -112,7 +112,7 @@ def test_the_line_between_statements(number: int, total: int | None, expected: s
     ("seconds", "expected"),
     [(0.9, "0 s"), (59.9, "59 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (7384, "2 h 3 min")],
 )
-def test_durations(seconds: float, expected: str) -> None:
+def test_durations_are_written_for_people(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
 
 

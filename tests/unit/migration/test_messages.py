@@ -294,7 +294,7 @@ MESSAGES: list[tuple[Error, str, dict[str, object]]] = [
 
 
 @pytest.mark.parametrize(("error", "text", "results"), MESSAGES)
-def test_each_message(error: Error, text: str, results: dict[str, object]) -> None:
+def test_the_text_and_results_of_each_message(error: Error, text: str, results: dict[str, object]) -> None:
     assert str(error) == text
     assert error.results == results
 

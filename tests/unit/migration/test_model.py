@@ -14,10 +14,10 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.model 
     ("text", "version"),
     [("0", 0), ("12", 12), ("0012", 12), ("0" * 5000 + "3", 3), (str(MAX_STATE), MAX_STATE)],
 )
-def test_a_version(text: str, version: int) -> None:
+def test_a_version_is_digits_that_golang_migrate_takes(text: str, version: int) -> None:
     assert as_version(text) == version
 
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1\n", "\u0661", "\u00b2", str(MAX_STATE + 1), "9" * 5000])
-def test_no_version(text: str) -> None:
+def test_what_is_no_version(text: str) -> None:
     assert as_version(text) is None

@@ -54,7 +54,9 @@ DOWN = {1: (1, "down", None), 3: (3, "down", 1), 7: (7, "down", 3)}
         (1, {"allow_down": True}, [UP[3], UP[7]], 7),
     ],
 )
-def test_the_way(version: int | None, goal: dict[str, Any], expected: list[object], reached: int | None) -> None:
+def test_the_steps_from_a_version_to_a_goal(
+    version: int | None, goal: dict[str, Any], expected: list[object], reached: int | None
+) -> None:
     result = plan(version, **goal)
     assert ways(result) == expected
     assert (result.from_version, result.to_version, result.warnings) == (version, reached, ())
@@ -88,7 +90,7 @@ def test_nothing_at_all_is_a_plan_of_nothing() -> None:
         (5, {"target": "none", "allow_down": True}, "The database is at version 5"),
     ],
 )
-def test_refusals(version: int | None, goal: dict[str, Any], message: str) -> None:
+def test_goals_that_are_refused(version: int | None, goal: dict[str, Any], message: str) -> None:
     with pytest.raises(Error, match=message):
         plan(version, **goal)
 
@@ -126,7 +128,7 @@ def test_a_version_that_the_state_table_cannot_hold() -> None:
 
 
 @pytest.mark.parametrize(("version", "versions"), [(None, [1, 3, 7]), (3, [7]), (5, [7]), (9, [])])
-def test_pending(version: int | None, versions: list[int]) -> None:
+def test_versions_above_the_current_one_are_pending(version: int | None, versions: list[int]) -> None:
     assert [step.version for step in pending(SOURCE, version)] == versions
 
 

@@ -41,7 +41,7 @@ def reading(folder: Path, text: bytes | None) -> FileReader:
         DIRECTIVE + b"\n" + DIRECTIVE,
     ],
 )
-def test_it_asks(tmp_path: Path, text: bytes) -> None:
+def test_a_file_asks_to_be_atomic(tmp_path: Path, text: bytes) -> None:
     assert reading(tmp_path, text).atomic
 
 

@@ -138,7 +138,7 @@ def test_steps_as_return_values() -> None:
     assert report.steps_result([up(3)]) == [{"version": 3, "title": "m", "direction": "up"}]
 
 
-def test_the_difference() -> None:
+def test_the_difference_that_diff_mode_shows() -> None:
     assert report.difference("shop", Plan(None, 4, (up(3), up(4)._replace(file=None)))) == {
         "before_header": "shop",
         "after_header": "shop",

@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from simulation.__main__ import main
-from simulation.case import Case, template
-from simulation.connection import Connection
-from simulation.engine import Engine, newest, state
-from simulation.faults import Broken, Fault, Faults, Killed
-from simulation.mutations import ENGINE, MUTATIONS, Mutation
-from simulation.sections import Item
-from simulation.storage import SCHEMA, Server, SqlError, Unknown
-from simulation.trial import Trial
-from simulation.work import File
+from programs.simulation.__main__ import main
+from programs.simulation.case import Case, template
+from programs.simulation.connection import Connection
+from programs.simulation.engine import Engine, newest, state
+from programs.simulation.faults import Broken, Fault, Faults, Killed
+from programs.simulation.mutations import ENGINE, MUTATIONS, Mutation
+from programs.simulation.sections import Item
+from programs.simulation.storage import SCHEMA, Server, SqlError, Unknown
+from programs.simulation.trial import Trial
+from programs.simulation.work import File
 
 # Of the engine, in make test; each is checked. The mutation that takes most is found after 9,756.
-RUNS = 20_000
+RUNS = 10_000
 
 
 def test_no_run_violates_the_invariant() -> None:

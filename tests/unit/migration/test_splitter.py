@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where statements begin and end, beside what test_cases.py shows; the server has the last word in tests/fuzz."""
+"""Where statements begin and end, beside what test_cases.py shows; the server has the last word (make fuzz)."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def signals(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     return found
 
 
-def test_a_run(tmp_path: Path) -> None:
+def test_a_run_applies_and_is_recorded(tmp_path: Path) -> None:
     house = House(tmp_path)
     results = house.run()
     assert [item["version"] for item in results["applied"]] == [1]

@@ -25,7 +25,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._mysql.versions i
         ("", Version(False, 0)),
     ],
 )
-def test_reading(text: str, version: Version) -> None:
+def test_versions_are_read_as_servers_write_them(text: str, version: Version) -> None:
     assert read_version(text) == version
 
 

@@ -11,9 +11,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from style import prose
-from style.__main__ import files, main
-from style.words import WORDS, Word, check
+from programs.style import prose
+from programs.style.__main__ import files, main
+from programs.style.words import WORDS, Word, check
 
 _PLAIN = re.compile(r"[\w ,'-]+")
 

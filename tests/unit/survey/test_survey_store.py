@@ -248,7 +248,7 @@ def test_decisions_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "---\n", "components:\n", "components: {}"])
-def test_nothing_decided(text: str) -> None:
+def test_a_file_without_decisions_is_none(text: str) -> None:
     assert decisions.read(text) == {}
 
 
