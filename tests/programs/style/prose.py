@@ -31,7 +31,7 @@ _F_START, _F_MIDDLE, _F_END = (getattr(token, f"FSTRING_{part}", -1) for part in
 
 @dataclass(frozen=True)
 class Prose:
-    """A text in which each run of blanks is one space, and the lines that its words come from."""
+    """A text in which each run of whitespace is one space, and the lines that its words come from."""
 
     text: str
     starts: list[int]

@@ -59,6 +59,6 @@ def test_there_are_messages() -> None:
 
 
 def test_every_message_is_explained() -> None:
-    """One of the first pieces of each stands in the page."""
+    """One of the first pieces of each is in the page."""
     first = {place: [piece[:30] for piece in pieces[:3]] for place, pieces in MESSAGES}
     assert {place: pieces for place, pieces in first.items() if not any(piece in PAGE for piece in pieces)} == {}

@@ -116,7 +116,7 @@ def test_a_persons_own_are_added_and_replace() -> None:
         ("- {technology: a, role: b, commands: ['(']}", "Signature 1 in own.yml: a command is no regular expression"),
     ],
 )
-def test_what_is_no_signature_is_named(text: str, message: str) -> None:
+def test_what_is_not_a_signature_is_named(text: str, message: str) -> None:
     with pytest.raises(Error) as raised:
         signatures(text, "own.yml")
     assert str(raised.value).startswith(message)
