@@ -21,7 +21,7 @@ class NotAvailable(Exception):
 
 
 class NotOnThisSystem(NotAvailable):
-    """A part is not available on such a system, whatever is installed: tests that need it are skipped, which is said."""
+    """A part is not available on such a system, whatever is installed: the tests that need it are skipped."""
 
 
 @contextlib.contextmanager
