@@ -51,6 +51,8 @@ lint: packages-test .venv/test.stamp ## Check the style, the types and the wordi
 	$(BIN)/yamllint --strict .
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
+	PYTHONPATH=tests $(BIN)/python -m programs.style changelogs docs/upgrading.md examples inventories tests/parts \
+	  '*.toml' galaxy.yml Makefile noxfile.py
 
 style: .venv/test.stamp ## Check the wording of all texts against tests/programs/style/words.yml
 	@PYTHONPATH=tests $(BIN)/python -m programs.style
