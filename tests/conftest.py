@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 import ansible
 import pytest
+from hypothesis import HealthCheck, settings
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
-from parts.ansible import PROGRAMS, Results, environment
+from parts.ansible import PROGRAMS, Results, environment, kept_bytecode
 from parts.forks import NAMES as MODULES
 from parts.forks import Forks
 from parts.mariadb import DatabaseServer
@@ -32,6 +33,10 @@ from parts.servers import SERVERS
 from parts.sshd import GitServer
 
 COLLECTIONS = CHECKOUT / ".venv" / "collections"
+
+# How long an example takes says nothing where other tests run at the same time.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def _names(text: str) -> list[str]:
@@ -294,7 +299,7 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         command = [programs / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results, programs), "ANSIBLE_NOCOLOR": "true", **(env or {})},
+            env={**environment(results, programs), **kept_bytecode(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import CHECKOUT, NotOnThisSystem
+from . import CACHE, CHECKOUT, NotOnThisSystem
 
 # The environment's Ansible is the one meant, whatever else the machine has.
 PROGRAMS = Path(sys.executable).parent
@@ -42,6 +42,13 @@ def environment(results: Path, programs: Path = PROGRAMS) -> dict[str, str]:
         "ANSIBLE_CONFIG": str(CHECKOUT / "tests" / "ansible.cfg"),
         "TASK_RESULTS": str(results),
     }
+
+
+def kept_bytecode() -> dict[str, str]:
+    """Return variables with which modules on this machine are compiled once: see startup/sitecustomize.py."""
+    folder = CACHE / "modules"
+    folder.mkdir(parents=True, exist_ok=True)
+    return {"PYTHONPATH": str(Path(__file__).with_name("startup")), "DBOPS_BYTECODE": str(folder)}
 
 
 @dataclass

@@ -43,6 +43,13 @@ class Team:
         hosts = {name: {"migrate_secret_id": f"{schema}/secret"} for name, schema in self.databases.items()}
         return {"all": {"vars": merged, "children": {"databases": {"hosts": hosts}}}}
 
+    def each(self, **hosts: dict[str, Any]) -> dict[str, Any]:
+        """Return an inventory of hosts on the database orders, each with variables of its own."""
+        inventory = self.inventory()
+        orders = inventory["all"]["children"]["databases"]["hosts"]["orders"]
+        inventory["all"]["children"]["databases"]["hosts"] = {name: {**orders, **more} for name, more in hosts.items()}
+        return inventory
+
     def version(self, name: str) -> tuple[Any, ...] | None:
         """Return what a database's state table says, (version, dirty); None without a table or a row."""
         schema = self.databases[name]

@@ -278,32 +278,32 @@ def test_no_migrations_yet(team: Team, playbook: RunPlaybook) -> None:
 
 
 def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
-    nothing = playbook(MIGRATE, team.inventory(migrate_repository=None), "--limit", "orders")
-    assert failure(nothing, "orders") == "migrate_repository is not set."
-    other = playbook(MIGRATE, team.inventory(migrate_expected_commit="0" * 40, migrate_keep=1), "--limit", "orders")
-    assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in failure(other, "orders")
-    for variable, complaint in {"allowed_signers": "holds no key", "gpg_public_keys": "does not hold OpenPGP"}.items():
-        keys = {"migrate_verify": "signed_commit", f"migrate_{variable}": "# nobody"}
-        unusable = playbook(MIGRATE, team.inventory(**keys), "--limit", "orders")
-        assert f"migrate_{variable} {complaint}" in failure(unusable, "orders")
-    both = playbook(
-        MIGRATE,
-        team.inventory(
-            migrate_use_ssh_agent=True,
-            migrate_known_hosts="",
-            migrate_known_hosts_fingerprints=["SHA256:x"],
-            migrate_fast_forward_only=True,
-            migrate_ssh_options={"MACs": "+hmac-md5"},
-        ),
-        *("--limit", "orders", "-v"),
+    signed = {"migrate_verify": "signed_commit"}
+    inventory = team.each(
+        nothing={"migrate_repository": ""},
+        other={"migrate_expected_commit": "0" * 40, "migrate_keep": 1},
+        signers={**signed, "migrate_allowed_signers": "# nobody"},
+        keys={**signed, "migrate_gpg_public_keys": "# nobody"},
+        both={
+            "migrate_use_ssh_agent": True,
+            "migrate_known_hosts": "",
+            "migrate_known_hosts_fingerprints": ["SHA256:x"],
+            "migrate_fast_forward_only": True,
+            "migrate_ssh_options": {"MACs": "+hmac-md5"},
+        },
+        nowhere={"migrate_secret_id": ""},
     )
-    exclusive = "migrate_use_ssh_agent and migrate_private_key exclude each other. Give one of them."
-    assert failure(both, "orders") == exclusive
-    given = both.result("orders", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
+    result = playbook(MIGRATE, inventory, "-v")
+    said = {host: failure(result, host) for host in result.stats}
+    assert said["nothing"] == "migrate_repository is not set."
+    assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
+    assert "migrate_allowed_signers holds no key" in said["signers"]
+    assert "migrate_gpg_public_keys does not hold OpenPGP" in said["keys"]
+    assert said["both"] == "migrate_use_ssh_agent and migrate_private_key exclude each other. Give one of them."
+    given = result.result("both", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
     assert given["ssh_options"] == {"MACs": "+hmac-md5"}
-    nowhere = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars={"migrate_secret_id": ""})
-    assert failure(nowhere, "orders") == (
+    assert said["nowhere"] == (
         "migrate_login_database is empty: name the schema to work on, here or in the secret of migrate_secret_id."
     )
     no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
@@ -328,12 +328,11 @@ def test_credentials_without_a_secret_and_beside_one(team: Team, playbook: RunPl
 def test_a_secret_that_is_of_no_use(team: Team, playbook: RunPlaybook, secrets_manager: SecretsManager) -> None:
     name = f"{team.databases['orders']}/useless"
     secrets_manager.put(name, json.dumps({"username": "someone"}))
-    for secret, expected in (("no/such/secret", "no/such/secret"), (name, "password")):
-        for book, variables in ((MIGRATE, {}), (FORCE, {"migrate_version": 1})):
-            result = playbook(
-                book, team.inventory(), "-l", "orders", extra_vars={**variables, "migrate_secret_id": secret}
-            )
-            assert expected in failure(result, "orders")
+    inventory = team.each(missing={"migrate_secret_id": "no/such/secret"}, useless={"migrate_secret_id": name})
+    for book, variables in ((MIGRATE, {}), (FORCE, {"migrate_version": 1})):
+        result = playbook(book, inventory, extra_vars=variables)
+        assert "no/such/secret" in failure(result, "missing")
+        assert "password" in failure(result, "useless")
 
 
 def test_fetch_error_is_readable(team: Team, playbook: RunPlaybook) -> None:
@@ -453,18 +452,17 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
             mariadb.query(f"DROP DATABASE `{name}`")
 
 
-@pytest.mark.parametrize(
-    ("variables", "said"),
-    [
-        (
-            {"migrate_steps": 1},
-            "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
-        ),
-        ({"migrate_databases": ["nowhere"]}, "migrate_databases names what is not there: nowhere. Create the schemas"),
-        ({"migrate_parallel": 0}, "migrate_parallel is 0. Give a number from 1 to 1000."),
-    ],
-)
-def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook, variables: dict[str, Any], said: str) -> None:
-    given = {"migrate_databases": [team.databases["orders"]], **variables}
-    result = playbook(MIGRATE, team.inventory(), "--limit", "orders", extra_vars=given)
-    assert failure(result, "orders").startswith(said)
+def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook) -> None:
+    many = {"migrate_databases": [team.databases["orders"]]}
+    inventory = team.each(
+        steps={**many, "migrate_steps": 1},
+        nowhere={"migrate_databases": ["nowhere"]},
+        parallel={**many, "migrate_parallel": 0},
+    )
+    result = playbook(MIGRATE, inventory)
+    said = {
+        "steps": "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
+        "nowhere": "migrate_databases names what is not there: nowhere. Create the schemas",
+        "parallel": "migrate_parallel is 0. Give a number from 1 to 1000.",
+    }
+    assert {host: failure(result, host)[: len(text)] for host, text in said.items()} == said

@@ -27,6 +27,8 @@ SCRATCH = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"), Path("/run")]
 PAUSE = 0.02
 # How the folders of the tests' own servers begin, of which another process of the tests may start some.
 SERVERS = "dbops-"
+# Of the flags of a process.
+KERNEL_THREAD = 0x200000
 # Bytes; what passes is looked at as long as it is not larger.
 LARGE = 1 << 21
 
@@ -132,8 +134,9 @@ class Watch:
     def _sample_processes(self) -> None:
         """Read every process's arguments and environment, again and again."""
         known: dict[str, bytes] = {}
+        kernel = set(_kernel_threads())
         while not self._over.wait(PAUSE):
-            here = [name for name in os.listdir("/proc") if name.isdigit()]
+            here = [name for name in os.listdir("/proc") if name.isdigit() and name not in kernel]
             for name in here:
                 with contextlib.suppress(OSError):
                     arguments = Path("/proc", name, "cmdline").read_bytes()
@@ -196,6 +199,15 @@ class Watch:
         finally:
             server.close()
             SYSLOG.unlink()
+
+
+def _kernel_threads() -> Iterator[str]:
+    """Yield the numbers of the kernel's own processes, which have no arguments and never come to have any."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            flags = int(Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[6])
+            if flags & KERNEL_THREAD:
+                yield name
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -4,9 +4,9 @@
 
 """Every ansible-core on every Python: ``python -m programs.matrix [ends]``.
 
-With ``ends``, only the lowest and the highest, without the sanity tests and hostile texts, which is what CI runs;
-without, what ran is also written into docs. An interpreter that this machine has not got is reported, and is not a
-failure; whatever else does not pass is one.
+With ``ends``, only the lowest and the highest, without the sanity tests, generated inputs and hostile texts, which is
+what CI runs; without, what ran is also written into docs. A missing interpreter is reported, and is not a failure;
+everything else that does not pass is one.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ def ends() -> Iterator[Row]:
         yield Row(name, minor, [found[1][place]] if all(found) else [])
 
 
-def run(row: Row, sanity: bool, hostile: bool) -> None:
+def run(row: Row, sanity: bool, whole: bool) -> None:
     """Run what there is to run on a core and a Python.
 
-    :param hostile: whether texts that are templates are tried, too.
+    :param whole: whether generated inputs and hostile texts are tried, too.
     """
     steps: dict[str, Callable[[], dict[str, Part]]] = {
-        "unit": lambda: {"unit": unit(row)},
+        "unit": lambda: {"unit": unit(row, whole)},
         "sanity": lambda: {"sanity": sanity_tests(row)} if sanity else {},
-        "main path": lambda: path(row, hostile),
+        "main path": lambda: path(row, whole),
     }
     for name, step in steps.items():
         try:
@@ -80,12 +80,13 @@ def say(row: Row, name: str) -> None:
         print(part.said, flush=True)
 
 
-def unit(row: Row) -> Part:
+def unit(row: Row, whole: bool) -> Part:
     """Run the unit tests in an environment with the core."""
     python = cores.programs(row.core, row.minor, UNIT) / "python"
     # The simulation asks nothing of Ansible, and takes as long as all others.
     without = "--deselect=tests/unit/migration/test_simulation.py::test_no_run_violates_the_invariant"
-    cases, output = pytest(python, "tests/unit", "-p", "no:cacheprovider", without)
+    marks = [] if whole else ["-m", "not hypothesis"]
+    cases, output = pytest(python, "tests/unit", "-p", "no:cacheprovider", without, *marks)
     counts = Counter(
         next((child.get("type", child.tag) for child in case if child.tag in ("failure", "error", "skipped")), "passed")
         for case in cases
@@ -119,13 +120,13 @@ def sanity_tests(row: Row) -> Part:
     return Part(f"{FAILED}: {failed}" if code or not pythons else outcome, output)
 
 
-def path(row: Row, hostile: bool) -> dict[str, Part]:
+def path(row: Row, whole: bool) -> dict[str, Part]:
     """Go the main path, and return what became of it on each host's Python."""
     # Made here, as it takes longer than a playbook is given.
     for minor in row.hosts:
         cores.host(minor)
     file, cell = "tests/integration/roles/test_matrix.py", f"[{row.core}-3.{row.minor}]"
-    names = ["test_main_path", *(["test_nothing_is_a_template"] if hostile else [])]
+    names = ["test_main_path", *(["test_nothing_is_a_template"] if whole else [])]
     tests = [f"{file}::{name}{cell}" for name in names]
     hosts = " ".join(map(str, row.hosts))
     cases, output = pytest(Path(sys.executable), *tests, MATRIX_HOSTS=hosts)
@@ -163,7 +164,7 @@ def main(only_ends: bool) -> int:
     for row in rows:
         if row.hosts:
             # It tests every Python itself, so once is enough.
-            run(row, sanity=not only_ends and newest[row.core] == row.minor, hostile=not only_ends)
+            run(row, sanity=not only_ends and newest[row.core] == row.minor, whole=not only_ends)
     print(f"\n{table(rows)}", flush=True)
     if not only_ends:
         (CHECKOUT / "docs" / "versions.md").write_text(page(rows, missing, libraries(wanted)))
