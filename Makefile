@@ -28,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: packages-demo .venv/demo.stamp ## Show the main job on real servers that are started for it
+demo: packages-demo .venv/demo.stamp ## Run the main job on real servers that it starts
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests $(BIN)/python -m parts.demo
 
 demo-survey: packages-demo .venv/demo.stamp ## Show the survey on hosts that are made for it
@@ -43,7 +43,7 @@ test-quick: packages-test .venv/test.stamp ## Check the style, and run the unit 
 	PYTHONPATH=.venv/collections $(BIN)/lint-imports
 	$(BIN)/pytest tests/unit -n 2 --deselect=$(SIMULATION) $(PYTEST_OPTIONS)
 
-lint: packages-test .venv/test.stamp ## Check the style and the types
+lint: packages-test .venv/test.stamp ## Check the style, the types and the wording
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -51,8 +51,13 @@ lint: packages-test .venv/test.stamp ## Check the style and the types
 	$(BIN)/yamllint --strict .
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
+	PYTHONPATH=tests $(BIN)/python -m programs.style changelogs docs/upgrading.md examples inventories tests/parts \
+	  '*.toml' galaxy.yml Makefile noxfile.py
 
-sanity: packages-test .venv/test.stamp ## Run ansible-test sanity on what is shipped, but for what the linters do
+style: .venv/test.stamp ## Check the wording of all texts against tests/programs/style/words.yml
+	@PYTHONPATH=tests $(BIN)/python -m programs.style
+
+sanity: packages-test .venv/test.stamp ## Run ansible-test sanity on what is shipped, except what the linters check
 	tests/sanity.sh --python default --skip-test pep8 --skip-test shellcheck --skip-test yamllint \
 	  plugins/ roles/ playbooks/ meta/ changelogs/ galaxy.yml
 
@@ -69,7 +74,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
 	$(BIN)/pytest tests/integration -n 2 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
 
-test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that can be had
+test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that is available
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
 
 test-fresh: packages-test .venv/test.stamp ## Follow the first steps, and prepare a runner, on machines that are made for it
@@ -112,7 +117,7 @@ bench-survey: packages-test .venv/test.stamp ## Count what a minute of the surve
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.benchmarks.survey_analysis
 
-example-survey: .venv/test.stamp ## Write examples/survey anew
+example-survey: .venv/test.stamp ## Write examples/survey again
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
 
@@ -125,10 +130,10 @@ simulate-mutations: packages-test .venv/test.stamp ## Plant faults in the engine
 mutants: packages-test .venv/test.stamp ## Plant MUTANTS faults in module_utils of COMMIT, and count those that the unit tests find
 	PYTHONPATH=tests $(BIN)/python -m programs.mutants $(MUTANTS) $(SEED) $(COMMIT)
 
-soak: packages-test .venv/test.stamp ## Cut runs off at random, TRIALS times, on SERVERS, with the dice of SEED
+soak: packages-test .venv/test.stamp ## Interrupt runs at random, TRIALS times, on SERVERS, with the random seed SEED
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak $(TRIALS) $(SEED) $(SERVERS)
 
-soak-batches: packages-test .venv/test.stamp ## Have something happen inside transactions of several statements, TRIALS times
+soak-batches: packages-test .venv/test.stamp ## Cause faults inside transactions of several statements, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.batches $(TRIALS) $(SEED) $(SERVERS)
 
 soak-alter: packages-test .venv/test.stamp ## Kill SERVER inside its ALTERs, TRIALS times
@@ -143,13 +148,13 @@ soak-many: packages-test .venv/test.stamp ## Kill migration_apply_many over 300 
 soak-rehearsal: packages-test .venv/test.stamp ## Kill rehearsals at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.rehearsal $(TRIALS) $(SEED) $(SERVERS)
 
-soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with what was foretold, on SERVERS
+soak-impact: packages-test .venv/test.stamp ## Compare what ALTERs do to tables of ROWS rows with the prediction, on SERVERS
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.impact $(ROWS) $(if $(filter command line,$(origin SERVERS)),$(SERVERS))
 
 soak-cuts: packages-test .venv/test.stamp ## Cut Ansible's connection to the runner at random instants, TRIALS times
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.soak.cuts $(TRIALS) $(SEED)
 
-canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that can be had
+canary: packages-test .venv/test.stamp ## Look for secrets everywhere, on every ansible-core that is available
 	$(BIN)/pytest tests/integration/roles tests/integration/survey -n 2 --dist worksteal -m canary $(PYTEST_OPTIONS)
 
 test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to keep a secret, on every ansible-core
@@ -158,13 +163,13 @@ test-cores: packages-test .venv/test.stamp ## Try hostile texts, and each way to
 test-progress: packages-test .venv/test.stamp ## Try long runs more ways, and compare their lines with the server on every ansible-core
 	$(BIN)/pytest tests/integration/progress tests/integration/migration tests/integration/roles -m progress $(PYTEST_OPTIONS)
 
-terminal: packages-test .venv/test.stamp ## Record again what a terminal shows of long runs, for docs/long-runs.md
+terminal: packages-test .venv/test.stamp ## Record what a terminal shows of long runs, for docs/long-runs.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.long_runs docs/long-runs.svg
 
-plan-pictures: packages-test .venv/test.stamp ## Plan three deploys again, and make the pictures of docs/plan.md
+plan-pictures: packages-test .venv/test.stamp ## Plan three deploys, and make the pictures of docs/plan.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.plan docs/plan
 
-survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page again, for docs/survey.md
+survey-pictures: packages-test .venv/test.stamp ## Take the pictures of the survey's page, for docs/survey.md
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.pictures.survey docs/survey
 
 test-firewalls: packages-test .venv/test.stamp ## Compare the survey's model of a firewall with the kernel, on rarer rules
@@ -211,7 +216,7 @@ packages-demo:
 packages-test:
 	@tests/parts/packages.sh test
 
-# The environment, in which the checkout stands at the place where Ansible looks for a collection.
+# The environment, in which the checkout is linked to the place where Ansible looks for a collection.
 .venv/bin/python: | packages-demo
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$$($(PYTHON) --version) is too old: name a newer one, for instance make demo PYTHON=python3.12"; exit 1; }

@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Skip a test whose part cannot be had on this system, and none for another reason."""
+    """Skip a test whose part is not available on this system, and none for another reason."""
     report = yield
     reason = call.excinfo.value if call.excinfo else None
     if isinstance(reason, NotOnThisSystem):
@@ -102,7 +102,7 @@ def pytest_runtest_makereport(
         report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {reason}")
     elif report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"{reason}\nNo test is skipped but for a part that raises NotOnThisSystem (tests/parts)."
+        report.longrepr = f"{reason}\nNo test is skipped except for a part that raises NotOnThisSystem (tests/parts)."
     return report
 
 
@@ -114,7 +114,7 @@ class Servers:
         self._found: dict[str, DatabaseServer | NotAvailable] = {}
 
     def get(self, name: str) -> DatabaseServer:
-        """Return a server; NotAvailable is raised where it cannot be had."""
+        """Return a server; NotAvailable is raised where it is not available."""
         if name not in self._found:
             kind = SERVERS[name]
             folder = self._stack.enter_context(private_folder(name))

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: migration_report
 short_description: Report what the role migrate did
-version_added: 0.1.0
+version_added: 0.2.0
 description:
   - Prints what the role P(dbops.migrations.migrate#role) did, or would do, for each host of the play, and which hosts
     failed.

@@ -190,7 +190,7 @@ GITHUB, GITLAB, GITHUB_SERVER, GITLAB_SERVER = (
 
 
 def of_the_page(commands: list[str]) -> list[str]:
-    """Return a pipeline's commands but for those that install, which need the network."""
+    """Return a pipeline's commands except for those that install, which need the network."""
     left = [command for command in commands if "install" not in command]
     assert 0 < len(left) < len(commands)
     return left

@@ -59,7 +59,7 @@ EXPECTED = re.compile(
 
 
 def marked(marker: str) -> list[str]:
-    """Return the command line of each process that bears the marker in its environment."""
+    """Return the command line of each process that has the marker in its environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The examples of every plugin, run as they stand but for the names of places, on real servers."""
+"""The examples of every plugin, run as they stand except for the names of places, on real servers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLUGINS = sorted(
     path.relative_to(CHECKOUT)
     for kind in ("modules", "lookup")
     for path in Path(CHECKOUT, "plugins", kind).glob("*.py")
-    # They are of use only in a role, in a play's own hosts, and where a run has kept something.
+    # They are useful only in a role, in a play's own hosts, and where a run has kept something.
     if path.stem not in ("role_variables", "hosts_pattern", "survey_report", "migration_kept")
 )
 FILES = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbooks and inventories in examples/, run as they stand but for the names of places, on real servers."""
+"""The playbooks and inventories in examples/, run as they stand except for the names of places, on real servers."""
 
 from __future__ import annotations
 

@@ -97,11 +97,11 @@ def test_unpacked_servers(servers: Any, name: str, version: str) -> None:
 
 
 @pytest.mark.parametrize(("server", "missing"), [(MySQL, "apt-get"), (MariaDB114, "Maven")])
-def test_a_server_that_cannot_be_had_says_why(
+def test_a_server_that_is_not_available_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: type[MySQL | MariaDB114], missing: str
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotAvailable, match=f"cannot be had: this machine has no {missing}"):
+    with pytest.raises(NotAvailable, match=f"is not available: this machine has no {missing}"):
         server.source.unpack(tmp_path, tmp_path / "log")
 
 
@@ -149,7 +149,9 @@ def test_only_what_no_such_system_has_is_skipped(tmp_path: Path) -> None:
     assert re.search(r"SKIPPED \[1\] .*: Only root has it\.", done.stdout)
     assert "Install the part." in done.stdout
     for reason in ("no reason at all", "it is Monday"):
-        assert f"{reason}\nNo test is skipped but for a part that raises NotOnThisSystem (tests/parts)." in done.stdout
+        assert (
+            f"{reason}\nNo test is skipped except for a part that raises NotOnThisSystem (tests/parts)." in done.stdout
+        )
 
 
 def test_amazon_aws_without_an_index_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ CACHE = CHECKOUT / ".cache"
 
 
 class NotAvailable(Exception):
-    """A part is missing; the message says why. It can be had on such a system, so a test that needs it fails."""
+    """A part is missing; the message says why. It is available on such a system, so a test that needs it fails."""
 
 
 class NotOnThisSystem(NotAvailable):
-    """A part cannot be had on such a system, whatever is installed: a test that needs it is not run, which is said."""
+    """A part is not available on such a system, whatever is installed: the tests that need it are skipped."""
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ def ansible_runner() -> Path:
         for end in os.openpty():
             os.close(end)
     except OSError as error:
-        raise NotOnThisSystem(f"ansible-runner wants a pseudo-terminal, and none can be had: {error}.") from error
+        raise NotOnThisSystem(f"ansible-runner wants a pseudo-terminal, and none is available: {error}.") from error
     return PROGRAMS / "ansible-runner"
 
 

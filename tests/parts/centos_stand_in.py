@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is nearest to CentOS Stream where its packages cannot be had: its dnf, and stubs of its packages, on Debian."""
+"""The nearest to CentOS Stream where its packages are not available: its dnf, and stubs of its packages, on Debian."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Browser:
 
 
 def script(package: str, path: str) -> str:
-    """Return a script of a package of npm's, downloaded once; NotAvailable is raised when it cannot be had.
+    """Return a script of a package of npm's, downloaded once; NotAvailable is raised when it is not available.
 
     :param package: with its version.
     :param path: in the package.
@@ -202,12 +202,12 @@ def script(package: str, path: str) -> str:
         if file.exists():
             return file.read_text(encoding="utf-8")
         if shutil.which("npm") is None:
-            raise NotOnThisSystem(f"{package} cannot be had: this machine has no npm.")
+            raise NotOnThisSystem(f"{package} is not available: this machine has no npm.")
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             command = ["npm", "pack", "--silent", package]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise NotAvailable(f"{package} cannot be had: npm failed: {done.stderr.strip()[-300:]}")
+                raise NotAvailable(f"{package} is not available: npm failed: {done.stderr.strip()[-300:]}")
             with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
                 member = archive.extractfile(f"package/{path}")
                 assert member

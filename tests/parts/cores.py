@@ -87,7 +87,7 @@ def _interpreter(minor: int) -> Path | None:
 
 
 def _environment(name: str, minor: int, requirements: Sequence[str]) -> Path:
-    """Return the folder of an environment's programs; it is made anew when it is to hold something else."""
+    """Return the folder of an environment's programs; it is made again when it is to hold something else."""
     python = _interpreter(minor)
     if python is None:
         raise NotOnThisSystem(f"There is no Python 3.{minor} on this machine.")

@@ -34,9 +34,9 @@ class Packages:
     alone: bool = False
 
     def unpack(self, folder: Path, log: Path) -> None:
-        """Download the packages and make ``folder/root`` of them; NotAvailable is raised when they cannot be had."""
+        """Download the packages and make ``folder/root`` of them; NotAvailable is raised if that fails."""
         if shutil.which("apt-get") is None:
-            raise NotOnThisSystem(f"Debian's {self.package} cannot be had: this machine has no apt-get.")
+            raise NotOnThisSystem(f"Debian's {self.package} is not available: this machine has no apt-get.")
         self._download(folder, log)
         root = folder / "root"
         root.mkdir()
@@ -88,13 +88,13 @@ class Packages:
             )
         if done.returncode != 0:
             last = " ".join(log.read_text(errors="replace").strip().splitlines()[-1:])
-            raise NotAvailable(f"Debian's {self.package} cannot be had: {command[0]} failed: {last} (log: {log})")
+            raise NotAvailable(f"Debian's {self.package} is not available: {command[0]} failed: {last} (log: {log})")
 
 
 def debian_mirror(pocket: str = "") -> str:
     """Return the address of the Debian archive that this machine's own apt uses, or of its ``-security`` archive."""
     if shutil.which("apt-get") is None:
-        raise NotOnThisSystem("Debian's packages cannot be had: this machine has no apt-get.")
+        raise NotOnThisSystem("Debian's packages are not available: this machine has no apt-get.")
     release = platform.freedesktop_os_release()
     form = ["--format", "$(REPO_URI) $(RELEASE)", "Identifier: Packages"]
     listed = subprocess.run(["apt-get", "indextargets", *form], capture_output=True, text=True, check=True).stdout
@@ -103,11 +103,11 @@ def debian_mirror(pocket: str = "") -> str:
         if release["ID"] == "debian" and suite == f"{release.get('VERSION_CODENAME')}{pocket}":
             return address
     if pocket == "-security":
-        # A bare system names none; it stands beside the other.
+        # A bare system names none; it is beside the other.
         return f"{debian_mirror().rstrip('/')}{pocket}"
     if release["ID"] == "debian":
         raise NotAvailable(f"This machine's apt sources name no Debian{pocket} archive. Add it to them.")
-    raise NotOnThisSystem("Debian's packages cannot be had: this machine's apt sources name no Debian archive.")
+    raise NotOnThisSystem("Debian's packages are not available: this machine's apt sources name no Debian archive.")
 
 
 def _archive(suite: str) -> str:

@@ -33,7 +33,7 @@ class Door(Server):
     def prepare(self) -> None:
         for name in ("host_key", "key"):
             make_key(self.folder / name)
-        # As debian_root.run: with processes' list, and with what pip is told of the package registries.
+        # As debian_root.run: with processes' list, and with what tells pip about the package registries.
         network = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         if (self.root / debian_root.TRUSTED[1:]).exists():
             network |= {"PIP_CERT": debian_root.TRUSTED, "SSL_CERT_FILE": debian_root.TRUSTED}
@@ -70,7 +70,7 @@ class Door(Server):
         return "Server listening on" in self.log.read_text()
 
     def ssh_options(self) -> list[str]:
-        """Return the options of ssh that lead here. The account is sshd's, which is none of Ansible's business."""
+        """Return the options of ssh that lead here. The account is sshd's, which does not concern Ansible."""
         assert self._process is not None
         # Each of the programs that started sshd became the next: they share the process.
         way = f"nsenter --target {self._process.pid} --net socat - TCP:{self.host}:{self.port}"

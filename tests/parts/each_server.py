@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The engine's tests on each server that can be had, one after the other: ``python -m parts.each_server [PYTEST'S]``.
+"""The engine's tests on each server that is available, one after the other: ``python -m parts.each_server [PYTEST'S]``.
 
-The last lines say of each server how many passed, failed and were skipped, or why it could not be had.
+The last lines say about each server how many passed, failed and were skipped, or why it was not available.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TESTS = "tests/integration/migration"
 
 
 def version(name: str) -> str:
-    """Start a server and return its version; NotAvailable is raised when it cannot be had."""
+    """Start a server and return its version; NotAvailable is raised when it is not available."""
     kind = SERVERS[name]
     with private_folder(name) as folder, kind(folder) as server:
         return str(server.query("SELECT VERSION()")[0][0])

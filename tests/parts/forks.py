@@ -96,7 +96,7 @@ class Forks:
         return self._child
 
     def ended(self, seconds: float = 0) -> bool:
-        """Tell whether the module that was begun has ended, or does so within some seconds."""
+        """Tell whether the module that was started has ended, or does so within some seconds."""
         assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], seconds)[0])
 

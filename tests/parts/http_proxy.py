@@ -51,7 +51,7 @@ class HttpProxy:
             assert url.hostname is not None
             self.hosts.add(url.hostname)
             with socket.create_connection((url.hostname, url.port or 80)) as server:
-                # A server understands a whole URL, too, so everything goes on as it is.
+                # A server understands a whole URL, too, so everything is passed on as it is.
                 if tunnel:
                     client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 else:

@@ -149,7 +149,7 @@ def document(host: str, address: str, programs: Sequence[str], flows: Sequence[F
 
 
 def five() -> Inputs:
-    """Return a shop on five hosts, a sixth that nobody could reach, what is no document, and what people decided."""
+    """Return a shop on five hosts, a sixth that nobody could reach, what is not a document, and what people decided."""
     lb, web1, web2, db, cache = (f"10.0.0.{number}" for number in range(1, 6))
     inside = "10.0.0.0/8"
     web = [
@@ -198,7 +198,7 @@ def five() -> Inputs:
         groups,
         [Absence(1, "backup1", "first", "Permission denied (publickey).")],
         decisions,
-        {"runs/first/db9.json": "It is no JSON: line 1 has no end."},
+        {"runs/first/db9.json": "It is not JSON: line 1 has no end."},
         "Shop",
     )
 

@@ -30,7 +30,7 @@ class Artifact:
     files: Sequence[str]
 
     def unpack(self, folder: Path, log: Path) -> None:
-        """Download the archive and make ``folder/root`` of it; NotAvailable is raised when it cannot be had.
+        """Download the archive and make ``folder/root`` of it; NotAvailable is raised when it is not available.
 
         Maven takes it from where this machine's own settings say. The downloads go with ``folder``.
         """
@@ -38,7 +38,7 @@ class Artifact:
             raise NotOnThisSystem(f"The artifact {self.coordinates} holds programs for x86_64 only.")
         maven = shutil.which("mvn")
         if maven is None:
-            raise NotAvailable(f"The artifact {self.coordinates} cannot be had: this machine has no Maven (mvn).")
+            raise NotAvailable(f"The artifact {self.coordinates} is not available: this machine has no Maven (mvn).")
         properties = {
             "maven.repo.local": folder / "repository",
             "artifact": self.coordinates,
@@ -54,7 +54,7 @@ class Artifact:
         log.write_text(done.stdout + done.stderr)
         if done.returncode != 0:
             first = next((line for line in done.stdout.splitlines() if "ERROR" in line), done.stderr.strip())
-            raise NotAvailable(f"The artifact {self.coordinates} cannot be had: {first} (log: {log})")
+            raise NotAvailable(f"The artifact {self.coordinates} is not available: {first} (log: {log})")
 
     def launcher(self, root: Path) -> list[str | Path]:
         """Return the command that runs a program of theirs: it runs on this system as it is."""

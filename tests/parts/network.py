@@ -77,7 +77,7 @@ class Host:
         return ["nsenter", f"--target={self.pid}", *within, *as_user, *map(str, command)]
 
     def run(self, *command: str | Path, text: str = "") -> str:
-        """Run a command to its end and return what it printed."""
+        """Run a command to completion and return what it printed."""
         return _run(self.command(*command), text)
 
     def start(self, *command: str | Path, user: str = "", port: int = 0) -> None:

@@ -78,7 +78,7 @@ if [[ $manager = apt ]]; then
 else
   as_root dnf install --assumeyes "${packages[@]}"
 fi
-# Installed for us to run by hand; the machine is not to run an SSH server of its own from the next boot on.
+# Installed for us to run manually; the machine is not to run an SSH server of its own from the next boot on.
 if [[ " ${packages[*]} " = *" openssh-server "* ]] && command -v systemctl >/dev/null; then
   as_root systemctl disable --quiet $unit || true
 fi

@@ -80,7 +80,7 @@ class Proxy:
         self._order(f"trap {way} {offset} {then}")
 
     def release(self) -> None:
-        """Let a connection that is held go on."""
+        """Let a connection that is held continue."""
         self._order("release")
 
     def passed(self) -> dict[str, int]:
@@ -113,9 +113,9 @@ class Proxy:
 class _Way:
     """One direction of a connection: what has arrived, and when it is due.
 
-    :ivar passed: how many bytes have gone on.
+    :ivar passed: how many bytes were passed on.
     :ivar limit: how many may.
-    :ivar packets: how many packets of MySQL's protocol have gone on whole.
+    :ivar packets: how many packets of MySQL's protocol were passed on whole.
     :ivar last: how many may.
     """
 
@@ -127,7 +127,7 @@ class _Way:
         self.limit: int | None = None
         self.packets = 0
         self.last: int | None = None
-        # What has come of a packet's header, and how many bytes of its body are to come.
+        # What has arrived of a packet's header, and how many bytes of its body are to come.
         self._header, self._body = b"", 0
 
     def is_full(self) -> bool:

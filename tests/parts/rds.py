@@ -28,9 +28,9 @@ LONGEST = 511
 
 
 class Rds(MariaDB):
-    """MariaDB with the account ``iam``; NotAvailable is raised where it cannot be had.
+    """MariaDB with the account ``iam``; NotAvailable is raised where it is not available.
 
-    :param dialog: it asks by MariaDB's own plugin, as a server with PAM does that is none of RDS's.
+    :param dialog: it asks by MariaDB's own plugin, as a server with PAM does that is not one of RDS's.
     :ivar authority: the certificate to trust, which is for the server's address.
     """
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An endpoint that speaks the protocols of AWS Secrets Manager, and of what stands beside it."""
+"""An endpoint that speaks the protocols of AWS Secrets Manager, and of what is beside it."""
 
 from __future__ import annotations
 

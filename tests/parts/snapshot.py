@@ -61,7 +61,7 @@ def _quoted(name: str) -> str:
 
 def _create(ask: Ask, schema: str, kind: str, name: str, column: int) -> str:
     [row] = ask(f"SHOW CREATE {kind} {_quoted(name)}")
-    # The session's settings that the server keeps with a program stand in the other columns.
+    # The session's settings that the server keeps with a program are in the other columns.
     settings = [
         str(value) for place, value in enumerate(row) if place not in (0, column) and "20" not in str(value)[:2]
     ]

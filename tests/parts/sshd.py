@@ -67,7 +67,7 @@ class Repository:
 
 
 class GitServer(Server):
-    """sshd, run by hand.
+    """sshd, run manually.
 
     It lets in the account that started it: an account of its own would have to be made on the machine, and those
     that a bare system has beside root own no shell. The deploy key can do nothing but Git: its forced command is

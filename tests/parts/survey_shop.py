@@ -70,7 +70,7 @@ def waiting(name: str, port: int, address: str = "0.0.0.0") -> Listener:
 
 
 def flow(name: str | None, direction: Any, here: str, there: str, port: int, **more: Any) -> Flow:
-    """Return conversations that went on while somebody looked."""
+    """Return conversations that continued while somebody looked."""
     return Flow(
         name,
         direction,

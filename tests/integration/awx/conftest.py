@@ -25,7 +25,7 @@ FROM_CREDENTIALS = ("migrate_private_key", "migrate_known_hosts", "migrate_aws_a
 
 
 def clone(folder: Path) -> Path:
-    """Copy this checkout as git has it."""
+    """Copy this checkout as it is in Git."""
     for name in names_in_git():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(CHECKOUT / name, folder / name)
@@ -116,5 +116,5 @@ def job(
                 continue
             text = path.read_text(errors="replace")
             for name, secret in secrets.items():
-                # A key's text has a header, and line ends that JSON writes in another way.
+                # A key's text has a header, and line endings that JSON writes in another way.
                 assert max(secret.splitlines(), key=len) not in text, f"The {name} is in {path}"

@@ -200,13 +200,13 @@ class Outcome:
         return [data["res"] for data in chosen if data["host"] == host]
 
     def last_message(self, host: str) -> Any:
-        """Return what the last task that did not fail said of a host."""
+        """Return what the last task that did not fail said about a host."""
         chosen = [event["event_data"] for event in self.events if event["event"] == "runner_on_ok"]
         last = [data["res"]["msg"] for data in chosen if data["task"] == chosen[-1]["task"]]
         return lines_of(last, host) or self.results(host)[-1]["msg"]
 
     def failure(self, host: str) -> str:
-        """Return the message of the last task that failed for a host, or what the report says of it."""
+        """Return the message of the last task that failed for a host, or what the report says about it."""
         message: str = self.results(host, "runner_on_failed")[-1]["msg"]
         if message != TOLD_LATER:
             return message
@@ -259,7 +259,7 @@ class Job:
         )
 
     def stop(self) -> None:
-        """End a run that is still at work; ansible-runner then ends what it has started."""
+        """End a run that is still running; ansible-runner then ends what it has started."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.communicate(timeout=60)

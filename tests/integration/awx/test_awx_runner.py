@@ -61,7 +61,7 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     assert len(report) == 12
     assert team.version("orders") is None
 
-    # As AWX's workflow goes on: what the plan handed on is among the variables. And the most that AWX can print.
+    # As AWX's workflow continues: what the plan handed on is among the variables. And the most that AWX can print.
     migrate = job("Database migrate", "-vvvvv", answers={**nothing, "migrate_target": ""}, extra=plan.artifacts).run()
     assert said(migrate, "stock")[0] == f"{team.databases['stock']}: from no version yet to version 2, 2 migrations"
     assert list(migrate.artifacts) == ["database_report", "database_migrations"]

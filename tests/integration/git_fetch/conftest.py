@@ -39,7 +39,7 @@ def ssh(git_server: GitServer, repository: Repository) -> dict[str, Any]:
 
 @pytest.fixture
 def fetch(run_module: Any, repository: Repository, dest: Path) -> Fetch:
-    """Call git_fetch, by the repository's path, which is quicker than SSH; an option that is None is left out."""
+    """Call git_fetch, by the repository's path, which is quicker than SSH; an option of None is left out."""
 
     def call(
         *, check: bool = False, diff: bool = False, env: Mapping[str, str] | None = None, **args: Any

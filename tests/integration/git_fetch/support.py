@@ -50,7 +50,7 @@ class HttpGit(HttpStandIn):
 
     :param location: answer every request with a redirect to this address.
     :param old: speak git's first protocol only.
-    :param spoil: what becomes of git's answer to a request, the first ones that name the refs included.
+    :param corrupt: what becomes of git's answer to a request, the first ones that name the refs included.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class HttpGit(HttpStandIn):
         root: Path,
         tls: Path | None = None,
         location: str | None = None,
-        spoil: Callable[[bytes], bytes] = lambda content: content,
+        corrupt: Callable[[bytes], bytes] = lambda content: content,
         old: bool = False,
     ) -> None:
         self.root = root
         self.user, self.token = "deployer", "t0ken-in-the-clear"
         self.location = location
-        self._spoil = spoil
+        self._corrupt = corrupt
         self._old = old
         self.authorizations: list[str] = []
         super().__init__(tls)
@@ -105,4 +105,4 @@ class HttpGit(HttpStandIn):
         for name, value in headers.items():
             request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(self._spoil(content))
+        request.wfile.write(self._corrupt(content))

@@ -46,7 +46,7 @@ class TestKeys:
         options = {**ssh, "private_key": None, "private_key_file": str(git_server.private_key_file)}
         assert fetch(**options)["files"] == NAMES
 
-    def test_line_ends_do_not_matter(self, fetch: Fetch, ssh: dict[str, Any]) -> None:
+    def test_line_endings_do_not_matter(self, fetch: Fetch, ssh: dict[str, Any]) -> None:
         ssh["private_key"] = ssh["private_key"].strip().replace("\n", "\r\n")
         assert fetch(**ssh)["files"] == NAMES
 
@@ -372,7 +372,7 @@ class TestLibraries:
         assert "ssh is not installed on the runner" in fetch(**ssh, env={"PATH": str(tmp_path)})["msg"]
 
     def test_an_old_git(self, fetch: Fetch, tmp_path: Path) -> None:
-        """It says of itself what 2.25 says."""
+        """It says about itself what 2.25 says."""
         (tmp_path / "git").write_text("#!/bin/sh\necho git version 2.25.1\n")
         (tmp_path / "git").chmod(0o755)
         msg = fetch(env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})["msg"]

@@ -271,10 +271,10 @@ def let_others_write(path: Path) -> None:
     path.chmod(0o666)
 
 
-@pytest.mark.parametrize("spoil", [change, Path.unlink, make_pipe, make_link, add_another, let_others_write])
-def test_a_release_that_is_not_as_it_was_is_fetched_again(fetch: Fetch, dest: Path, spoil: Any) -> None:
+@pytest.mark.parametrize("damage", [change, Path.unlink, make_pipe, make_link, add_another, let_others_write])
+def test_a_release_that_is_not_as_it_was_is_fetched_again(fetch: Fetch, dest: Path, damage: Any) -> None:
     first = fetch()
-    spoil(Path(first["directory"]) / NAMES[1])
+    damage(Path(first["directory"]) / NAMES[1])
     would = fetch(check=True, diff=True, timeout=10)
     assert would["changed"]
     assert would["files"] == NAMES

@@ -102,7 +102,7 @@ def test_the_first_one_fetches_for_all(
         assert len(list(Path(result["directory"]).iterdir())) == 3
 
 
-def test_check_mode_says_of_each_what_would_happen(
+def test_check_mode_says_about_each_what_would_happen(
     run: Any, options: Mapping[str, Any], asked: Any, once: int, repository: Repository, dest: Path, tmp_path: Path
 ) -> None:
     before = (dest / "current").resolve()
@@ -164,7 +164,7 @@ def test_each_batch_each_play_and_each_repetition_asks_again(
     assert asked() == len(HOSTS) * once
 
 
-def test_a_failure_is_asked_for_and_told_once(
+def test_a_failure_is_asked_for_and_reported_once(
     run: Any, options: Mapping[str, Any], asked: Any, once: int, dest: Path
 ) -> None:
     before = (dest / "current").resolve()
@@ -184,7 +184,7 @@ def test_a_failure_is_asked_for_and_told_once(
     assert (dest / "current").resolve() == before
 
 
-def test_a_runner_that_cannot_be_reached_is_no_answer(run: Any, options: Mapping[str, Any], asked: Any) -> None:
+def test_a_runner_that_cannot_be_reached_is_not_an_answer(run: Any, options: Mapping[str, Any], asked: Any) -> None:
     hosts = {host: {"ansible_connection": "ssh", "ansible_port": 1, "ansible_host": "127.0.0.1"} for host in HOSTS}
     outcome = run(options, hosts=hosts)
     assert [outcome.stats[host]["unreachable"] for host in HOSTS] == [1] * len(HOSTS)

@@ -302,7 +302,7 @@ class TestServers:
         assert f"{repository.path}: the server did not send what was requested (" in refused()
 
     @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9])
-    def test_an_answer_that_is_cut_off(
+    def test_an_answer_that_is_truncated(
         self, refused: Refused, ssh: dict[str, Any], git_server: GitServer, repository: Repository, share: float
     ) -> None:
         """Before the host key, in the handshake, in the pack. 30 kB more than SSH's own are to come."""
@@ -333,20 +333,20 @@ class TestServers:
 
     @pytest.mark.parametrize("place", ["cut", "flipped"])
     @pytest.mark.parametrize("share", [0.2, 0.5, 0.95])
-    def test_a_spoilt_pack(
+    def test_a_damaged_pack(
         self, refused: Refused, git_server: GitServer, repository: Repository, place: str, share: float
     ) -> None:
         """In the clear, so that it is git that must notice."""
         repository.commit({f"db/migrations/{number}.sql": os.urandom(3000) for number in range(10)})
 
-        def spoil(content: bytes) -> bytes:
+        def corrupt(content: bytes) -> bytes:
             start = content.find(b"PACK")
             if start < 0 or len(content) < 30_000:
                 return content
             at = start + 12 + int((len(content) - start - 12) * share)
             return content[:at] if place == "cut" else content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
-        with HttpGit(git_server.folder / "repositories", spoil=spoil) as server:
+        with HttpGit(git_server.folder / "repositories", corrupt=corrupt) as server:
             msg = refused(repo=f"{server.url}/{repository.path.name}", username=server.user, token=server.token)
         assert "the connection to the server was cut off (" in msg
 
@@ -354,7 +354,7 @@ class TestServers:
         """What a server says may steer a terminal, or look like a line of somebody else."""
         text = b"ERR \x1b]0;owned\x07\x1b[2Jgo away\rdebug1: x\nfatal: \xc2\x9b31m"
 
-        with HttpGit(git_server.folder / "repositories", spoil=lambda _: b"%04x%s" % (len(text) + 4, text)) as server:
+        with HttpGit(git_server.folder / "repositories", corrupt=lambda _: b"%04x%s" % (len(text) + 4, text)) as server:
             msg = refused(repo=f"{server.url}/{repository.path.name}", username=server.user, token=server.token)
         assert "go away" in msg
         assert msg.isascii()

@@ -54,13 +54,13 @@ def put_a_link(path: Path) -> None:
 
 @pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize("where", ["dest", "releases", ".contents", "release"])
-@pytest.mark.parametrize("spoil", [give_away, let_everybody_write, let_a_group_write, put_a_link])
+@pytest.mark.parametrize("damage", [give_away, let_everybody_write, let_a_group_write, put_a_link])
 def test_in_the_hands_of_others(
-    fetch: Fetch, made: Path, dest: Path, where: str, spoil: Callable[[Path], None], check: bool
+    fetch: Fetch, made: Path, dest: Path, where: str, damage: Callable[[Path], None], check: bool
 ) -> None:
     path = {"dest": dest, "release": made}.get(where, dest / where)
-    spoil(path)
-    if where == "dest" and spoil is put_a_link:
+    damage(path)
+    if where == "dest" and damage is put_a_link:
         # The account's own.
         assert fetch(check=check)["files"] == [*NAMES, "0002_b.up.sql"]
         if os.geteuid() == 0:
@@ -76,7 +76,7 @@ def test_in_the_hands_of_others(
         let_a_group_write: "is writable for others (mode 0770)",
         put_a_link: "is a link, and none is followed",
     }
-    assert f"{reasons[spoil]}. Nothing was touched. " in msg
+    assert f"{reasons[damage]}. Nothing was touched. " in msg
     assert listing(dest.parent) == before
 
 

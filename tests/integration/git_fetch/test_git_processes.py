@@ -167,7 +167,7 @@ def test_ended_by_a_signal(ssh: dict[str, Any], dest: Path, tmp_path: Path, numb
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
-def test_a_signal_that_was_ignored_before_stays_so(
+def test_a_signal_that_was_ignored_before_does_not_change(
     ssh: dict[str, Any], dest: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """As ``nohup`` and what starts a job in the background have it; SIGTERM ends it all the same."""
@@ -297,7 +297,7 @@ def test_what_a_dead_run_left_is_removed(fetch: Fetch, repository: Repository, d
 def test_an_answer_that_is_out_of_date_is_not_used(
     fetch: Fetch, ssh: dict[str, Any], git_server: GitServer, repository: Repository, dest: Path, tmp_path: Path
 ) -> None:
-    """A run asks, then waits for the lock while another one brings a newer commit: it must not go back."""
+    """A run asks the server, then waits for the lock while another one brings a newer commit: it must not go back."""
     first = fetch()
     repository.commit({"db/migrations/0002_b.up.sql": "SELECT 1;\n"})
     with (dest / ".lock").open("w") as lock:

@@ -104,7 +104,7 @@ class TestWhereNoProgramMayBeRun:
 
 
 def hidden(result: dict[str, Any], *secrets: str) -> dict[str, Any]:
-    """Check that nothing of the secrets is in a result, and return it."""
+    """Check that none of the secrets is in a result, and return it."""
     for secret in secrets:
         for line in secret.splitlines():
             if not line.startswith("-----"):
@@ -175,7 +175,7 @@ class TestKeys:
     def test_a_passphrase_for_a_key_in_a_file(
         self, fetch: Fetch, ssh: dict[str, Any], locked: Path, file: Callable[[str], dict[str, Any]]
     ) -> None:
-        # A file ends with a line end, which is not the passphrase's.
+        # A file ends with a line ending, which is not the passphrase's.
         options = {**ssh, "private_key": None, "private_key_file": str(locked)}
         result = fetch(**options, private_key_passphrase_secret=file(f"{PASSPHRASE}\n"))
         assert hidden(result, PASSPHRASE)["files"] == NAMES
@@ -242,7 +242,7 @@ class TestWhatDoesNotGo:
         assert not dest.exists()
 
     @pytest.mark.parametrize("field", ["c", None])
-    def test_a_field_that_is_none(
+    def test_a_field_that_is_invalid(
         self, fetch: Fetch, dest: Path, file: Callable[[str], dict[str, Any]], field: str | None
     ) -> None:
         address = file('{"a": "canary", "b": "canary"}')

@@ -426,7 +426,7 @@ class TestTags:
 
 
 class TestPolicies:
-    def test_a_change_verifies_anew(
+    def test_a_change_verifies_again(
         self, verified: Fetch, fetch: Fetch, repository: Repository, people: People, dest: Path
     ) -> None:
         plain = fetch()
@@ -626,7 +626,7 @@ class TestOptions:
             ('alice@example.com valid-before="soon" {key}', 'bad options: invalid "valid-before" time'),
         ],
     )
-    def test_a_line_that_is_none(self, message: Any, people: People, line: str, reason: str) -> None:
+    def test_a_line_that_is_invalid(self, message: Any, people: People, line: str, reason: str) -> None:
         text = people.ssh.public + line.format(key=people.ssh.public_key)
         assert message(allowed_signers=text) == (
             f"allowed_signers, line 2: {reason}. A line is: PRINCIPALS [OPTIONS] KEYTYPE KEY, see ALLOWED SIGNERS in "

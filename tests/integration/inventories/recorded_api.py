@@ -23,7 +23,7 @@ class RecordedApi(HttpStandIn):
     """Answers a request with the file that is named after its action, and its marker or resource.
 
     :ivar requests: the parameters of those that came.
-    :ivar changes: texts that stand in an answer, and what to send in their place.
+    :ivar changes: texts that are in an answer, and what to send in their place.
     :ivar denied: the actions that are refused.
     """
 

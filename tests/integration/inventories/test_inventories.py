@@ -143,7 +143,7 @@ def test_databases_are_grouped_by_their_tags(api: RecordedApi, settings: dict[st
 
 
 def tag(key: str, value: str) -> str:
-    """Return a tag as it stands in the answers about instances."""
+    """Return a tag as it is in the answers about instances."""
     return f"          <Tag>\n            <Key>{key}</Key>\n            <Value>{value}</Value>\n          </Tag>\n"
 
 

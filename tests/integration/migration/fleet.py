@@ -82,7 +82,7 @@ class Fleet:
         return result
 
     def found(self, name: str) -> dict[str, Any]:
-        """Return all that a schema holds, but for times and numbers of rows."""
+        """Return all that a schema holds, except for times and numbers of rows."""
         with self.server.connect(name) as connection, connection.cursor() as cursor:
 
             def rows(sql: str) -> list[tuple[Any, ...]]:

@@ -5,7 +5,7 @@
 """Scenarios of interchange: a directory of migrations of all kinds, and a list of steps that two tools share.
 
 All of it follows from a seed. What the steps will lead to is foreseen only roughly, to make them worth while: after a
-failure a force, often with a mended file. Whoever carries them out looks at the state that is really there.
+failure a force, often with a fixed file. Whoever carries them out looks at the state that is really there.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ HARD: dict[str, _Part] = {
         ],
         ["SHOW CREATE TABLE t§", "CHECK TABLE t§"],
     ),
-    "lock let go": (["SELECT RELEASE_ALL_LOCKS()", "SELECT GET_LOCK('other§', 0)"], ["DO RELEASE_LOCK('other§')"]),
+    "lock released": (["SELECT RELEASE_ALL_LOCKS()", "SELECT GET_LOCK('other§', 0)"], ["DO RELEASE_LOCK('other§')"]),
     "what the statement before did": (
         ["INSERT INTO t§ (x) VALUES (1), (2)", "INSERT INTO t§ (note, x) VALUES (ROW_COUNT(), LAST_INSERT_ID())"],
         ["UPDATE t§ SET x = 0 WHERE x = 1", "INSERT INTO log VALUES (§, ROW_COUNT())"],
@@ -359,7 +359,7 @@ _SEPARATORS = (
 _ENDS = (";\n", ";\n", "", ";", " ;\n\n", ";\n-- end", ";\n/* end */\n", "; # end\n")
 _ODD_TITLES = ("", "", "ä€😀", "a b", "it's", 'a"b', "x.up", "x.down", "a;b", "$(x)", "%s%d", "-", "__", "UP", "a\tb")
 _EXTENSIONS = ("sql", "sql", "sql.bak", "", "SQL", "txt", "down.sql", "sql~")
-# Names that are no migrations, for both tools.
+# Names that are not migrations, for both tools.
 _STRAY = (
     "README.md", ".gitkeep", "V7__x.sql", "7-x.up.sql", "7_x.UP.sql", ".7_x.up.sql", "7.up.sql", "x_7.up.sql",
     "7_x.sql", "7_x_up.sql", "-7_x.up.sql", "18446744073709551616_x.up.sql", "99999999999999999999999_x.up.sql",
@@ -691,7 +691,7 @@ class _Author:
                 self._walk(0)
 
     def _walk(self, goal: int) -> None:
-        """Go on in mind until the goal, or until a script breaks."""
+        """Continue in mind until the goal, or until a script breaks."""
         while self._at != goal and self._broken is None:
             way = "up" if goal > self._at else "down"
             migration = self._migrations[self._at if way == "up" else self._at - 1]
@@ -710,7 +710,7 @@ class _Author:
         self._force(self._at)
 
     def _after_failure(self) -> None:
-        """Perhaps try again, which both tools refuse; then set the version, often with the file mended."""
+        """Perhaps try again, which both tools refuse; then set the version, often with the file fixed."""
         assert self._broken is not None
         migration, way = self._broken
         dice = self._dice
@@ -721,7 +721,7 @@ class _Author:
         self._broken = None
         place = self._migrations.index(migration)
         if dice.random() < 0.75:
-            self._parts.append("mended")
+            self._parts.append("fixed")
             self._force(place if way == "up" else place + 1)
             migration.scripts[way] = migration.scripts[way].rest()
             text = migration.scripts[way].text(dice)

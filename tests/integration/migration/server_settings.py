@@ -23,7 +23,7 @@ class Setting:
     :ivar options: options with which the server is started.
     :ivar more: migration 4, up and down, which shows what the setting does.
     :ivar third: migration 3, see Third.
-    :ivar by_hand: why a person has to go on with a failed migration as with golang-migrate.
+    :ivar by_hand: why a person has to continue with a failed migration as with golang-migrate.
     :ivar files: other files than those of all.
     :ivar stops: at which version both tools fail, and with what, because the server refuses what the file says.
     :ivar better: why golang-migrate fails under this setting and we do not. It then works without the setting, and what
@@ -48,7 +48,7 @@ class Setting:
 
 
 # Migration 3: what sets the session up, what is done, what is refused, that corrected, and what is left. It is written
-# so that golang-migrate's user can go on by hand with a file of the first, the fourth and the fifth.
+# so that golang-migrate's user can continue manually with a file of the first, the fourth and the fifth.
 THIRD = (
     "SET @mark = 'kept-äö';\n",
     "INSERT INTO items (code) VALUES (@mark);\nALTER TABLE items ADD COLUMN extra INT NOT NULL DEFAULT 5;\n"

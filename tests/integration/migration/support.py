@@ -37,7 +37,7 @@ class Database:
     def module(self, module: str, check: bool = False, diff: bool = False, **options: Any) -> dict[str, Any]:
         """Run migration_<module> and return its result; the warnings are plain texts without the database's name.
 
-        What is said of a server that is not supported stands in each, and is tested where its version is.
+        What is said about a server that is not supported is in each, and is tested where its version is.
         """
         result: dict[str, Any] = self.run_module(f"migration_{module}", self.arguments(module, options), check, diff)
         assert "Traceback" not in str(result)

@@ -97,7 +97,7 @@ def test_migration_apply_records_a_baseline_first(shop: Database) -> None:
     assert (done["changed"], done["baseline"], rows(shop), shop.state()) == (True, 2, 2, [(3, 0)])
     assert done["msg"] == f"{shop.name}: from version 2 to version 3, 1 migration; its baseline is version 2"
     assert moves(shop) == [("baseline", 2, 2, "applied"), ("up", 3, 3, "applied")]
-    # It may stay among the variables, and counts for nothing from now on.
+    # It may stay among the variables, and is ignored from now on.
     again = shop.apply(adopt=False, baseline="2")
     assert (again["changed"], "baseline" in again, shop.state()) == (False, False, [(3, 0)])
     assert shop.module("info")["out_of_order"] == []
@@ -163,7 +163,7 @@ def test_without_a_history(shop: Database) -> None:
     assert rows(shop) == 2
 
 
-def test_golang_migrate_goes_on_from_a_baseline(shop: Database, golang_migrate: Any) -> None:
+def test_golang_migrate_continues_from_a_baseline(shop: Database, golang_migrate: Any) -> None:
     shop.module("baseline", version="2")
     assert "3/u email" in shop.golang("up")
     assert rows(shop) == 2

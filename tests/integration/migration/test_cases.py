@@ -142,7 +142,7 @@ def second() -> Iterator[Forks]:
 def test_case_holds(
     server: str, case: Case, servers: Any, own_servers: OwnServers, forks: Forks, second: Forks, tmp_path: Path
 ) -> None:
-    # It is skipped where the server cannot be had.
+    # It is skipped where the server is not available.
     found: DatabaseServer = servers.get(server)
     options = options_of(server, case)
     stage = Stage(own_servers.get(server, options) if options else found, tmp_path, forks, second)

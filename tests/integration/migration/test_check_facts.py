@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the rules of migration_check take for true about servers, asked of servers."""
+"""What the rules of migration_check assume about servers, checked on servers."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def test_migration_force_sets_the_version(database: Database) -> None:
     assert database.module("force", version="none")["changed"] is False
 
 
-def test_force_refuses_what_is_no_version(database: Database) -> None:
+def test_force_refuses_what_is_not_a_version(database: Database) -> None:
     for version in ("latest", "-1", str(2**63)):
         result = database.module("force", version=version)
         assert result["failed"]

@@ -114,7 +114,7 @@ def test_each_goes_as_alone(fleet: Fleet) -> None:
     assert resumed["resumed"] == {"version": 3, "statement": 2}
 
 
-def test_golang_migrate_goes_on(fleet: Fleet, golang_migrate: Path) -> None:
+def test_golang_migrate_continues(fleet: Fleet, golang_migrate: Path) -> None:
     fleet.write(v1_a=TABLE)
     name = fleet.create(3)[1]
     fleet.apply()
@@ -148,7 +148,7 @@ def test_a_canary_that_fails_is_the_only_one_begun(fleet: Fleet) -> None:
     assert [fleet.version(name) for name in names[1:]] == [None] * 4
 
 
-def test_a_schema_that_has_only_something_to_say_is_no_canary(fleet: Fleet) -> None:
+def test_a_schema_that_has_only_something_to_say_is_not_a_canary(fleet: Fleet) -> None:
     fleet.write(v1_a=TABLE)
     said, broken, other = fleet.create(3)
     fleet.apply([said])
@@ -160,7 +160,7 @@ def test_a_schema_that_has_only_something_to_say_is_no_canary(fleet: Fleet) -> N
     assert warnings_of(result) == []
 
 
-def test_no_more_are_begun_than_may_fail(fleet: Fleet) -> None:
+def test_no_more_are_started_than_may_fail(fleet: Fleet) -> None:
     fleet.write(v1_a=TABLE)
     names = fleet.create(10)
     for place in (1, 3, 4, 8):

@@ -68,7 +68,7 @@ def test_the_same_as_golang_migrates(twins: tuple[Database, Database]) -> None:
     assert {table["name"]: table["rows"] for table in result["tables"]} == {**rows, "schema_migrations": 1}
     assert (result["changed"], result["warnings"]) == (True, [])
     assert result["msg"] == f"{ours.name}: dropped 7 tables with 6 rows"
-    # Either goes on from there.
+    # Either continues from there.
     ours.write({"1_a.up.sql": "CREATE TABLE a (id INT)"})
     assert "1/u a" in ours.golang("up")
     assert theirs.apply()["to_version"] == 1

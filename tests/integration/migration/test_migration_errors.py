@@ -158,7 +158,7 @@ def test_a_state_table_with_two_rows(database: Database) -> None:
     assert "has more than one row; golang-migrate keeps one at most" in database.refusal()
 
 
-def test_a_table_whose_name_only_matches_as_a_pattern_is_no_state_table(database: Database) -> None:
+def test_a_table_whose_name_only_matches_as_a_pattern_is_not_a_state_table(database: Database) -> None:
     database.write({"1_a.up.sql": "SELECT 1"})
     database.query("CREATE TABLE schemaXmigrations (a INT)")
     assert database.apply()["changed"]

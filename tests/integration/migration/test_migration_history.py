@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The history table: what it says about each attempt, and that golang-migrate's own table is as ever."""
+"""The history table: what it says about each attempt, and that golang-migrate's own table is as usual."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_failure_of_the_first_statement(there: Database) -> None:
     assert rows(there, "done, begun") == [(0, 0)] * 2
 
 
-def test_a_run_that_is_cut_off(there: Database) -> None:
+def test_a_run_that_is_interrupted(there: Database) -> None:
     there.write({"2_b.up.sql": "CREATE TABLE b (i INT); KILL CONNECTION_ID();"})
     assert there.apply()["failed"]
     there.write({"2_b.up.sql": "CREATE TABLE b (i INT); SELECT 1;"})

@@ -271,7 +271,7 @@ def test_one_that_came_late_and_failed_is_no_longer_out_of_order(database: Datab
     assert (result["version"], result["attempt"]["version"], result["out_of_order"]) == (3, 2, [])
 
 
-def test_what_golang_migrate_did_is_no_fault(twins: tuple[Database, Database]) -> None:
+def test_what_golang_migrate_did_is_not_a_fault(twins: tuple[Database, Database]) -> None:
     database, _other = twins
     database.write(FILES)
     database.apply(target="1")
@@ -312,7 +312,7 @@ def test_a_version_without_a_file_is_not_healthy(database: Database) -> None:
     assert (result["known"], result["healthy"]) == (False, False)
 
 
-def test_a_lock_that_somebody_holds_is_no_fault(there: Database) -> None:
+def test_a_lock_that_somebody_holds_is_not_a_fault(there: Database) -> None:
     there.write(FILES)
     there.apply()
     with there.server.connect(there.name) as other, other.cursor() as cursor:
@@ -368,7 +368,7 @@ def test_a_table_that_may_not_be_read(there: Database) -> None:
 
 
 def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_module: Any) -> None:
-    """Whatever the moment: what is said of the state, the history and the lock belongs together."""
+    """Whatever the moment: what is said about the state, the history and the lock belongs together."""
     there.write({f"{number}_t.up.sql": f"CREATE TABLE t{number} (i INT);" for number in range(1, 201)})
     looks = Forks()
     try:

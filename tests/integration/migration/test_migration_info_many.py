@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""migration_info_many on real servers: what it says of each schema is what migration_info says of it alone."""
+"""migration_info_many on real servers: what it says about each schema is what migration_info says about it alone."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def steady(value: Any) -> Any:
 
 
 def shown(results: dict[str, Any]) -> dict[str, Any]:
-    """Return what is said of a schema, without what Ansible adds."""
+    """Return what is said about a schema, without what Ansible adds."""
     others = ("warnings", "changed", "failed", "deprecations", "invocation")
     return {key: value for key, value in results.items() if key not in others}
 
@@ -193,7 +193,7 @@ def alone(fleet: Fleet, name: str, **options: Any) -> dict[str, Any]:
 
 
 def check_each(fleet: Fleet, names: list[str], **options: Any) -> dict[str, Any]:
-    """Compare what is said of all with what is said of each, and return the former."""
+    """Compare what is said about all with what is said about each, and return the former."""
     before = [fleet.found(name) for name in names]
     result = fleet.info(names, **options)
     assert not result["failed"], result
@@ -272,7 +272,7 @@ def test_each_is_as_alone(fleet: Fleet, golang_migrate: Path) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_whatever_has_happened(fleet: Fleet, golang_migrate: Path, seed: int) -> None:
-    """Several things one after the other, as chance has it."""
+    """Several things one after the other, at random."""
     dice = random.Random(seed)
     write(fleet)
     kinds = States(fleet).kinds()
@@ -286,7 +286,7 @@ def test_whatever_has_happened(fleet: Fleet, golang_migrate: Path, seed: int) ->
     check_each(fleet, names)
 
 
-def test_names_that_are_no_words(fleet: Fleet) -> None:
+def test_names_that_are_not_words(fleet: Fleet) -> None:
     write(fleet)
     names = [f"{fleet.prefix}_{name}" for name in ("a`b", "a%b", "'; --", "ü {{ 7 * 7 }}", 'q"')]
     fleet.names = names
@@ -307,7 +307,7 @@ def test_names_that_are_no_words(fleet: Fleet) -> None:
 
 
 def test_what_an_account_may_not_read(fleet: Fleet) -> None:
-    """Of what the server hides from it, nothing is taken for certain."""
+    """Of what the server hides from it, nothing is treated as certain."""
     write(fleet)
     states, server = States(fleet), fleet.server
     whole, reads, nothing, hidden, writes = names = fleet.create(5)
@@ -335,7 +335,7 @@ def test_what_an_account_may_not_read(fleet: Fleet) -> None:
 
 
 def test_what_is_asked_once(fleet: Fleet) -> None:
-    """A hundred schemas that stand alike cost hardly more questions than one."""
+    """A hundred schemas that have the same status cost hardly more questions than one."""
     write(fleet)
     names = fleet.create(60)
     fleet.apply(names)

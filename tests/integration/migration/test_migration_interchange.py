@@ -59,7 +59,7 @@ def test_ours_after_golang_migrate(shared: Database) -> None:
     assert shared.module("info")["version"] == 2
 
 
-def test_all_down_and_up_again(shared: Database) -> None:
+def test_all_down_and_up_a_second_time(shared: Database) -> None:
     shared.apply()
     assert "1/d m1" in shared.golang("down", "-all")
     assert shared.module("info")["version"] is None
@@ -140,7 +140,7 @@ def test_the_scenarios_hold_everything(mariadb: bool) -> None:
     for names, least in (
         (("ordinary", "hard", "failing", "missing"), 25),
         (("killed", "killed: up", "killed: down", "fails: up", "fails: down", "no up", "no down"), 3),
-        (("stray names", "huge versions", "gaps", "mended", "taken as done", "duplicate"), 3),
+        (("stray names", "huge versions", "gaps", "fixed", "taken as done", "duplicate"), 3),
         (("lost current version", "lost target", "arrives later", "arrives below"), 1),
         (scenarios.ORDINARY, 3),
         (hard, 2),

@@ -93,7 +93,7 @@ def test_a_statement_that_waits_too_long_for_its_timeout(there: Database, held: 
     assert there.query("SELECT * FROM a") == [(1, None)]
 
 
-def test_a_lock_that_is_never_let_go(there: Database, held: Any) -> None:
+def test_a_lock_that_is_never_released(there: Database, held: Any) -> None:
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=1)
     assert (result["failed"], result["error_code"], result["statement"]) == (True, 1205, 2)
     assert result["warnings"] == ["A statement that had waited too long for a lock was retried, 1 time. (DBM-1809)"]
@@ -103,7 +103,7 @@ def test_a_lock_that_is_never_let_go(there: Database, held: Any) -> None:
     assert there.query("SELECT * FROM a") == [(1, None)]
 
 
-def test_a_lock_that_is_let_go_in_time(there: Database, held: Any) -> None:
+def test_a_lock_that_is_released_in_time(there: Database, held: Any) -> None:
     timer = threading.Timer(1.5, held.close)
     timer.start()
     result = there.apply(lock_wait_timeout=1, lock_wait_retries=20)
@@ -142,7 +142,7 @@ def test_asked_to_end(there: Database, forks: Forks, number: signal.Signals) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_that_was_ignored_before_stays_so(here: Database, forks: Forks, number: signal.Signals) -> None:
+def test_a_signal_that_was_ignored_before_does_not_change(here: Database, forks: Forks, number: signal.Signals) -> None:
     """As ``nohup`` and what starts a job in the background have it; SIGTERM ends it all the same."""
     here.write({FILE: text(A, "DO SLEEP(1)"), "2_b.up.sql": text("DO SLEEP(1)"), "3_c.up.sql": "SELECT 1"})
     process = forks.begin("migration_apply", here.arguments("apply", {"target": "1"}), ignored=[number])

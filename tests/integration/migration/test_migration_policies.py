@@ -385,7 +385,7 @@ def test_without_the_history_nothing_is_known(here: Database) -> None:
 
 
 def test_two_state_tables_in_one_schema(here: Database, tmp_path: Path) -> None:
-    """As golang-migrate has it, with x-migrations-table."""
+    """In golang-migrate's way, with x-migrations-table."""
     (here.directory / "2_m.up.sql").unlink()
     other = {"migrations_table": "other", "directory": str(tmp_path)}
     (tmp_path / "1_other.up.sql").write_text("SELECT 1")

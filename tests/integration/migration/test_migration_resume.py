@@ -504,7 +504,7 @@ def test_the_user_says_where_to_resume(here: Database, number: int, rows: list[i
     assert here.query("SELECT i FROM a ORDER BY i") == [(row,) for row in rows]
 
 
-def test_where_to_resume_is_no_statement(here: Database) -> None:
+def test_where_to_resume_is_not_a_statement(here: Database) -> None:
     interrupted(here, A, ONE, BAD)
     before = here.snapshot(), history(here, "*")
     assert here.refusal(resume_from=0) == (
@@ -570,7 +570,7 @@ def test_the_step_that_is_resumed_counts(here: Database) -> None:
     assert here.state() == [(1, 0)]
 
 
-def test_check_mode_shows_how_it_would_go_on(here: Database) -> None:
+def test_check_mode_shows_how_it_would_continue(here: Database) -> None:
     here.write({"2_b.up.sql": "CREATE TABLE b (i INT)"})
     interrupted(here, A, ONE, BAD)
     here.write({FILE: text([A, ONE, TWO])})
@@ -611,7 +611,7 @@ def test_settings_of_an_earlier_file_of_the_run(there: Database) -> None:
     assert there.query("SELECT v FROM seen") == [("1",), ("kept",)]
 
 
-def test_a_variable_that_is_no_text(there: Database) -> None:
+def test_a_variable_that_is_not_text(there: Database) -> None:
     """A file need not be UTF-8."""
     whole = b"CREATE TABLE a (v VARBINARY(9)); SET @x = _binary '\xff\xfe;'; INSERT INTO a VALUES (1); "
     there.write({FILE: whole + BAD.encode()})
@@ -644,7 +644,7 @@ def test_a_temporary_table_of_an_earlier_file_is_asked_for(here: Database) -> No
 
 @pytest.mark.parametrize("change", ["TRUNCATE TABLE a", "ALTER TABLE a ADD j INT", "CREATE INDEX x ON a (i)"])
 def test_a_temporary_table_that_was_changed_is_asked_for(here: Database, change: str) -> None:
-    """It may stand before a table of the same name."""
+    """It may come before a table of the same name."""
     done = [A, ONE, "CREATE TEMPORARY TABLE a (i INT)", change]
     interrupted(here, *done, BAD)
     here.write({FILE: text([*done, "DELETE FROM a"])})
@@ -883,7 +883,7 @@ DEFINITIONS = {
 def test_killed_while_a_definition_waits(
     pair: tuple[Database, Database], forks: Forks, name: str, carried_out: bool
 ) -> None:
-    """The server goes on when its client is gone, unless the connection is ended there, too."""
+    """The server continues when its client is gone, unless the connection is ended there, too."""
     there, straight = pair
     statements = ["INSERT INTO b VALUES (7)", *DEFINITIONS[name], "INSERT INTO b VALUES (8)"]
     made = [A, ONE, "CREATE INDEX y ON a (i)", "CREATE TABLE b (i INT)", "INSERT INTO b VALUES (9)"]
@@ -902,7 +902,7 @@ def test_killed_while_a_definition_waits(
     wait_for_nobody(there)
     result = there.apply(lock_timeout=30)
     if not there.server.supported:
-        # A definition that was cut off may have taken effect in part.
+        # A definition that was interrupted may have taken effect in part.
         number = 3 if name == "EXECUTE" else 2
         assert f"statement {number} was running when an earlier run was interrupted" in result["msg"]
         result = there.apply(resume_from=number + carried_out)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A share of ``make soak``: runs that are cut off at random, and run again."""
+"""A share of ``make soak``: runs that are interrupted at random, and run again."""
 
 from __future__ import annotations
 

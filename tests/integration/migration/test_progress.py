@@ -322,7 +322,7 @@ def test_what_a_killed_run_leaves_goes_with_the_next(here: Database, forks: Fork
     link.symlink_to(elsewhere)
     used = forks.temporary / f"dbops-migrations-{uuid.uuid4().hex}"
     with used.open("w") as file:
-        # As a run that is on has it.
+        # As during a run.
         fcntl.flock(file, fcntl.LOCK_EX)
         forks("migration_apply", here.arguments("apply", {"run_id": uuid.uuid4().hex, "lock_timeout": 0}))
         assert sorted(left_in(forks)) == sorted([link.name, used.name])
@@ -333,7 +333,7 @@ def test_what_a_killed_run_leaves_goes_with_the_next(here: Database, forks: Fork
 
 
 @pytest.mark.parametrize("run_id", ["", "../../etc/passwd", "A" * 32, "a" * 31, f"{'a' * 32}\n"])
-def test_a_number_that_is_none(here: Database, run_id: str) -> None:
+def test_a_number_that_is_invalid(here: Database, run_id: str) -> None:
     here.write({"1_a.up.sql": "DO 1;\n"})
     assert here.refusal(run_id=run_id).startswith(f"run_id is {run_id!r}. It must be 32 lowercase hexadecimal digits")
     assert here.tables() == set()

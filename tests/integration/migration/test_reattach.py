@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run whose result was lost is taken up again; and what others see of one that is on."""
+"""A run whose result was lost is reattached to; and what others see of one that is on."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_call_that_comes_late(here: Database) -> None:
     assert here.state() == [(1, 0)]
 
 
-def test_a_run_that_has_not_begun(there: Database) -> None:
+def test_a_run_that_has_not_started(there: Database) -> None:
     there.write(FILES)
     result = there.apply(run_id=uuid.uuid4().hex, reattach=True)
     assert applied(result) == [(1, "up", 1), (2, "up", 2)]
@@ -155,7 +155,7 @@ def test_a_run_that_was_killed(there: Database, forks: Forks, moment: str) -> No
     assert (again["from_version"], again["to_version"], again["changed"]) == (None, 3, True)
     assert applied(again) == [(1, "up", 1), (2, "up", 2), (3, "up", 3)]
     assert again["reattached"] is True
-    # And once more.
+    # And again.
     once_more = there.apply(run_id=run, reattach=True)
     assert applied(once_more) == applied(again)
     assert there.query("SELECT i FROM a") == [(1,), (3,)]

@@ -4,9 +4,9 @@
 
 """The whole cycle beside golang-migrate, under many settings of the servers: both must end each step alike.
 
-Apply, fail, look, check, correct, resume, down, and up again. golang-migrate cannot resume: what its user does by hand
-is done for it. The tools use an account without SUPER, as ``init_connect`` wants, and a setting holds only while a tool
-runs.
+Apply, fail, look, check, correct, resume, down, and up a second time. golang-migrate cannot resume: what its user does
+manually is done for it. The tools use an account without SUPER, as ``init_connect`` wants, and a setting holds only
+while a tool runs.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def test_the_cycle_is_golang_migrates(setting: Setting, twins: Twins, golang_mig
     assert after == before
     assert twins.both(up, resume=False) == "Dirty database version"
 
-    # golang-migrate's user goes on by hand.
+    # golang-migrate's user continues manually.
     left = head + good + rest
     assert twins.do_theirs(Step("force", 2)) == "done"
     if setting.by_hand:
@@ -225,7 +225,7 @@ def test_the_cycle_is_golang_migrates(setting: Setting, twins: Twins, golang_mig
 @pytest.mark.settings
 @pytest.mark.parametrize(("kind", "setting"), [case for case in _cases() if case.values[1].better])
 def test_golang_migrate_fails_there(setting: Setting, twins: Twins, golang_migrate: Path) -> None:
-    """Where a setting is documented as one that only we can bear, that is so."""
+    """Where a setting is documented as one that only we support, that is so."""
     for name, text in {**FILES, **setting.files}.items():
         twins.write(**{name.removesuffix(".sql"): (text, text)})
     twins.write(**{"4_more.up": (setting.more[0],) * 2})

@@ -96,7 +96,7 @@ def fails(session: Session, statement: str) -> int:
     return failure.value.code
 
 
-def test_something_else_is_done_while_the_server_is_at_work(session: Session) -> None:
+def test_something_else_is_done_while_the_server_is_running(session: Session) -> None:
     """It rests on a method that PyMySQL does not promise: without it, all would only be slower."""
     done: list[float] = []
     started = time.monotonic()

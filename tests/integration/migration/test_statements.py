@@ -369,7 +369,7 @@ def test_what_fingerprints_tell_of_definitions(
 
 
 @pytest.mark.parametrize("setting", ["sql_mode = 'ANSI_QUOTES'", "sql_quote_show_create = 0"])
-def test_how_a_definition_is_shown_is_no_change_of_it(session: Session, setting: str) -> None:
+def test_how_a_definition_is_shown_is_not_a_change_of_it(session: Session, setting: str) -> None:
     known = effect(session, "ALTER TABLE a ADD j INT")
     before = fingerprints(session, known.objects, False)
     session.execute(f"SET SESSION {setting}".encode())

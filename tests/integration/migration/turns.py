@@ -31,7 +31,7 @@ _LOST_CONNECTION = ("invalid connection", "bad connection", "unexpected EOF")
 
 
 class Running(Protocol):
-    """A tool at work on a schema."""
+    """A tool running on a schema."""
 
     pid: int
 
@@ -46,7 +46,7 @@ class Running(Protocol):
 
 
 class Golang:
-    """golang-migrate at work."""
+    """golang-migrate running."""
 
     def __init__(self, database: Database, step: Step) -> None:
         number = "-all" if step.number is None and step.action == "down" else step.number
@@ -96,7 +96,7 @@ class Golang:
 
 
 class Ours:
-    """One of our modules at work."""
+    """One of our modules running."""
 
     def __init__(self, database: Database, forks: Forks, step: Step, settings: dict[str, Any]) -> None:
         options: dict[str, Any]
@@ -249,7 +249,7 @@ class Turns:
         running.wait()
         self.kills += 1
         for number, statement in asleep:
-            # The server would go on with a file that it was sent whole: it is told to end that.
+            # The server would continue with a file that it was sent whole: it is told to end that.
             if "SLEEP(1)" not in str(statement):
                 database.server.query(f"KILL {number}")
         deadline = time.monotonic() + _PATIENCE

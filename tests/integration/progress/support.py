@@ -148,7 +148,7 @@ class Book:
 
 
 class Running:
-    """ansible-playbook at work."""
+    """ansible-playbook running."""
 
     def __init__(self, command: list[Any], env: Mapping[str, str], results: Path) -> None:
         self.printed = Printed()
@@ -186,7 +186,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the server said of a run's connection at one moment."""
+    """What the server said about a run's connection at one moment."""
 
     moment: float
     text: str
@@ -238,7 +238,7 @@ class Samples:
         return max(sample.moment for sample in self.of[schema] if word in sample.text)
 
     def between(self, schema: str, word: str, moment: float, before: float = 14) -> list[Sample]:
-        """Return what was seen of a statement up to a moment at which it was told of."""
+        """Return what was seen of a statement up to the moment of a line about it."""
         return [
             sample for sample in self.of[schema] if word in sample.text and moment - before <= sample.moment <= moment
         ]

@@ -342,7 +342,7 @@ def test_lines_stay_out_of_a_callbacks_json(quick: Callable[..., Book], tmp_path
     assert "1_a.up.sql:1 DO SLEEP: " in done.stderr
 
 
-def test_what_the_file_holds_is_no_text_of_ours(quick: Callable[..., Book], tmp_path: Path) -> None:
+def test_what_the_file_holds_is_not_our_text(quick: Callable[..., Book], tmp_path: Path) -> None:
     """Whoever may write to the account's folder could write anything to a file there."""
     playbook = quick("local", "DO SLEEP(9)")
     running = playbook.start()

@@ -54,7 +54,7 @@ def test_connections_that_are_cut() -> None:
 
 
 def test_a_host_that_is_not_there(slow: Callable[..., Book]) -> None:
-    """It is told of at once, as ever."""
+    """It is reported at once, as usual."""
     playbook = slow("ssh, pipelining")
     # Nothing listens on the port for nothing.
     playbook.variables = {**playbook.variables, "ansible_port": 9}
@@ -123,7 +123,7 @@ def test_a_controller_that_is_killed(slow: Callable[..., Book], way: str) -> Non
 @pytest.mark.parametrize("core", cores.CORES)
 @pytest.mark.parametrize("way", ["local", "ssh", "ssh, pipelining"])
 def test_ctrl_c(slow: Callable[..., Book], core: str, way: str) -> None:
-    """Over ssh the run goes on, which is said before; a local one is ended after its statement, as ever."""
+    """Over ssh the run continues, which is said before; a local one is ended after its statement, as usual."""
     playbook = slow(way)
     [schema] = playbook.hosts
     running = playbook.start(programs=cores.programs(core))

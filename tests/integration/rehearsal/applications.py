@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Directories of migrations as an application gathers them over the years, made by dice; each down file leads back."""
+"""Directories of migrations as an application gathers them over the years, at random; each down file leads back."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Application(Dice):
         return self.name(self._number, names)
 
     def some_column(self) -> tuple[str, str]:
-        """Return a new column: its name, and what stands behind it."""
+        """Return a new column: its name, and what is after it."""
         self._number += 1
         text = self.column(self._number)
         name = _NAME.match(text)

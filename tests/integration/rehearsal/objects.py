@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Schemas of all kinds of objects, made by dice: what a copy must not get wrong."""
+"""Schemas of all kinds of objects, made at random: what a copy must not get wrong."""
 
 from __future__ import annotations
 

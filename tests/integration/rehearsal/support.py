@@ -42,7 +42,7 @@ def made(server: DatabaseServer, seed: int, count: int) -> Iterator[str]:
         with server.connect(schema) as connection, connection.cursor() as cursor:
             cursor.execute("SET NAMES utf8mb4")
             for statement in Dice(seed, isinstance(server, MariaDB)).statements(count):
-                # What the server refuses is no part of the schema.
+                # What the server refuses is not part of the schema.
                 with contextlib.suppress(pymysql.MySQLError):
                     cursor.execute(statement)
         yield schema
@@ -87,5 +87,5 @@ def copied(server: DatabaseServer, schema: str) -> Copied:
 
 
 def _settings(snapshot: Snapshot) -> dict[str, str]:
-    """Return the settings of each object; those of the connection are no part of a difference."""
+    """Return the settings of each object; those of the connection are not part of a difference."""
     return {str(key): str(definition.settings) for key, definition in snapshot.definitions.items()}

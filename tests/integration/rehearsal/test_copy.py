@@ -23,7 +23,7 @@ ABOUT_SERVERS = True
     "seeds", [range(1), pytest.param(range(1, 14), marks=pytest.mark.rehearsal)], ids=["few", "many"]
 )
 def test_a_copy_of_everything_differs_in_nothing(server: DatabaseServer, seeds: range) -> None:
-    """SHOW CREATE of each object is the same, but for its definer, AUTO_INCREMENT, and whether an event is enabled."""
+    """SHOW CREATE of each object is the same but the definer, AUTO_INCREMENT, and whether an event is enabled."""
     sorts: set[str] = set()
     count = 0
     for seed in seeds:

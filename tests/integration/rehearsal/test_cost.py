@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where nothing is to be rehearsed, nothing of it is loaded."""
+"""Where nothing is to be rehearsed, the rehearsal's code is not loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ rehearse.Request = partial(rehearse.Request, longest={})
 @pytest.mark.parametrize(
     ("rehearse", "pending", "loads"), [("never", True, False), ("always", False, False), ("check", True, True)]
 )
-def test_nothing_of_it_is_loaded_without_need(here: Database, rehearse: str, pending: bool, loads: bool) -> None:
+def test_the_rehearsal_is_not_loaded_without_need(here: Database, rehearse: str, pending: bool, loads: bool) -> None:
     """Nothing is pending, or it is not wanted: then only the guards are."""
     here.write({"0001_a.up.sql": "CREATE TABLE a (id INT)"})
     if not pending:
@@ -74,7 +74,7 @@ def test_files_that_are_large_are_not_read(here: Database) -> None:
 
 
 def run(here: Database, program: str, rehearse: str) -> tuple[dict[str, Any], str]:
-    """Run the module in check mode in a process of its own; return its result, and what is printed behind it."""
+    """Run the module in check mode in a process of its own; return its result, and what is printed after it."""
     arguments = {**here.arguments("apply", {"rehearse": rehearse}), "_ansible_check_mode": True}
     done = subprocess.run(
         [sys.executable, "-c", program],

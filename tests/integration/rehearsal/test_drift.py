@@ -101,7 +101,7 @@ def names(result: dict[str, Any]) -> list[str] | None:
 
 
 def type_in(database: Database, sql: str) -> None:
-    """Do what somebody does by hand."""
+    """Do what somebody does manually."""
     with database.server.connect(database.name) as connection, connection.cursor() as cursor:
         cursor.execute("SET NAMES utf8mb4")
         for statement in sql.split("; "):
@@ -146,7 +146,7 @@ def test_schemas_of_all_kinds_of_objects(there: Database) -> None:
     with there.server.connect(there.name) as connection, connection.cursor() as cursor:
         cursor.execute("SET NAMES utf8mb4")
         for statement in Dice(7, isinstance(there.server, MariaDB)).statements(60):
-            # What the server refuses is no part of the schema.
+            # What the server refuses is not part of the schema.
             with contextlib.suppress(pymysql.MySQLError):
                 cursor.execute(statement)
     there.apply(drift="warn")

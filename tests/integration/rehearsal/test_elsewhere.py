@@ -67,7 +67,7 @@ def rehearsed(database: Database, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_copies_are_on_the_other_server(there: Database, twins: Twins, account: Account) -> None:
-    """And what the tables hold is asked of the real one; certain is only what no past can change."""
+    """And the real server is queried for what the tables hold; certain is only what no past can change."""
     twin = twins(there.server)
     there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
     there.query("CREATE TABLE orders (id INT PRIMARY KEY, n INT, p INT, FOREIGN KEY (p) REFERENCES parent (id))")
@@ -105,7 +105,7 @@ def test_a_run_that_rehearses_there(there: Database, twins: Twins, account: Acco
     assert result["rehearsal"]["complete"]
 
 
-def test_a_server_that_is_not_alike_is_no_place_for_it(
+def test_a_server_that_is_not_alike_is_not_a_place_for_it(
     here: Database, twins: Twins, account: Account, mysql: DatabaseServer
 ) -> None:
     """Of another series, or with another setting; what differs is said."""

@@ -103,7 +103,7 @@ def state(database: Database) -> list[Any]:
 def test_no_script_reaches_production(
     production: Database, account: dict[str, Any], guarded: bool, escapes: tuple[str, ...]
 ) -> None:
-    """Nothing of it is changed, and what tries to is not rehearsed or fails."""
+    """It is not changed, and what tries to is not rehearsed or fails."""
     before = state(production)
     reached: set[str] = set()
     for script in escapes:
@@ -131,7 +131,7 @@ SERVER_WIDE = (
 
 @pytest.mark.parametrize("escape", [*ESCAPES, *SERVER_WIDE])
 def test_what_could_leave_is_known_by_its_text(escape: str) -> None:
-    """One of a script's statements at least; but for what only the bodies of other objects do."""
+    """One of a script's statements at least; except for what only the bodies of other objects do."""
     dialect = Dialect(mariadb=True, version=101100, ansi_quotes="ANSI_QUOTES" in escape)
     found = [
         why_leaving(text.encode(), dialect, {"schema", "mysql"})
@@ -157,7 +157,7 @@ def test_what_could_leave_is_known_by_its_text(escape: str) -> None:
     ],
 )
 def test_what_plainly_stays_inside_is_rehearsed(statement: str) -> None:
-    """Names of columns, texts and comments are not taken for something else."""
+    """Names of columns, texts and comments are not mistaken for something else."""
     assert why_leaving(statement.encode(), Dialect(mariadb=True, version=101100), {"schema", "mysql"}) is None
 
 

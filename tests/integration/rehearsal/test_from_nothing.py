@@ -25,7 +25,7 @@ from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 from parts.mysql import MySQL
 
-# What comes before a mistake, and its way back.
+# What comes before a mistake, and its down file.
 BEFORE = {
     "0001_shop.up.sql": ";\n".join(SHOP),
     "0001_shop.down.sql": "DROP PROCEDURE tidy; DROP VIEW placed_orders; DROP TABLE other, orders, customer",
@@ -143,7 +143,7 @@ def test_migrations_behind_a_mistake_are_tried(check: Check) -> None:
 
 
 def test_an_up_file_that_fails(check: Check) -> None:
-    """With its line; what comes behind is counted, and the check fails in all its forms."""
+    """With its line; what comes after is counted, and the check fails in all its forms."""
     check.write_files(BEFORE)
     check.write(("SELECT 1;\n\nALTER TABLE nothing ADD a INT", "SELECT 1"), RIGHT[0], RIGHT[1])
     report = check.directory.parent / "report.txt"
@@ -230,7 +230,7 @@ def test_any_statement_is_tried_on_an_empty_server(
             check.write_files({"0001_a.up.sql": up, "0001_a.down.sql": down})
             for options in (check.admin(), check.admin(login_db=None)):
                 assert check.found(**options) == []
-                # What is no part of the schema stays.
+                # What is not part of the schema stays.
                 server.query("DROP USER nobody_else")
             assert check.schemas() == {"information_schema", "mysql", "performance_schema", "sys"}
             assert check(**check.admin())["tried_on"].startswith(kind.__name__)
@@ -252,7 +252,7 @@ def test_a_schema_that_is_there_is_empty_again_afterwards(anywhere: Check) -> No
 
 
 def test_a_schema_with_anything_in_it_is_refused(check: Check) -> None:
-    """Whatever it is; nothing of it is changed."""
+    """Whatever it is; it is not changed."""
     check.write_files(BEFORE)
     check.server.create_schema(check.schema)
     event = "EVENT e ON SCHEDULE EVERY 1 DAY DO DO 1"

@@ -42,7 +42,7 @@ def write(database: Database, up: str, down: str | None = "SELECT 1", version: i
 
 @contextmanager
 def unchanged(database: Database) -> Iterator[None]:
-    """See to it that nothing is changed: no definition and row, no checksum, neither state nor history."""
+    """Make sure that nothing is changed: no definition and row, no checksum, neither state nor history."""
 
     def all_of_it() -> tuple[Any, ...]:
         tables = ", ".join(sorted(database.tables() | {"schema_migrations", "schema_migrations_history"}))
@@ -97,7 +97,7 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
 
 
 def test_a_version_may_be_allowed(here: Database) -> None:
-    """One that is not pending counts for nothing; what is allowed is not warned of."""
+    """One that is not pending is ignored; what is allowed is not warned of."""
     fill(here)
     write(here, DROP, "ALTER TABLE orders ADD note TEXT AFTER id")
     refusing = {"rehearse": "always", "guards": {"destroy": "refuse"}}
@@ -109,7 +109,7 @@ def test_a_version_may_be_allowed(here: Database) -> None:
 
 
 def test_what_would_fail_is_refused_by_default(here: Database) -> None:
-    """Rows do so, and so does a file that is wrong; what the plan mends itself is warned of."""
+    """Rows do so, and so does a file that is wrong; what the plan fixes itself is warned of."""
     fill(here)
     write(here, "ALTER TABLE orders MODIFY n INT NOT NULL", "ALTER TABLE orders MODIFY n INT")
     with unchanged(here):
@@ -141,7 +141,7 @@ def test_a_failure_on_the_copies_can_be_let_pass(here: Database) -> None:
 
 
 def test_writes_that_wait_count_above_a_size(here: Database) -> None:
-    """So do rows that are written anew."""
+    """So do rows that are rewritten."""
     fill(here)
     write(here, "ALTER TABLE orders ADD INDEX (n);\nALTER TABLE orders MODIFY n BIGINT")
     below = {"block_writes": "refuse", "rebuild": "refuse", "block_writes_above": "1M", "rebuild_above": "1M"}
@@ -254,7 +254,7 @@ def test_a_migration_without_a_down_file_is_seen_without_a_rehearsal(here: Datab
     assert (result["changed"], result["warnings"], "guards" in result) == (True, [], False)
 
 
-def test_what_has_no_way_back_or_is_not_rehearsed_can_be_refused(here: Database) -> None:
+def test_what_cannot_be_rolled_back_or_is_not_rehearsed_can_be_refused(here: Database) -> None:
     """A comment at the head allows it."""
     fill(here)
     write(here, "ALTER TABLE orders ADD x INT", "ALTER TABLE orders ADD y INT")
@@ -273,7 +273,7 @@ def test_what_has_no_way_back_or_is_not_rehearsed_can_be_refused(here: Database)
 
 
 def test_a_rollback_is_guarded_by_what_makes_sense_there(here: Database) -> None:
-    """What it would destroy, and not that there is no way back."""
+    """What it would destroy, and not that it cannot be rolled back."""
     fill(here)
     write(here, "CREATE TABLE more (id INT);\nINSERT INTO more VALUES (1)", "DROP TABLE more")
     write(here, "ALTER TABLE orders RENAME COLUMN n TO m", "ALTER TABLE orders RENAME COLUMN m TO n", 3)
@@ -290,7 +290,7 @@ def test_a_rollback_is_guarded_by_what_makes_sense_there(here: Database) -> None
     assert here.state() == [(1, 0)]
 
 
-def test_the_rest_of_a_run_that_was_begun_is_not_judged_again(here: Database, forks: Forks) -> None:
+def test_the_rest_of_a_run_that_was_started_is_not_judged_again(here: Database, forks: Forks) -> None:
     """Its connection was lost; it must not be left partially applied because of what was not known when it began."""
     fill(here)
     write(here, "CREATE TABLE a (id INT);\nDO SLEEP(1);\nCREATE TABLE b (id INT)", None)

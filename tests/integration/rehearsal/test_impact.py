@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is foretold of an ALTER is what the real table then does."""
+"""What is predicted of an ALTER is what the real table then does."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def rehearsed(database: Database, **options: Any) -> list[dict[str, Any]]:
     return impact
 
 
-def test_the_real_table_does_what_was_foretold(there: Database) -> None:
+def test_the_real_table_does_what_was_predicted(there: Database) -> None:
     """It takes the statement with the clause, refuses any milder one, and is a new table if that was said."""
     there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
     there.query("INSERT INTO parent VALUES (1), (2)")
@@ -115,7 +115,7 @@ def test_the_real_table_does_what_was_foretold(there: Database) -> None:
         assert item["rows"] == 2
 
 
-def test_rows_that_may_become_too_long_for_an_addition_at_once_are_written_anew(
+def test_rows_that_may_become_too_long_for_an_addition_at_once_are_rewritten(
     mysql: DatabaseServer, tmp_path: Path, forks: Forks
 ) -> None:
     """MySQL refuses it then in other words than elsewhere."""
@@ -129,7 +129,7 @@ def test_rows_that_may_become_too_long_for_an_addition_at_once_are_written_anew(
 
 
 def lock(item: dict[str, Any]) -> str | None:
-    """Return the lock that was foretold."""
+    """Return the lock that was predicted."""
     return None if item["algorithm"] == "INSTANT" else "SHARED" if item["blocks_writes"] else "NONE"
 
 
@@ -143,8 +143,8 @@ def milder(database: Database, about: Target, item: dict[str, Any]) -> bool:
     return all(is_refused(database, about.spelled(*way)) for way in ways)
 
 
-def test_a_past_that_the_definition_does_not_show_is_no_certainty(there: Database) -> None:
-    """A FULLTEXT index that was dropped has left a hidden column, by which the table is written anew."""
+def test_a_past_that_the_definition_does_not_show_is_not_certain(there: Database) -> None:
+    """A FULLTEXT index that was dropped has left a hidden column, by which the table is rewritten."""
     there.query("CREATE TABLE t (id INT PRIMARY KEY, s VARCHAR(40), FULLTEXT KEY f (s))")
     there.query("ALTER TABLE t DROP INDEX f")
     there.write({"0001_a.up.sql": "ALTER TABLE t ADD c INT"})
@@ -192,7 +192,7 @@ def test_what_cannot_be_answered_is_not_certain(here: Database) -> None:
 
 
 def test_a_surprise_is_refused_before_it_begins(there: Database) -> None:
-    """A table that would be written anew is not; what was foretold is done, and the definition is the file's own."""
+    """A table that would be rewritten is not; what was predicted is done, and the definition is the file's own."""
     for table in ("one", "two", "three"):
         there.query(f"CREATE TABLE {table} (id INT PRIMARY KEY, s VARCHAR(40), n INT, FULLTEXT KEY f (s))")
     there.query("ALTER TABLE three DROP INDEX f")
@@ -214,7 +214,7 @@ def test_a_surprise_is_refused_before_it_begins(there: Database) -> None:
 
 
 def test_a_surprise_in_the_first_statement_leaves_the_version_as_it_was(there: Database) -> None:
-    """Nothing of the file has happened, so that golang-migrate, too, can go on from there."""
+    """Nothing in the file took effect, so that golang-migrate, too, can continue from there."""
     for table in ("t", "u"):
         there.query(f"CREATE TABLE {table} (id INT PRIMARY KEY, s VARCHAR(40), FULLTEXT KEY f (s))")
         there.query(f"ALTER TABLE {table} DROP INDEX f")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a migration destroys is kept, and comes back as it was; and whatever ends a run, nothing is lost."""
+"""What a migration destroys is kept, and is restored; and whatever ends a run, nothing is lost."""
 
 from __future__ import annotations
 
@@ -250,8 +250,8 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     assert "has no column note, price, f, b, into which" in refused["msg"]
     there.query("ALTER TABLE t ADD note VARCHAR(40) DEFAULT 'AA' AFTER part, ADD price DECIMAL(8,3) AFTER note, "
                 "ADD f DOUBLE AFTER price, ADD b BLOB AFTER f")  # fmt: skip
-    foretold = handle(there, keep, check=True, restore=item["id"])
-    assert (foretold["changed"], foretold["restored"]["rows"]) == (True, 4)
+    predicted = handle(there, keep, check=True, restore=item["id"])
+    assert (predicted["changed"], predicted["restored"]["rows"]) == (True, 4)
     assert checksum(there, "t") != was
     result = handle(there, keep, restore=item["id"])
     assert (result["changed"], result["restored"]["rows"], result["restored"]["missing"]) == (True, 4, 0)
@@ -331,7 +331,7 @@ def test_what_is_interrupted_keeps_what_is_left(here: Database, keep: str) -> No
 
 @pytest.mark.rehearsal
 def test_what_is_left_of_a_migration_that_nothing_was_kept_of_is_refused(here: Database, keep: str) -> None:
-    """It was begun without that, or the file was changed since; what takes nothing away may be changed."""
+    """It was started without that, or the file was changed since; what takes nothing away may be changed."""
     here.query("CREATE TABLE t (id INT)")
     here.query("INSERT INTO t VALUES (1), (1)")
     here.query("CREATE TABLE u (id INT)")
@@ -359,7 +359,7 @@ class Cut(BaseException):
 
 
 def test_a_run_that_ends_while_it_keeps_has_lost_nothing(here: Database, keep: str) -> None:
-    """At each of its questions, before the server has it and after; the next one begins anew, and leaves no rest."""
+    """At each of its questions, before the server has it and after; the next one begins again, and leaves no rest."""
     here.query(f"CREATE TABLE t ({COLUMNS})")
     here.query(f"INSERT INTO t VALUES {ROWS}")
     here.query(f"CREATE TABLE u ({COLUMNS})")
@@ -678,7 +678,7 @@ def wait_for_rename(server: DatabaseServer) -> int:
 
 
 @pytest.mark.rehearsal
-def test_golang_migrate_goes_on(there: Database, keep: str, golang_migrate: Path) -> None:
+def test_golang_migrate_continues(there: Database, keep: str, golang_migrate: Path) -> None:
     """The schema and the state are what they are without keeping."""
     there.query("CREATE TABLE t (id INT PRIMARY KEY, n INT)")
     there.query("CREATE TABLE u (id INT PRIMARY KEY)")

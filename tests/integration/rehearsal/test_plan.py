@@ -104,7 +104,7 @@ def test_the_page_shows_what_a_run_prints(shop: Shop) -> None:
     assert list(plans) == ["costly", "failing", "harmless"]
     assert ESTIMATE.sub("N", f"## shop{plans['costly']}") == ESTIMATE.sub("N", sample)
     for text in plans.values():
-        # A terminal shows the same, but for the name of the host.
+        # A terminal shows the same, except for the name of the host.
         assert text in result.stdout
         assert ESTIMATE.sub("N", "\n\n".join(text.split("\n\n")[1:3])) in quotes
         assert max(map(len, text.splitlines())) <= 100

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a rehearsal says of migrations: what they change, whether they fail, and whether there is a way back."""
+"""What a rehearsal says about migrations: what they change, whether they fail, and whether they can be rolled back."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_right_down_files_raise_no_alarm(shops: Database) -> None:
 
 
 def test_migrations_after_a_mistake_are_rehearsed_as_they_would_run(shop: Database) -> None:
-    """The copies are made anew where a down file has spoilt them."""
+    """The copies are made again where a down file has damaged them."""
     write(shop, (MISTAKES[1], RIGHT[0], MISTAKES[8], ("ALTER TABLE customer ADD c INT AFTER a", "SELECT 1")))
     found = rehearsed(shop)["migrations"]
     assert [item["reversible"] for item in found] == [False, True, False, False]
@@ -188,7 +188,7 @@ def test_a_run_that_always_rehearses_applies_what_passes(shop: Database) -> None
 
 
 def test_what_needs_rows_is_left_out_and_said(shop: Database) -> None:
-    """The copies hold none, so that a parent is not there; what comes behind is rehearsed."""
+    """The copies hold none, so that a parent is not there; what comes after is rehearsed."""
     up = "INSERT INTO orders (id, customer) VALUES (1, 1);\nALTER TABLE orders ADD a INT"
     write(shop, ((up, "ALTER TABLE orders DROP a"),))
     [migration] = rehearsed(shop)["migrations"]
@@ -203,7 +203,7 @@ def test_a_file_that_is_all_or_nothing(shop: Database) -> None:
     assert rehearsed(shop)["migrations"][0]["reversible"]
 
 
-def test_without_a_down_file_there_is_no_way_back(shop: Database) -> None:
+def test_without_a_down_file_it_cannot_be_rolled_back(shop: Database) -> None:
     """It is said, and no reason to end."""
     shop.write({"0001_a.up.sql": "CREATE TABLE a (id INT)", "0002_b.up.sql": "DROP TABLE a"})
     found = rehearsed(shop)["migrations"]
@@ -233,8 +233,8 @@ def test_an_account_that_may_not_make_the_schema_is_told_the_grant(shop: Databas
         shop.query(f"DROP USER '{name}'@'%'")
 
 
-def test_an_object_that_could_not_be_copied_is_no_failure(shop: Database) -> None:
-    """A view of the mysql schema is not copied; a file that names it is not rehearsed, nor what comes behind."""
+def test_an_object_that_could_not_be_copied_is_not_a_failure(shop: Database) -> None:
+    """A view of the mysql schema is not copied; a file that names it is not rehearsed, nor what comes after."""
     shop.query("CREATE VIEW users AS SELECT user FROM mysql.user")
     write(shop, (RIGHT[0], ("DROP VIEW users", "SELECT 1"), RIGHT[1]))
     found = rehearsed(shop)

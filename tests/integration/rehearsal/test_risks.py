@@ -174,7 +174,7 @@ def test_the_case_of_names_does_not_matter_where_the_server_does_not_regard_it(t
         ]
 
 
-def test_a_zero_date_is_foretold_where_it_is_refused(there: Database) -> None:
+def test_a_zero_date_is_predicted_where_it_is_refused(there: Database) -> None:
     """MariaDB takes it, MySQL does not."""
     [statement] = fill(there, ("ALTER TABLE @ ADD placed DATE NOT NULL",), "z")
     [found] = rehearsed(there, [statement])
@@ -182,7 +182,7 @@ def test_a_zero_date_is_foretold_where_it_is_refused(there: Database) -> None:
     assert [(item["kind"], item["what"], item["rows"]) for item in found] == expected
 
 
-def test_what_a_statement_before_may_have_mended_is_not_certain(here: Database) -> None:
+def test_what_a_statement_before_may_have_fixed_is_not_certain(here: Database) -> None:
     """In the same migration, or in one before it; by the names that the real table has."""
     [one, two, three] = fill(here, ("@", "@", "@"), "t")
     first, second = rehearsed(
@@ -201,7 +201,7 @@ def test_what_a_statement_before_may_have_mended_is_not_certain(here: Database) 
     ]
 
 
-def test_what_a_lenient_server_may_pass_over_is_not_certain(here: Database) -> None:
+def test_what_a_lenient_server_may_ignore_is_not_certain(here: Database) -> None:
     """What it destroys is, and what it fails on in any sql_mode."""
     [one, two, three] = fill(here, ("@", "@", "@"), "t")
     before, found = rehearsed(
@@ -229,7 +229,7 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
 
 @contextmanager
 def running(database: Database, forks: Forks, **more: Any) -> Iterator[None]:
-    """Begin a run that rehearses, and is held up in the real table ``gate``; let it go on afterwards."""
+    """Begin a run that rehearses, and is held up in the real table ``gate``; let it continue afterwards."""
     with database.server.connect(database.name) as connection, connection.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("UPDATE gate SET n = 1")
@@ -246,7 +246,7 @@ def running(database: Database, forks: Forks, **more: Any) -> Iterator[None]:
 
 
 def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there: Database, forks: Forks) -> None:
-    """By the names that the migrations before it have given; nothing of it is run, and the next run goes on there."""
+    """By the names that the migrations before it have given. It is not run, and the next run continues there."""
     there.query("CREATE TABLE gate (n INT)")
     there.query("INSERT INTO gate VALUES (0)")
     [rename] = fill(there, ("RENAME TABLE @ TO renamed",), "t")
@@ -308,8 +308,8 @@ def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Databas
     assert there.apply(rehearse="always")["applied"][0]["version"] == 4
 
 
-def test_what_a_migration_before_has_mended_is_no_reason_to_refuse(there: Database) -> None:
-    """Nor what the file's own statements mend, in the table itself or in a foreign key's parents."""
+def test_what_a_migration_before_has_fixed_is_not_a_reason_to_refuse(there: Database) -> None:
+    """Nor what the file's own statements fix, in the table itself or in a foreign key's parents."""
     [own, other] = fill(there, ("@", "@"), "t")
     there.query("CREATE TABLE parent (id INT PRIMARY KEY)")
     there.write(

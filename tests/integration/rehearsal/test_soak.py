@@ -22,7 +22,7 @@ def test_kills_leave_nothing_that_the_next_run_does_not_drop(here: Database, for
     assert wrong == 0
 
 
-def test_tables_do_what_was_foretold(here: Database, forks: Forks, tmp_path: Path) -> None:
+def test_tables_do_what_was_predicted(here: Database, forks: Forks, tmp_path: Path) -> None:
     """A few ALTERs, and a table with a past, with which the server refuses to begin."""
     twin = make(here.server, tmp_path / "twin", forks)
     alters = ("ALTER TABLE @ ADD c INT", "ALTER TABLE @ MODIFY n BIGINT")
@@ -32,26 +32,26 @@ def test_tables_do_what_was_foretold(here: Database, forks: Forks, tmp_path: Pat
     assert found["refused before it began"] == 1
 
 
-FORETOLD = {"algorithm": "INPLACE", "rebuilds": False, "blocks_writes": False, "certain": True}
+PREDICTED = {"algorithm": "INPLACE", "rebuilds": False, "blocks_writes": False, "certain": True}
 
 
 @pytest.mark.parametrize(
-    ("foretold", "seen", "wrong"),
+    ("predicted", "seen", "wrong"),
     [
         ({}, Seen(10, False, 1, 1, True), []),
         ({}, Seen(10, False, 6, 1, True), ["writes waited"]),
         ({}, Seen(1, False, 1, 1, True), []),
         ({}, Seen(10, False, 1, 9, True), ["reads waited"]),
-        ({}, Seen(10, True, 1, 1, True), ["it is written anew"]),
+        ({}, Seen(10, True, 1, 1, True), ["it is rewritten"]),
         ({}, Seen(10, None, 1, 1, True), []),
         ({}, Seen(10, False, 1, 1, False), ["the server takes a milder way"]),
         ({"rebuilds": True, "blocks_writes": True}, Seen(10, True, 10, 1, True), []),
         ({"rebuilds": True, "blocks_writes": True}, Seen(10, False, 1, 1, True),
-         ["it is not written anew", "writes went on"]),
+         ["it is not rewritten", "writes continued"]),
         ({"certain": False}, Seen(10, True, 1, 1, True), []),
         ({"certain": False}, Seen(10, True, 9, 1, True), ["writes waited"]),
     ],
 )  # fmt: skip
-def test_what_was_foretold_wrong_is_noticed(foretold: dict[str, bool], seen: Seen, wrong: list[str]) -> None:
+def test_what_was_predicted_wrongly_is_noticed(predicted: dict[str, bool], seen: Seen, wrong: list[str]) -> None:
     """Whether writes wait is judged where it takes long enough; what was not certain may only not be too mild."""
-    assert verdict({**FORETOLD, **foretold}, seen) == wrong
+    assert verdict({**PREDICTED, **predicted}, seen) == wrong

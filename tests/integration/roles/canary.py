@@ -364,7 +364,7 @@ def _fail_to_migrate(canary: Canary, stack: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _core_dumps_wanted(git_server: GitServer) -> Iterator[None]:
-    """Allow core dumps here and to those who log in, where it can be had, so that it is seen who switches them off."""
+    """Allow core dumps here and to those who log in, if possible, so that it is seen who switches them off."""
     assert git_server._process is not None
     pids = [os.getpid(), git_server._process.pid]
     before = [resource.prlimit(pid, resource.RLIMIT_CORE) for pid in pids]

@@ -43,7 +43,7 @@ SECRETS: dict[str, dict[str, Any]] = {
 }
 # A column of somebody else's state table; one that we have not made ourselves.
 FOREIGN = f"CREATE TABLE schema_migrations (version INT, `{TEXT}` INT)"
-# Statements of a migration: what the server says of it, and a file of that size which it quotes.
+# Statements of a migration: what the server says about it, and a file of that size which it quotes.
 WRONG = (f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = \"{TEXT}\"", TEXT * (MIB // len(TEXT)))
 
 

@@ -90,7 +90,7 @@ def lines_of(messages: list[list[str]], host: str) -> list[str]:
 
 
 def failure(result: PlaybookResult, host: str, task: str = "") -> str:
-    """Return the message of the last task that failed for a host, or what the report says of it."""
+    """Return the message of the last task that failed for a host, or what the report says about it."""
     assert result.rc == 2, result.stdout + result.stderr
     failed = [event for event in result.tasks if event["host"] == host and event["status"] == "failed"]
     assert task in failed[-1]["task"]
@@ -100,13 +100,13 @@ def failure(result: PlaybookResult, host: str, task: str = "") -> str:
 
 
 def reasons(result: PlaybookResult) -> dict[str, str]:
-    """Return what the report says of each host that has failed, without its line ends."""
+    """Return what the report says about each host that has failed, without its line endings."""
     [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
     return reasons_in(lines)
 
 
 def reasons_in(lines: list[str]) -> dict[str, str]:
-    """Return what the lines of the report say of each host that has failed, without their line ends."""
+    """Return what the lines of the report say about each host that has failed, without their line endings."""
     found: dict[str, str] = {}
     hosts: list[str] = []
     for line in "\n".join(lines).replace("\n    ", " ").splitlines():

@@ -140,7 +140,7 @@ def test_the_other_playbooks(fleet: Fleet, book: str, variables: dict[str, Any],
     assert result.stdout.count(reason) == 1, result.stdout
 
 
-def test_with_v_the_reason_stands_where_it_came_up(fleet: Fleet) -> None:
+def test_with_v_the_reason_appears_where_it_came_up(fleet: Fleet) -> None:
     result = fleet.run("-v", migrate_ref="nowhere")
     told = {result.result(name, "Fetch the migrations")["msg"] for name in NAMES}
     assert len([text for text in told if "ref 'nowhere' does not exist" in text]) == 1

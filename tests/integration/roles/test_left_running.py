@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run whose controller was killed: what somebody else reads while it goes on, and afterwards."""
+"""A run whose controller was killed: what somebody else reads while it continues, and afterwards."""
 
 from __future__ import annotations
 

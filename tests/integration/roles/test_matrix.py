@@ -59,7 +59,7 @@ class Runners:
     def see(self, step: str, result: PlaybookResult, says: str, version: object, **counts: int) -> None:
         """Look at what a step did on each runner.
 
-        :param says: what the playbook has to say of a runner at its end.
+        :param says: what the playbook has to say about a runner at its end.
         :param version: what the database's state table must hold then.
         :param counts: some of those in the recap.
         """

@@ -33,7 +33,7 @@ REASON_LINES = ["  " + " ".join(["word"] * 21), "    " + " ".join(["word"] * 9)]
 
 
 @pytest.mark.parametrize("awx", [False, True])
-def test_each_host_is_told_of_once(playbook: RunPlaybook, tmp_path: Path, awx: bool) -> None:
+def test_each_host_is_reported_once(playbook: RunPlaybook, tmp_path: Path, awx: bool) -> None:
     hosts = {
         host: {"__migrate_source": {"commit": "c"}, **({"migrate_result": result} if result else {})}
         for host, result in RESULTS.items()

@@ -32,8 +32,8 @@ def test_what_a_deploy_destroys_is_listed_restored_and_purged(team: Team, playbo
         [report] = [event["result"]["msg"] for event in listed.tasks if "Say what happened" in event["task"]]
         assert f"kept          {item['id']}: table people (up 3)" in "\n".join(lines_of([report], "orders"))
         number = str(item["id"])
-        foretold = playbook(KEPT, inventory, "-l", "orders", "--check", "-e", f"migrate_restore={number}")
-        assert foretold.result("orders", "List, restore or purge")["restored"]["table"] == "people"
+        predicted = playbook(KEPT, inventory, "-l", "orders", "--check", "-e", f"migrate_restore={number}")
+        assert predicted.result("orders", "List, restore or purge")["restored"]["table"] == "people"
         assert team.mariadb.query("SHOW TABLES LIKE 'people'", schema) == []
         assert playbook(KEPT, inventory, "-l", "orders", "-e", f"migrate_restore={number}").rc == 0
         assert team.mariadb.query("CHECKSUM TABLE people", schema) == was

@@ -37,7 +37,7 @@ class Customers:
     names: list[str]
 
     def create(self, number: int) -> list[str]:
-        """Create schemas, whose names come behind those that are there."""
+        """Create schemas, whose names come after those that are there."""
         first = len(self.names)
         made = [f"{self.prefix}_{place:04}" for place in range(first, first + number)]
         with self.team.mariadb.connect() as connection, connection.cursor() as cursor:
@@ -69,7 +69,7 @@ class Customers:
         return result
 
     def refusal(self, book: str, **variables: Any) -> str:
-        """Return what the report says of a run that fails."""
+        """Return what the report says about a run that fails."""
         result = self.run(book, **variables)
         assert result.rc == 2, result.stdout
         return reasons(result)["customers"]
@@ -104,7 +104,7 @@ def report(result: PlaybookResult) -> list[str]:
 
 
 def test_the_status_of_many(customers: Customers) -> None:
-    """One task for all of them: groups, and what is to be said of some."""
+    """One task for all of them: groups, and what is to be said about some."""
     team, names = customers.team, customers.create(12)
     assert customers.run(MIGRATE, migrate_databases=names[:9]).rc == 0
     assert customers.run(MIGRATE, migrate_databases=names[9:11], migrate_target="1").rc == 0
@@ -237,7 +237,7 @@ def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
 
 
 def test_a_rollback_that_would_go_up(customers: Customers) -> None:
-    """It is refused before anything is run, and says which schemas lie behind, whatever they are called."""
+    """It is refused before anything is run, and says which schemas are behind, whatever they are called."""
     names = customers.create(8)
     assert customers.run(MIGRATE, migrate_databases=names[:2]).rc == 0
     assert customers.run(MIGRATE, migrate_databases=names[2:4], migrate_target=1).rc == 0
@@ -261,7 +261,7 @@ def test_a_rollback_that_would_go_up(customers: Customers) -> None:
         f"schema_migrations in {names[0]} has more than one row;"
     )
     customers.team.mariadb.query(f"DELETE FROM `{names[0]}`.schema_migrations WHERE version = 9")
-    # None lies behind none.
+    # None is behind none.
     assert customers.run(ROLLBACK, migrate_target="none", migrate_rollback_all=True).rc == 0
     assert customers.versions() == [None] * 9
 

@@ -186,7 +186,7 @@ def test_all_fail_for_one_reason(team: Team, playbook: RunPlaybook) -> None:
     message = result.result("orders", "Say what happened")["msg"]
     assert message[0] in ("orders, stock: failed", "stock, orders: failed")
     assert result.stdout.count("no-such-branch") == 1
-    # With -v the reason stands where it came up, too.
+    # With -v the reason appears where it came up, too.
     wordy = playbook(MIGRATE, team.inventory(migrate_ref="no-such-branch"), "-v")
     told = [event["result"]["msg"] for event in wordy.tasks if event["status"] == "failed"]
     [reason] = [text for text in told if "no-such-branch" in text]
@@ -200,7 +200,7 @@ def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(MIGRATE, inventory, "--limit", "orders")
     message = failure(result, "orders", "Apply the migrations")
     assert message.startswith("0003_wrong.up.sql:2:1: statement 2 failed: (1146)")
-    # The migrations' own failure is told once.
+    # The migrations' own failure is reported once.
     assert result.stats["orders"]["rescued"] == 0
     assert result.stdout.count("(1146)") == 1
     assert team.version("orders") == (3, 1)

@@ -143,7 +143,7 @@ class Watch:
                     if known.get(name) != arguments:
                         environment = Path("/proc", name, "environ").read_bytes()
                         self.processes.update(part.replace(b"\0", b" ") for part in (arguments, environment))
-                        # With its environment, for a new program has both anew.
+                        # With its environment, because a new program has new ones of both.
                         known[name] = arguments
                         self._is_ours[name] = _program(arguments, environment)
                     program = self._is_ours.get(name)

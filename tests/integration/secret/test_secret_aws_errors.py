@@ -106,8 +106,8 @@ ANSWERS = {
         400,
         "it is marked for deletion. Restore it, or name another",
     ),
-    "a name that is none": ("ValidationException", "canary", 400, NOT_VALID),
-    "a parameter that is none": ("InvalidParameterException", "canary", 400, NOT_VALID),
+    "an invalid name": ("ValidationException", "canary", 400, NOT_VALID),
+    "an invalid parameter": ("InvalidParameterException", "canary", 400, NOT_VALID),
     "a code that nobody knows": ("NewException", "canary", 400, "AWS refuses the request"),
     "throttled": ("ThrottlingException", "canary", 400, THROTTLED),
     "throttled by status": ("Whatever", "canary", 429, THROTTLED),
@@ -179,7 +179,7 @@ def test_an_error_page_of_something_else(faulty: FaultyEndpoint) -> None:
     )
 
 
-def test_an_error_code_that_is_none(faulty: FaultyEndpoint) -> None:
+def test_an_error_code_that_is_invalid(faulty: FaultyEndpoint) -> None:
     faulty.error("a canary in the code", "")
     assert failure(faulty.options()).endswith(
         f"(an error without a code from GetSecretValue, region eu-central-1, endpoint_url {faulty.url})"
@@ -318,7 +318,7 @@ def test_a_token_of_the_environment_that_cannot_be_sent(
     )
 
 
-def test_a_version_id_that_is_none(faulty: FaultyEndpoint) -> None:
+def test_a_version_id_that_is_invalid(faulty: FaultyEndpoint) -> None:
     assert failure(faulty.options(version_id="canary")) == (
         "Secret prod/shop: a parameter is not valid. Check the secret's name and version, assume_role_arn and "
         "external_id. "
@@ -326,7 +326,7 @@ def test_a_version_id_that_is_none(faulty: FaultyEndpoint) -> None:
     )
 
 
-def test_another_setting_that_is_none(faulty: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_setting_that_is_invalid(faulty: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULTS_MODE", "canary")
     assert failure(faulty.options()) == (
         "Secret prod/shop: boto3 gives up. Check the AWS settings of the host, in its environment and ~/.aws. "
@@ -360,7 +360,7 @@ def test_no_region(faulty: FaultyEndpoint) -> None:
     )
 
 
-def test_a_region_that_is_none() -> None:
+def test_a_region_that_is_invalid() -> None:
     assert failure({**KEYS, "region": "Frankfurt am Main"}) == (
         "Secret prod/shop: the region is not valid. Write it like eu-central-1. (InvalidRegionError from "
         "GetSecretValue, region Frankfurt am Main)"
@@ -419,7 +419,7 @@ def test_a_configuration_that_cannot_be_read(no_aws_settings: Path) -> None:
     )
 
 
-def test_an_endpoint_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_of_the_environment_that_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "canary")
     assert failure({**KEYS, "region": "eu-central-1"}) == (
         "Secret prod/shop: boto3 cannot use what it was given. Check endpoint_url, and AWS_ENDPOINT_URL "
@@ -495,7 +495,7 @@ def test_nothing_of_the_keys_shows_in_a_module_that_fails(faulty: FaultyEndpoint
 
 
 def test_the_library_is_missing(run_module: RunModule, tmp_path: Path) -> None:
-    # A package of the same name that cannot be imported stands before the real one.
+    # A package of the same name that cannot be imported comes before the real one.
     (tmp_path / "botocore.py").write_text("raise ImportError('No module named botocore')")
     result = run_module(
         "secret_lookup", {"secret_id": "x"}, env={"PYTHONPATH": ":".join([str(tmp_path), *filter(None, sys.path)])}

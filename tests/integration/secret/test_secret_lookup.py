@@ -171,7 +171,7 @@ def test_no_such_version(run_module: RunModule, secrets_manager: SecretsManager,
         f"Secret {name}: it has no such version. Check version_stage or version_id. "
         f"{place(secrets_manager, 'ResourceNotFoundException')}"
     )
-    # moto says of a stage what AWS says of a secret that is not there.
+    # moto says about a stage what AWS says about a secret that is not there.
     assert failure(run_module, options(secrets_manager, name, version_stage="AWSPENDING")).startswith(
         f"Secret {name}: there is no secret with this name, or not in this version. "
     )
@@ -186,7 +186,7 @@ def test_marked_for_deletion(run_module: RunModule, secrets_manager: SecretsMana
     )
 
 
-def test_a_text_that_is_no_credentials(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
+def test_a_text_that_is_not_credentials(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
     secrets_manager.put(name, "just-a-pa55word")
     assert failure(run_module, options(secrets_manager, name)).startswith(
         f"Secret {name}: it is neither JSON nor a connection URL. "

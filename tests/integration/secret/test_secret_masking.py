@@ -98,7 +98,7 @@ class TestFaults:
         broken += "dataclasses.asdict = asdict\n"
         assert self.run(run_module, tmp_path, "secret_lookup", options, broken).endswith("ValueError('********')")
 
-    def test_what_a_user_can_mend_is_none(self, run_module: RunModule) -> None:
+    def test_what_a_user_can_fix_is_none(self, run_module: RunModule) -> None:
         options = {"secret_id": "/nowhere/\x1b[2J", "store": "file", "_ansible_tracebacks_for": ["error"]}
         result = run_module("secret_lookup", options)
         assert result["msg"].startswith("Secret /nowhere/?[2J: the file cannot be read: No such file or directory. ")

@@ -106,7 +106,7 @@ class TestCaBundle:
             assert password({**profile, "ca_bundle": str(authority[0])}) == "pa55"
             assert len(sts.requests) == 2
 
-    def test_a_path_that_is_none(self, encrypted: FaultyEndpoint, tmp_path: Path) -> None:
+    def test_a_path_that_is_invalid(self, encrypted: FaultyEndpoint, tmp_path: Path) -> None:
         def message(path: Path) -> str:
             return failure(encrypted.options(ca_bundle=str(path)))
 
@@ -227,7 +227,9 @@ class TestProxies:
         )
 
     @pytest.mark.parametrize("url", ["http://proxy-user:canary proxy@127.0.0.1:1", "http://[canary", "canary://"])
-    def test_an_address_that_is_none(self, faulty: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    def test_an_address_that_is_invalid(
+        self, faulty: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch, url: str
+    ) -> None:
         monkeypatch.setenv("HTTP_PROXY", url)
         assert failure(faulty.options()).startswith("Secret prod/shop: ")
 

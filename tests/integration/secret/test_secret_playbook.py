@@ -138,7 +138,7 @@ def test_the_lookup_reads_from_the_secrets_manager(
 
 
 def test_the_lookup_without_its_library(playbook: RunPlaybook, tmp_path: Path) -> None:
-    # A module of the same name that cannot be imported stands before the real one.
+    # A module of the same name that cannot be imported comes before the real one.
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "botocore.py").write_text("raise ImportError('No module named botocore')")
     (tmp_path / "lookup.yml").write_text(

@@ -175,7 +175,7 @@ def test_with_moto(run_module: RunModule, secrets_manager: SecretsManager) -> No
 
 
 class TestTrouble:
-    """It is said of the role, not of the secret."""
+    """It is said about the role, not about the secret."""
 
     @pytest.mark.parametrize(
         ("code", "status", "reason"),
@@ -240,7 +240,7 @@ class TestTrouble:
             )
 
     @pytest.mark.parametrize("more", [{"assume_role_arn": "shop"}, {"assume_role_arn": ROLE, "external_id": "x"}])
-    def test_texts_that_are_none(self, faulty: FaultyEndpoint, sts: FaultyEndpoint, more: dict[str, str]) -> None:
+    def test_texts_that_are_invalid(self, faulty: FaultyEndpoint, sts: FaultyEndpoint, more: dict[str, str]) -> None:
         assert failure(faulty.options(**more)) == (
             "Secret prod/shop: a parameter is not valid. Check the secret's name and version, assume_role_arn and "
             f"external_id. (ParamValidationError from AssumeRole, region eu-central-1, "

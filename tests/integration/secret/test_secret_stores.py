@@ -117,7 +117,7 @@ def test_every_shape_in_every_store(run_module: RunModule, put: Put, shape: str)
         (" \n", "it is empty. Store a JSON object or a connection URL in it."),
     ],
 )
-def test_what_is_no_credentials_in_any_store(put: Put, text: str, message: str) -> None:
+def test_what_is_not_credentials_in_any_store(put: Put, text: str, message: str) -> None:
     options = put(text)
     assert failure(options).startswith(f"Secret {options['secret_id']}: {message}")
 
@@ -282,7 +282,7 @@ class TestFiles:
             f"Secret {tmp_path}/secret: the file is larger than 65536 bytes. Is it the right one?"
         )
 
-    def test_content_that_is_none(self, tmp_path: Path) -> None:
+    def test_content_that_is_invalid(self, tmp_path: Path) -> None:
         assert failure(write(tmp_path / "secret", b"\xffcanary")) == (
             f"Secret {tmp_path}/secret: the file is not UTF-8 text. Store a JSON object or a connection URL in it."
         )
@@ -299,7 +299,7 @@ class TestFiles:
         assert vars(read({**options, **dict.fromkeys(choice, "")}).credentials) == FULL
 
     @pytest.mark.parametrize("path", ["", "secret", "~/secret", "./secret", "prod/shop", "/x\0y"])
-    def test_a_path_that_is_none(self, path: str) -> None:
+    def test_a_path_that_is_invalid(self, path: str) -> None:
         assert failure({"secret_id": path, "store": "file"}) == (
             f"Secret {path}: it is not the path of a file: give an absolute one."
         )

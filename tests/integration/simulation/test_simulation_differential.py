@@ -87,7 +87,7 @@ RULES = {
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql"])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Pair, bool]]:
-    """A server of its own, whose schemas bear the names that the simulation knows."""
+    """A server of its own, whose schemas have the names that the simulation knows."""
     mariadb = request.param == "mariadb"
     with private_folder("simulation") as folder:
         server: DatabaseServer = MariaDB(folder) if mariadb else MySQL(folder)

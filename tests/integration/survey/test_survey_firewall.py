@@ -52,7 +52,7 @@ for protocol, address, port in eval(sys.argv[1]):
 print(flush=True)
 sys.stdin.read()
 """
-# Prints what came of each probe, all of which run at the same time.
+# Prints the result of each probe, all of which run at the same time.
 CLIENT = """
 import concurrent.futures, json, socket, sys
 def tried(probe):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The playbook survey: hosts that are seen, hosts that are not, and what is said of them."""
+"""The playbook survey: hosts that are seen, hosts that are not, and what is said about them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, tmp_path: Path) -> No
     assert all(line.isprintable() for line in said)
     report = result.result("away", "Report on all hosts")
     assert [one["host"] for one in report["not_seen"]] == ["away", "bare", "hostile"]
-    # Documents bear the inventory's names, and those of one run share its name.
+    # Documents have the inventory's names, and those of one run share its name.
     documents = {one["host"]: one for one in map(read, folder.glob("observations/*/*.json"))}
     assert sorted(documents) == ["away", "bare", "denied", "hostile", "seen"]
     assert len({document["run"] for document in documents.values()}) == 1
@@ -131,7 +131,7 @@ def test_check_mode_looks_as_well_and_writes_nothing(playbook: RunPlaybook, tmp_
     assert result.result("seen", "Look at the host")["survey"]["services"]
 
 
-def test_variables_that_are_none_of_the_roles(playbook: RunPlaybook) -> None:
+def test_variables_that_the_roles_do_not_have(playbook: RunPlaybook) -> None:
     """Nobody is looked at, not even those whose variables are right."""
     hosts = {"right": LOCAL, "wrong": {**LOCAL, "survey_durations": 5, "survey_my_own": 1, "survey_dir": 7}}
     result = playbook(BOOK, {"all": {"hosts": hosts}}, extra_vars={"survey_ref": "main", "survey_hosts": "all"})

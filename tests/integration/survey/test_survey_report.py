@@ -61,7 +61,7 @@ def test_hosts_are_looked_at_and_reported_on(playbook: RunPlaybook, tmp_path: Pa
     assert known["counts"]["components"] == result["components"]
     assert "| Groups | web |" in "".join(path.read_text() for path in (folder / "components").glob("*.md"))
 
-    # Without a look it is made anew of what is there.
+    # Without a look it is made again of what is there.
     (folder / "decisions.yml").write_text("components: {gone@nowhere: {owner: Ann}}\n")
     again = playbook(write(tmp_path / "again.yml", "localhost", report), {"all": {"hosts": {"localhost": LOCAL}}})
     told = again.result("localhost", "Report")

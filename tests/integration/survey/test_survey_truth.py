@@ -253,7 +253,7 @@ def expected(world: World, surveys: dict[str, dict[str, Any]]) -> tuple[set[Foun
             else:
                 others.add(flow)
     long = {flow for flow, overlap in longest.items() if overlap >= LONG}
-    # Those between, and those that were cut off by the window, need not count.
+    # Those between, and those that were cut by the window, need not count.
     short = {flow for flow in longest.keys() - long if longest[flow] < 0.9}
     return long, short, others | (longest.keys() - long - short)
 
@@ -263,7 +263,7 @@ def moment(text: str) -> float:
 
 
 def vague(flows: set[Found]) -> set[Found]:
-    """Return what is right to say of flows of which less is known."""
+    """Return what is right to say about flows of which less is known."""
     return {flow._replace(service=None, direction=way) for flow in flows for way in (flow.direction, "unknown")}
 
 

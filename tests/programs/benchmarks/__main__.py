@@ -48,7 +48,7 @@ def server_version(server: DatabaseServer) -> str:
 
 
 def other_versions() -> dict[str, str]:
-    """Return what else was at work."""
+    """Return what else was running."""
     client = subprocess.run(["mariadb", "--version"], capture_output=True, text=True, check=True).stdout
     return {
         "golang-migrate": golang_migrate.PACKAGE.rpartition("@")[2],
@@ -61,7 +61,7 @@ def other_versions() -> dict[str, str]:
 
 
 def main(sizes: Sizes) -> None:
-    """Measure on each server that can be had, and write it down."""
+    """Measure on each server that is available, and write it down."""
     rounds: list[Round] = list(splitting())
     versions: dict[str, str] = {}
     for kind in (MariaDB, MySQL):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is compared: each runs the same migrations, as a whole process, from its start to its end."""
+"""Who is compared: each runs the same migrations, as a whole process, from start to finish."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Contestant:
 
 
 def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
-    """Yield all that can be had on this machine, the engine first.
+    """Yield all that are available on this machine, the engine first.
 
     :param home: a folder for what Ansible's run leaves on a runner.
     """
@@ -81,7 +81,7 @@ def contestants(git: GitServer, home: Path) -> Iterator[Contestant]:
     yield Contestant("client", _client, repeats=False)
 
 
-# As the role has it from git_fetch.
+# As the role gets it from git_fetch.
 _COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

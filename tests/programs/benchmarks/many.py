@@ -23,7 +23,7 @@ from .contestants import compiled
 from .report import Figure
 
 SCHEMAS, TURNS = 1000, 5
-# How many sessions are at work, the default last.
+# How many sessions are running, the default last.
 PARALLEL = (1, 4, 8)
 _MODULES = "ansible_collections.dbops.migrations.plugins.modules"
 # Seconds with nothing to do and with one migration each, and the share of golang-migrate's.
@@ -34,7 +34,7 @@ class Many(NamedTuple):
     """Medians on one server, in seconds.
 
     :param busy: one migration each, for each number of sessions.
-    :param status: migration_info_many, of schemas that stand alike.
+    :param status: migration_info_many, of schemas that have the same status.
     :param peer: golang-migrate, schema by schema.
     """
 
@@ -74,7 +74,7 @@ def table(found: list[Many]) -> str:
 
 
 def measure() -> Iterator[Many]:
-    """Measure on each server that can be had."""
+    """Measure on each server that is available."""
     for kind in (MariaDB, MySQL):
         try:
             with (
@@ -127,7 +127,7 @@ class _Bench:
         (self._folder / f"{self._version}_m.up.sql").write_text(f"{text};\n")
 
     def _ours(self, sessions: int) -> float:
-        # As the role has it from git_fetch: another one with each migration.
+        # As the role gets it from git_fetch: another one with each migration.
         return self._timed("migration_apply_many", {"commit": f"{self._version:040x}", "parallel": sessions})
 
     def _timed(self, module: str, options: dict[str, Any]) -> float:

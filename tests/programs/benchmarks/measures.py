@@ -166,7 +166,7 @@ class Bench:
         return Round(f"nothing to do in {count:,} files", self._name, medians, {FLOOR.name: 1.35})
 
     def _roll_back(self) -> Round:
-        """Take all back. dbmate takes one back at a time, and the client knows no way back."""
+        """Take all back. dbmate takes one back at a time, and the client cannot roll back."""
         work = self._work("back", mix(self._sizes.far), mix_back(self._sizes.far))
         able = [contestant.turned() for contestant in self._programs if contestant.back is not None]
         ways = {contestant.name: contestant for contestant in self._programs}

@@ -41,7 +41,7 @@ def seconds(database: Database) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure on each kind of server that can be had."""
+    """Measure on each kind of server that is available."""
     for kind in (MariaDB, MySQL):
         try:
             with private_folder("data") as data, private_folder("files") as files, kind(data) as server:

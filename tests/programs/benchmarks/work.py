@@ -75,7 +75,7 @@ def _usual(dice: random.Random, table: str, number: int) -> str:
 
 
 def inserts(count: int) -> dict[str, str]:
-    """Return a file of so many statements of one row each, behind one that makes their table."""
+    """Return a file of so many statements of one row each, after one that makes their table."""
     rows = (f"INSERT INTO rows_of (id, name, state) VALUES ({n}, 'the name of {n}', 'new');\n" for n in range(count))
     table = "CREATE TABLE rows_of (id INT PRIMARY KEY, name VARCHAR(100) NOT NULL, state VARCHAR(20)) ENGINE=InnoDB;\n"
     return {"00001_table": table, "00002_rows": "".join(rows)}
@@ -91,7 +91,7 @@ def new_tables(count: int) -> dict[str, str]:
 
 
 def write_work(folder: Path, texts: Mapping[str, str], git: GitServer, downs: Mapping[str, str] | None = None) -> Work:
-    """Write migrations, each by its name without what comes behind it, and the way back of some."""
+    """Write migrations, each by its name without what comes after it, and the down files of some."""
     downs = downs or {}
     work = Work(folder / "migrations", folder / "dbmate", folder / "script.sql", git.create(folder.name))
     for directory in (work.migrations, work.dbmate):
@@ -119,7 +119,7 @@ def _migration(number: int) -> str:
 
 
 def mix_back(count: int) -> dict[str, str]:
-    """Return the way back of mix(count)."""
+    """Return the down files of mix(count)."""
     texts = {}
     for number in range(1, count + 1):
         table = f"t{(number + 3) // 4}"

@@ -60,7 +60,7 @@ class Side:
             charset="utf8mb4",
             collation="utf8mb4_general_ci",
             autocommit=True,
-            # What comes back may be no text at all.
+            # What comes back may not be text at all.
             use_unicode=False,
             conv={},
             ssl_disabled=True,
@@ -70,7 +70,7 @@ class Side:
         self.connection.encoding = "latin-1"
 
     def reopen(self) -> None:
-        """Go on in a new session."""
+        """Continue in a new session."""
         self.connection.close()
         self._open()
 
@@ -178,7 +178,7 @@ def differs(one: Side, two: Side, dialect: Callable[[], Dialect], text: bytes) -
     if notes and whole_code in _REFUSED:
         return None
     if not closed and whole_code == split_code == _REFUSED[0] and whole[: len(split)] == split:
-        # Earlier servers run what comes before a semicolon in an executable comment and fail behind it; later ones
+        # Earlier servers run what comes before a semicolon in an executable comment and fail after it; later ones
         # fail before it, as we do.
         return None
     if (whole, whole_code) != (split, split_code):
@@ -205,13 +205,13 @@ def differs_from_client(
 
 
 def _as_client_sends(stored: list[Any]) -> list[Any]:
-    """Take out what the client puts in: a blank behind some comments."""
+    """Take out what the client puts in: a space behind some comments."""
     return [re.sub(r"(?<=\*/) +", "", _text(value)) for value in stored]
 
 
 @contextlib.contextmanager
 def servers() -> Iterator[list[DatabaseServer]]:
-    """Start the servers that can be had."""
+    """Start the servers that are available."""
     with contextlib.ExitStack() as stack:
         found: list[DatabaseServer] = []
         for kind in (MariaDB, MySQL):
@@ -276,7 +276,7 @@ def fuzz(server: DatabaseServer, scripts: int, seed: int) -> int:
 
 
 def main(scripts: int, seed: int) -> int:
-    """Run that many scripts in all, on the servers that can be had side by side, and return how many differ."""
+    """Run that many scripts in all, on the servers that are available side by side, and return how many differ."""
     # A forked process has the servers already, which cannot be handed to another one.
     context = multiprocessing.get_context("fork")
     differences = context.Value("i", 0)

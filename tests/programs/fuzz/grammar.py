@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-# What stands inside quotes and comments: terminators, quotes, starts and ends of comments, words of blocks.
+# What is inside quotes and comments: terminators, quotes, starts and ends of comments, words of blocks.
 _INNER = (
     b";", b";", b"x", b"--", b"-- ", b"#", b"/*", b"*/", b"\n", b" ", b"\\\\", b"\\n", b"BEGIN", b"END;", b"\xc3\xa4",
     b"$$", b"/*!", b"DELIMITER //\n", b"\r\n", b"\t", b"%", b"1", b"CASE", b"\xf0\x9f\x98\x80",
 )  # fmt: skip
-# Characters whose later bytes are ASCII, and bytes that are no whole character.
+# Characters whose later bytes are ASCII, and bytes that are not a whole character.
 _EAST = (b"\x83\\", b"\x95\\", b"\x83`", b"\x81|", b"\x83A", b"\x95", b"\xe3", b"\xb1", b"\\\x95", b"\xa0", b"\x80")
 _CHARACTERS = {
     "cp932": _EAST,
@@ -76,7 +76,7 @@ def client_script(random: Dice, mariadb: bool) -> bytes:
         )
         mark = mark.strip(b"'")
         for _number in range(random.randint(1, 3)):
-            # The client makes every line end a plain one; we keep the bytes.
+            # The client makes every line ending a plain one; we keep the bytes.
             text += (
                 _piece(random, mariadb).replace(b"\r", b"")
                 + random.choice((b"\n", b" "))
@@ -130,7 +130,7 @@ def _blank(random: Dice) -> bytes:
 
 
 def _words(random: Dice, text: bytes) -> bytes:
-    """Return words with hard blanks between them, in any case."""
+    """Return words with hard spaces between them, in any case."""
     parts = [random.choice((part, part.lower())) for part in text.split(b" ")]
     return b"".join(part + (_blank(random) if random.random() < 0.3 else b" ") for part in parts)
 
@@ -144,7 +144,7 @@ def _inner(random: Dice) -> bytes:
 
 def _literal(random: Dice) -> bytes:
     kind = random.random()
-    # A quote and a backslash before it stay what they are behind a blank: the client has no use for a broken script.
+    # A quote and a backslash before it stay what they are behind a space: the client has no use for a broken script.
     inner = _inner(random) + (b" " if random.client and random.characters else b"")
     # In double quotes the client reads a backslash as an escape in any sql_mode.
     if kind < (0.8 if random.ansi else 0.5):

@@ -5,8 +5,8 @@
 """Every ansible-core on every Python: ``python -m programs.matrix [ends]``.
 
 With ``ends``, only the lowest and the highest, without the sanity tests, generated inputs and hostile texts, which is
-what CI runs; without, what ran is also written into docs. An interpreter that this machine has not got is reported, and
-is no failure; whatever else does not pass is one.
+what CI runs; without, what ran is also written into docs. A missing interpreter is reported, and is not a failure;
+everything else that does not pass is one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from parts import CHECKOUT, NotAvailable, cores
 from .report import FAILED, Part, Row, libraries, page, table
 
 UNIT = CHECKOUT / "tests" / "requirements" / "unit.txt"
-# The oldest ansible-core also looks at Pythons that are none of ours.
+# The oldest ansible-core also looks at Pythons that are not ours.
 _SANITY = re.compile(r'^Running sanity test "([^"]+)"(?: on Python (3\.9|3\.\d\d)$)?', re.MULTILINE)
 _FAILED = re.compile(r"sanity test\(s\) listed below .*\n((?:[\w-]+\n)+)")
 _SKIPPED = re.compile(r'^Not run: sanity test "([^"]+)"', re.MULTILINE)
@@ -41,7 +41,7 @@ def all_rows() -> Iterator[Row]:
 
 
 def ends() -> Iterator[Row]:
-    """The lowest and the highest that can be had of the first and the last core."""
+    """The lowest and the highest that are available of the first and the last core."""
     names = list(cores.CORES)
     for name, place in ((names[0], 0), (names[-1], -1)):
         controllers, hosts = cores.CORES[name].controllers, cores.CORES[name].hosts
@@ -65,7 +65,7 @@ def run(row: Row, sanity: bool, whole: bool) -> None:
             row.asked(cores.programs(row.core, row.minor) / "python")
             parts = step()
         except NotAvailable as reason:
-            # The interpreter is there, so this is no gap of the machine's.
+            # The interpreter is there, so this is not a gap of the machine's.
             parts = {name: Part(FAILED, str(reason))}
         row.parts |= parts
         for part in parts:

@@ -5,7 +5,7 @@
 """Makes the pictures of docs/plan.md: ``python -m programs.pictures.plan FOLDER``.
 
 Each deploy of deploys.py is really planned, on a real server: by ansible-playbook in a terminal of 100 columns, by
-ansible-runner as AWX has it run, and into a file, which a browser shows as a merge request does.
+ansible-runner as AWX runs it, and into a file, which a browser shows as a merge request does.
 """
 
 from __future__ import annotations

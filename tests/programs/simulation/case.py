@@ -33,7 +33,7 @@ class Case(NamedTuple):
 
     :param files: in the order in which they are run: ups, then downs.
     :param faults: of the runs, one after the other; then there are no more.
-    :param thief: what somebody does to the lock when it is let go: nothing, ``holds``, ``writes``.
+    :param thief: what somebody does to the lock when it is released: nothing, ``holds``, ``writes``.
     :param event: what happens between two runs: nothing, ``migrate``, ``state lost``, ``state old``.
     :param corrects: a statement that was refused is another text in the next run, with the same effect.
     :param waits: a statement that has waited too long for a lock is tried again.

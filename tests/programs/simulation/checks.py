@@ -76,7 +76,7 @@ def check_history(server: Server, reference: Reference, files: list[File]) -> No
         if place < attempt.done and status in (NOTHING, PART) and not server.prepared:
             raise Wrong("history: done, but it is not", text, text)
         if place >= max(attempt.begun, attempt.done) and status in (FULL, PART):
-            raise Wrong("history: not begun, but it took effect", text, text)
+            raise Wrong("history: not started, but it took effect", text, text)
     if (FULL in known or PART in known) and not state(server)[1]:
         raise Wrong("state: clean, though a file is partially applied", current.name)
 

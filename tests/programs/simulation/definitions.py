@@ -26,7 +26,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def existing(connection: Connection, name: str) -> Table:
-    """Return a table; refuse a name that is none's."""
+    """Return a table; refuse a name that nothing has."""
     schema, plain = connection.split(name)
     found = connection.server.find(schema, "TABLE", plain)
     if not isinstance(found, Table):

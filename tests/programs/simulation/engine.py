@@ -52,7 +52,7 @@ _OPTIONS = _defaults(migration_apply.SPEC.argument_spec)
 class Outcome(NamedTuple):
     """What a run of the engine said.
 
-    :param kind: ``applied``, ``asked``, ``failed``, ``killed``, or ``bug`` for an exception that is none of ours.
+    :param kind: ``applied``, ``asked``, ``failed``, ``killed``, or ``bug`` for an exception that is not one of ours.
     :param answers: the numbers that the question names; empty if it names none.
     :param done: how many statements of the file the message says are done; None if it says nothing about that.
     :param lost: the question is about something that went with its session.
@@ -77,7 +77,7 @@ class Attempt(NamedTuple):
 
     @property
     def open(self) -> bool:
-        """Whether it has not come to its end."""
+        """Whether it has not ended."""
         return self.outcome != "applied"
 
 

@@ -17,7 +17,7 @@ _ROW_POINTS = ("row", "raw row", "define")
 
 
 class Killed(BaseException):
-    """The process of the run is killed: nothing of it may go on."""
+    """The process of the run is killed: nothing of it may continue."""
 
 
 class Broken(Exception):

@@ -31,7 +31,7 @@ class Mutation(NamedTuple):
     """A fault.
 
     :param file: in which it is planted, below ``_migration``.
-    :param old: what stands there, exactly once.
+    :param old: what is there, exactly once.
     """
 
     name: str
@@ -62,7 +62,7 @@ MUTATIONS = (
         "return PacketPlan(flush)",
     ),
     Mutation(
-        "a definition is taken for recorded that is not",
+        "a definition is treated as recorded that is not",
         "run/executor.py",
         "facts = facts._replace(begun=in_flight == self.recorder.in_flight)",
         "facts = facts._replace(begun=True)",
@@ -141,7 +141,7 @@ MUTATIONS = (
         "return True or (",
     ),
     Mutation(
-        "a section is taken for over as soon as it begins",
+        "a section is treated as over as soon as it begins",
         "run/attempt.py",
         "return flight if flight is not None and flight.last is not None and flight.last > done else None",
         "return None",

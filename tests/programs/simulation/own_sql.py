@@ -41,7 +41,7 @@ _STARTS = (f"INSERT INTO `{SCHEMA}`.`{STATE}", f"INSERT INTO `{STATE}", f"UPDATE
 
 
 def compile_own(text: str) -> Optional[Operation]:
-    """Return what carries a statement of the engine's out; None if it is none of the engine's."""
+    """Return what carries a statement of the engine's out; None if it is not one of the engine's."""
     if text.startswith(_STARTS) and " SET progress = NULL, error = IF(" not in text:
         match = _WRITES.fullmatch(text)
         if match is not None:

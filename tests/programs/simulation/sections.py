@@ -13,7 +13,7 @@ from typing import NamedTuple
 class Item(NamedTuple):
     """One statement.
 
-    :param proven: that it changes rows of transactional tables only, or one definition: nothing of it is in doubt.
+    :param proven: that it changes rows of transactional tables only, or one definition: none of it is in doubt.
     :param kind: which rule of the generator made it.
     :param section: the number of the section in which nothing can be recorded, or of the user's transaction; or 0.
     """
@@ -65,7 +65,7 @@ class Sections:
             elif kind == 7:
                 found.append(Item(f"CALL {self._dice.choice(['ins', 'two', 'com'])}({self._next()})", False, section))
                 if self._dice.random() < 0.5:
-                    # With autocommit off it goes on in another transaction than the call began in.
+                    # With autocommit off it continues in another transaction than the call began in.
                     found.append(self._insert_into(self._dice.choice(self._raw), section))
             elif kind == 8:
                 found += [

@@ -110,10 +110,10 @@ class Server:
     :ivar lasting: how often each statement of a file has done what no rollback takes back.
     :ivar came: the rows that each of them has brought: the table, its rows before, and after.
     :ivar levels: in which isolation level each statement wrote.
-    :ivar point: is told of every point at which something may go wrong.
+    :ivar point: is notified of every point at which something may go wrong.
     :ivar trespass: the statements that were sent while somebody else held the lock, or after a take-over.
     :ivar taken_over: somebody has set another version while the lock was free.
-    :ivar thief: what somebody else does with a lock that has been let go, if there is anybody.
+    :ivar thief: what somebody else does with a lock that has been released, if there is anybody.
     """
 
     def __init__(self, mariadb: bool, version: int, atomic: bool = True, tracks: bool = True) -> None:
@@ -168,7 +168,7 @@ class Server:
         self.objects[thing.schema, sort or thing.sort, thing.name] = thing
 
     def find(self, schema: str, sort: str, name: str) -> Any:
-        """Return an object; None if it is not there."""
+        """Return an object; None if it does not exist."""
         return self.objects.get((schema, sort, name))
 
     def of(self, sort: str, schema: str) -> list[Any]:
@@ -180,7 +180,7 @@ class Server:
         return [thing for thing in self.of("TRIGGER", table.schema) if thing.on == table.name]
 
     def lock(self, name: str, connection: int) -> bool:
-        """Take a named lock, or take it once more."""
+        """Take a named lock, or take it again."""
         holder, count = self.locks.get(name, (connection, 0))
         if holder != connection:
             return False
@@ -188,7 +188,7 @@ class Server:
         return True
 
     def unlock(self, name: str, connection: int, entirely: bool = False) -> Optional[int]:
-        """Let a named lock go; return 1, 0 if it is somebody else's, None if it is nobody's."""
+        """Release a named lock; return 1, 0 if it is somebody else's, None if it is nobody's."""
         if name not in self.locks:
             return None
         holder, count = self.locks[name]

@@ -70,7 +70,7 @@ class Trial:
         self._doubt = False
         self._event = case.event
         self._stolen = self._corrected = False
-        # What the history said when something was undone by hand, which it cannot know.
+        # What the history said when something was undone manually, which it cannot know.
         self._undone: Optional[Attempt] = None
         self._others = False
         # What was there when this direction began, and behind how many of its files runs have ended.
@@ -102,7 +102,7 @@ class Trial:
         self._start, self._pauses = self._end.copy(), set()
         failure = uninterrupted(self._end, files)
         if failure is not None:
-            # An input that no tool runs to its end shows nothing.
+            # An input that no tool runs to completion shows nothing.
             self.play.apart = "refused without a fault"
             raise _Stop
         reference = Reference(self._end.kept, self._end.lasting, self._end.levels)
@@ -179,7 +179,7 @@ class Trial:
         return faults.struck is not None and faults.struck[1] not in texts
 
     def _steal(self, name: str) -> None:
-        """Somebody takes the lock as soon as it is let go, once; and perhaps sets the version by force meanwhile."""
+        """Somebody takes the lock as soon as it is released, once; and perhaps sets the version by force meanwhile."""
         server = self._server
         if self._stolen:
             return
@@ -214,7 +214,7 @@ class Trial:
     def _lose_state(self, goal: dict[str, Any], applied: int) -> None:
         """Somebody deletes the state row, or restores an older one; the history knows better, and the run refuses.
 
-        An attempt that was interrupted may be begun anew then: so says who sets the version before it by force.
+        An attempt that was interrupted may be started again then: so says who sets the version before it by force.
 
         :param applied: the last version that is applied entirely.
         """
@@ -315,7 +315,7 @@ class Trial:
             mended = repair(server, reference, current)
             self._undone = newest(server)
             if mended is None or not mended.clean:
-                self.play.apart = "only to be put right by hand"
+                self.play.apart = "only to be put right manually"
                 raise _Stop
             known = mended
         true = list(known.answers)
@@ -335,14 +335,14 @@ class Trial:
             # Whatever is missing of the section leaves nothing, as before a ROLLBACK.
             start = self._start_of_section(current, true[0] - 1)
         if start is not None and repair(server, reference, current, start) is not None:
-            # The whole of it again, when what is left of it has been undone by hand.
+            # The whole of it again, when what is left of it has been undone manually.
             self._undone = newest(server)
             offered = outcome.lost or outcome.answers[0] <= start + 1 <= outcome.answers[-1]
             if offered and self._leads_to_the_end(start + 1, reference, files, goal, version):
                 return {"resume_from": start + 1}
         if start is not None:
             # Part of a transaction was undone and part of it was not: there is no place to resume from.
-            self.play.apart = "only to be put right by hand"
+            self.play.apart = "only to be put right manually"
             raise _Stop
         if outcome.lost or any("TEMPORARY" in item.text for item in current.items[: known.first_missing + 1]):
             self.play.apart = "what a session held is lost"
@@ -351,7 +351,7 @@ class Trial:
         raise Wrong("no true answer leads to the end", f"{true}: {outcome.message}", self._named(outcome, current))
 
     def _start_of_section(self, current: File, place: int) -> Optional[int]:
-        """Return where the section begins in which a statement stands; None if it stands in none."""
+        """Return where the section begins in which a statement stands; None if it is in none."""
         section = current.items[place].section if place < len(current.items) else 0
         return next((at for at, item in enumerate(current.items) if section and item.section == section), None)
 

@@ -82,7 +82,7 @@ class Truth(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        """Whether the file has taken effect up to a place and not at all behind it."""
+        """Whether the file has taken effect up to a place and not at all after it."""
         return PART not in self.statuses and self.last_full < self.first_missing
 
     @property
@@ -97,7 +97,7 @@ def truth(server: Server, reference: Reference, file: File) -> Truth:
 
 
 def repair(server: Server, reference: Reference, file: File, start: Optional[int] = None) -> Optional[Truth]:
-    """Do what a person does who has to bring a file to a place: undo by hand what lies behind it.
+    """Do what a person does who has to bring a file to a place: undo manually what lies after it.
 
     :param start: the place, from 0; by default the first statement that is missing.
     :returns: the truth then; None if that cannot be done.

@@ -4,7 +4,7 @@
 
 """Generated migrations, of which no statement may be left out or run twice without leaving a trace.
 
-Every row of a statement is a number of its own, and every definition has a name of its own.
+Every row of a statement is a number that no other has, and every definition has its own name.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class File(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What stands in it."""
+        """What is in it."""
         return (ATOMIC if self.atomic else "") + "".join(f"{item.text};\n" for item in self.items)
 
 

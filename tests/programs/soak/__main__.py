@@ -4,10 +4,10 @@
 
 """Faults, again and again: ``python -m programs.soak TRIALS [SEED [SERVERS [FIRST]]]``.
 
-In each trial a run of migration_apply is cut off: its process or the server is killed, its connection is cut at a
+In each trial a run of migration_apply is interrupted: its process or the server is killed, its connection is cut at a
 random byte, or killed by the server, its statement is ended, it is told to stop, or the server refuses a statement. It
-is run again, perhaps to be cut off again, until it is done. Then the schema must be what a plain client makes of the
-same files. A question on the way is answered with what the schema shows, and must offer that answer.
+is run again, perhaps to be interrupted again, until it is done. Then the schema must be what a plain client makes of
+the same files. A question on the way is answered with what the schema shows, and must offer that answer.
 
 Each kind of work meets each fault. The servers (names of parts.servers, with commas) write durably. One trial can be
 run alone: ``python -m programs.soak 1 SEED SERVER TRIAL``.
@@ -160,7 +160,7 @@ def main(trials: int, seed: int, servers: list[str], first: int) -> int:
         found = sum((each.get() for each in running), Counter[str]())
         pool.close()
         pool.join()
-    listed = ", ".join(f"{found[name]} {name}" for name in ("part", "lost", "by hand", "missed"))
+    listed = ", ".join(f"{found[name]} {name}" for name in ("part", "lost", "manually", "missed"))
     print(f"of these: {listed}")
     count = found["resumed"] + found["asked"] + found["wrong"]
     print(f"{count} trials: {found['resumed']} resumed, {found['asked']} asked, {found['wrong']} wrong")

@@ -6,8 +6,8 @@
 
 In each trial migration_apply runs a file with an ALTER of a table of 50,000 rows, the server is killed by SIGKILL while
 it is running it, started again, and so is the run. It must apply the rest, or say that it cannot know what happened.
-Then the harness looks, and answers truthfully. A table that the server has lost is nobody's to bring back: that the run
-asks is all that is wanted.
+Then the harness looks, and answers truthfully. A table that the server has lost is nobody's to restore: it is enough
+that the run stops and asks.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ CHANGES = (
 # this is where it can lose both.
 ENDING = ("rename", "committing alter table")
 ENDING_SECONDS = 0.01
-# A change that takes no time is rarely seen at work.
+# A change that takes no time is rarely seen running.
 MOST_MISSED = 50
 
 
@@ -76,7 +76,7 @@ class Bench:
         assert len(self.before["rows t"]) == ROWS
         server.stop()
         (server.folder / "data").rename(server.folder / "original")
-        # What a run that nobody disturbs makes, and the seconds that the server is seen at work on the change.
+        # What a run that nobody disturbs makes, and the seconds that the server is seen running on the change.
         self.known: dict[str, tuple[dict[str, Any], float]] = {}
 
     def fresh(self, change: str) -> None:
@@ -153,7 +153,7 @@ class Bench:
         return False
 
     def kill(self, dice: random.Random, seconds: float) -> bool:
-        """Run, and kill the server inside the change, which takes so many seconds; return whether it was at work."""
+        """Run, and kill the server inside the change, which takes so many seconds; return whether it was running."""
         self.begin()
         with self.server.connect() as watch:
             if dice.random() < 0.5:
@@ -200,11 +200,11 @@ def after(bench: Bench, expected: dict[str, Any]) -> tuple[str, str]:
         return "wrong", result["msg"]
     at = bench.answer(expected)
     if at is None:
-        return "by hand", result["msg"]
+        return "manually", result["msg"]
     answered = bench.run(resume_from=at)
     if answered["failed"]:
         # What the server has left behind can be in the way of the same change.
-        ended = "by hand" if "statement 2 failed: (" in answered["msg"] else "wrong"
+        ended = "manually" if "statement 2 failed: (" in answered["msg"] else "wrong"
         return ended, f"{result['msg']} Answer: {at}. {answered['msg']}"
     return ("asked" if bench.state() == expected else "wrong"), f"{result['msg']} Answer: {at}."
 
@@ -243,8 +243,8 @@ def main(name: str, trials: int, seed: int) -> int:
                 found = soak(server, files, trials, seed)
         except NotAvailable as reason:
             sys.exit(f"not run on {name}: {reason}")
-    asked = found["asked"] + found["by hand"]
-    print(f"Of those that asked, {found['by hand']} are to be fixed manually: the server has damaged the table.")
+    asked = found["asked"] + found["manually"]
+    print(f"Of those that asked, {found['manually']} are to be fixed manually: the server has damaged the table.")
     print(f"{found.total()} kills: {found['resumed']} resumed, {asked} asked, {found['wrong']} wrong")
     return found["wrong"]
 

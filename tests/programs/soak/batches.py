@@ -5,9 +5,9 @@
 """Faults inside batches, again and again: ``python -m programs.soak.batches TRIALS [SEED [SERVERS]]``.
 
 In each trial migration_apply runs a file of INSERTs, which share transactions, and something happens meanwhile: it is
-cut off as in ``soak``, a statement is refused, waits for a lock that somebody else has, or has a deadlock with somebody
-else. After each run the rows that are there must be those of the statements that the history says are done, once; and
-after the last one, all.
+interrupted as in ``soak``, a statement is refused, waits for a lock that somebody else has, or has a deadlock with
+somebody else. After each run the rows that are there must be those of the statements that the history says are done,
+once; and after the last one, all.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Trials:
         raise Wrong("It never came to an end.")
 
     def _prepare(self, number: int) -> tuple[int, dict[str, int]]:
-        """Make the schema anew, write a file, and return how many statements it has and what passes when it is run."""
+        """Make the schema again, write a file, and return how many statements it has and what passes when it is run."""
         bench = self._bench
         if number not in self._works:
             dice = random.Random(f"{self._seed} work {number}")

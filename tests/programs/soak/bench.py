@@ -23,9 +23,9 @@ from parts.proxy import Proxy
 from .script import OTHER, SCHEMA, Work
 from .truth import settle
 
-# What cuts a run off. Each strikes when a number of bytes has passed in one direction, which the dice choose.
+# What cuts a run off. Each strikes when a number of bytes has passed in one direction, which is chosen at random.
 CUTS = ("process", "server", "connection", "kill connection", "kill query", "sigterm")
-# What passes in a handshake: nothing has been begun there.
+# What passes in a handshake: nothing has been started there.
 _GREETING = {"up": 250, "down": 200, "packets": 1}
 _HISTORY = "schema_migrations_history"
 _STATE = "schema_migrations"
@@ -38,7 +38,7 @@ class Bench:
         self.server, self.folder, self.proxy, self.forks = server, folder, proxy, forks
 
     def write(self, work: Work, bad: tuple[int, int, bytes] | None = None) -> None:
-        """Write the files; ``bad`` is a file's place, a statement's place in it, and what stands there instead."""
+        """Write the files; ``bad`` is a file's place, a statement's place in it, and what is there instead."""
         for old in self.folder.iterdir():
             old.unlink()
         for number, file in enumerate((*work.ups, *work.downs)):
@@ -113,7 +113,7 @@ class Bench:
             self.server.stop(kill=True)
             self.proxy.cut()
         elif fault == "sigterm":
-            # It may have come to its end by now.
+            # It may have ended by now.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
         elif fault.startswith("kill"):
@@ -150,5 +150,5 @@ class Bench:
             return []
 
     def settle(self) -> None:
-        """Wait until the server has done with what was cut off."""
+        """Wait until the server has done with what was interrupted."""
         settle(self.server)

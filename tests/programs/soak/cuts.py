@@ -98,7 +98,7 @@ class Bench:
         self.expected = self._outcome(*self._run(False, None, 0))
 
     def trial(self, dice: random.Random, name: str) -> tuple[list[str], bool]:
-        """Cut a run's connection; return what is wrong, and whether the run was taken up again."""
+        """Cut a run's connection; return what is wrong, and whether the run was reattached to."""
         pipelining, moment = dice.random() < 0.5, dice.uniform(0, LATEST)
         printed, schema = self._run(pipelining, self.cuts[name], moment)
         outcome = self._outcome(printed, schema)
@@ -235,14 +235,14 @@ def _play(numbers: range, seed: int, down: float, database: DatabaseServer) -> t
         for number in numbers:
             cut = names[number % len(names)]
             found, again = bench.trial(random.Random(f"{seed} {number}"), cut)
-            counted.update({cut: 1, f"{cut} (taken up again)": int(again)})
+            counted.update({cut: 1, f"{cut} (reattached to)": int(again)})
             wrong += found
-            print(f"trial {number}: {cut}{', taken up again' if again else ''}", *found, sep="\n  ", flush=True)
+            print(f"trial {number}: {cut}{', reattached to' if again else ''}", *found, sep="\n  ", flush=True)
     return counted, wrong
 
 
 def main(trials: int, seed: int) -> int:
-    """Play trials, and say what came of them."""
+    """Play trials, and print their results."""
     counted, wrong = play(trials, seed, benches=BENCHES)
     print(", ".join(f"{name}: {count}" for name, count in sorted(counted.items())))
     print(f"{trials} trials, {len(wrong)} wrong")

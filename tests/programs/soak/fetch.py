@@ -115,7 +115,7 @@ class Bench:
         return f"{self.http.url}/{repository.path.name}" if way == "token" else repository.url
 
     def _leaks(self, folder: Path) -> list[str]:
-        """Return what tells a secret; git may still be at work, and remove files of its own."""
+        """Return what tells a secret; git may still be running, and remove files of its own."""
         found = []
         for path in folder.rglob("*"):
             with contextlib.suppress(FileNotFoundError):
@@ -187,7 +187,7 @@ def _remaining(mark: str, folder: Path) -> list[str]:
 
 
 def _processes(mark: str, folder: Path) -> dict[int, str]:
-    """Return those that bear the mark, or work in the folder: ssh writes its title over its environment."""
+    """Return those that have the mark, or work in the folder: ssh writes its title over its environment."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

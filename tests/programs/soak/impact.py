@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a large table does what was foretold of an ALTER: ``python -m programs.soak.impact ROWS [SERVERS]``.
+"""Whether a large table does what was predicted of an ALTER: ``python -m programs.soak.impact ROWS [SERVERS]``.
 
-Each ALTER is rehearsed, and then run as the file has it on a table of so many rows, while others write to it and read
+Each ALTER is rehearsed, and then run unchanged on a table of so many rows, while others write to it and read
 from it. Whether the table is a new one then, whether writes waited, and whether the server refuses each milder way must
-be what was foretold. A small twin of the table takes the statement with the clause by which it was rehearsed.
+be what was predicted. A small twin of the table takes the statement with the clause by which it was rehearsed.
 
 Then come tables with a past that their definition does not show. With assert_impact the server either does with such a
-table what was foretold, or refuses to begin, and the version is what it was.
+table what was predicted, or refuses to begin, and the version is what it was.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Past(NamedTuple):
     :param empty: what was done while it was empty; @ stands for its name.
     :param full: what was done when it had its rows.
     :param alter: what comes now.
-    :param certain: whether its answer may be called certain; None where the rehearsal foretells a failure.
+    :param certain: whether its answer may be called certain; None where the rehearsal predicts a failure.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Seen(NamedTuple):
     :param rebuilt: whether it is a new one; None if that is not to be seen.
     :param write: seconds for which the longest write took, of those of the ALTER.
     :param read: likewise.
-    :param milder: whether the server refuses each way that is milder than the foretold one.
+    :param milder: whether the server refuses each way that is milder than the predicted one.
     """
 
     seconds: float
@@ -110,7 +110,7 @@ class Seen(NamedTuple):
 
 
 def verdict(item: dict[str, Any], seen: Seen) -> list[str]:
-    """Return what is wrong with what was foretold."""
+    """Return what is wrong with what was predicted."""
     wrong = []
     if seen.waited and item["blocks_writes"] is False:
         wrong.append("writes waited")
@@ -119,9 +119,9 @@ def verdict(item: dict[str, Any], seen: Seen) -> list[str]:
     if not item["certain"]:
         return wrong
     if seen.rebuilt is not None and item["rebuilds"] is not seen.rebuilt:
-        wrong.append("it is written anew" if seen.rebuilt else "it is not written anew")
+        wrong.append("it is rewritten" if seen.rebuilt else "it is not rewritten")
     if seen.waited is False and item["blocks_writes"]:
-        wrong.append("writes went on")
+        wrong.append("writes continued")
     if not seen.milder:
         wrong.append("the server takes a milder way")
     return wrong
@@ -156,7 +156,7 @@ class Crowd:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Have them at work from before the block until behind it."""
+        """Have them running from before the block until after it."""
         for thread in self._threads:
             thread.start()
         # Each has done something by then.
@@ -188,9 +188,9 @@ class Bench:
         _make_parent(database)
 
     def alter(self, statement: str) -> list[str]:
-        """Foretell what an ALTER does, and do it; return what is wrong."""
+        """Predict what an ALTER does, and do it; return what is wrong."""
         self._make("t")
-        [item] = self._foretold(self._database, statement)
+        [item] = self._predicted(self._database, statement)
         seen = self._carry_out(item, statement)
         wrong = verdict(item, seen) + self._asserted_on_twin(statement, item)
         self.found["certain" if item["certain"] else "not certain"] += 1
@@ -198,9 +198,9 @@ class Bench:
         return wrong
 
     def past(self, past: Past) -> list[str]:
-        """Foretell what an ALTER does to a table with a past, and have it done so or not at all."""
+        """Predict what an ALTER does to a table with a past, and have it done so or not at all."""
         self._make("t", past)
-        found = self._foretold(self._database, past.alter)
+        found = self._predicted(self._database, past.alter)
         before = self._ids()
         result = self._database.module("apply", rehearse="always", assert_impact=True)
         refused, rebuilt = result["failed"], self._ids() != before
@@ -208,9 +208,9 @@ class Bench:
         if refused and self._database.query("SHOW TABLES LIKE 'schema_migrations'") and self._database.state() != []:
             wrong.append(f"the state is {self._database.state()}")
         if refused and rebuilt:
-            wrong.append("it is refused, and written anew")
+            wrong.append("it is refused, and rewritten")
         if past.certain is None:
-            wrong += [] if refused and "The rehearsal of up 1 failed" in result["msg"] else ["no failure is foretold"]
+            wrong += [] if refused and "The rehearsal of up 1 failed" in result["msg"] else ["no failure is predicted"]
             item: dict[str, Any] = {"algorithm": "fails", "blocks_writes": None, "certain": True}
         else:
             [item] = found
@@ -219,7 +219,7 @@ class Bench:
             if refused and result.get("error_code") not in REFUSED:
                 wrong.append(result["msg"])
             if rebuilt and not item["rebuilds"]:
-                wrong.append("it is written anew, and nobody foresaw it")
+                wrong.append("it is rewritten, and nobody foresaw it")
             if refused:
                 seen = self._carry_out(item, past.alter)
                 wrong += verdict(item, seen)
@@ -241,7 +241,7 @@ class Bench:
         for statement in past.full if past else ():
             database.query(statement.replace("@", table))
 
-    def _foretold(self, database: Database, statement: str) -> list[dict[str, Any]]:
+    def _predicted(self, database: Database, statement: str) -> list[dict[str, Any]]:
         database.write({"0001_a.up.sql": statement.replace("@", "t")})
         result = database.module("apply", check=True, rehearse="check")
         [migration] = result["rehearsal"]["migrations"]
@@ -259,7 +259,7 @@ class Bench:
         )
 
     def _carry_out(self, item: dict[str, Any], statement: str) -> Seen:
-        """Run an ALTER beside others, behind each milder way, which must be refused."""
+        """Run an ALTER beside others, after each milder way, which must be refused."""
         database, text = self._database, statement.replace("@", "t")
         about = target(text.encode(), self._dialect)
         assert about is not None
@@ -284,24 +284,24 @@ class Bench:
         twin.query(f"CREATE TABLE t ({DEFINITION})")
         _fill(twin, "t", FEW)
         _make_parent(twin)
-        own = self._foretold(twin, statement)
+        own = self._predicted(twin, statement)
         same = ("algorithm", "rebuilds", "blocks_writes", "certain")
         if [[each[key] for key in same] for each in own] != [[item[key] for key in same]]:
-            return [f"of a small table is foretold {own}"]
+            return [f"of a small table is predicted {own}"]
         result = twin.module("apply", rehearse="always", assert_impact=True)
         return [f"with the clause: {result['msg']}"] if result["failed"] else []
 
     def _say(self, item: dict[str, Any], seen: Optional[Seen], text: str, wrong: Sequence[str]) -> None:
-        waits = {True: "writes wait", False: "writes go on", None: "not known"}[item["blocks_writes"]]
-        foretold = f"{item['algorithm']}, {waits}{'' if item['certain'] else ', not certain'}"
+        waits = {True: "writes wait", False: "writes continue", None: "not known"}[item["blocks_writes"]]
+        predicted = f"{item['algorithm']}, {waits}{'' if item['certain'] else ', not certain'}"
         took = ""
         if seen is not None:
             took = f"{seen.seconds:.2f} s, writes up to {seen.write:.2f} s, reads up to {seen.read:.2f} s"
             took += {True: ", new", False: ", not new", None: ""}[seen.rebuilt]
-        print(f"{foretold} | {took} | {text}{''.join(f' | WRONG: {line}' for line in wrong)}", flush=True)
+        print(f"{predicted} | {took} | {text}{''.join(f' | WRONG: {line}' for line in wrong)}", flush=True)
         self.found["wrong"] += bool(wrong)
         if seen is not None and seen.waited is not None:
-            self.found["waited" if seen.waited else "went on"] += 1
+            self.found["waited" if seen.waited else "continued"] += 1
 
 
 def _fill(database: Database, table: str, rows: int) -> None:

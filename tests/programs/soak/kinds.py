@@ -4,8 +4,9 @@
 
 """The kinds of work in which a run can go astray: what a text does not show about what the server does.
 
-Each kind is a function of the dice and a number that nothing else has; it returns a piece. Every statement that has an
-effect leaves rows, counters or objects that no other one leaves. Some sleep for a moment, so that a fault can hit them.
+Each kind is a function of the random source and a number that nothing else has; it returns a piece. Every statement
+that has an effect leaves rows, counters or objects that no other one leaves. Some sleep for a moment, so that a fault
+can hit them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Kind = Callable[[random.Random, int], Piece]
 # By name; those that only one server knows stand apart.
 KINDS: dict[str, Kind] = {}
 ONLY: dict[str, dict[str, Kind]] = {"MariaDB": {}, "MySQL": {}}
-# Seconds. When it is interrupted its value is 1, and the statement may go on.
+# Seconds. When it is interrupted its value is 1, and the statement may continue.
 _NAP = "0 * SLEEP(0.01)"
 
 

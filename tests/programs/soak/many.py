@@ -5,8 +5,8 @@
 """Kills of migration_apply_many, again and again: ``python -m programs.soak.many TRIALS [SEED [SERVERS [SCHEMAS]]]``.
 
 In each trial a migration is added, and the module is ended at a random instant, up to three times: by SIGKILL, alone,
-with all of its processes, or only one of these, or by SIGTERM. It is then run to its end. Each schema must be what
-migration_apply makes of one, each migration must stand in each history once as applied, and no process of the killed
+with all of its processes, or only one of these, or by SIGTERM. It is then run to completion. Each schema must be what
+migration_apply makes of one, each migration must be in each history once as applied, and no process of the killed
 runs may remain.
 """
 
@@ -110,7 +110,7 @@ class Soak:
         return [f"alone: {result['msg']}"] if result["failed"] else []
 
     def _arguments(self, parallel: int) -> dict[str, Any]:
-        # Others may be at work on a schema still: processes of a module that was killed.
+        # Others may be running on a schema still: processes of a module that was killed.
         return self._fleet.arguments(self._names, parallel=parallel, lock_timeout=60, max_fail_percentage=50)
 
     def _finish(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One trial: a run that is cut off, and what is done until all is applied, with every word compared with the truth."""
+"""One trial: a run that is interrupted, what is done until all is applied, and every word compared with the truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .truth import Place, View, look, matching, part_of, prepare
 
 FAULTS = (*CUTS, "refused")
 _DOWN = {"target": "none", "allow_down": True}
-# So often a run is started again at most, and so many of these are cut off again.
+# So often a run is started again at most, and so many of these are interrupted again.
 _ROUNDS = 12
 _AGAIN = 0.2
 _REFUSED = (
@@ -45,7 +45,7 @@ class Trial:
     :ivar warned: a run has said that values are lost.
     :ivar notes: what a person has to know that nobody can put right from outside: ``lost`` (a temporary table, or the
         value that a call had given to a variable, went with its session), ``part`` (a statement took effect in part
-        and was undone by hand), ``by hand`` (nobody can know where its statements end).
+        and was undone manually), ``manually`` (nobody can know where its statements end).
     """
 
     bench: Bench
@@ -86,7 +86,7 @@ class Trial:
         for _round in range(_ROUNDS):
             if struck == "done":
                 return "asked" if self.asked else "resumed"
-            if "by hand" in self.notes or "lost" in self.notes:
+            if "manually" in self.notes or "lost" in self.notes:
                 return "asked"
             again = self.dice.random() < _AGAIN
             struck = self._cut(self._cut_for(self.dice.choice(CUTS))) if again else self._undisturbed()
@@ -256,7 +256,7 @@ class Trial:
         if good:
             self.answer = {"resume_from": good[0]}
         elif any(piece.by_hand for piece in self.files[number].pieces):
-            self.notes.append("by hand")
+            self.notes.append("manually")
         elif not true and any(statement.holds for statement in self.files[number].statements):
             self.notes.append("lost")
         else:

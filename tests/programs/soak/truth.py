@@ -34,7 +34,7 @@ class Place:
 
     :ivar file: which of the files, in the order in which they are run, from 0.
     :ivar done: how many of its statements are done.
-    :ivar whole: a new session can go on from here: no transaction and no temporary table is needed that it has not.
+    :ivar whole: a new session can continue from here: no transaction and no temporary table is needed that it has not.
     """
 
     file: int
@@ -70,7 +70,7 @@ def settle(server: DatabaseServer) -> None:
         if not others and not due:
             return
         if time.monotonic() > limit:
-            raise RuntimeError(f"Still at work: {others} {due}")
+            raise RuntimeError(f"Still running: {others} {due}")
         time.sleep(0.003)
 
 

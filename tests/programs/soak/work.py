@@ -238,7 +238,7 @@ def make(kind: str, server: str, dice: random.Random) -> Work:
 def _reset(pieces: list[Piece]) -> list[Piece]:
     """Return what ends a file that has changed how its session reads texts.
 
-    A run may end behind it, and the next one's session reads them as ever, as golang-migrate's would.
+    A run may end after it, and the next one's session reads them as usual, as golang-migrate's would.
     """
     names = [statement.sql for piece in pieces for statement in piece.statements if b"SET NAMES" in statement.sql]
     ours = b"SET NAMES utf8mb4 COLLATE utf8mb4_general_ci"

@@ -74,7 +74,7 @@ def test_inventories_are_offered_as_such() -> None:
     inventories = {f"{path.relative_to(CHECKOUT)}/hosts" for path in (CHECKOUT / "inventories").iterdir()}
     assert len(inventories) == 3
     assert inventories < offered
-    # AWX goes by the name only: what has no ending, or may be executed, stands beside them.
+    # AWX goes by the name only: what has no ending, or may be executed, is beside them.
     rest = {name for name in offered if not name.endswith("/hosts")}
     settings = {name for name in rest if name.startswith(".")}
     assert rest == {*settings, "Makefile", "tests/all.sh", "tests/sanity.sh", "tests/parts/packages.sh"}
@@ -126,7 +126,7 @@ def test_injectors(kind: dict[str, Any]) -> None:
         assert text or DEFAULTS[variable] == ""
 
 
-def test_a_private_key_gets_its_last_line_end() -> None:
+def test_a_private_key_gets_its_last_line_ending() -> None:
     key = injected(TYPES[0], {"private_key": "-----BEGIN\nEND-----", "known_hosts": "x"})["migrate_private_key"]
     assert key == "-----BEGIN\nEND-----\n"
 
@@ -199,7 +199,7 @@ def sent(body: str, about: dict[str, Any]) -> str:
 def approval(**variables: Any) -> dict[str, Any]:
     """Return all that AWX gives to an approval's message (awx/main/models/workflow.py, WorkflowApproval.context).
 
-    What it knows of the job is JSON, in which the variables of the approval's workflow are JSON once more.
+    What it knows of the job is JSON, in which the variables of the approval's workflow are JSON again.
     """
     known = {"id": 9, "name": 'The "one"', "status": "pending", "extra_vars": json.dumps(variables)}
     return {
@@ -233,7 +233,7 @@ def test_messages_about_jobs() -> None:
     about = {"job": job, "url": "https://awx.example.com/#/jobs/playbook/7"}
     assert sent(MESSAGES["success"]["body"], about) == f'The "one" is done:\n{REPORT}{about["url"]}'
     assert sent(MESSAGES["error"]["body"], about) == f'The "one" has failed:\n{REPORT}{about["url"]}'
-    # Ansible was not reached; what AWX says of it is JSON.
+    # Ansible was not reached; what AWX says about it is JSON.
     before = {**about, "job": {**job, "artifacts": {}, "job_explanation": 'Previous Task Failed: {"job_id": "6"}'}}
     assert sent(MESSAGES["error"]["body"], before).splitlines()[1] == 'Previous Task Failed: {"job_id": "6"}'
     # A workflow has no artifacts.
@@ -257,7 +257,7 @@ def test_an_approvals_request_has_the_plan() -> None:
     ],
 )
 def test_nobody_who_launches_a_release_writes_its_plan(answer: str) -> None:
-    """An answer to the survey stands in the same JSON, and comes first."""
+    """An answer to the survey is in the same JSON, and comes first."""
     running = MESSAGES["workflow_approval"]["running"]["body"]
     about = approval(survey_ref=answer, database_report=REPORT)
     assert sent(running, about) == f"Migrate the databases?\n{REPORT}{about['workflow_url']}"

@@ -4,8 +4,8 @@
 
 """awx/configure.yml, run twice: on a stand-in for AWX, and on a real one where TEST_CONTROLLER_HOST names it.
 
-The stand-in is a fake, as no AWX can be had here: stand_in.py says what it knows of one. The real one is for tests, as
-databases are migrated there.
+The stand-in is a fake, as no AWX is available here: stand_in.py says what it knows of one. The real one is for tests,
+as databases are migrated there.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_a_secret_that_awx_does_not_have(tmp_path: Path) -> None:
     ],
 )
 def test_what_awx_refuses(kept: Things, kind: str, changed: dict[str, Any], message: str) -> None:
-    """So that the stand-in would say of configure.yml what a real AWX has said of it."""
+    """So that the stand-in would say about configure.yml what a real AWX has said about it."""
     credentials = {**kept["credential"], "Git": {"credential_type": "Source Control"}}
     controller = Controller({**kept, "credential": credentials})
     thing = next(each for each in kept[kind].values() if not each.get("approval_node"))
@@ -321,7 +321,7 @@ def wait(look: Callable[[], Any], seconds: float = 600, pause: float = 2) -> Any
 
 
 def end(api: Api, path: str) -> Any:
-    """Wait for a job's end, and return what AWX says of it."""
+    """Wait for a job's end, and return what AWX says about it."""
     return wait(lambda: (job := api("GET", path))["status"] in WAYS_TO_END and job)
 
 
@@ -369,7 +369,7 @@ def check_releases(api: Api) -> None:
 
 
 class FakeAwx:
-    """Answers as AWX does to what check_releases asks, as no AWX can be had here."""
+    """Answers as AWX does to what check_releases asks, as no AWX is available here."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a run's file is, as a shell has it, and what tells a host that is not there from a connection that broke.
+"""Where a run's file is, as a shell expands it, and what tells a host that is not there from a connection that broke.
 
-The action is a fake that has what is asked of it.
+The action is a fake that has what it needs.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def calls(*outcomes: Any) -> Any:
 
 @pytest.mark.usefixtures("now")
 @pytest.mark.parametrize("text", NO_LOGIN)
-def test_a_host_that_is_not_there_is_told_of_at_once(text: str) -> None:
+def test_a_host_that_is_not_there_is_reported_at_once(text: str) -> None:
     with pytest.raises(AnsibleConnectionFailure, match="Failed to connect"):
         reconnecting(action(Ssh), 300, calls(text, {}))
 

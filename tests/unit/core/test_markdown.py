@@ -81,7 +81,7 @@ def test_what_may_mean_something_is_code(text: str) -> None:
 @example("```\n/close\n```")
 @example("~~~\n")
 def test_a_block_of_code_is_the_text(text: str) -> None:
-    """None of its lines begins where GitLab would look for a command; blanks at the ends of lines do not count."""
+    """None of its lines begins where GitLab would look for a command; spaces at the ends of lines do not count."""
     lines = fence(text, "sql")
     [token] = PARSER.parse("\n".join(lines))
     assert (token.type, token.info) == ("fence", "sql")

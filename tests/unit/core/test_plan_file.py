@@ -27,7 +27,7 @@ def planned(host: str, text: str = "It ran.", **more: Any) -> dict[str, Any]:
 
 
 def test_equal_plans_are_one() -> None:
-    """Where there are many, the heading has the first, and all stand below it."""
+    """Where there are many, the heading has the first, and all are below it."""
     assert document([planned("a"), planned("b", "It did not."), planned("c")]) == (
         "## a (a_db), c (c_db): from version 1 to version 2\n\nIt ran.\n\n"
         "## b (b_db): from version 1 to version 2\n\nIt did not.\n"
@@ -43,7 +43,7 @@ def test_equal_plans_are_one() -> None:
 
 
 def test_what_has_no_plan_has_a_reason() -> None:
-    """A failure stands above the plan, if there is one."""
+    """A failure is above the plan, if there is one."""
     assert document([planned("a", "")]) == "## a (a_db): would go\n"
     assert document([planned("a", "", failed=True)]) == "## a (a_db): failed\n\n**Failed**: would go\n"
     assert document([planned("a", failed=True)]) == (
@@ -53,13 +53,13 @@ def test_what_has_no_plan_has_a_reason() -> None:
     assert document([nobody]) == "## a: failed\n\n**Failed**: no Python\n"
 
 
-def test_many_schemas_of_one_host_stand_below_it() -> None:
+def test_many_schemas_of_one_host_are_below_it() -> None:
     text = "## x, y: from version 1 to version 2\n\nIt ran.\n"
     entry = {"text": text, "data": {"host": "all", "failed": False, "msg": "2 databases: check mode"}}
     assert document([entry]) == f"## all: 2 databases: check mode\n\n{text}"
 
 
-def test_names_are_no_markup() -> None:
+def test_names_are_not_markup() -> None:
     text = document([planned("<b>`|"), planned("a\n# x", "", failed=True)])
     tokens = MarkdownIt("commonmark").parse(text)
     assert [token.tag for token in tokens if token.type == "heading_open"] == ["h2", "h2"]
@@ -68,7 +68,7 @@ def test_names_are_no_markup() -> None:
 
 
 def test_a_task_leaves_its_last_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run begins anew; both files are in the order of the hosts' names."""
+    """Another run begins again; both files are in the order of the hosts' names."""
     file, data = tmp_path / "plan.md", tmp_path / "plan.json"
     for number, runs in enumerate(([("t1", "b", 1), ("t1", "a", 2), ("t1", "b", 3), ("t2", "b", 4)], [("t1", "c", 5)])):
         monkeypatch.setattr(C, "DEFAULT_LOCAL_TMP", str(tmp_path / str(number)))

@@ -70,7 +70,7 @@ def test_each_long_line_of_a_key() -> None:
     assert clean(f"all of it: {KEY}") == f"all of it: {MASK}"
 
 
-def test_a_line_that_is_the_whole_secret_is_no_line() -> None:
+def test_a_line_that_is_the_whole_secret_is_not_a_line() -> None:
     register_secret("short")
     register_secret("one line of more than sixteen")
     assert clean("one line of more") == "one line of more"

@@ -66,7 +66,7 @@ def test_words_from_elsewhere_stay(text: str) -> None:
     assert in_role(text, ROLE) == text
 
 
-def test_each_reason_is_told_once() -> None:
+def test_each_reason_is_reported_once() -> None:
     reasons = {
         "a": "Cannot open shop_a as admin: refused.",
         "b": "Cannot open shop_b as admin: refused.",
@@ -92,7 +92,7 @@ def test_each_reason_is_told_once() -> None:
 
 
 def test_names_of_one_or_two_letters_do_not_make_reasons_alike() -> None:
-    """Or statement 1 of the database 1 would be taken for statement 2 of the database 2."""
+    """Or statement 1 of the database 1 would be mistaken for statement 2 of the database 2."""
     reasons = {"1": "statement 1 failed", "2": "statement 2 failed"}
     assert len(list(report.failed(reasons, {"1": ["1"], "2": ["2"]}))) == 4
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""docs/versions.md says of database servers what the code does, and its next edition will say the same."""
+"""docs/versions.md says about database servers what the code does, and its next edition will say the same."""
 
 from __future__ import annotations
 

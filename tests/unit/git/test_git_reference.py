@@ -95,7 +95,7 @@ def test_repository_addresses_are_parsed(repo: str, transport: str, host: str, p
         ),
     ],
 )
-def test_what_is_no_address_is_refused_without_its_secrets(repo: str, message: str) -> None:
+def test_what_is_not_an_address_is_refused_without_its_secrets(repo: str, message: str) -> None:
     with pytest.raises(Error, match=message) as error:
         parse_repo(repo)
     assert "pw" not in str(error.value)

@@ -87,7 +87,7 @@ def test_passphrases_in_every_form(tmp_path: Path, options: tuple[str, ...]) -> 
         ("-----BEGIN RSA PRIVATE KEY-----\\nAAAA\\n-----END RSA PRIVATE KEY-----", "has lost its line breaks"),
     ],
 )
-def test_what_is_no_private_key(text: str, message: str) -> None:
+def test_what_is_not_a_private_key(text: str, message: str) -> None:
     with pytest.raises(Error, match=f"^the key {message}"):
         clean_key(text, "the key")
 

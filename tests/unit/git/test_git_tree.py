@@ -173,14 +173,14 @@ class TestPrivateFolder:
         assert not os.path.exists(path)
 
     def test_no_program_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A system without memory files cannot be had here, so the function is taken away."""
+        """A system without memory files is not available here, so the function is taken away."""
         monkeypatch.setattr(os, "access", lambda *_arguments: False)
         monkeypatch.delattr(os, "memfd_create")
         with PrivateFolder(str(tmp_path)) as private, pytest.raises(Error, match="Set ansible_remote_tmp to a"):
             private.program("askpass", "#!/bin/sh\n")
 
     def test_a_secret_in_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A system without memory files cannot be had here, so the function is taken away."""
+        """A system without memory files is not available here, so the function is taken away."""
         monkeypatch.delattr(os, "memfd_create")
         with PrivateFolder(str(tmp_path)) as private:
             path = private.secret("key", "s3cret\n")

@@ -244,7 +244,7 @@ def statement(text: str, number: int = 1, session: Optional[FakeSession] = None)
 def record(
     id: int = 1, outcome: str = "running", done: int = 0, begun: Optional[int] = None, **values: Any
 ) -> AttemptRecord:
-    """Return an attempt at version 1, up, as the history has it."""
+    """Return an attempt at version 1, up, as in the history."""
     row: dict[str, Any] = {**dict.fromkeys(AttemptRecord._fields), "title": "m", "direction": "up", "tool": "t"}
     row.update(id=id, version=1, leads_to=1, outcome=outcome, done=done, begun=done if begun is None else begun)
     row.update(started_at=datetime(2026, 11, 5, 12, 30, 15), last_insert_id=0)

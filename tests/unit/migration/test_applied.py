@@ -109,7 +109,7 @@ def test_below_needs_a_file_to_apply() -> None:
 
 
 def test_below_of_a_dirty_state() -> None:
-    """The move that failed is no move; the versions that were passed before it still are."""
+    """The move that failed is not a move; the versions that were passed before it still are."""
     assert known([up(3)]).below(source(1, 3, 7), State(7, True)) == [1]
 
 
@@ -154,7 +154,7 @@ def test_a_move_that_is_not_known(moves: list[Move], at: Optional[int], directio
         ([forced(3), external(3, 3)], clean(3)),
     ],
 )
-def test_a_recorded_state_is_no_external_move(moves: list[Move], state: State) -> None:
+def test_a_recorded_state_is_not_an_external_move(moves: list[Move], state: State) -> None:
     assert known(moves).moved(source(1, 3, 7), state) is None
 
 
@@ -200,6 +200,6 @@ def test_what_the_history_has_and_the_state_has_not(moves: list[Move], state: St
     assert known(moves).ahead_of(state) == expected
 
 
-def test_an_attempt_that_has_not_succeeded_is_no_move() -> None:
+def test_an_attempt_that_has_not_succeeded_is_not_a_move() -> None:
     assert known([up(1), up(2)._replace(unfinished=True)]) == Known({1: "sum 1"}, clean(1), unfinished=2)
     assert known([up(1), down(1, None)._replace(unfinished=True)]) == Known({1: "sum 1"}, clean(1))

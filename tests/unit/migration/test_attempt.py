@@ -296,7 +296,7 @@ def test_a_row_that_is_there_is_changed() -> None:
         (PLAIN, ["-"]),
         (PacketPlan((S,)), [START, "-"]),
         (PacketPlan((S, R, C)), ["guard", START, *ENTRY, COMMIT, "-"]),
-        # What is proven cannot have let the lock go.
+        # What is proven cannot have released the lock.
         (PacketPlan((S, R, C, S), (R, C)), ["guard", START, *ENTRY, COMMIT, START, "-", "update 1 1/1", COMMIT]),
         (PacketPlan((S, R, C), begins=True), ["guard", START, "state 1 dirty", "insert 1 running 0/1", COMMIT, "-"]),
         (PacketPlan((S, R), begins=True), ["guard", START, "state 1 dirty", "insert 1 running 0/1", "-"]),
@@ -404,7 +404,7 @@ def test_a_section_that_the_server_says_is_over_is_over() -> None:
     assert recorder.writing() == [START, "update 1 2/2", COMMIT]
 
 
-def test_a_section_goes_on_where_nothing_can_be_written() -> None:
+def test_a_section_continues_where_nothing_can_be_written() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), sealed=True, last=5)
     run(recorder, PLAIN, settled=True, sealed=True)
@@ -419,14 +419,14 @@ def test_a_section_outlives_what_changes_the_session_alone() -> None:
     assert recorder.section_last is not None
 
 
-def test_a_section_that_is_begun_by_hand() -> None:
+def test_a_section_that_is_started_manually() -> None:
     recorder = opened()
     recorder.begin_section(4)
     assert recorder.section_last is not None
     assert recorder.writing() == [START, "state 1 dirty", "insert 1 running 0/4", COMMIT]
 
 
-def test_one_statement_in_flight_is_no_section() -> None:
+def test_one_statement_in_flight_is_not_a_section() -> None:
     recorder = opened()
     run(recorder, PacketPlan((S, R, C), begins=True), sealed=True)
     assert recorder.section_last is None
@@ -435,7 +435,7 @@ def test_one_statement_in_flight_is_no_section() -> None:
 # What waits to be written.
 
 
-def test_what_is_pending_stays_so_until_it_is_written() -> None:
+def test_what_is_pending_does_not_change_until_it_is_written() -> None:
     recorder = opened()
     expected = [START, *ENTRY, COMMIT]
     assert recorder.writing() == recorder.writing() == expected
@@ -505,7 +505,7 @@ def apart() -> House:
     return house
 
 
-def test_a_state_that_is_apart_is_written_behind_the_attempt_and_ahead_of_its_end() -> None:
+def test_a_state_that_is_apart_is_written_after_the_attempt_and_ahead_of_its_end() -> None:
     recorder = apart().recorder
     assert recorder.apart
     assert recorder.pending

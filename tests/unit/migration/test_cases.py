@@ -5,7 +5,7 @@
 """Scripts and their statements, readable without Python: ``cases/NAME.sql`` and ``cases/NAME.SERVER.WAY.expected``.
 
 WAY is a sql_mode or a character set, or is left out. In the second file each statement stands, byte by byte, behind a
-line with its number and its place; ``suffix`` in that line says that something is sent behind it so that the server
+line with its number and its place; ``suffix`` in that line says that something is sent after it so that the server
 stores the right text, ``unbounded`` that its borders are not certain. What golang-migrate cannot run comes at the end.
 """
 

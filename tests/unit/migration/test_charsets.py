@@ -19,7 +19,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._migration.files.
 
 @pytest.mark.parametrize("name", ["cp932", "sjis", "gbk", "big5", "gb18030", "euckr"])
 def test_no_character_is_cut(name: str) -> None:
-    """Whatever Python writes as a lead byte with ASCII behind it is one character to the lexer, too."""
+    """Whatever Python writes as a lead byte with ASCII after it is one character to the lexer, too."""
     known = character_set(name)
     wide = re.compile(known.wide, re.DOTALL)
     seen = 0

@@ -90,6 +90,6 @@ def test_versions_that_are_too_large() -> None:
     assert "64 bits" in what
 
 
-def test_a_migration_that_is_no_sql_by_its_name() -> None:
+def test_a_migration_that_is_not_sql_by_its_name() -> None:
     assert ("1_x.up.sql.orig", "not_sql") in [(name, rule) for name, rule, _what in findings("1_x.up.sql.orig")]
     assert findings("1_x.up.SQL", "1_x.down.SQL") == []

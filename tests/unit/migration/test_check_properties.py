@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever stands in a file, and whatever files are called: rules answer, and point into the file."""
+"""Whatever is in a file, and whatever files are called: rules answer, and point into the file."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         check_directory(str(tmp_path))
 
 
-def test_names_on_the_disk_that_are_no_text(tmp_path: Path) -> None:
+def test_names_on_the_disk_that_are_not_text(tmp_path: Path) -> None:
     (Path(os.fsdecode(bytes(tmp_path) + b"/1_\xff.up.sql"))).write_text("SELECT 1")
     checked = check_directory(str(tmp_path))
     assert [finding.file for finding in checked.findings] == [f"{tmp_path}/1_\\udcff.up.sql"]
@@ -87,7 +87,7 @@ def test_hostile_names_and_texts_stay_in_their_place(tmp_path: Path) -> None:
     lines = workflow_commands(checked.findings).splitlines()
     assert [line.split()[0] for line in lines] == ["::error", "::warning", "::warning", "::warning"]
     for line in lines:
-        # One end of the properties, which nothing in them can be taken for.
+        # One end of the properties, which nothing in them can be mistaken for.
         properties, end, _message = line.removeprefix("::").partition("::")
         assert end == "::"
         assert [part.partition("=")[0] for part in properties.split(" ", 1)[1].split(",")] == ["file", "line", "title"]

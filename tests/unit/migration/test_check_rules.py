@@ -331,7 +331,7 @@ def test_no_false_alarm_in_the_cases_of_the_splitter(path: Path) -> None:
 
 
 def test_no_false_error_in_the_cases_of_the_engine() -> None:
-    """What a server carries out is no error."""
+    """What a server carries out is not an error."""
     folder = CHECKOUT / "tests/integration/migration/cases"
     errors = {
         f"{path.name}:{case.get('name', '')}:{name}"
@@ -346,6 +346,6 @@ def test_no_false_error_in_the_cases_of_the_engine() -> None:
         # The character set comes from a text that is prepared, and from the file before.
         "charsets.yml:by-execute:1_a.up.sql",
         "charsets.yml:next-file:2_b.up.sql",
-        # It is cut off.
+        # It is truncated.
         "messages.yml:error-at-the-files-end:1_a.up.sql",
     }

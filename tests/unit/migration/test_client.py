@@ -35,5 +35,5 @@ def test_it_is_one(text: bytes, command: str) -> None:
     "text",
     [b"SELECT 1", b"USE x", b"SELECT '\\G' FROM t", b"SELECT \\N", b"sources", b"CREATE TABLE source (a INT)", b""],
 )
-def test_it_is_none(text: bytes) -> None:
+def test_other_statements_are_not_client_commands(text: bytes) -> None:
     assert client_command(text) is None

@@ -99,11 +99,11 @@ def test_elsewhere_it_allows_nothing(text: str) -> None:
         "-- about dbops: allow destroy\nDROP TABLE a;",
     ],
 )
-def test_what_is_no_comment_of_this_form_asks_for_nothing(text: str) -> None:
+def test_what_is_not_a_comment_of_this_form_asks_for_nothing(text: str) -> None:
     assert directives(text) == []
 
 
-def test_a_byte_order_mark_and_windows_line_ends() -> None:
+def test_a_byte_order_mark_and_windows_line_endings() -> None:
     [found] = directives("\ufeff-- dbops: allow destroy a\r\nDROP TABLE a;\r\n")
     assert found == Directive(1, ("allow", "destroy", "a"), statement=2, at_head=True)
 

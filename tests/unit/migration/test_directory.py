@@ -38,7 +38,7 @@ def test_title_takes_as_much_as_it_can() -> None:
 
 
 @pytest.mark.parametrize("name", ["README.md", "seed.sql", "notes_1.txt", ".gitkeep", "1.up.sql.d", "run1_x.up.sql"])
-def test_other_files_are_passed_over_in_silence(name: str) -> None:
+def test_other_files_are_silently_ignored(name: str) -> None:
     source = parse_names("d", [name])
     assert (source.migrations, source.warnings) == ((), ())
 

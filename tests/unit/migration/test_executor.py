@@ -175,7 +175,7 @@ MADE = "CREATE TABLE a (i INT)"
 
 
 def made(folder: Path, *rows: str, before: Any = None) -> House:
-    """Return a file that makes a table and goes on; ``before`` is what the server says of the table ahead of that."""
+    """Return a file that makes a table and continues; ``before`` is what the server says about the table before."""
     house = House(folder, ";".join([MADE, *rows]), batches=True)
     house.session.answers["SHOW CREATE TABLE"] = refusal(1146) if before is None else before
     return house
@@ -227,7 +227,7 @@ INNODB = [(b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB")]
         "SET @a = (SELECT COUNT(*) FROM information_schema.tables);INSERT INTO c VALUES (1)",
     ],
 )
-def test_a_definition_that_shows_is_recorded_with_the_rows_behind_it(
+def test_a_definition_that_shows_is_recorded_with_the_rows_after_it(
     tmp_path: Path, definition: str, rows: str, before: Any
 ) -> None:
     house = House(tmp_path, f"{definition};{rows}", batches=True)
@@ -257,7 +257,7 @@ def test_a_definition_that_may_not_show_is_recorded_first(tmp_path: Path, defini
     assert "update 1 1/1" in house.run()
 
 
-def test_rows_are_recorded_with_the_beginning_of_the_definition_behind_them(tmp_path: Path) -> None:
+def test_rows_are_recorded_with_the_beginning_of_the_definition_after_them(tmp_path: Path) -> None:
     house = House(tmp_path, f"UPDATE a SET i = 1;{ROWS};{DDL};SELECT 1")
     house.session.answers["SHOW CREATE"] = INNODB
     sent = house.run()
@@ -287,7 +287,7 @@ SERIES = ";".join([*TABLES, "INSERT INTO c VALUES (1)"])
 
 
 def series(folder: Path, text: str = SERIES, there: Sequence[Any] = ()) -> House:
-    """Return a file that makes several tables; ``there`` is what the dictionary says of those behind the first."""
+    """Return a file that makes several tables; ``there`` is what the dictionary says about those behind the first."""
     house = House(folder, text)
     house.session.answers["SHOW CREATE TABLE"] = refusal(1146)
     house.session.answers["default_storage_engine"] = [(b"-1", b"1", b"0"), *there]
@@ -375,7 +375,7 @@ def test_a_series_is_stopped(tmp_path: Path) -> None:
 def test_after_a_while_it_is_asked_again_whether_a_table_is_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Any, expected: str
 ) -> None:
-    """Somebody else may have made it; that it has begun is recorded once more only then."""
+    """Somebody else may have made it; that it has begun is recorded again only then."""
     monkeypatch.setattr(executor, "_LONG", -1)
     house = series(tmp_path)
     house.session.effects["t1"] = lambda: house.session.answers.update({"TABLE t2": made})
@@ -384,7 +384,7 @@ def test_after_a_while_it_is_asked_again_whether_a_table_is_absent(
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
-def test_a_series_that_was_cut_off_is_found_out_about(tmp_path: Path, done: int) -> None:
+def test_a_series_that_was_interrupted_is_found_out_about(tmp_path: Path, done: int) -> None:
     found = [statement(text) for text in TABLES]
     first, *behind = [InFlightStatement(item.digest, item.effect.objects, ("absent",)) for item in found]
     house = House(tmp_path, SERIES, resumption=left(SERIES, 0, 3, first._replace(behind=tuple(behind))))
@@ -543,7 +543,7 @@ def test_a_file_that_is_all_or_nothing_goes_back_to_what_was(tmp_path: Path) -> 
     assert house.session.queries[-2:].count(ROLLBACK) == 1
 
 
-def test_a_file_that_is_all_or_nothing_and_was_cut_off_is_dirty(tmp_path: Path) -> None:
+def test_a_file_that_is_all_or_nothing_and_was_interrupted_is_dirty(tmp_path: Path) -> None:
     house = House(tmp_path, f"{ATOMIC}{ROWS};{OTHER}")
     house.session.refused[OTHER] = [refusal(2013)]
     error = house.fails()
@@ -559,7 +559,7 @@ SPELLED = {digest(DDL.encode()): CLAUSE.encode()}
 
 @pytest.mark.parametrize("code", [1845, 1846])
 @pytest.mark.parametrize("without", [False, True])
-def test_a_file_of_which_the_server_refuses_to_begin_the_first_statement_is_not_begun(
+def test_a_file_of_which_the_server_refuses_to_begin_the_first_statement_is_not_started(
     tmp_path: Path, code: int, without: bool
 ) -> None:
     house = House(tmp_path, ROWS, f"{DDL};{ROWS}", without=without, spelled=SPELLED)
@@ -579,7 +579,7 @@ def test_a_file_of_which_the_server_refuses_to_begin_the_first_statement_is_not_
 @pytest.mark.parametrize(
     ("text", "code"), [(f"{ROWS};{DDL}", 1845), (f"SET @a = 1;{DDL}", 1846), (DDL, 1205), (DDL, 2013)]
 )
-def test_a_file_that_was_begun_is_dirty(tmp_path: Path, text: str, code: int) -> None:
+def test_a_file_that_was_started_is_dirty(tmp_path: Path, text: str, code: int) -> None:
     house = House(tmp_path, text, spelled=SPELLED)
     house.session.refused[CLAUSE] = [refusal(code)]
     error = house.fails()
@@ -683,7 +683,7 @@ def test_stopped_inside_a_file(tmp_path: Path) -> None:
 
 
 def test_before_its_first_statement_a_file_is_not_stopped(tmp_path: Path) -> None:
-    """Nothing of it is recorded yet; it is stopped before the next one."""
+    """It is not recorded yet; it is stopped before the next one."""
     house = House(tmp_path, f"{ROWS};{OTHER}", stops=[None, "SIGTERM", "SIGTERM"])
     assert "(statement 2)" in str(house.fails())
 
@@ -696,7 +696,7 @@ def test_stopped_between_two_files(tmp_path: Path) -> None:
     assert [item["version"] for item in error.results["applied"]] == [1]
 
 
-def test_behind_the_last_file_nothing_is_stopped(tmp_path: Path) -> None:
+def test_after_the_last_file_nothing_is_stopped(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, stops=[None, None, "SIGTERM"])
     house.run()
     assert house.applied == [1]
@@ -705,7 +705,7 @@ def test_behind_the_last_file_nothing_is_stopped(tmp_path: Path) -> None:
 # Failing.
 
 
-def test_what_is_applied_is_said_of_a_failure(tmp_path: Path) -> None:
+def test_what_is_applied_is_said_about_a_failure(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, f"{ROWS};{DDL}")
     house.session.refused[DDL] = [refusal(1060, "Duplicate column")]
     error = house.fails()
@@ -799,7 +799,7 @@ def test_it_resumes_behind_what_is_done(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("done", [True, False])
-def test_a_definition_that_was_cut_off_is_found_out_about(tmp_path: Path, done: bool) -> None:
+def test_a_definition_that_was_interrupted_is_found_out_about(tmp_path: Path, done: bool) -> None:
     text = f"{ROWS};{DDL};{OTHER}"
     thing = statement(DDL).effect.objects[0]
     house = House(tmp_path, text)

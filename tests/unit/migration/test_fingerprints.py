@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What fingerprints tell about a statement that was cut off."""
+"""What fingerprints tell about a statement that was interrupted."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_fingerprint_tells_definitions_apart() -> None:
     assert fingerprint(TABLE, ServerError(1142, "", "")) is None
 
 
-def test_what_sql_mode_does_to_a_definition_is_no_change_of_it() -> None:
+def test_what_sql_mode_does_to_a_definition_is_not_a_change_of_it() -> None:
     texts = "CREATE TABLE `a` (\n  `i` int\n) ENGINE=InnoDB", 'CREATE TABLE "a" (\n  "i" int\n)', "CREATE TABLE a (\n)"
     assert [str(shown(text))[32:] for text in texts] == ["", "!~", "!~"]
     view = b"CREATE ALGORITHM=UNDEFINED DEFINER=`a`@`b` VIEW `v` AS select 1"

@@ -108,7 +108,7 @@ def items(*texts: str) -> list[ClassifiedStatement]:
         ((CALL, "COMMIT"), 3),
         # What comes after its end is not of it.
         ((ROWS, "COMMIT", ODD), None),
-        # These end it and are no part of it.
+        # These end it and are not part of it.
         ((ODD, DDL, ROWS), 2),
         ((ODD, "ANALYZE TABLE a"), 2),
         ((ODD, "LOCK TABLES a WRITE"), 2),
@@ -175,7 +175,7 @@ def test_the_last_statement_of_an_xa_section(texts: tuple[str, ...], last: int) 
         ("FLUSH TABLES WITH READ LOCK", (ROWS, "UNLOCK TABLES", ROWS), 3),
         ("XA START 'x'", (ROWS, "XA END 'x'", "XA COMMIT 'x' ONE PHASE", ROWS), 4),
         ("XA BEGIN 'x'", (ROWS, "XA END 'x'", "XA ROLLBACK 'x'", ROWS), 4),
-        # It stands in a section, or is of another session's.
+        # It is in a section, or is of another session's.
         ("XA COMMIT 'x'", (ROWS,), None),
         ("BEGIN", (ROWS, "COMMIT", ODD), None),
         ("BEGIN", (ODD, "COMMIT", ROWS), 3),
@@ -317,7 +317,7 @@ def test_a_call_looks_through_a_file_once(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(house.lookahead, "section", section)
     for _call in range(50):
         assert house.next()[1] is None
-    # The one behind each is asked whether it asks back.
+    # The one after each is asked whether it asks back.
     assert looked < 150
 
 
@@ -397,7 +397,7 @@ def test_what_is_not_wrapped(tmp_path: Path, text: str) -> None:
     assert not House(tmp_path, text).next()[0].wrapped
 
 
-def test_a_section_under_locks_is_resumed_up_to_its_end(tmp_path: Path) -> None:
+def test_a_section_under_locks_is_resumed_to_completion(tmp_path: Path) -> None:
     house = House(tmp_path, "LOCK TABLES a WRITE", ROWS, ROWS, "UNLOCK TABLES", ROWS)
     house.take()
     house.take()

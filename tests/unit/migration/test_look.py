@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines that are shown of a run: what they say of each thing that a server can say."""
+"""The lines that are shown of a run: what they say about each thing that a server can say."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many schemas: which are meant, which is begun next, and what is said of all of them."""
+"""Many schemas: which are meant, which is started next, and what is said about all of them."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_process_that_dies_is_replaced() -> None:
     assert not found["b"]["failed"]
 
 
-def test_a_signal_reaches_those_at_work_and_begins_no_other() -> None:
+def test_a_signal_reaches_those_running_and_begins_no_other() -> None:
     start = time.monotonic()
 
     def stop() -> Optional[str]:
@@ -225,7 +225,7 @@ def outcome(results: dict[str, Any], total: int = 10, not_begun: int = 0, **more
     return Outcome(order, SOURCE, Work(results, not_begun, more.get("signal")), total)
 
 
-def test_what_is_said_of_a_success() -> None:
+def test_what_is_said_about_a_success() -> None:
     found = outcome({"one": ended("one", 1), "two": ended("two", 2), "idle": {"changed": False}}).returned()
     assert found["msg"] == "10 databases: 2 migrated, 8 up to date"
     assert [entry["database"] for entry in found["databases"]] == ["one", "two"]
@@ -299,7 +299,7 @@ def standing(version: Optional[int], healthy: bool = True, **more: Any) -> dict[
     }  # fmt: skip
 
 
-def test_those_that_stand_alike_are_one_group() -> None:
+def test_those_that_have_the_same_status_are_one_group() -> None:
     shared = standing(2)
     step = {"version": 2, "title": "m2", "direction": "up"}
     found = {

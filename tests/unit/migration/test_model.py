@@ -19,5 +19,5 @@ def test_a_version_is_digits_that_golang_migrate_takes(text: str, version: int) 
 
 
 @pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1\n", "\u0661", "\u00b2", str(MAX_STATE + 1), "9" * 5000])
-def test_what_is_no_version(text: str) -> None:
+def test_what_is_not_a_version(text: str) -> None:
     assert as_version(text) is None

@@ -146,7 +146,7 @@ def finish(version: int, direction: str, at: Optional[int], **goal: Any) -> Plan
         ((3, "up"), 3, {"target": "3"}, [UP[3]]),
         ((3, "up"), 3, {"steps": 1}, [UP[3]]),
         ((3, "up"), 3, {"steps": 2}, [UP[3], UP[7]]),
-        # A version below the current one, which the state table goes on to say.
+        # A version below the current one, which the state table continues to say.
         ((3, "up"), 7, {}, [(3, "up", 7)]),
         ((1, "up"), 3, {}, [(1, "up", 3), UP[7]]),
         ((7, "down"), 3, {"target": "3", "allow_down": True}, [DOWN[7]]),
@@ -156,7 +156,7 @@ def finish(version: int, direction: str, at: Optional[int], **goal: Any) -> Plan
         ((3, "down"), 1, {"target": "none", "allow_down": True}, [DOWN[3], DOWN[1]]),
     ],
 )
-def test_what_was_left_half_done_comes_first(
+def test_what_was_interrupted_comes_first(
     unfinished: tuple[int, str], at: Optional[int], goal: dict[str, Any], expected: list[object]
 ) -> None:
     result = finish(*unfinished, at, **goal)
@@ -206,7 +206,7 @@ def test_what_was_left_has_a_file_of_the_other_direction_only() -> None:
         (7, {"target": "1", "allow_down": True}, [1, 3], [DOWN[7], DOWN[3]]),
     ],
 )
-def test_what_lies_below_is_applied_first(
+def test_what_is_below_is_applied_first(
     version: int, goal: dict[str, Any], below: list[int], expected: list[object]
 ) -> None:
     result = make_plan(SOURCE, State(version, False), Goal(**goal), below=below)
@@ -214,11 +214,11 @@ def test_what_lies_below_is_applied_first(
     assert result.to_version == result.steps[-1].leads_to
 
 
-def test_what_lies_below_comes_after_what_was_left_half_done() -> None:
+def test_what_is_below_comes_after_what_was_interrupted() -> None:
     result = make_plan(SOURCE, State(7, True), Goal(), Unfinished(3, "up"), below=[1])
     assert ways(result) == [(3, "up", 7), (1, "up", 7)]
 
 
-def test_what_lies_below_counts_as_a_step() -> None:
+def test_what_is_below_counts_as_a_step() -> None:
     result = make_plan(SOURCE, State(3, False), Goal(steps=1), below=[1])
     assert len(result.steps) == 1

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan as a person reads it: the two lines that decide, and that nothing in it is taken for anything but text."""
+"""A plan as a person reads it: the two lines that decide, and that nothing in it is treated as anything but text."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_is_harmless_is_said_to_be() -> None:
     assert two_lines({}, {})[0] == f"2 migrations are pending: 12, 13. Each {RAN}"
 
 
-def test_of_a_rollback_no_way_back_is_said() -> None:
+def test_of_a_rollback_it_is_not_said_that_it_cannot_be_rolled_back() -> None:
     back = {"direction": "down", "reversible": None}
     assert two_lines(back, back) == [
         f"2 migrations are to be rolled back: 12, 13. Each {RAN}",
@@ -90,7 +90,7 @@ def test_of_a_rollback_no_way_back_is_said() -> None:
 
 
 def test_a_refusal_comes_first() -> None:
-    """What is warned of or allowed does not stand there."""
+    """What is warned of or allowed is not there."""
     others = [{**GUARD, "verdict": "warn", "guard": "rename"}, {**GUARD, "version": 13, "guard": "irreversible"}]
     first, _second = two_lines({}, {}, guards=(GUARD, GUARD, *others))
     assert first.startswith("**Refused**: 12 (destroy); 13 (irreversible). 2 migrations are pending: 12, 13. ")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which attempt is resumed, from which statement, and what became of the one that was cut off."""
+"""Which attempt is resumed, from which statement, and what became of the one that was interrupted."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_what_is_in_doubt(
     assert resumption(at=at, begun=begun, flight=flight).in_doubt == expected
 
 
-# What became of the statement that was cut off.
+# What became of the statement that was interrupted.
 
 DDL = statement("ALTER TABLE a ADD b INT")
 OLD, NEW = (b"a", b"CREATE TABLE `a` (i INT\n) ENGINE=InnoDB"), (b"a", b"CREATE TABLE `a` (j INT\n) ENGINE=InnoDB")
@@ -386,7 +386,7 @@ def test_locks_are_taken_note_of_and_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["UNLOCK TABLES", "BEGIN"])
-def test_locks_that_are_let_go_are_not_taken_again(tmp_path: Path, end: str) -> None:
+def test_locks_that_are_released_are_not_taken_again(tmp_path: Path, end: str) -> None:
     house = House(tmp_path, "LOCK TABLES a WRITE", end, "DO 1")
     of = resumption((), at=3)
     house.retrace(of)

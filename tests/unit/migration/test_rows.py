@@ -91,19 +91,19 @@ def test_what_is_too_long_or_has_too_many_names_is_not_understood() -> None:
         (b"INSERT INTO \xc4 VALUES (1)", b"", b"INSERT INTO \xc4 VALUES (1)"),
     ],
 )
-def test_values_are_read_up_to_what_is_no_literal(text: bytes, table: bytes, left: bytes) -> None:
+def test_values_are_read_up_to_what_is_not_a_literal(text: bytes, table: bytes, left: bytes) -> None:
     found, place = read_values(text, MARIADB)
     assert (found, text[place:].lstrip()) == (table, left)
 
 
-def test_many_values_are_read_to_their_end() -> None:
+def test_many_values_are_read_to_completion() -> None:
     text = b"INSERT INTO a VALUES " + b", ".join([b"(1, 'it\\'s', \"x\")"] * 2000)
     assert read_values(text, MARIADB) == (b"a", len(text))
     # There it is a name.
     assert read_values(text, ANSI)[1] < 40
 
 
-def test_what_stands_behind_the_values() -> None:
+def test_what_is_after_the_values() -> None:
     text = b"INSERT INTO a VALUES (1) ON DUPLICATE KEY UPDATE i = f()"
     table, place = read_values(text, MARIADB)
     assert not read_behind_values(text, MARIADB, table, place).plain

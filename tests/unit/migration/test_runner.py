@@ -64,7 +64,7 @@ class House:
 
     @property
     def packets(self) -> list[list[str]]:
-        """What was sent, but for the question whether the server would prepare a statement."""
+        """What was sent, except for the question whether the server would prepare a statement."""
         return [packet for packet in self.session.packets if "dbops_migrations_check" not in packet[0]]
 
     def run(self, text: str, number: int = 1, **values: Any) -> Any:
@@ -186,7 +186,7 @@ def test_a_setting_is_not_worth_a_record() -> None:
     assert house.recorder.pending
 
 
-def test_rows_under_a_lock_are_not_recorded_and_the_section_goes_on() -> None:
+def test_rows_under_a_lock_are_not_recorded_and_the_section_continues() -> None:
     house = House()
     house.run("LOCK TABLES a WRITE", last=3)
     assert house.packets[-1] == [START, "state 1 dirty", "insert 1 running 0/3", COMMIT, "LOCK TABLES a WRITE"]
@@ -263,7 +263,7 @@ def test_what_is_not_tried_again(text: str, code: int, values: dict[str, Any], s
 # The lock is gone.
 
 
-def test_a_lock_that_was_let_go_is_taken_again() -> None:
+def test_a_lock_that_was_released_is_taken_again() -> None:
     house = House(locked=True)
     house.refuse("guard", LOST_LOCK)
     house.run(ROWS, proven=True)
@@ -294,13 +294,13 @@ def test_a_lock_that_another_run_has_or_has_had_stops(kind: str) -> None:
     assert (house.recorder.phase, house.recorder.reached.done) == (Phase.OPEN, 0)
 
 
-def test_a_call_that_lets_the_lock_go_is_done() -> None:
+def test_a_call_that_releases_the_lock_is_done() -> None:
     house = House(locked=True)
     house.session.effects[CALL] = lambda: house.refuse("guard", LOST_LOCK)
     house.state_table.state = State(1, True)
     house.history.records = [record(1)]
     house.run(CALL)
-    # Nothing goes behind it in its packet, as it may have done whatever.
+    # Nothing goes after it in its packet, as it may have done whatever.
     assert house.packets == [["guard", START, *BEGINS, COMMIT, CALL]]
     assert house.recorder.reached.done == 1
     house.run(DDL, 2)
@@ -308,7 +308,7 @@ def test_a_call_that_lets_the_lock_go_is_done() -> None:
 
 
 @pytest.mark.parametrize("kind", ["taken", "state", "history"])
-def test_a_call_that_lets_the_lock_go_to_another_run_stops_the_next_statement(kind: str) -> None:
+def test_a_call_that_releases_the_lock_to_another_run_stops_the_next_statement(kind: str) -> None:
     house = House(locked=True)
     house.session.effects[CALL] = lambda: house.refuse("guard", LOST_LOCK)
     house.state_table.state = State(1, True)
@@ -439,7 +439,7 @@ def test_a_commit_that_was_refused_may_have_been_one() -> None:
     assert house.recorder.committed.done == 3
 
 
-def test_what_is_locked_or_of_xa_is_let_go() -> None:
+def test_what_is_locked_or_of_xa_is_released() -> None:
     house = House()
     house.runner.state = TxState(locked=True)
     house.refuse(ROWS, 1062)
@@ -467,7 +467,7 @@ def test_with_autocommit_off_the_next_transaction_is_the_files_too() -> None:
 
 
 def test_with_autocommit_on_again_a_savepoint_is_gone() -> None:
-    """Otherwise what comes next would be recorded in a transaction that is none, and lost with it."""
+    """Otherwise what comes next would be recorded in a transaction that does not exist, and lost with it."""
     house = House()
     house.run("SET autocommit = 0", proven=True)
     house.run("SAVEPOINT s", 2)
@@ -577,7 +577,7 @@ def test_a_transaction_that_has_ended_is_not_in_doubt() -> None:
     assert house.partly(OTHER, 5, proven=True) is None
 
 
-def test_a_transaction_of_the_files_that_has_written_for_good_is_run_to_its_end() -> None:
+def test_a_transaction_of_the_files_that_has_written_for_good_is_run_to_completion() -> None:
     house = House()
     house.run("BEGIN", proven=True)
     house.session.wrote_nontransactional = True
@@ -648,7 +648,7 @@ def test_without_a_history_nobody_asks() -> None:
 
 
 @pytest.mark.parametrize(("code", "expected"), [(1064, False), (1146, True), (None, True)])
-def test_what_the_server_refuses_to_prepare_has_not_begun(code: Optional[int], expected: bool) -> None:
+def test_what_the_server_refuses_to_prepare_has_not_started(code: Optional[int], expected: bool) -> None:
     house = House()
     house.refuse(CALL, 1064)
     if code is not None:
@@ -662,7 +662,7 @@ def test_what_the_server_refuses_to_prepare_has_not_begun(code: Optional[int], e
 @pytest.mark.parametrize(
     ("answer", "expected"), [(refusal(1305), False), (refusal(1370), True), ([(b"p", b"", b"CREATE")], True)]
 )
-def test_a_procedure_that_is_not_there_has_not_begun(answer: Any, expected: bool) -> None:
+def test_a_procedure_that_is_not_there_has_not_started(answer: Any, expected: bool) -> None:
     house = House()
     house.refuse(CALL, 1305)
     house.session.answers["SHOW CREATE PROCEDURE p"] = answer

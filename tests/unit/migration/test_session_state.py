@@ -125,7 +125,7 @@ def test_a_value_is_asked_for_once_and_after_all_that_changes_it() -> None:
     assert log.entries == [Entry(1, "SET @a = 1", key="@a")]
 
 
-def test_what_the_server_does_not_know_is_no_matter() -> None:
+def test_what_the_server_does_not_know_does_not_matter() -> None:
     log, server = log_of("SET unknown = (SELECT 1), @a = 1")
     log.read_values(server)  # type: ignore[arg-type]
     assert kept(log) == ["SET @a = 2"]
@@ -178,7 +178,7 @@ def test_a_trigger_may_set_any_variable() -> None:
 
 
 @pytest.mark.parametrize("text", ["CALL q()", "BEGIN NOT ATOMIC PREPARE p FROM 'SELECT 2'; END", "EXECUTE unknown"])
-def test_a_procedure_may_prepare_any_name_anew(text: str) -> None:
+def test_a_procedure_may_prepare_any_name_again(text: str) -> None:
     log, _server = log_of("PREPARE p FROM 'SELECT 1'", text)
     assert log.prepared == {}
     assert [entry.what for entry in log.lost()] == ["the prepared statement p"]
@@ -250,7 +250,7 @@ def test_what_holds_one_thing_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("text", ["PREPARE p FROM @NULL", "PREPARE p FROM @bad", "PREPARE /* x */ `P` FROM f('x')"])
-def test_a_text_that_cannot_be_had_is_lost_and_so_is_an_older_one(text: str) -> None:
+def test_a_text_that_is_not_available_is_lost_and_so_is_an_older_one(text: str) -> None:
     log, server = log_of("PREPARE p FROM 'x'", text)
     assert log.prepared == {}
     assert [entry.what for entry in log.lost()] == ["the prepared statement p"]
@@ -360,7 +360,7 @@ def test_a_constant_replaces_an_earlier_one() -> None:
 
 
 @pytest.mark.parametrize("between", [Entry(2, "SET b = @a"), Entry(2, None, "the temporary table t")])
-def test_what_is_no_constant_may_need_the_one_before(between: Entry) -> None:
+def test_what_is_not_a_constant_may_need_the_one_before(between: Entry) -> None:
     log = SessionRecorder([Entry(1, "SET @a = 1", key="@a"), between, Entry(3, "SET @a = 2", key="@a")])
     assert numbers(log, 3) == [1, 2, 3]
 
@@ -402,7 +402,7 @@ def outcome(entries: list[str]) -> dict[str, str]:
 
 @given(st.lists(CONSTANTS | COPIES, max_size=12), st.lists(st.integers(0, 12), max_size=3), st.integers(0, 12))
 def test_nothing_is_left_out_that_matters(texts: list[str], settled: list[int], done: int) -> None:
-    """Wherever a run goes on, if not before what was settled, the session is as it was there."""
+    """Wherever a run continues, if not before what was settled, the session is as it was there."""
     log = SessionRecorder(entry_of(number, text) for number, text in enumerate(texts, 1))
     for place in sorted(settled):
         log.compact(place)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The simulation: that its server keeps the servers' rules under faults, and what it says of the engine."""
+"""The simulation: that its server keeps the servers' rules under faults, and what it says about the engine."""
 
 from __future__ import annotations
 
@@ -146,14 +146,14 @@ def test_rows_and_their_record_are_committed_together(engine: Engine) -> None:
     assert (kind, attempt.done, attempt.begun, rows(server, "b")) == ("failed", 1, 1, [3, 10])
 
 
-def test_rows_that_were_cut_off_are_not_begun(engine: Engine) -> None:
+def test_rows_that_were_interrupted_are_not_started(engine: Engine) -> None:
     fault = Fault("kill", 1, where="row", text="(10)")
     kind, attempt, server = once(engine, case("INSERT INTO b (v) VALUES (10)", fault=fault))
     assert (kind, attempt.done, attempt.begun, rows(server, "b")) == ("failed", 0, 0, [3])
     assert state(server) == (1, True)
 
 
-def test_a_definition_that_was_cut_off_is_found(engine: Engine) -> None:
+def test_a_definition_that_was_interrupted_is_found(engine: Engine) -> None:
     for where in ("define", "after"):
         fault = Fault("crash", 1, where=where, text="CREATE TABLE d1")
         play = Trial(engine, case("CREATE TABLE d1 (v INT)", "INSERT INTO d1 (v) VALUES (10)", fault=fault)).run()

@@ -119,7 +119,7 @@ def test_plain_words_are_cut_at_semicolons_and_nowhere_else(words: list[str]) ->
 
 
 @given(st.binary(max_size=80))
-def test_any_bytes_are_read_to_their_end(text: bytes) -> None:
+def test_any_bytes_are_read_to_completion(text: bytes) -> None:
     statements: list[Statement] = list(Splitter(BytesIO(text), MARIADB).statements())
     assert [statement.number for statement in statements] == list(range(1, len(statements) + 1))
     assert all(statement.text in text for statement in statements)
@@ -196,7 +196,7 @@ def test_a_long_statement_stays_one(whole: bytes) -> None:
 def test_the_work_grows_as_the_text_does(made_of: Callable[[int], bytes]) -> None:
     # Patterns are made once.
     work(made_of(10))
-    # It would be sixteen times as much if it grew with the square. Whether more has to be read once more is chance.
+    # It would be sixteen times as much if it grew with the square. Whether more has to be read again is chance.
     assert work(made_of(4000)) < 8 * work(made_of(1000))
 
 
@@ -283,6 +283,6 @@ def test_a_nul_is_the_end_only_at_the_end(text: bytes, found: list[tuple[bytes, 
     assert [statement[3:] for statement in Splitter(BytesIO(text), MARIADB).statements()] == found
 
 
-def test_a_nul_before_blanks_is_not_the_end_if_more_follows() -> None:
+def test_a_nul_before_spaces_is_not_the_end_if_more_follows() -> None:
     statements = list(Splitter(BytesIO(b"SET a\0\n;\nSELECT 1"), MARIADB).statements())
     assert [(statement.suffix, statement.bounded) for statement in statements] == [(b"; #", False), (b"", True)]

@@ -224,7 +224,7 @@ APPLIED = Known({3: "c"}, State(3, False))
     ("state", "records", "expected"),
     [
         (State(3, False), [], [1, 2]),
-        # Something else is at work, and nothing says yet what it has applied.
+        # Something else is running, and nothing says yet what it has applied.
         (State(3, True), [], []),
         (State(3, True), [record(2, "failed", version=3, leads_to=3)], [1, 2]),
         # It is being applied.
@@ -253,7 +253,7 @@ def test_what_was_never_applied(state: State, records: list[AttemptRecord], expe
         (None, ""),
     ],
 )
-def test_what_the_history_says_of_a_run(row: Optional[AttemptRecord], text: str) -> None:
+def test_what_the_history_says_about_a_run(row: Optional[AttemptRecord], text: str) -> None:
     server = Server(rows=[row] if row else [])
     assert status.running_attempt(server.session, PARAMS) == text
 
@@ -270,7 +270,7 @@ def test_a_history_that_cannot_be_read_says_nothing() -> None:
 # Who runs it.
 
 
-def test_what_the_history_says_about_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_history_records_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", lambda: "me")
     monkeypatch.setattr(platform, "node", lambda: "n" * 300)
     tool = f"dbops.migrations {status.VERSION}"

@@ -24,7 +24,7 @@ def tokens(text: bytes, dialect: Dialect = MARIADB) -> Tokens:
     return Tokens(text, dialect)
 
 
-def test_comments_and_blanks_are_no_tokens() -> None:
+def test_comments_and_spaces_are_not_tokens() -> None:
     assert [token.text for token in read(b"set /* x */ a-- y\n= 1", MARIADB)] == [b"SET", b"A", b"=", b"1"]
 
 

@@ -123,7 +123,7 @@ def test_the_order_hits_what_is_for_it(timers: list[Timer]) -> None:
 
 
 @pytest.mark.parametrize("cannot_connect", [True, False])
-def test_a_statement_that_cannot_be_ended_goes_on(timers: list[Timer], cannot_connect: bool) -> None:
+def test_a_statement_that_cannot_be_ended_continues(timers: list[Timer], cannot_connect: bool) -> None:
     house = House(cannot_connect)
     house.other.error = ServerError(1094, "no such thread", "The server")
     with house.limit.watch():

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""golang-migrate's lock: its name, how it is taken and let go, and which error says that it is lost."""
+"""golang-migrate's lock: its name, how it is taken and released, and which error says that it is lost."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_it_is_held_for_the_length_of_a_block() -> None:
     assert session.queries[1:] == [f"SELECT RELEASE_LOCK(_latin1'{NAME}')"]
 
 
-def test_it_is_let_go_after_a_failure_too() -> None:
+def test_it_is_released_after_a_failure_too() -> None:
     session = holding()
     with pytest.raises(ZeroDivisionError), take(session):
         raise ZeroDivisionError
@@ -117,7 +117,7 @@ HOLDER = ("deploy", "10.0.0.5:51234", 3, "Query", "/* a */ALTER TABLE a ADD b IN
             "connection 42, deploy@10.0.0.5:51234, running ALTER TABLE a … for 3 s",
         ),
         ((*HOLDER[:3], "Sleep", None), "connection 42, deploy@10.0.0.5:51234, in state Sleep for 3 s"),
-        # What comes behind the first words may be a secret.
+        # What comes after the first words may be a secret.
         (
             (*HOLDER[:4], "CREATE USER u IDENTIFIED BY 'pw'"),
             "connection 42, deploy@10.0.0.5:51234, running CREATE USER u … for 3 s",
@@ -138,7 +138,7 @@ def test_another_run_has_it(holder: Any, text: str) -> None:
     assert not any("RELEASE_LOCK" in query for query in session.queries)
 
 
-def test_it_has_been_let_go_meanwhile() -> None:
+def test_it_has_been_released_meanwhile() -> None:
     with pytest.raises(Error, match=r"It is held by a run that has just ended\. Wait"), take(holding(False)):
         pytest.fail("it holds the lock")
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server says of a session: the bytes, and what is known after them."""
+"""What a server says about a session: the bytes, and what is known after them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_last_word_counts() -> None:
 
 
 @given(st.integers(0, len(RECORDED) - 8))
-def test_an_answer_that_is_cut_off_says_nothing(kept: int) -> None:
+def test_an_answer_that_is_truncated_says_nothing(kept: int) -> None:
     assert read_changes(RECORDED[7 : 7 + kept]) == Changes({})
 
 

@@ -43,7 +43,7 @@ def test_a_file_of_the_clients_is_never_sent(ends: tuple[Any, socket.socket]) ->
     assert server.recv(100) == b""
 
 
-def test_what_a_server_says_of_an_error_is_bounded() -> None:
+def test_what_a_server_says_about_an_error_is_bounded() -> None:
     error = wire._server_error(OperationalError(1064, "x" * (8 << 20)), "The server refused it")
     assert str(error) == f"The server refused it: (1064) {'x' * 2000}"
 

@@ -25,7 +25,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._rehearsal.impact
     ],
 )  # fmt: skip
 def test_a_clause_goes_where_the_server_takes_it(text: str, table: str, expected: str) -> None:
-    """Directly behind the table's name: a comma behind it separates it from whatever comes."""
+    """Directly behind the table's name: a comma after it separates it from whatever comes."""
     found = target(text.encode(), Dialect())
     assert found is not None
     assert not found.own

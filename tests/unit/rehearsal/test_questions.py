@@ -20,7 +20,7 @@ NULLS = ("would_fail", "null", "t", "n")
 
 
 def snapshot(column: str, table: str = "t", name: str = "n") -> Snapshot:
-    """Return a schema with one table, in which this is what stands behind a column's type."""
+    """Return a schema with one table, in which this is what is after a column's type."""
     key = Key("TABLE", table)
     return Snapshot({key: Definition(key, TABLE.format(table, name, column).encode())}, {})
 
@@ -64,7 +64,7 @@ def test_what_was_answered_for_certain_is_not_asked_again() -> None:
     [b"SET SESSION sql_mode = ''", b"ALTER ONLINE\n IGNORE TABLE other ADD UNIQUE (a)"],
 )
 def test_a_lenient_server_is_not_asked(statement: bytes) -> None:
-    """What it would accept is no reason to refuse."""
+    """What it would accept is not a reason to refuse."""
     assert asked(story(statement)) == []
 
 
@@ -98,7 +98,7 @@ def test_a_question_is_named_as_its_file_names_it() -> None:
 
 
 def test_where_a_statement_hides_what_it_does_no_line_is_named() -> None:
-    """Another one might be taken for it, and a comment above that allow what it is not about."""
+    """Another one might be mistaken for it, and a comment above that allow what it is not about."""
     assert about(then=(b"ALTER TABLE t ADD x INT AFTER n", b"CALL forbid()"))[3] is None
 
 

@@ -42,7 +42,7 @@ TABLE = b"CREATE TABLE `t` (\n  `id` int,\n  KEY `b` (`id`),\n  KEY `a` (`id`)\n
          " DISABLE DO SELECT ' ON COMPLETION NOT PRESERVE ENABLE '"),
     ],
 )  # fmt: skip
-def test_what_is_no_part_of_an_object_is_left_out(sort: str, text: str, expected: str | None) -> None:
+def test_what_is_not_part_of_an_object_is_left_out(sort: str, text: str, expected: str | None) -> None:
     """None stands for a text that stays as it is."""
     assert normalised(sort, text.encode(), "shop") == (text if expected is None else expected).encode()
 
@@ -55,7 +55,7 @@ def test_what_is_no_part_of_an_object_is_left_out(sort: str, text: str, expected
     ],
 )
 def test_a_view_over_something_with_the_name_of_the_schema_cannot_be_told(text: str) -> None:
-    """What stands before a dot may be either."""
+    """What comes before a dot may be either."""
     assert normalised("VIEW", text.encode(), "shop") is None
 
 
@@ -99,7 +99,7 @@ def test_what_a_program_runs_under_is_part_of_it() -> None:
     assert "+-- sql_mode: ANSI_QUOTES\n" in change.diff
 
 
-def test_a_semicolon_behind_a_program_is_no_part_of_it() -> None:
+def test_a_semicolon_behind_a_program_is_not_part_of_it() -> None:
     """MySQL keeps it where more statements came in the same packet."""
     for sort in ("PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"):
         assert definition(sort, "p", b"x;\n").compared == definition(sort, "p", b"x").compared
@@ -107,7 +107,7 @@ def test_a_semicolon_behind_a_program_is_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", [b"`t`", b'"t"', b"t"])
-def test_the_quotes_around_the_table_of_a_trigger_are_no_part_of_it(name: bytes) -> None:
+def test_the_quotes_around_the_table_of_a_trigger_are_not_part_of_it(name: bytes) -> None:
     """A server writes others when the table gets another name, and its old one again."""
     text = b"CREATE TRIGGER `x` BEFORE INSERT ON %b FOR EACH ROW SET @a = 1"
     first, other = (Definition(Key("TRIGGER", "x"), text % name, table=table) for table in "tu")

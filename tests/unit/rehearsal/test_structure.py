@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What SHOW CREATE TABLE says of columns, keys and constraints, as the servers write it."""
+"""What SHOW CREATE TABLE says about columns, keys and constraints, as the servers write it."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def test_a_finding_has_one_form(guard: str) -> None:
 @pytest.mark.parametrize("level", ["allow", "warn", "refuse"])
 @pytest.mark.parametrize("guard", FOUND)
 def test_a_guard_does_what_it_is_set_to(guard: str, level: str, tmp_path: Path) -> None:
-    """What is allowed altogether is not spoken of; what is refused fails a run, and is told in check mode."""
+    """What is allowed altogether is not spoken of; what is refused fails a run, and is reported in check mode."""
     no_down, text = guard == "no_down_file", FOUND[guard][3]
     (tmp_path / "12_x.up.sql").write_text("SELECT 1")
     source = Source(str(tmp_path), (Migration(12, "x", "12_x.up.sql", None if no_down else "d"),), ())
@@ -249,7 +249,7 @@ def test_a_failure_on_the_copies_would_be_one() -> None:
     )
 
 
-def test_what_the_plan_may_mend_itself_is_not_refused() -> None:
+def test_what_the_plan_may_fix_itself_is_not_refused() -> None:
     """Nor what could not be counted; what may go is."""
     rules = {**WARN, "would_fail": "refuse", "destroy": "refuse"}
     risks = [{**WOULD_FAIL, "certain": False}, {**RISK, "certain": False}, WOULD_FAIL]
@@ -273,7 +273,7 @@ def test_in_a_rollback_some_look_for_nothing() -> None:
 
 
 def test_without_a_rehearsal_there_is_the_plan() -> None:
-    """Nothing is said of what nobody asked for."""
+    """Nothing is said about what nobody asked for."""
     assert judged({}, {}, rehearsed=False) == []
     found = judged({}, {}, rehearsed=False, no_down=True)
     assert [(item["version"], item["guard"]) for item in found] == [(12, "no_down_file"), (13, "no_down_file")]

@@ -87,7 +87,7 @@ def test_an_ipv6_address(text: str) -> None:
     assert parse(text) == Credentials(host="2001:db8::1", port=3306, user="u", password="p", database="d")
 
 
-def test_an_ipv6_address_as_a_host_is_no_host_with_a_port() -> None:
+def test_an_ipv6_address_as_a_host_is_not_a_host_with_a_port() -> None:
     assert parse('{"password": "x", "host": "2001:db8::1"}').host == "2001:db8::1"
 
 
@@ -229,7 +229,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         {},
         "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
     ),
-    "an engine that is no name": (
+    "an engine that is not a name": (
         '{"engine": ["mysql"], "password": "s3cret-value"}',
         {},
         "its engine is not one of mysql, mariadb, aurora-mysql. It belongs to another kind of database.",
@@ -239,12 +239,12 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         {"password": "db_pw"},
         "fields maps password to db_pw, which is not among its keys: a, password.",
     ),
-    "a name that is none of ours": (
+    "an unknown name": (
         '{"password": "s3cret-value"}',
         {"pass": "password"},
         "fields maps pass, which is not one of host, port, user, password, database.",
     ),
-    "a key that is no text": (
+    "a key that is not a string": (
         '{"password": "s3cret-value"}',
         {"password": ["a"]},
         "fields maps password to something other than the name of a key.",
@@ -313,7 +313,7 @@ def test_what_is_refused_and_why(case: str) -> None:
 
 
 @pytest.mark.parametrize("port", [0, 65536, -1, 3306.5, True, [], "x", "+3306", "3_306", " 3306", "٣٣٠٦", 10**30, "0"])
-def test_a_port_that_is_none(port: Any) -> None:
+def test_a_port_that_is_invalid(port: Any) -> None:
     with pytest.raises(Error, match=r"^the value of port is not a port: a number from 1 to 65535\.$"):
         parse(json.dumps({"password": "x", "port": port}))
 
@@ -334,7 +334,7 @@ def test_a_key_that_cannot_be_printed() -> None:
     assert "Its keys are: \\ud800." in str(caught.value)
 
 
-# Values that stand out, so that finding one in a message is no accident.
+# Values that stand out, so that finding one in a message is not an accident.
 CANARY = st.text("abcdefgh%:/@?#()+&=\"'\\ 0123456789", max_size=12).map(lambda text: f"CANARY{text}CANARY")
 VALUES = st.recursive(CANARY | st.none() | st.booleans() | st.just(""), lambda inner: st.lists(inner, max_size=2))
 NAMES = st.sampled_from(
@@ -365,7 +365,7 @@ def test_no_message_ever_holds_a_value(text: str, fields: dict[str, str] | None)
 
 
 def assert_holds_nothing(error: Error, values: list[str]) -> None:
-    """Fail when a value stands in the message, or in what a traceback would print of it and its causes."""
+    """Fail when a value is in the message, or in what a traceback would print of it and its causes."""
     shown = "".join(traceback.TracebackException.from_exception(error).format_exception_only()) + str(error)
     assert error.__cause__ is None
     assert error.__suppress_context__ or error.__context__ is None

@@ -119,7 +119,7 @@ def test_a_persons_own_are_added_and_replace() -> None:
         ),
     ],
 )
-def test_what_is_no_signature_is_named(text: str, message: str) -> None:
+def test_what_is_not_a_signature_is_named(text: str, message: str) -> None:
     with pytest.raises(Error) as raised:
         signatures(text, "own.yml")
     assert str(raised.value).startswith(message)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Packages, schedules, devices and data, beside what the machine's own programs say of them."""
+"""Packages, schedules, devices and data, beside what the machine's own programs say about them."""
 
 from __future__ import annotations
 

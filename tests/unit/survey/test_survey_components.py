@@ -106,7 +106,7 @@ def test_accounts_of_all_looks_are_kept() -> None:
     assert whole.mysql
     assert whole.mysql.version == "8.0 shop"
     assert [one.user for one in whole.mysql.accounts] == ["report", "shop"]
-    refused = document("a", "10.0.0.1", LATER, unseen=[Unseen("mysql", "refused", "mend it")])
+    refused = document("a", "10.0.0.1", LATER, unseen=[Unseen("mysql", "refused", "fix it")])
     [whole] = merge([look(DAY, "shop"), refused])
     assert whole.unseen == []
     # An earlier look that was not to ask has not seen it either.

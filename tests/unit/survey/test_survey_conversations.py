@@ -114,7 +114,7 @@ def test_listeners_tell_whether_only_this_host_reaches_them() -> None:
     ]
 
 
-def test_a_client_of_udp_is_no_listener() -> None:
+def test_a_client_of_udp_is_not_a_listener() -> None:
     client = Socket("udp", "0.0.0.0", 40000, "0.0.0.0", 0, CLOSE, 9)
     assert _all([WEB], [WEB, client], [WEB]).listeners() == _all([WEB]).listeners()
     assert _all([WEB], [WEB, client]).listeners() == _all([WEB]).listeners()
@@ -173,7 +173,7 @@ _OWNED = {1: "web", 2: "web", 12: "worker", 3: "web", 5: "client", 6: "web"}
 
 
 def _counted(samples: list[set[int]]) -> dict[tuple[Any, ...], tuple[int, int, str, str]]:
-    """Return what must come out, counted anew at each sample: samples, connections, first and last seen."""
+    """Return what must come out, counted again at each sample: samples, connections, first and last seen."""
     result: dict[tuple[Any, ...], tuple[int, int, str, str]] = {}
     kinds: dict[tuple[Any, ...], set[int]] = {
         ("web", "in", "10.0.0.2", 8080, None): {0},
@@ -191,7 +191,7 @@ def _counted(samples: list[set[int]]) -> dict[tuple[Any, ...], tuple[int, int, s
 
 @settings(deadline=None)
 @given(st.lists(st.sets(st.integers(0, 3)), min_size=1, max_size=12))
-def test_what_is_kept_from_sample_to_sample_equals_what_is_counted_anew(samples: list[set[int]]) -> None:
+def test_what_is_kept_from_sample_to_sample_equals_what_is_counted_again(samples: list[set[int]]) -> None:
     # The fourth has its other end on this host.
     shown = [
         [WEB, *(_CONNECTIONS[number] for number in sorted(sample | ({4} if 3 in sample else set())))]

@@ -111,7 +111,7 @@ def test_what_is_wrong_is_named_with_its_place(place: tuple[str, ...], value: An
         ('{"schema_version": 1}', "lacks"),
     ],
 )
-def test_what_is_no_document_is_refused(text: str, message: str) -> None:
+def test_what_is_not_a_document_is_refused(text: str, message: str) -> None:
     with pytest.raises(Error) as raised:
         read(text)
     assert message in str(raised.value)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""examples/survey is what the report makes of its observations: ``make example-survey`` writes it anew."""
+"""examples/survey is what the report makes of its observations: ``make example-survey`` writes it again."""
 
 from __future__ import annotations
 

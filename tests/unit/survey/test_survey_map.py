@@ -95,7 +95,7 @@ def test_a_map_of_more_is_folded_and_stays_small(count: int, fold: str) -> None:
     nodes = _nodes(drawn)
     assert len(nodes) <= 120
     assert len(drawn.arrows) <= 240
-    # Nothing is left out: everything is behind some node, and behind one only.
+    # Nothing is left out: everything is folded into some node, and into one only.
     names = [name for node in nodes.values() for name in node.names]
     unseen = {name for name, host in whole.hosts.items() if host.document is None}
     assert sorted(names) == sorted({*whole.facts, *whole.externals, *unseen})

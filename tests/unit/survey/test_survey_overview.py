@@ -142,7 +142,7 @@ def test_stores_can_move_last() -> None:
     ]
 
 
-def test_two_hosts_with_one_address_are_not_taken_for_each_other() -> None:
+def test_two_hosts_with_one_address_are_not_mistaken_for_each_other() -> None:
     site = [
         document("web", "10.0.0.1", services=[service("shop")], flows=[flow("shop", "out", "10.0.0.1", "10.0.0.2", 9)]),
         *(
@@ -177,7 +177,7 @@ def test_what_depends_on_each_other_is_said() -> None:
     assert text == "shop@b cannot move in wave 2: these must move together: shop@a, shop@b."
 
 
-def test_what_a_person_should_look_at_is_said_the_gravest_first() -> None:
+def test_what_a_person_should_look_at_is_said_the_most_severe_first() -> None:
     whole = _whole(absences=[AWAY], refused={"observations/db1/x.json": "This is no JSON."})
     found = notes(whole)
     assert [one.severity for one in found] == sorted(

@@ -132,7 +132,7 @@ def test_what_comes_from_outside_is_only_text() -> None:
     assert {name for _tag, values in read.elements for name in values} <= {
         name for _tag, values in harmless.elements for name in values
     }
-    # The same scripts and styles, but for the map's size.
+    # The same scripts and styles, except for the map's size.
     assert read.raw["script"] == harmless.raw["script"]
     assert read.raw["style"][0] == harmless.raw["style"][0]
     assert line(HOSTILE) in " ".join(read.texts)
@@ -155,7 +155,7 @@ def test_the_order_of_hosts_does_not_matter(inputs: Inputs) -> None:
         assert _page(other) == expected
 
 
-def test_of_very_many_components_those_of_the_gravest_findings_are_in_the_page() -> None:
+def test_of_very_many_components_those_of_the_most_severe_findings_are_in_the_page() -> None:
     inputs = many(1000)
     whole = overview(inputs)
     names = [*whole.facts]

@@ -103,7 +103,7 @@ HOSTILE = [
 
 
 def _shop() -> list[Document]:
-    """Return the shop by day and by night, with what its database server says of itself."""
+    """Return the shop by day and by night, with what its database server says about itself."""
     looks = [*documents(), *documents(NIGHT)]
     return [one._replace(mysql=SERVER) if one.host == "db1" else one for one in looks]
 

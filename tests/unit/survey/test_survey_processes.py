@@ -95,7 +95,7 @@ _LINE = 'read line; echo "$line"; read line # mysql -pcanary'
         (["{folder}/the shop=canary"], None),
     ],
 )
-def test_a_command_line_is_no_name(tmp_path: Path, options: list[str], name: str | None) -> None:
+def test_a_command_line_is_not_a_name(tmp_path: Path, options: list[str], name: str | None) -> None:
     """It would hold secrets."""
     for script in ("shop.sh", "the shop=canary"):
         (tmp_path / script).write_text(_LINE)
@@ -116,7 +116,7 @@ def test_a_process_that_is_gone_is_none() -> None:
     assert list(socket_inodes(pid)) == []
 
 
-def test_a_thread_of_the_kernel_or_what_has_no_program_is_no_process() -> None:
+def test_a_thread_of_the_kernel_or_what_has_no_program_is_not_a_process() -> None:
     with subprocess.Popen(["true"]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         # It has ended, and nobody has asked how.

@@ -11,7 +11,7 @@ from ansible_collections.dbops.migrations.plugins.module_utils._survey.collect.r
 from hypothesis import given
 from hypothesis import strategies as st
 
-# A canary stands where a shape has {}.
+# A canary takes the place of {} in a shape.
 SHAPES = [
     ["mysql", "-uroot", "-p{}"],
     ["/usr/bin/mysqldump", "-p{}", "shop"],
@@ -92,7 +92,7 @@ def test_a_secret_is_not_left_in_a_command_line(shape: list[str], canary: str) -
     ],
     ids=" ".join,
 )
-def test_what_is_no_secret_stays(arguments: list[str]) -> None:
+def test_what_is_not_a_secret_stays(arguments: list[str]) -> None:
     assert redacted(arguments) == " ".join(arguments)
 
 

@@ -133,7 +133,7 @@ def test_what_people_add_is_theirs(tmp_path: Path) -> None:
     assert "| Owner | Ann |" in (tmp_path / "components" / "mariadb@db1.md").read_text()
 
 
-def test_sheets_of_what_there_is_no_more_go(tmp_path: Path) -> None:
+def test_sheets_of_what_no_longer_exists_are_removed(tmp_path: Path) -> None:
     _report(
         tmp_path,
         observations(

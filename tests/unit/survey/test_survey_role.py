@@ -23,7 +23,7 @@ ROLE = CHECKOUT / "roles" / "survey"
     ("sources", "place"),
     [
         (["/srv/hosts"], "/srv/survey"),
-        # Not in the folder, where it would be taken for a part of the inventory.
+        # Not in the folder, where it would be mistaken for a part of the inventory.
         (["/srv/production"], "/srv/survey"),
         (["/srv/production/hosts"], "/srv/production/survey"),
         (["seen,", "/srv/hosts"], "/srv/survey"),
@@ -31,7 +31,7 @@ ROLE = CHECKOUT / "roles" / "survey"
 )
 def test_the_report_lies_beside_the_inventory(sources: list[str], place: str) -> None:
     loader = DataLoader()
-    # Before ansible-core 2.19 there was no text that is no template.
+    # Before ansible-core 2.19 there was no text that is not a template.
     trust = (
         {"trusted_as_template": True} if "trusted_as_template" in signature(loader.load_from_file).parameters else {}
     )

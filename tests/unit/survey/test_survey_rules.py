@@ -120,7 +120,7 @@ def test_managers_are_known_by_their_names(monkeypatch: pytest.MonkeyPatch) -> N
         (0, {"filter"}, "The tables of nftables cannot be read: there is no nft."),
     ],
 )
-def test_rules_that_cannot_be_read_are_not_taken_for_none(
+def test_rules_that_cannot_be_read_are_not_mistaken_for_none(
     monkeypatch: pytest.MonkeyPatch, account: int, tables: set[str], why: str
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: account)

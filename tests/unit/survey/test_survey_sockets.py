@@ -107,7 +107,7 @@ def test_only_what_has_changed_is_told() -> None:
             ]
             time.sleep(0.01)
         assert inode in closed
-        # Told once.
+        # Reported once.
         assert ended == [(theirs, 0)]
 
 

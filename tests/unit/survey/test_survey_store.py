@@ -141,7 +141,7 @@ def test_looks_add_up_and_it_is_all_one_in_which_order_they_came(tmp_path: Path)
         assert store.load(tmp_path / "third", new, writer.written) == one
 
 
-def test_what_is_no_document_is_refused_by_its_name_and_the_others_are_used(tmp_path: Path) -> None:
+def test_what_is_not_a_document_is_refused_by_its_name_and_the_others_are_used(tmp_path: Path) -> None:
     _kept(tmp_path, observations(documents()))
     folder = tmp_path / "observations" / "db1"
     whole = (folder / f"{RUN}.json").read_text()
@@ -185,7 +185,7 @@ def test_what_is_no_document_is_refused_by_its_name_and_the_others_are_used(tmp_
         ),
     ],
 )
-def test_addresses_that_are_none_are_refused(tmp_path: Path, wrong: dict[str, Any], message: str) -> None:
+def test_addresses_that_are_invalid_are_refused(tmp_path: Path, wrong: dict[str, Any], message: str) -> None:
     look = document("a", "10.0.0.1", **wrong)
     new = _kept(tmp_path, observations([look]))
     assert new.documents == []

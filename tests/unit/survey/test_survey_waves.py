@@ -63,7 +63,7 @@ def test_a_pinned_wave_is_kept_and_pushes_others() -> None:
     assert _waves(found) == [(1, [["queue"]]), (2, [["database"]]), (3, [["shop"], ["worker"]]), (9, [["proxy"]])]
 
 
-def test_a_wave_that_cannot_be_is_refused_with_what_stands_in_its_way() -> None:
+def test_a_wave_that_cannot_be_is_refused_with_what_is_in_its_way() -> None:
     assert plan(_NAMES, _SHOP, pinned={"proxy": 2}).refused == [Refusal("proxy", 2, ["shop", "proxy"])]
     assert plan("abc", [("a", "b"), ("b", "c"), ("c", "a")], pinned={"a": 2, "b": 3}).refused == [
         Refusal("b", 3, ["a", "c", "b", "a"])
