@@ -65,7 +65,7 @@ test-fresh: packages-test .venv/test.stamp ## Run the demo and the role runner o
 docs: packages-docs .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
 	cp CHANGELOG.md .docs/source/docs/changelog.md
-	cp CONTRIBUTING.md .docs/source/docs/contributing.md
+	sed 's,](docs/,](,g' CONTRIBUTING.md >.docs/source/docs/contributing.md
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
 	  --dest-dir .docs/source/docs/reference dbops.migrations
