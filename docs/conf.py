@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -43,11 +44,27 @@ linkcheck_timeout = 15
 linkcheck_retries = 2
 
 
+# What axe-core finds wrong with the pages as the theme and antsibull-docs make them.
+_ACCESSIBLE = [
+    # A screen reader cannot place a heading without its level, nor tell landmarks apart that have no names.
+    ('class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"'),
+    ('<aside class="announcement-content"', '<aside class="announcement-content" aria-label="The repository"'),
+    ('<aside class="sidebar-drawer"', '<aside class="sidebar-drawer" aria-label="All pages"'),
+    ('<aside class="toc-drawer', '<aside aria-label="On this page" class="toc-drawer'),
+    # The keyboard has to reach what scrolls.
+    ("<pre>", '<pre tabindex="0">'),
+    ('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'),
+    ('<th class="head"><p></p></th>', "<td></td>"),
+    ('aria-role="button"', 'role="button"'),
+    (r'class="graphviz">\s*<p class="warning">(.*?)</p>', r'class="graphviz" role="img" aria-label="\1">'),
+    ('<div id="search-results">', '<h1>Search</h1><div id="search-results">'),
+]
+
+
 def setup(app: Sphinx) -> None:
     """Connect what the theme and the generated reference need."""
     app.connect("doctree-read", _drop_contents)
-    # After the theme has made its navigation.
-    app.connect("html-page-context", _give_captions_a_level, priority=900)
+    app.connect("build-finished", _make_accessible)
 
 
 def _drop_contents(_app: Sphinx, doctree: nodes.document) -> None:
@@ -57,9 +74,12 @@ def _drop_contents(_app: Sphinx, doctree: nodes.document) -> None:
             topic.parent.remove(topic)
 
 
-def _give_captions_a_level(
-    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: nodes.document | None
-) -> None:
-    """Say how deep the headings of the navigation are, without which a screen reader cannot place them."""
-    tree = context.get("furo_navigation_tree", "")
-    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+def _make_accessible(app: Sphinx, error: Exception | None) -> None:
+    """Correct the pages, once all are there."""
+    if error or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for pattern, replacement in _ACCESSIBLE:
+            text = re.sub(pattern, replacement, text, flags=re.DOTALL)
+        page.write_text(text, encoding="utf-8")
