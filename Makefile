@@ -86,12 +86,23 @@ test-demo: packages-test .venv/test.stamp ## Run the demo twice on a machine tha
 messages: .venv/docs/stamp ## Write docs/messages.md from docs/messages.yml
 	PYTHONPATH=tests .venv/docs/bin/python -m parts.messages
 
-docs: .venv/docs/stamp messages ## Build the documentation as a site, in .docs/html
+docs: packages-docs .venv/docs/stamp messages ## Build the documentation as a site, in .docs/html
 	rm -rf .docs && mkdir -p .docs/source && cp -r docs examples inventories .docs/source
+	cp CHANGELOG.md .docs/source/docs/changelog.md
+	sed 's,](docs/,](,g' CONTRIBUTING.md >.docs/source/docs/contributing.md
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
 	  --dest-dir .docs/source/docs/reference dbops.migrations
 	.venv/docs/bin/sphinx-build --nitpicky --fail-on-warning --keep-going --quiet .docs/source/docs .docs/html
+
+docs-links: docs ## Check the documentation's links to other sites
+	.venv/docs/bin/sphinx-build --builder linkcheck --quiet .docs/source/docs .docs/links
+
+samples: packages-test .venv/test.stamp ## Run the samples of output in README.md and docs again, and write them anew
+	SAMPLES=write $(BIN)/pytest tests/integration/site/test_samples.py
+
+docs-pictures: docs packages-test .venv/test.stamp ## Look at the site in a real browser, with axe-core, and take its pictures again
+	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.site.pictures .docs/html docs/site
 
 .venv/docs/stamp: tests/requirements/docs.txt | .venv/bin/python
 	$(PYTHON) -m venv .venv/docs
@@ -212,6 +223,9 @@ clean: ## Remove what the targets have made, downloads included
 
 packages-demo:
 	@tests/parts/packages.sh demo
+
+packages-docs:
+	@tests/parts/packages.sh docs
 
 packages-test:
 	@tests/parts/packages.sh test

@@ -3,7 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Install the system's packages that are missing for the demo (packages.sh demo) or the tests (packages.sh test).
+# Install the system's packages that are missing: for the demo (packages.sh demo), for the tests, which are those of the
+# demo and more (packages.sh test), or for the documentation (packages.sh docs).
 # What is there already is left as it is: nothing is upgraded, replaced, started or switched on.
 set -euo pipefail
 
@@ -16,6 +17,7 @@ demo|command -v ssh-keygen|openssh-client|openssh-clients
 demo|command -v git|git|git
 demo|command -v setpriv|util-linux|util-linux-core
 test|test -e /usr/share/i18n/locales/en_US|locales|glibc-locale-source
+docs|command -v dot|graphviz|graphviz
 test|command -v gpg|gnupg|gnupg2
 test|command -v shellcheck|shellcheck|ShellCheck
 test|command -v debootstrap|debootstrap|debootstrap
@@ -31,7 +33,7 @@ missing() {
   local column=3 purpose probe debian centos
   [[ $1 = dnf ]] && column=4
   while IFS='|' read -r purpose probe debian centos; do
-    [[ -n $purpose && ($purpose = demo || $2 = test) ]] || continue
+    [[ -n $purpose && ($purpose = "$2" || ($purpose = demo && $2 = test)) ]] || continue
     eval "$probe" >/dev/null 2>&1 || if [[ $column = 3 ]]; then echo "$debian"; else echo "$centos"; fi
   done <<<"$needs"
 }

@@ -48,12 +48,16 @@ def test_example_inventory(tmp_path: Path) -> None:
 
 
 def test_readme(tmp_path: Path) -> None:
-    # With or without indentation, as in a list.
-    blocks = re.findall(r"^( *)```yaml\n(.*?)^ *```", (CHECKOUT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    texts = [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in blocks]
-    (tmp_path / "inventory.yml").write_text(texts[0])
+    inventory, *plays = blocks(CHECKOUT / "README.md")
+    (tmp_path / "inventory.yml").write_text(inventory)
     check(json.loads(ansible(tmp_path, "ansible-inventory", "-i", tmp_path / "inventory.yml", "--list")))
-    assert len(texts) == 3
-    for text in texts[1:]:
+    plays += [text for text in blocks(CHECKOUT / "docs/deploy-patterns.md") if text.startswith("- name: ")]
+    assert len(plays) == 2
+    for text in plays:
         (tmp_path / "play.yml").write_text(text)
         ansible(tmp_path, "ansible-playbook", "--syntax-check", "-i", tmp_path / "inventory.yml", tmp_path / "play.yml")
+
+
+def blocks(page: Path) -> list[str]:
+    """Return the YAML of a page."""
+    return re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
