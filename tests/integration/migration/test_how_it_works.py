@@ -24,7 +24,7 @@ from parts.mariadb import DatabaseServer
 if TYPE_CHECKING:
     from conftest import RunModule
 
-# WRITE_SAMPLES=1 in the environment has the pages written anew, when the words of a message have changed.
+# WRITE_SAMPLES=1 in the environment writes the pages again, when the words of a message have changed.
 WRITES = "WRITE_SAMPLES" in os.environ
 FILES = {
     "0001_customers.up.sql": "CREATE TABLE customers (id INT PRIMARY KEY, name TEXT);\n",
@@ -79,7 +79,7 @@ def shortened(packet: str, name: str) -> str:
 
 def record(text: str) -> str:
     """Return what a statement writes into the history of how far an attempt is."""
-    # Of a new row they stand before the seconds.
+    # In a new row they come before the seconds.
     numbers = re.search(r"done = (\d+), begun = (\d+)|, (\d+), (\d+), [\d.]+, ", text)
     if numbers is None:
         return "checkpoints of earlier attempts emptied"

@@ -52,7 +52,7 @@ def test_the_page_has_the_columns_of_the_history() -> None:
 
 
 def test_the_page_has_the_outcomes_and_the_directions() -> None:
-    page = dict((name, meaning) for name, _kind, meaning in rows("history.md", "Columns"))
+    page = {name: meaning for name, _kind, meaning in rows("history.md", "Columns")}
     outcomes = ("running", "applied", "failed", "interrupted")
     assert outcomes == (history_table.RUNNING, *(getattr(history_table, name.upper()) for name in outcomes[1:]))
     assert re.findall(r"`(\w+)`", page["`outcome`"]) == list(outcomes)
@@ -96,7 +96,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 def test_twenty_questions_have_a_source_an_answer_and_a_page() -> None:
-    [head] = re.findall(r"^\| asked of .*$", (DOCS / "questions.md").read_text(), re.MULTILINE)
+    [head] = re.findall(r"^\| tool .*$", (DOCS / "questions.md").read_text(), re.MULTILINE)
     text = (DOCS / "questions.md").read_text().split(head)[1]
     lines = [line.strip("|").split(" | ") for line in text.strip().splitlines()[1:]]
     assert len(lines) == 20
