@@ -125,7 +125,7 @@ def test_an_attempt_as_the_server_sees_it(here: Database) -> None:
 def tables(database: Database) -> str:
     """Return what the state table and the newest row of the history say."""
     version, dirty = database.state()[0]
-    names = "version, outcome, done, begun, error"
+    names = "outcome, done, begun, error"
     [row] = database.query(f"SELECT {names} FROM schema_migrations_history ORDER BY id DESC LIMIT 1")
     history = ", ".join(f"{name} = {value}" for name, value in zip(names.split(", "), row))
     return f"schema_migrations          version = {version}, dirty = {dirty}\nschema_migrations_history  {history}\n"
