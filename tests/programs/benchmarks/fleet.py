@@ -42,30 +42,31 @@ FORKS = (5, 20)
 BARS = {1: 2.70, 60: 2.45}
 NOTHING = {"hosts": "databases", "gather_facts": False, "tasks": [{"name": "Nothing", "ansible.builtin.ping": {}}]}
 _PAGE = """\
-# What a fleet costs
+# Benchmarks of many databases
 
 Written by `make bench-fleet` on {date}, on {processors} processors that Ansible, the runner, the Git server, the
-database server and the secrets manager share. A commit reaches the disk before it is answered.
+database server and the secrets manager share. A commit is acknowledged once it is on disk.
 
 ![Ratios and bars](fleet.svg)
 
-Black lines are the most that a ratio may be.
+A black line is the highest ratio that meets the bar.
 
 ## A thousand schemas in one call
 
-One call of `migration_apply_many` for {schemas:,} schemas of one server, as `migrate_databases` makes it, in a process
-of its own: medians of {many_turns} turns. The migration adds a column. golang-migrate is started for one schema after
-the other.
+One call of `migration_apply_many` for {schemas:,} schemas of one server, as `migrate_databases` makes it, in its own
+process: medians of {many_turns} turns. The migration adds a column. golang-migrate is started for one schema after
+another.
 
 {many}
 
-How many sessions pay off depends on the processors and the disk of the server; here they share two processors with it.
+How many parallel sessions pay off depends on the server's processors and disk. Here they share two processors with it.
 
 ## A host for each database
 
-Every database has a secret of its own, and all have one repository. **The floor** is a playbook with a single task for
+Every database has its own secret, and all share one repository. **The floor** is a playbook with a single task for
 each host, `ansible.builtin.ping`. The three take turns, {turns} for {counts} databases, because a machine's speed
-changes from minute to minute; shown, in seconds, is the turn whose ratio of nothing to do and the floor is the median.
+changes from minute to minute. The table has seconds, of the turn whose ratio of nothing to do to the floor is the
+median, and the ratios to the floor.
 
 {table}
 
@@ -73,21 +74,21 @@ The bar for a run with nothing to do: {verdict}.
 
 ## What the bars leave room for
 
-The bars were 0.25 of golang-migrate in a loop, 14 s for one migration each on MySQL, and 1.90 and 2.00 of the floor for
-1 and 60 databases. They are now what was measured at first, with some room; where that was not enough, the tables say
-so:
+At first the bars were 0.25 of golang-migrate in a loop, 14 s for one migration each on MySQL, and 1.90 and 2.00 of the
+floor for 1 and 60 databases. Now they are what was first measured, with some tolerance. Where that was not enough, the
+tables say so:
 
-- **A thousand schemas, one migration each.** A process of golang-migrate, its connection and its migration take 10 ms
-  here, where nothing is far away and the disk is quick. Of our 9 to 11 ms the server takes 6, in 16 round trips: the
-  lock, the state, the history and the statement. On two processors that alone is 0.3 of golang-migrate's time. On MySQL
-  an `ALTER TABLE` that adds a column takes 6 ms of the server's processor by itself, and each of three questions to its
-  dictionary 0.5 ms.
-- **The playbook.** Before a module runs, Ansible reads it and all that it imports and packs that: for
-  `migration_apply` 171 files, in 0.4 s of the processor, once for each run. 23 of them are for rehearsals, and packed
-  although most runs rehearse nothing: a module of its own for those runs would save 0.1 s. `git_fetch` asks the
-  repository over SSH. Then each database takes a start of Python and of Ansible's own module code, as the floor does,
-  botocore for its secret, and its login. One module in place of two would save 0.4 s for one database, and could not be
-  used for one of the two jobs alone.
+- **A thousand schemas, one migration each.** A process of golang-migrate, with its connection and its migration, takes
+  10 ms here, where nothing is far away and the disk is fast. Of our 9 to 11 ms the server takes 6, in 16 round trips:
+  the lock, the state, the history and the statement. On two processors that alone is 0.3 of golang-migrate's time. On
+  MySQL an `ALTER TABLE` that adds a column takes 6 ms of the server's processor by itself, and each of three questions
+  to its dictionary 0.5 ms.
+- **The playbook.** Before a module runs, Ansible reads and packs it with everything that it imports: for
+  `migration_apply` 171 files, in 0.4 s of the processor, once for each run. 23 of them are for rehearsals, and are
+  packed although most runs rehearse nothing: a module of its own for those runs would save 0.1 s. `git_fetch` queries
+  the repository over SSH. Then each database takes a start of Python and of Ansible's own module code, as the floor
+  does, botocore for its secret, and its login. One module instead of two would save 0.4 s for one database, but neither
+  of the two jobs could be used alone.
 
 ## Where the time goes
 
@@ -211,13 +212,13 @@ def parts(fleet: Fleet) -> Iterator[tuple[str, float]]:
     known_hosts.write_text(fleet.git.known_hosts)
     ssh = f"ssh -F none -i {fleet.git.private_key_file} -o UserKnownHostsFile={known_hosts}"
     ask = ["git", "ls-remote", "--quiet", fleet.repository.url, "HEAD"]
-    yield "of this git with ssh by itself, git ls-remote", _best(ask, {**os.environ, "GIT_SSH_COMMAND": ssh})
+    yield "part of it: git with ssh alone, git ls-remote", _best(ask, {**os.environ, "GIT_SSH_COMMAND": ssh})
     apply = {**login, **keys, "directory": str(files[0])}
     yield "the module migration_apply", _module(f"{ours}.migration_apply", apply)
     login = {"login_host": fleet.mariadb.host, "login_port": fleet.mariadb.port, "login_user": fleet.mariadb.user}
     login |= {"login_password": fleet.mariadb.password, "login_db": _name(0)}
     yield (
-        "migration_apply with a password of its own",
+        "the same with the password given, without the secret",
         _module(f"{ours}.migration_apply", {**login, "directory": str(files[0])}),
     )
 
@@ -251,11 +252,12 @@ def main() -> None:
         for count in TURNS:
             for forks in FORKS:
                 floor, idle, busy = measure(made, count, forks, numbers)
-                name = f"{count} databases, nothing to do, forks {forks}: playbook/ping"
+                databases = f"{count} database{'' if count == 1 else 's'}"
+                name = f"{databases}, nothing to do, forks {forks}: playbook/ping"
                 figure = Figure(name, "MariaDB", idle, floor, BARS.get(count), "s")
                 drawn.append(figure)
                 if figure.limit is not None:
-                    verdicts.append(f"{count} databases, forks {forks}: {figure.limit:.2f}, {figure.verdict}")
+                    verdicts.append(f"{databases}, forks {forks}: {figure.limit:.2f}, {figure.verdict}")
                 lines.append(
                     f"| {count} | {forks} | {floor:.1f} | {idle:.1f} | {idle / floor:.2f} | {busy:.1f} "
                     f"| {busy / floor:.2f} |"

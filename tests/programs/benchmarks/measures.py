@@ -182,7 +182,7 @@ class Bench:
     def _like_real(self) -> Round:
         work = self._work("real", like_real(self._sizes.real))
         medians = self._contest(self._programs, self._server, work, self._empty)
-        return Round(f"{self._sizes.real} files like real ones", self._name, medians, {"golang-migrate": 1.70})
+        return Round(f"{self._sizes.real} realistic files", self._name, medians, {"golang-migrate": 1.70})
 
     def _inserts(self, count: int, limit: float) -> Round:
         work = self._work(f"rows-{count}", inserts(count))

@@ -22,9 +22,9 @@ _COLOURS = {"met": "#3a7d44", "missed": "#c0392b", "": "#8a8f98"}
 _DRAWN = 2.0
 
 _PAGE = """\
-# The engine beside its peers
+# Benchmarks of the engine
 
-Written by `{command}` on {date}. Seconds differ from machine to machine; compare the ratios.
+Written by `{command}` on {date}. Seconds differ from machine to machine, so compare the ratios.
 
 ![Ratios and bars](benchmarks.svg)
 
@@ -37,42 +37,43 @@ is drawn beyond {drawn:.0f}.
 
 ## What the bars leave room for
 
-The bars were 0.78 (MySQL: 0.82), 1.10 and 1.40 for 1,000 migrations, 1.10 for files like real ones, 1.20 beside 1,500
-tables, and 60 and 8 MB/s for taking files apart. They are now what was measured where a row and its commit take 0.2 ms
-on MariaDB and 0.6 ms on MySQL, with some room:
+At first the bars were 0.78 (MySQL: 0.82), 1.10 and 1.40 for 1,000 migrations, 1.10 for realistic files, 1.20 beside
+1,500 tables, and 60 and 8 MB/s for splitting files. Now they are what was measured on a machine where a row and its
+commit take 0.2 ms on MariaDB and 0.6 ms on MySQL, with some tolerance:
 
-- **The start** of a process that applies something takes 0.2 s, of which 0.11 s are Python's and Ansible's own. Of
-  the half second beside 1,500 tables, and of the second or two for files like real ones, that is a large part; where
-  a commit takes some milliseconds, it is not.
-- **Files like real ones.** The server works as long for the client alone as golang-migrate takes in all. To that
-  come, for some 1,100 statements, 0.4 s of Python's for reading, judging and recording them, questions about what a
-  definition is about to change (0.2 s of the server's, on MySQL), and a commit before each definition that does not
-  follow rows: 1,990 waits for the disk on MariaDB, where golang-migrate has 1,650. Tried: definitions of several
-  tables that share a record, which is exact only where none of them can take long, so for `CREATE TABLE` alone; rows
-  left open for the definition behind them, which a client that is killed would take back; and Python's collector of
-  cycles switched off, which gains nothing that can be measured. Where each wait for the disk was made some
+- **Startup.** A process that applies something takes 0.2 s to start, of which 0.11 s are spent in Python and Ansible.
+  That is a large part of the half second beside 1,500 tables, and of the second or two for realistic files. It is a
+  small part where a commit takes some milliseconds.
+- **Realistic files.** The server alone works for the client as long as golang-migrate takes in total. For some 1,100
+  statements, three things are added: 0.4 s of Python for reading, classifying and recording them; queries about what
+  a DDL statement is about to change (0.2 s of server time on MySQL); and a commit before each DDL statement that does
+  not follow rows, which makes 1,990 disk syncs on MariaDB instead of golang-migrate's 1,650. These were tried: one
+  record for several DDL statements, which is exact only if none of them can take long, so it is done for `CREATE
+  TABLE` only; leaving rows uncommitted until the next DDL statement, which would lose them if the client is killed;
+  switching off Python's garbage collector, which gains nothing measurable. Where each disk sync was made some
   milliseconds longer (a library that delays `fsync`, three turns beside other work), the ratio was 1.00 on MariaDB
   and 1.30 on MySQL.
-- **Taking files apart** is Python's work alone, and as fast as the processor.
+- **Splitting files** is done in Python only, and depends on the processor.
 
 ## Medians
 
 {medians}
 
-- **engine**: the module `migration_apply` in a process of its own, as Ansible starts it, with its defaults and the
-  commit, which the role gives it: with nothing to do, the files of the commit that was applied last are not compared
-  with the history again.
-- **ansible-playbook**: the whole run of `dbops.migrations.migrate`, with its fetch from Git over SSH, for one database.
+- **engine**: the module `migration_apply` in its own process, as Ansible starts it, with its defaults and the commit,
+  as the role passes it. If there is nothing to do, the files of the commit that was applied last are not compared with
+  the history again.
+- **ansible-playbook**: the whole run of `dbops.migrations.migrate` for one database, including the fetch from Git over
+  SSH.
 - **golang-migrate** and **dbmate**: their own programs, on the same SQL.
-- **Python and basic**: `import ansible.module_utils.basic`, which every module of Ansible begins with.
-- **client**: the `mysql` client, fed all files as one. It keeps no state, so nothing that does can be expected to be
-  quicker.
+- **Python and basic**: `import ansible.module_utils.basic`, with which every Ansible module begins.
+- **client**: the `mysql` client, with all files as one input. It keeps no state, so no tool that does can be expected
+  to be faster.
 
-Medians of {runs} runs, in which the contestants take turns on fresh schemas. A commit reaches the disk before it is
-answered. The migrations are tables, columns, indexes and inserts of 50 rows, in equal parts. Files like real ones have
-1 to 30 statements: tables, columns, indexes, conditional changes by `PREPARE`, rows one by one. A proxy adds 1 ms each
-way; there the number of migrations is a fifth, for the sake of time. The memory is the largest resident size of the
-module's process (`ru_maxrss`).
+Medians of {runs} runs, in which the tools take turns on fresh schemas. A commit is acknowledged once it is on disk. The
+migrations are tables, columns, indexes and inserts of 50 rows, in equal parts. The realistic files have 1 to 30
+statements: tables, columns, indexes, conditional changes by `PREPARE`, single rows. With a proxy that adds 1 ms each
+way, the number of migrations is a fifth, to save time. Memory is the largest resident size of the module's process
+(`ru_maxrss`).
 
 ## Versions
 
@@ -216,7 +217,7 @@ def write_plot(path: Path, found: Iterable[Figure]) -> None:
         parts.append(f'<text x="{end + 6:.1f}" y="{middle}">{figure.ratio:.2f}</text>')
     bottom = 24 + len(drawn) * height
     path.write_text(
-        # In two parts, or it would be taken for this file's own.
+        # In two parts, or reuse would read it as this file's own.
         "<!-- SPDX-"
         "FileCopyrightText: 2026, the dbops.migrations contributors\n"
         "     SPDX-"

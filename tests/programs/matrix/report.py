@@ -29,19 +29,19 @@ SERVERS = """\
 | work, with a warning at each run | 5.6, 5.7 | 10.2 to 10.5 |
 | refused | before 5.6 | before 10.2 |
 
-- **supported**: a definition (DDL) takes effect as a whole or not at all, so a run that was cut off in one finds out
-  which of the two, and resumes.
-- **with a warning**: it may take effect in part, so a run that was cut off in one stops and asks what became of it. Of
-  these the tests have MariaDB 10.5 alone.
-- **refused**: they lack what the history and its transactions rest on.
+- **supported**: a DDL statement takes effect completely or not at all. A run that was interrupted in one finds out
+  which, and resumes.
+- **with a warning**: a DDL statement may take effect in part. A run that was interrupted in one stops, and you answer
+  with `migrate_resume_from`. Of these servers the tests use MariaDB 10.5 only.
+- **refused**: they lack features on which the history and its transactions depend.
 
-Newer versions than these are accepted, without a warning. Both servers keep their protocol and their SQL compatible,
-golang-migrate asks for no version either, and a deploy is not to wait for this collection when a server is upgraded.
+Newer versions than these are accepted without a warning. Both servers keep their protocol and their SQL compatible,
+golang-migrate does not check the version either, and a server upgrade should not have to wait for this collection.
 `migration_info` returns a server's version as `server`, and whether it is supported as `supported`.
 
 `make test-servers` runs the engine's tests on each of these servers:
 
-| | run by `make test`, too |
+| | also run by `make test` |
 | --- | --- |
 | MariaDB 10.5.29 | no |
 | MariaDB 10.11.19 | yes |
@@ -53,19 +53,19 @@ golang-migrate asks for no version either, and a deploy is not to wait for this 
 _PAGE = """\
 # Versions
 
-Written by `make test-matrix` on {date}. `make test` runs the lowest and the highest of it.
+Written by `make test-matrix` on {date}. `make test` runs the lowest and the highest versions of it.
 
 {table}
 
-- **unit**: the unit tests, by that Python with that ansible-core.
+- **unit**: the unit tests, with that Python and that ansible-core.
 - **sanity**: `ansible-test sanity` of that ansible-core, on every Python that it found; once for each ansible-core.
-  A test is *not run* where what it needs is on a host that this machine does not reach.
-- **3.9** and so on: the main path, by that ansible-core on that Python, on a host with the Python of the column, over
-  SSH. The role fetches from Git over SSH with a key, reads the password from Secrets Manager and migrates a MariaDB.
-  Check mode says what it would do, a run does it, the next changes nothing, a rollback goes back, and a broken
-  migration fails with its file, line and column.
-- **{missing}**: this machine has no such Python, so nothing ran. **–**: this ansible-core does not support it; or, for
-  sanity, it ran in another row.
+  A test is *not run* if it needs a host that this machine does not reach.
+- **3.9** and so on: the main path, with that ansible-core and Python on the controller, and the Python of the column on
+  the runner, over SSH. The role fetches from Git over SSH with a key, reads the password from Secrets Manager and
+  migrates a MariaDB. Check mode says what it would do, a run does it, the next run changes nothing, a rollback rolls
+  back, and a broken migration fails with its file, line and column.
+- **{missing}**: this machine does not have that Python, so nothing ran. **–**: this ansible-core does not support it;
+  or, for sanity, it ran in another row.
 
 {gaps}
 
