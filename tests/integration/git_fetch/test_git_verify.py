@@ -389,7 +389,7 @@ class TestTags:
         }.items():
             msg = tagged(ref=name)["msg"]
             assert msg.startswith(f"{repository.path}: the tag '{name}' {message}")
-            assert msg.endswith("Nothing was changed.")
+            assert "Nothing was changed. (DBM-12" in msg
         assert "is a tree" in tagged(ref="tree")["msg"]
         assert not dest.exists()
 
