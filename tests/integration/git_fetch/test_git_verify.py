@@ -397,7 +397,8 @@ class TestTags:
         commit = people.ssh.commit(repository)
         repository.git("tag", "light", "main")
         advice = (
-            "there is nothing to verify. Give the name of a signed tag (git tag -s), or set verify to signed_commit."
+            "there is nothing to verify. Give the name of a signed tag (git tag -s), or set verify to signed_commit. "
+            "(DBM-1242)"
         )
         for ref, what in {
             "main": "stands for refs/heads/main, which is no tag",

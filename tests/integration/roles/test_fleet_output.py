@@ -112,7 +112,7 @@ def test_some_have_reasons_of_their_own(fleet: Fleet) -> None:
     ("variables", "reason"),
     [
         ({"migrate_ref": "nowhere"}, "ref 'nowhere' does not exist"),
-        ({"migrate_repository": None}, "migrate_repository is not set."),
+        ({"migrate_repository": None}, "migrate_repository is not set. (DBM-1004)"),
         ({"migrate_tls": "maybe"}, "Value of migrate_tls must be one of"),
         ({"migrate_lock_timeout": "soon"}, "migrate_lock_timeout"),
         ({"migrate_python": "/nowhere/python"}, "/nowhere/python on"),
@@ -129,7 +129,7 @@ def test_a_mistake_that_all_share(fleet: Fleet, variables: dict[str, Any], reaso
     [
         ("rollback", {"migrate_steps": 1}, "This would roll back 10 databases."),
         ("rollback", {"migrate_target": 9, "migrate_rollback_all": True}, "so going to 9 is no rollback"),
-        ("force", {}, "migrate_version is not set."),
+        ("force", {}, "migrate_version is not set. (DBM-1004)"),
         ("baseline", {"migrate_baseline": 7}, "no file in the directory has that version"),
         ("status", {"migrate_login_password": "wrong"}, "Access denied"),
     ],

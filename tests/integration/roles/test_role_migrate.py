@@ -281,7 +281,7 @@ def test_no_migrations_yet(team: Team, playbook: RunPlaybook) -> None:
 
 def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     nothing = playbook(MIGRATE, team.inventory(migrate_repository=None), "--limit", "orders")
-    assert failure(nothing, "orders") == "migrate_repository is not set."
+    assert failure(nothing, "orders") == "migrate_repository is not set. (DBM-1004)"
     other = playbook(MIGRATE, team.inventory(migrate_expected_commit="0" * 40, migrate_keep=1), "--limit", "orders")
     assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in failure(other, "orders")
     for variable, complaint in {"allowed_signers": "holds no key", "gpg_public_keys": "does not hold OpenPGP"}.items():
@@ -309,7 +309,7 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
         "migrate_login_database is empty: name the schema to work on, here or in the secret of migrate_secret_id."
     )
     no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
-    assert failure(no_version, "orders") == "migrate_version is not set."
+    assert failure(no_version, "orders") == "migrate_version is not set. (DBM-1004)"
 
 
 def test_credentials_without_a_secret_and_beside_one(team: Team, playbook: RunPlaybook) -> None:
@@ -392,7 +392,7 @@ def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybo
     def baseline(*options: str, **variables: Any) -> PlaybookResult:
         return playbook("dbops.migrations.baseline", team.inventory(), "-l", "orders", *options, extra_vars=variables)
 
-    assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set."
+    assert failure(baseline(), "orders", "Check the variables") == "migrate_baseline is not set. (DBM-1004)"
     assert "would be taken to be at version 1" in said(baseline("--check", migrate_baseline=1), "orders")[0]
     assert team.version("orders") is None
     done = said(baseline(migrate_baseline="1"), "orders")

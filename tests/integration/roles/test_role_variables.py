@@ -53,8 +53,8 @@ def test_a_variable_of_the_runner_that_is_misspelt(playbook: RunPlaybook) -> Non
 @pytest.mark.parametrize("book", BOOKS)
 def test_a_variable_that_is_missing(playbook: RunPlaybook, book: str) -> None:
     name = "migrate_version" if book == "force" else "migrate_repository"
-    assert refused(playbook, book, {}) == [f"{name} is not set."]
-    assert refused(playbook, book, {name: ""}) == [f"{name} is not set."]
+    assert refused(playbook, book, {}) == [f"{name} is not set. (DBM-1004)"]
+    assert refused(playbook, book, {name: ""}) == [f"{name} is not set. (DBM-1004)"]
 
 
 def test_texts_that_yaml_has_changed(playbook: RunPlaybook) -> None:
