@@ -252,14 +252,14 @@ class TestRefs:
         assert f"The commit {'1' * 40} does not exist" in message(ref="1" * 40)
 
     def test_abbreviated_commit(self, message: Any, repository: Repository) -> None:
-        assert "give all of its 40 digits" in message(ref=repository.git("rev-parse", "--short", "main"))
+        assert "give all 40 digits" in message(ref=repository.git("rev-parse", "--short", "main"))
 
     def test_branch_and_tag(self, message: Any, fetch: Fetch, repository: Repository) -> None:
         repository.branch("v1")
         repository.tag("v1")
         msg = message(ref="v1")
         assert "ambiguous" in msg
-        assert "Say refs/heads/v1 or refs/tags/v1." in msg
+        assert "Write refs/heads/v1 or refs/tags/v1." in msg
         assert not fetch(ref="refs/heads/v1")["failed"]
 
     def test_credentials_in_the_url(self, message: Any) -> None:

@@ -362,7 +362,7 @@ class TestTags:
             for check in (False, True):
                 assert tagged(ref=name, check=check)["msg"] == (
                     f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts only under its own "
-                    "name. Nothing was changed."
+                    "name. Nothing was changed. (DBM-1263)"
                 )
         assert listing(dest) == before
 
