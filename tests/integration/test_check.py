@@ -90,7 +90,7 @@ def test_warnings_fail_where_that_is_asked_for(repository: Path, run_module: Run
     ]
     strict = run_module("migration_check", options(repository, strict=True))
     assert (strict["failed"], strict["passed"]) == (True, False)
-    assert strict["msg"] == f"{result['msg']}\n{DESTROYS}"
+    assert strict["msg"] == f"{result['msg']}\n{DESTROYS} (DBM-2401)"
     assert strict["findings"] == result["findings"]
     assert run_module("migration_check", options(repository, strict=True, ignore=["destroy"]))["passed"]
 

@@ -199,11 +199,13 @@ class TestServers:
         (tmp_path / ".ssh").mkdir(mode=0o700)
         (tmp_path / ".ssh" / "config").write_text(f"Host shop.invalid\n HostName 127.0.0.1\n Port {git_server.port}\n")
         msg = message(repo=f"ssh://{git_server.user}@shop.invalid{repository.path}", env={"HOME": str(tmp_path)})
-        assert msg.endswith("give the host's own name and no alias; a jump host cannot be used.")
+        assert msg.endswith("give the host's own name and no alias; a jump host cannot be used. (DBM-1343)")
 
     def test_a_port_that_is_a_directory_to_git(self, message: Any, hanging: int) -> None:
         msg = message(repo=f"git@localhost.invalid:{hanging}/shop.git")
-        assert msg.endswith(f" If {hanging} is a port: write 'ssh://git@localhost.invalid:{hanging}/shop.git'.")
+        assert msg.endswith(
+            f" If {hanging} is a port: write 'ssh://git@localhost.invalid:{hanging}/shop.git'. (DBM-1343)"
+        )
 
     def test_no_repository(self, message: Any, repository: Repository, tmp_path: Path) -> None:
         assert f"There is no repository {repository.url}x" in message(repo=f"{repository.url}x")
@@ -250,14 +252,14 @@ class TestRefs:
         assert f"The commit {'1' * 40} does not exist" in message(ref="1" * 40)
 
     def test_abbreviated_commit(self, message: Any, repository: Repository) -> None:
-        assert "give all of its 40 digits" in message(ref=repository.git("rev-parse", "--short", "main"))
+        assert "give all 40 digits" in message(ref=repository.git("rev-parse", "--short", "main"))
 
     def test_branch_and_tag(self, message: Any, fetch: Fetch, repository: Repository) -> None:
         repository.branch("v1")
         repository.tag("v1")
         msg = message(ref="v1")
         assert "ambiguous" in msg
-        assert "Say refs/heads/v1 or refs/tags/v1." in msg
+        assert "Write refs/heads/v1 or refs/tags/v1." in msg
         assert not fetch(ref="refs/heads/v1")["failed"]
 
     def test_credentials_in_the_url(self, message: Any) -> None:

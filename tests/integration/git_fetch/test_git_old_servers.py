@@ -40,7 +40,7 @@ def test_an_old_server(
         msg = message(**given)
         assert msg.startswith(f"{given['repo']}: ssh on the runner and [127.0.0.1]:{server.port} have no {what} in ")
         assert f"the server offers {algorithm}" in msg
-        assert msg.endswith(f"set ssh_options: {{{option}: +{algorithm}}}.")
+        assert msg.endswith(f"set ssh_options: {{{option}: +{algorithm}}}. (DBM-1335)")
         for check in (True, False):
             assert fetch(**given, ssh_options={option: f"+{algorithm}"}, check=check)["files"] == NAMES
 

@@ -267,7 +267,7 @@ class TestWhatDoesNotGo:
             "Check the path, its mode and the account that runs this. (DBM-1416)"
         )
         missing = fetch(private_key_secret={"id": "missing"}, **aws, check=check)
-        assert missing["msg"].startswith("Secret missing: there is no secret of this name, ")
+        assert missing["msg"].startswith("Secret missing: there is no secret with this name, ")
         assert not dest.exists()
 
     def test_an_address_without_an_id(self, fetch: Fetch) -> None:

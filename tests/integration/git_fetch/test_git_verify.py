@@ -364,7 +364,7 @@ class TestTags:
             for check in (False, True):
                 assert tagged(ref=name, check=check)["msg"] == (
                     f"{repository.path}: the tag '{name}' calls itself 'v1': a signed tag counts only under its own "
-                    "name. Nothing was changed."
+                    "name. Nothing was changed. (DBM-1263)"
                 )
         assert listing(dest) == before
 
@@ -391,7 +391,7 @@ class TestTags:
         }.items():
             msg = tagged(ref=name)["msg"]
             assert msg.startswith(f"{repository.path}: the tag '{name}' {message}")
-            assert msg.endswith("Nothing was changed.")
+            assert "Nothing was changed. (DBM-12" in msg
         assert "is a tree" in tagged(ref="tree")["msg"]
         assert not dest.exists()
 
@@ -399,7 +399,8 @@ class TestTags:
         commit = people.ssh.commit(repository)
         repository.git("tag", "light", "main")
         advice = (
-            "there is nothing to verify. Give the name of a signed tag (git tag -s), or set verify to signed_commit."
+            "there is nothing to verify. Give the name of a signed tag (git tag -s), or set verify to signed_commit. "
+            "(DBM-1242)"
         )
         for ref, what in {
             "main": "stands for refs/heads/main, which is no tag",

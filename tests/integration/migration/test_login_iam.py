@@ -146,12 +146,14 @@ def test_the_server_refuses(rds: Rds, database: Database) -> None:
     assert result["failed"]
     assert result["error_code"] == 1045
     assert result["msg"].startswith(f"Cannot open the database {database.name} as iam@{rds.host}:{rds.port}: (1045)")
-    assert result["msg"].endswith(f" {HINT}")
+    assert result["msg"].endswith(f" {HINT} (DBM-1526)")
 
 
 def test_a_password_is_refused_as_before(database: Database) -> None:
     result = database.module("info", login_password="wrong", region=REGION, **KEYS)
-    assert result["msg"].endswith("Check login_user and login_password, and from which hosts the user may log in.")
+    assert result["msg"].endswith(
+        "Check login_user and login_password, and from which hosts the user may log in. (DBM-1506)"
+    )
 
 
 def test_a_server_that_cannot_prove_who_it_is_gets_no_token(rds: Rds, database: Database) -> None:

@@ -117,7 +117,9 @@ def test_a_password_that_is_given_is_not_the_secrets(rotation: Rotation) -> None
     rotation.holds(NEW)
     result = rotation.run(login_password=OLD)
     assert result["error_code"] == 1045
-    assert result["msg"].endswith("Check login_user and login_password, and from which hosts the user may log in.")
+    assert result["msg"].endswith(
+        "Check login_user and login_password, and from which hosts the user may log in. (DBM-1506)"
+    )
     assert rotation.asked() == ["AWSCURRENT"]
 
 
@@ -174,7 +176,7 @@ def test_no_version_is_right(rotation: Rotation, staged: bool) -> None:
     result = rotation.run("apply")
     assert (result["failed"], result["error_code"]) == (True, 1045)
     assert result["msg"].startswith(f"Cannot open the database {rotation.database.name} as {rotation.user}@")
-    assert result["msg"].endswith(DENIED)
+    assert result["msg"].endswith(f"{DENIED} (DBM-1528)")
     assert rotation.asked() == ["AWSCURRENT", "AWSPENDING", "AWSCURRENT"]
 
 
@@ -183,7 +185,7 @@ def test_a_version_that_was_asked_for_stays(rotation: Rotation) -> None:
         rotation.endpoint.requests.clear()
         rotation.holds(OLD)
         result = rotation.run(login_secret={"id": "prod/shop", **version})
-        assert result["msg"].endswith(DENIED)
+        assert result["msg"].endswith(f"{DENIED} (DBM-1528)")
         assert rotation.asked() == [*version.values()] * 2
 
 

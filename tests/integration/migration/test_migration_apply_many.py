@@ -168,7 +168,7 @@ def test_no_more_are_started_than_may_fail(fleet: Fleet) -> None:
     result = fleet.apply(parallel=1, max_fail_percentage=20)
     assert counts(result) == (10, 0, 2, 3, 5)
     assert f" {names[1]} failed: 1_a.up.sql:1:1" in result["msg"]
-    assert result["msg"].endswith(f" {names[3]}, {names[4]} failed like {names[1]}.")
+    assert result["msg"].endswith(f" {names[3]}, {names[4]} failed like {names[1]}. (DBM-2004)")
     assert [fleet.version(name) for name in names[5:]] == [None] * 5
     for place in (1, 3, 4, 8):
         fleet.server.query(f"DROP TABLE `{names[place]}`.a")

@@ -175,7 +175,7 @@ def test_the_server_refuses_to_drop_one(database: Database) -> None:
     assert result["msg"].startswith(
         f"The table b of {database.name} could not be dropped: (1142) DROP command denied to user"
     )
-    assert result["msg"].endswith("1 table was dropped before it; 2 are left. Fix the cause and run again.")
+    assert result["msg"].endswith("1 table was dropped before it; 2 are left. Fix the cause and run again. (DBM-2309)")
     assert (result["error_code"], result["tables"]) == (1142, [{"name": "a", "rows": 0}])
     assert database.tables() == {"b", "c"}
     database.query(f"DROP USER '{user}'@'%'")

@@ -51,7 +51,7 @@ def test_sql_that_fails(database: Database) -> None:
 def test_a_long_statement_is_cut_in_the_message(database: Database) -> None:
     database.write({"1_a.up.sql": f"SELECT nothing, '{'ä' * 5000}';"})
     message = database.refusal()
-    assert message.endswith("ä…")
+    assert message.endswith("ä… (DBM-1801)")
     assert "statement 1 failed: (1054)" in message
     assert " None of its statements is done. " in message
 
@@ -436,7 +436,7 @@ def test_keys_that_cannot_be_used(sha2: Database, tmp_path: Path) -> None:
     other = subprocess.run(["openssl", "rsa", "-in", tmp_path / "other", "-pubout"], check=True, capture_output=True)
     wrong = says(other.stdout)
     assert "(1045)" in wrong
-    assert wrong.endswith("If both are right, server_public_key belongs to another server.")
+    assert wrong.endswith("If both are right, server_public_key belongs to another server. (DBM-1522)")
     assert says(public_key(sha2).read_bytes()) == f"{sha2.name}: no migrations yet"
 
 

@@ -393,7 +393,8 @@ def test_a_user_who_may_not_read_it(there: Database) -> None:
     message = there.refusal(**options)
     assert message.startswith(f"The user may not read the table {HISTORY} in {there.name}, if there is one: (1142) ")
     assert message.endswith(
-        "Grant the user SELECT on it. A history that is not wanted is switched off with an empty history_table."
+        "Grant the user SELECT on it. A history that is not wanted is switched off with an empty history_table. "
+        "(DBM-1607)"
     )
     assert there.module("force", version="2", **options)["msg"] == message
     assert (rows(there, "*"), there.state()) == (before, [(1, 0)])

@@ -242,5 +242,5 @@ def test_who_holds_the_lock(there: Database) -> None:
     )
     assert "running SELECT SLEEP … for " in result["msg"]
     assert "(2)" not in result["lock_holder"], "a statement may hold a password"
-    assert result["msg"].endswith(" s. Wait for it, or raise lock_timeout.")
+    assert result["msg"].endswith(" s. Wait for it, or raise lock_timeout. (DBM-1534)")
     assert result["lock_holder"] in result["msg"]

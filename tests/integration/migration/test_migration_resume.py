@@ -709,7 +709,7 @@ def test_a_transaction_that_is_left_open(there: Database) -> None:
     assert result["error_code"] == 1568
     assert result["msg"].endswith(
         "The file leaves a transaction open, which the server has rolled back: end it with COMMIT in the file, and run "
-        "again."
+        "again. (DBM-1804)"
     )
     there.write({FILE: text([*whole, "COMMIT"])})
     assert there.apply()["resumed"] == {"version": 1, "statement": 2}

@@ -172,10 +172,13 @@ def test_warn_and_refuse(shop: Database) -> None:
         assert [row["name"] for row in result["drift"]] == ["other", "placed_orders"]
         assert "\n+  `a` int" in result["drift"][0]["diff"]
     result = shop.module("apply", True, drift="warn")
-    assert result["warnings"] == [said]
+    assert result["warnings"] == [f"{said} (DBM-2117)"]
     assert names(shop.module("info")) == ["TABLE other changed", "VIEW placed_orders removed"]
     result = shop.apply(drift="warn")
-    assert (result["warnings"], names(result)) == ([said], ["TABLE other changed", "VIEW placed_orders removed"])
+    assert (result["warnings"], names(result)) == (
+        [f"{said} (DBM-2117)"],
+        ["TABLE other changed", "VIEW placed_orders removed"],
+    )
     assert names(shop.module("info")) == []
     assert names(shop.apply(target="1", allow_down=True, drift="refuse")) == []
     assert "drift" not in shop.apply(target="1", drift="refuse")

@@ -86,7 +86,7 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
     assert result["rehearsal"]["complete"]
     entry = {"version": 2, "title": "x", "direction": "up", "guard": "destroy", "text": found, "allowed_by": None}
     assert plan["guards"] == result["guards"] == [{**entry, "verdict": "refuse"}]
-    assert (plan["failed"], plan["warnings"]) == (False, [f"up 2, destroy: {found}"])
+    assert (plan["failed"], plan["warnings"]) == (False, [f"up 2, destroy: {found} (DBM-2102)"])
 
     write(there, DROP.replace(";\n", ";\n-- dbops: allow destroy orders.note\n"))
     result = there.apply(rehearse="always", **refusing)
@@ -241,7 +241,7 @@ def test_a_migration_without_a_down_file_is_seen_without_a_rehearsal(here: Datab
     write(here, "CREATE TABLE a (id INT)", None)
     write(here, "CREATE TABLE b (id INT)", None, 3)
     plan = here.module("apply", check=True)
-    assert plan["warnings"] == ["up 2, up 3, no_down_file: there is no down file"]
+    assert plan["warnings"] == ["up 2, up 3, no_down_file: there is no down file (DBM-2109)"]
     assert (plan["refusal"], "rehearsal" in plan) == (None, False)
     with unchanged(here):
         message = here.refusal(guards={"no_down_file": "refuse"})

@@ -565,7 +565,7 @@ def test_what_a_call_may_do_is_said(here: Database, keep: str) -> None:
         result = apply(here, keep, rehearsal_login_user=user, rehearsal_login_password="Secret-123")
     finally:
         here.server.query(f"DROP USER '{user}'@'%'")
-    assert "Of up 1 is not kept: what CALL tidy() may do to rows is not seen" in result["warnings"]
+    assert "Of up 1 is not kept: what CALL tidy() may do to rows is not seen (DBM-2215)" in result["warnings"]
     [item] = kept(here, keep)
     assert (item["table"], item["how"]) == ("t", "copied")
 

@@ -166,7 +166,7 @@ def test_a_failure_is_found_before_anything_is_run(shop: Database) -> None:
     before = shop.snapshot()
     message = shop.refusal(rehearse="always")
     assert message.startswith(f"The guards refuse this plan: {found}")
-    assert message.endswith("Nothing was run.")
+    assert message.endswith("Nothing was run. (DBM-2111)")
     assert shop.snapshot() == before
     # In a run, "check" rehearses nothing.
     assert "rehearsal" not in shop.module("apply", rehearse="check")

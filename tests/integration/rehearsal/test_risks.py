@@ -224,7 +224,7 @@ def test_risks_are_shown_and_warned_of(here: Database) -> None:
     result = here.module("apply", check=True, diff=True, rehearse="check")
     line = "- **warning** (destroy): the table `t0` with 3 rows is **destroyed** (line 1)"
     assert line in result["diff"]["prepared"].splitlines()
-    assert "up 1, destroy: t0: rows lost with the table: 3 (line 1)" in result["warnings"]
+    assert "up 1, destroy: t0: rows lost with the table: 3 (line 1) (DBM-2102)" in result["warnings"]
 
 
 @contextmanager

@@ -340,7 +340,7 @@ def _fail_to_migrate(canary: Canary, stack: contextlib.ExitStack) -> None:
     text, keys = f"{canary.unique}/text", f"{canary.unique}/keys"
     canary.secrets_manager.put(text, f"the password is {password}")
     canary.secrets_manager.put(keys, json.dumps({"host": server.host, "pass": password}))
-    fails("no_secret", "there is no secret of this name", migrate_secret_id="no/such/secret")
+    fails("no_secret", "there is no secret with this name", migrate_secret_id="no/such/secret")
     fails("not_json", "it is neither JSON nor a connection URL", migrate_secret_id=text)
     fails("no_password", "it has no password", migrate_secret_id=keys)
     nothing = {"password": "nothing"}

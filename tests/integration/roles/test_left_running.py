@@ -92,7 +92,8 @@ def test_what_others_read(team: Team, git_server: GitServer, playbook: RunPlaybo
         assert re.fullmatch(
             rf"Another migration run holds the lock on {schema}: it was not free within 1 s\. It is held by "
             r"connection \d+, \S+, running ALTER TABLE people … for \d+ s\. "
-            rf"The history has up 3 as running since {since}, by ann\. Wait for it, or raise migrate_lock_timeout\.",
+            rf"The history has up 3 as running since {since}, by ann\. Wait for it, or raise migrate_lock_timeout\. "
+            r"\(DBM-1534\)",
             refused,
         ), refused
         wait_for(team, schema, False)

@@ -24,7 +24,7 @@ FOUND = "destroy: people: values lost with the column email: 1 (line 2)"
 REFUSED = (
     f"The guards refuse this plan: up 3, {FOUND}. Correct the files. Or allow what is meant, with {{destroy: [3]}} in "
     "migrate_allow, or in the file, above the statement or at its head, with the comment -- dbops: allow destroy. Or "
-    "set such a guard to warn in migrate_guards. Nothing was run."
+    "set such a guard to warn in migrate_guards. Nothing was run. (DBM-2111)"
 )
 
 

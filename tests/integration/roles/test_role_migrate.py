@@ -191,7 +191,9 @@ def test_all_fail_for_one_reason(team: Team, playbook: RunPlaybook) -> None:
     told = [event["result"]["msg"] for event in wordy.tasks if event["status"] == "failed"]
     [reason] = [text for text in told if "no-such-branch" in text]
     [other] = [text for text in told if text != reason]
-    assert re.fullmatch(r"The fetch failed: it is the one of (orders|stock), whose message says why\.", other)
+    assert re.fullmatch(
+        r"The fetch failed: it is the one of (orders|stock), whose message says why\. \(DBM-1241\)", other
+    )
 
 
 def test_failed_migration_then_force(team: Team, playbook: RunPlaybook) -> None:

@@ -194,7 +194,7 @@ def test_an_error_code_that_is_invalid(faulty: FaultyEndpoint) -> None:
 def test_an_answer_that_is_not_one_of_aws(faulty: FaultyEndpoint, status: int, body: bytes) -> None:
     faulty.raw(status, body)
     assert re.fullmatch(
-        r"Secret prod/shop: the answer is not one of AWS\. Check endpoint_url and proxies\. "
+        r"Secret prod/shop: the answer is not from AWS\. Check endpoint_url and proxies\. "
         rf"\(\w+ from GetSecretValue, region eu-central-1, endpoint_url {re.escape(faulty.url)}\)",
         failure(faulty.options()),
     )

@@ -160,7 +160,7 @@ def place(server: SecretsManager, code: str) -> str:
 def test_no_such_secret(run_module: RunModule, secrets_manager: SecretsManager, name: str) -> None:
     assert failure(run_module, options(secrets_manager, name)) == (
         f"Secret {name}: there is no secret with this name, or not in this version. Check the name, region and "
-        f"account. {place(secrets_manager, 'ResourceNotFoundException')}"
+        f"account. {place(secrets_manager, 'ResourceNotFoundException')} (DBM-1404)"
     )
 
 
@@ -169,7 +169,7 @@ def test_no_such_version(run_module: RunModule, secrets_manager: SecretsManager,
     version_id = str(uuid.uuid4())
     assert failure(run_module, options(secrets_manager, name, version_id=version_id)) == (
         f"Secret {name}: it has no such version. Check version_stage or version_id. "
-        f"{place(secrets_manager, 'ResourceNotFoundException')}"
+        f"{place(secrets_manager, 'ResourceNotFoundException')} (DBM-1403)"
     )
     # moto says about a stage what AWS says about a secret that is not there.
     assert failure(run_module, options(secrets_manager, name, version_stage="AWSPENDING")).startswith(
@@ -182,7 +182,7 @@ def test_marked_for_deletion(run_module: RunModule, secrets_manager: SecretsMana
     secrets_manager.client.delete_secret(SecretId=name, RecoveryWindowInDays=7)
     assert failure(run_module, options(secrets_manager, name)) == (
         f"Secret {name}: it is marked for deletion. Restore it, or name another. "
-        f"{place(secrets_manager, 'InvalidRequestException')}"
+        f"{place(secrets_manager, 'InvalidRequestException')} (DBM-1406)"
     )
 
 
@@ -197,7 +197,7 @@ def test_a_secret_that_lacks_the_password(run_module: RunModule, secrets_manager
     secrets_manager.put(name, json.dumps({"db_pw": "pa55", "host": "h"}))
     assert failure(run_module, options(secrets_manager, name)) == (
         f"Secret {name}: it has no password. Its keys are: db_pw, host. "
-        "Store the password under password, or name its key: fields: {password: KEY}."
+        "Store the password under password, or name its key: fields: {password: KEY}. (DBM-1482)"
     )
 
 

@@ -44,7 +44,7 @@ def test_a_statement_that_fails(run_module: RunModule, login: dict[str, Any], sc
     assert result["msg"].startswith(
         f"1_leak.up.sql:1:1: statement 1 failed: (1146) Table '{schema}.********' doesn't exist. "
     )
-    assert result["msg"].endswith("The statement: SELECT '********' FROM `********`")
+    assert result["msg"].endswith("The statement: SELECT '********' FROM `********` (DBM-1801)")
     assert "canary" not in str(result)
 
 
@@ -82,12 +82,12 @@ class TestFaults:
         broken = f"import platform\ndef node():\n    raise RuntimeError('\\x1b {PASSWORD}')\nplatform.node = node\n"
         Path(login["directory"], "1_a.up.sql").write_text("SELECT 1;\n")
         message = self.run(run_module, tmp_path, "migration_apply", login, broken)
-        assert message.endswith("RuntimeError('\\x1b ********')")
+        assert message.endswith("RuntimeError('\\x1b ********') (DBM-1199)")
 
     def test_with_a_secret_that_was_given(self, run_module: RunModule, tmp_path: Path) -> None:
         broken = "import shutil\ndef which(_name):\n    raise KeyError('canary%2Ftoken')\nshutil.which = which\n"
         options = {"repo": "https://git.example.com/x.git", "dest": f"{tmp_path}/dest", "token": "canary/token"}
-        assert self.run(run_module, tmp_path, "git_fetch", options, broken).endswith("KeyError('********')")
+        assert self.run(run_module, tmp_path, "git_fetch", options, broken).endswith("KeyError('********') (DBM-1199)")
 
     def test_in_a_module_that_returns_secrets(self, run_module: RunModule, tmp_path: Path) -> None:
         (tmp_path / "secret").write_text('{"password": "canary"}')
@@ -96,7 +96,9 @@ class TestFaults:
         broken = "import dataclasses\ndef asdict(it):\n    raise ValueError(it.credentials.password)\n"
         options = {"secret_id": f"{tmp_path}/secret", "store": "file"}
         broken += "dataclasses.asdict = asdict\n"
-        assert self.run(run_module, tmp_path, "secret_lookup", options, broken).endswith("ValueError('********')")
+        assert self.run(run_module, tmp_path, "secret_lookup", options, broken).endswith(
+            "ValueError('********') (DBM-1199)"
+        )
 
     def test_what_a_user_can_fix_is_none(self, run_module: RunModule) -> None:
         options = {"secret_id": "/nowhere/\x1b[2J", "store": "file", "_ansible_tracebacks_for": ["error"]}

@@ -223,7 +223,7 @@ class TestTrouble:
     def test_an_answer_that_is_not_one_of_aws(self, faulty: FaultyEndpoint, sts: FaultyEndpoint, body: bytes) -> None:
         sts.raw(200, body)
         assert re.fullmatch(
-            r"Secret prod/shop: the answer is not one of AWS\. Check endpoint_url and proxies\. \(\w+ from AssumeRole, "
+            r"Secret prod/shop: the answer is not from AWS\. Check endpoint_url and proxies\. \(\w+ from AssumeRole, "
             rf"region eu-central-1, assume_role_arn {ROLE}, endpoint_url {sts.url}\)",
             failure(faulty.options(assume_role_arn=ROLE)),
         )

@@ -384,5 +384,5 @@ def test_the_lookup_reads_from_every_store(
         f"Secret {tmp_path}/open: everyone may read or change the file. Do: chmod o= {tmp_path}/open (DBM-1417)"
         in message
     )
-    assert f"Secret {name}: there is no parameter of this name" in run.result("localhost", "No such label")["msg"]
+    assert f"Secret {name}: there is no parameter with this name" in run.result("localhost", "No such label")["msg"]
     assert "canary" not in run.stdout + run.stderr
