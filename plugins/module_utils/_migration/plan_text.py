@@ -94,8 +94,9 @@ def decisive(
         parts.append(f"{'It' if len(steps) == 1 else 'Each'} ran without an error on copies of the tables{but}.")
     effects = list(_effects(rehearsal))
     if not effects:
-        each = all(found["reversible"] for found in rehearsal["migrations"])
-        effects = [f"{_HARMLESS}; each migration can be rolled back" if each else _HARMLESS]
+        reversible = all(found["reversible"] for found in rehearsal["migrations"])
+        each = "it" if len(steps) == 1 else "each"
+        effects = [f"{_HARMLESS}; {each} is reversible" if reversible else _HARMLESS]
     return " ".join(parts), f"{effects[0][0].upper()}{'; '.join(effects)[1:]}."
 
 

@@ -58,7 +58,7 @@ def summary(database: str, plan: Plan, check_mode: bool, last: Optional[AttemptR
         return f"{database}: nothing to do, at version {plan.from_version}{_by_whom(last)}"
     if plan.from_version == plan.to_version:
         return f"{database}: {_in_place(plan, check_mode)}"
-    mood = "check mode, nothing was changed; it would go " if check_mode else ""
+    mood = "check mode, nothing was changed; it would migrate " if check_mode else ""
     return (
         f"{database}: {mood}from {format_version(plan.from_version)} to {format_version(plan.to_version)}, "
         f"{count(len(plan.steps), 'migration')}"

@@ -43,10 +43,9 @@ def test_the_whole_way(job: MakeJob, team: Team) -> None:
     summary = f"{schema}: {mood} from no version yet to version 2, 2 migrations"
     decisive = [
         "2 migrations are pending: 1, 2. Each ran without an error on copies of the tables.",
-        "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration can be rolled back.",
+        "No ALTER blocks writes; nothing with rows is dropped or emptied; each is reversible.",
     ]
-    lines = [decisive[0], *decisive[1].partition(" rolled back.")[:2], "pending: up 1 people", "pending: up 2 email"]
-    lines = [line.strip() for line in lines]
+    lines = [*decisive, "pending: up 1 people", "pending: up 2 email"]
     assert [line.strip() for line in said(plan, "orders")] == [summary, *lines]
     assert plan.stats["orders"]["changed"] == 2
     text = "\r\n".join(["", decisive[0], "", decisive[1], "", "### Up 1: people", ""])

@@ -39,7 +39,7 @@ GUARD: dict[str, Any] = {
     "text": "It destroys 40,112 values of customer.legacy.", "allowed_by": None,
 }  # fmt: skip
 RAN = "ran without an error on copies of the tables."
-HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied; each migration can be rolled back."
+HARMLESS = "No ALTER blocks writes; nothing with rows is dropped or emptied; it is reversible."
 
 
 def rehearsal(*migrations: dict[str, Any], why: str | None = None) -> dict[str, Any]:
