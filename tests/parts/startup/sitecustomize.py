@@ -5,7 +5,7 @@
 """What Python runs as it starts below the tests' Ansible: modules' imports are compiled once, and not in each process.
 
 Ansible sends a module and what it imports as an archive, of which Python keeps no bytecode: compiling is half of what
-a module takes. Here it is kept by the hash of its source. Whatever is wrong with that, Python compiles as ever.
+a module takes. Here it is kept by the hash of its source. Whatever is wrong with that, Python compiles as usual.
 """
 
 from __future__ import annotations
