@@ -31,7 +31,7 @@ options:
     type: str
     required: true
   entry:
-    description: The entry point of the role, whose specification the variables must fit.
+    description: The entry point of the role. The variables must fit its specification and that of C(main).
     type: str
     default: main
   required:
@@ -41,6 +41,11 @@ options:
     default: []
   others:
     description: Further names with the prefix that are in use.
+    type: list
+    elements: str
+    default: []
+  unread:
+    description: Variables that this entry point does not read. They are not evaluated.
     type: list
     elements: str
     default: []
