@@ -67,6 +67,7 @@ docs: .venv/docs/stamp ## Build the documentation as a site, in .docs/html
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
 	  --dest-dir .docs/source/docs/reference dbops.migrations
+	PYTHONPATH=tests .venv/docs/bin/python -m parts.role_pages .docs/source/docs/reference
 	.venv/docs/bin/sphinx-build --nitpicky --fail-on-warning --keep-going --quiet .docs/source/docs .docs/html
 
 .venv/docs/stamp: tests/requirements/docs.txt | .venv/bin/python
@@ -96,6 +97,9 @@ bench-survey: packages-test .venv/test.stamp ## Count what a minute of the surve
 example-survey: .venv/test.stamp ## Write examples/survey anew
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
+
+reference: .venv/test.stamp ## Write docs/variables.md and the examples of the roles' READMEs anew
+	PYTHONPATH=tests $(BIN)/python -m parts.role_pages
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)

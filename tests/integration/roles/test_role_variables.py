@@ -89,6 +89,23 @@ def test_a_variable_that_another_one_lacks(playbook: RunPlaybook) -> None:
     assert "tags" in line
 
 
+def test_every_entry_point_checks_the_variables_of_main(playbook: RunPlaybook) -> None:
+    for book in (*BOOKS, "baseline", "kept"):
+        must = {**MUST, "migrate_baseline": 1, "migrate_keep_destroyed": "kept"}
+        [line] = refused(playbook, book, {**must, "migrate_tls": "maybe"})
+        assert line.startswith("Value of migrate_tls must be one of: disabled, preferred, ")
+
+
+@pytest.mark.parametrize(
+    ("book", "missing"), [("force", "migrate_version"), ("kept", "migrate_keep_destroyed"), ("status", "")]
+)
+def test_the_deploy_key_is_only_read_where_it_is_needed(playbook: RunPlaybook, book: str, missing: str) -> None:
+    """A database can be fixed where the key cannot be had."""
+    key = {"migrate_private_key": "{{ key_of_nobody }}", "migrate_repository": "/nowhere"}
+    [line] = refused(playbook, book, key)
+    assert line == f"{missing} is not set." if missing else line.startswith("migrate_private_key cannot be evaluated: ")
+
+
 def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(
         "dbops.migrations.migrate", team.inventory(), extra_vars={"ansible_python_interpreter": "/usr/bin/python3"}
