@@ -119,7 +119,7 @@ def examples(role: str) -> list[str]:
 
 
 def example_sections(role: str) -> str:
-    """Return the examples as they stand in a role's README."""
+    """Return the section of examples of a role's README."""
     parts: list[str] = []
     for example in examples(role):
         comments = [line.removeprefix("# ") for line in example.splitlines() if line.startswith("# ")]
