@@ -122,6 +122,10 @@ def test_a_target_that_yaml_has_read_as_another(team: Team, playbook: RunPlayboo
     result = playbook("dbops.migrations.migrate", team.inventory(migrate_target=8), "-v", "--limit", "orders")
     assert "target" in failure(result, "orders")
     assert result.result("orders", "Apply the migrations")["from_version"] == 1
+    # 0 is a version like any other, not an empty value.
+    zero = playbook("dbops.migrations.migrate", team.inventory(migrate_target=0), "--limit", "orders")
+    assert "target" in failure(zero, "orders")
+    assert team.version("orders") == (1, 0)
 
 
 @pytest.mark.parametrize("book", [*BOOKS, "prepare_runner"])
