@@ -93,6 +93,7 @@ docs: packages-docs .venv/docs/stamp messages ## Build the documentation as a si
 	mkdir -m 755 .docs/source/docs/reference
 	PATH="$(CURDIR)/.venv/docs/bin:$$PATH" antsibull-docs collection --use-current --squash-hierarchy \
 	  --dest-dir .docs/source/docs/reference dbops.migrations
+	PYTHONPATH=tests .venv/docs/bin/python -m parts.role_pages .docs/source/docs/reference
 	.venv/docs/bin/sphinx-build --nitpicky --fail-on-warning --keep-going --quiet .docs/source/docs .docs/html
 
 docs-links: docs ## Check the documentation's links to other sites
@@ -131,6 +132,9 @@ bench-survey: packages-test .venv/test.stamp ## Count what a minute of the surve
 example-survey: .venv/test.stamp ## Write examples/survey again
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
+
+reference: .venv/test.stamp ## Write docs/variables.md and the examples of the roles' READMEs anew
+	PYTHONPATH=tests $(BIN)/python -m parts.role_pages
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m programs.simulation $(if $(filter command line,$(origin RUNS)),$(RUNS),1000000)

@@ -43,13 +43,17 @@ class ActionModule(ActionBase):
                 "entry": {"type": "str", "default": "main"},
                 "required": {"type": "list", "elements": "str", "default": []},
                 "others": {"type": "list", "elements": "str", "default": []},
+                "unread": {"type": "list", "elements": "str", "default": []},
                 "python": {"type": "path"},
                 "problems": {"type": "list", "elements": "str", "default": []},
             }
         )
         entries = _entries(Path(variables["role_path"]))
         options = {name: option for entry in entries.values() for name, option in entry.items()}
-        values, unreadable = self._values(entries[arguments["entry"]], variables)
+        # Each entry point takes the variables of main, too.
+        taken = {**entries["main"], **entries[arguments["entry"]]}
+        read = {name: option for name, option in taken.items() if name not in arguments["unread"]}
+        values, unreadable = self._values(read, variables)
         said = {
             name: values[name] if _names_another(text) else text for name, text in variables.items() if name in values
         }
@@ -59,7 +63,7 @@ class ActionModule(ActionBase):
             *_changed(options, said),
             *unreadable,
         ]
-        problems = problems or _refused(entries[arguments["entry"]], values)
+        problems = problems or _refused(read, values)
         problems = problems or list(filter(None, arguments["problems"]))
         python, wanted = variables.get("ansible_python_interpreter"), arguments["python"]
         # The task has it from the role, unless something comes before that.

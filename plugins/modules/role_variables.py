@@ -31,7 +31,7 @@ options:
     type: str
     required: true
   entry:
-    description: The entry point of the role whose argument specification to check.
+    description: The entry point of the role. The variables must fit its specification and that of C(main).
     type: str
     default: main
   required:
@@ -41,6 +41,11 @@ options:
     default: []
   others:
     description: Other known variables with the prefix.
+    type: list
+    elements: str
+    default: []
+  unread:
+    description: Variables that this entry point does not read. They are not evaluated.
     type: list
     elements: str
     default: []

@@ -100,7 +100,7 @@ def show(stage: Stage) -> None:
     flows = {
         (host, str(flow["service"]).partition("@")[0], flow["direction"], flow["remote_address"], flow["port"])
         for host in stage.hosts
-        for flow in result.result(host, "Look at the host")["survey"]["flows"]
+        for flow in result.result(host, "Survey the host")["survey"]["flows"]
     }
     claim("the visitor talks to web1", ("web1", "frontend", "in", VISITOR, 80) in flows)
     claim("web1 talks to the application on app1", ("web1", "frontend", "out", ADDRESSES["app1"], 8000) in flows)

@@ -213,7 +213,7 @@ class Outcome:
         [report] = [
             event["event_data"]["res"]["msg"]
             for event in self.events
-            if event["event"] == "runner_on_ok" and event["event_data"]["task"] == "Say what happened"
+            if event["event"] == "runner_on_ok" and event["event_data"]["task"] == "Report the result"
         ]
         return reasons_in(report)[host]
 

@@ -120,7 +120,7 @@ def test_what_was_approved_is_what_runs(job: MakeJob, team: Team) -> None:
     other = {"database_plans": {"orders": approved["orders"]}}
     late = job("Database migrate", "--limit", "stock", extra=other).run()
     assert late.failure("stock") == (
-        "No plan of this database was approved: the job before this one has planned others. (DBM-1021)"
+        "No plan was approved for this database: the previous job planned other databases. (DBM-1021)"
     )
     # The other database is as it was when its plan was approved.
     assert team.version("stock") == (2, 0)

@@ -169,7 +169,7 @@ def test_files_that_cannot_be_written(shop: Shop) -> None:
     files = {"gone": f"{shop.folder}/gone/plan.md", "full": f"{shop.folder}/plan.md"}
     databases = dict.fromkeys(files, (deploys.DEPLOYS[0], shop.schema))
     result = shop.run_for(databases, "--check", migrate_rehearse="never", migrate_plan_file=files)
-    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
     said = " ".join(" ".join(lines).split())
     assert (
         f"gone: failed migrate_plan_file: {files['gone']} cannot be written on the controller: No such file or "

@@ -74,8 +74,8 @@ def changed(result: PlaybookResult) -> dict[str, int]:
 
 def said(result: PlaybookResult, host: str) -> Any:
     assert result.rc == 0, result.stdout + result.stderr
-    messages = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
-    return lines_of(messages, host) or result.result(host, "Say what happened")["msg"]
+    messages = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
+    return lines_of(messages, host) or result.result(host, "Report the result")["msg"]
 
 
 def lines_of(messages: list[list[str]], host: str) -> list[str]:
@@ -100,8 +100,8 @@ def failure(result: PlaybookResult, host: str, task: str = "") -> str:
 
 
 def reasons(result: PlaybookResult) -> dict[str, str]:
-    """Return what the report says about each host that has failed, without its line endings."""
-    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    """Return what the report says of each host that has failed, without its line ends."""
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
     return reasons_in(lines)
 
 

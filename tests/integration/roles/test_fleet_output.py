@@ -128,7 +128,7 @@ def test_a_mistake_that_all_share(fleet: Fleet, variables: dict[str, Any], reaso
     ("book", "variables", "reason"),
     [
         ("rollback", {"migrate_steps": 1}, "This would roll back 10 databases."),
-        ("rollback", {"migrate_target": 9, "migrate_rollback_all": True}, "so going to 9 is no rollback"),
+        ("rollback", {"migrate_target": 9, "migrate_rollback_all": True}, "so going to 9 is not a rollback"),
         ("force", {}, "migrate_version is not set. (DBM-1004)"),
         ("baseline", {"migrate_baseline": 7}, "no file in the directory has that version"),
         ("status", {"migrate_login_password": "wrong"}, "Access denied"),

@@ -63,7 +63,7 @@ class Runners:
         :param version: what the database's state table must hold then.
         :param counts: some of those in the recap.
         """
-        for_all = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+        for_all = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
         for minor in self.minors:
             name = self.name(minor)
             results = [event["result"] for event in result.tasks if event["host"] == name]

@@ -39,7 +39,7 @@ def test_each_host_is_reported_once(playbook: RunPlaybook, tmp_path: Path, awx: 
         for host, result in RESULTS.items()
     }
     hosts["fetching"] = {"__migrate_source": {"failed": True, "msg": " ".join(["word"] * 30)}}
-    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    tasks = [{"name": "Report the result", "dbops.migrations.migration_report": {}, "run_once": True}]
     path = tmp_path / "play.json"
     path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars={"awx_job_id": 7} if awx else {})
@@ -81,7 +81,7 @@ def test_many_schemas_of_one_host(playbook: RunPlaybook, tmp_path: Path) -> None
         host: {"__migrate_source": {"commit": "c0ffee"}, "migrate_result": result}
         for host, result in (("customers", many), ("shop", one))
     }
-    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    tasks = [{"name": "Report the result", "dbops.migrations.migration_report": {}, "run_once": True}]
     path = tmp_path / "play.json"
     path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     outcome = playbook(path, {"all": {"hosts": hosts}}, extra_vars={"awx_job_id": 7})
@@ -104,7 +104,7 @@ def test_a_message_is_short_and_plain(playbook: RunPlaybook, tmp_path: Path) -> 
     for number in range(40):
         done = {**DONE, "database": f"n{number}", "msg": f"n{number}: from version 1 to version 2, 1 migration"}
         hosts[f"n{number}"] = {"__migrate_source": {"commit": "c"}, "migrate_result": done}
-    tasks = [{"name": "Say what happened", "dbops.migrations.migration_report": {}, "run_once": True}]
+    tasks = [{"name": "Report the result", "dbops.migrations.migration_report": {}, "run_once": True}]
     path = tmp_path / "play.json"
     path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     given = {"awx_job_id": 7, "hostile": {"__ansible_unsafe": hostile + "x" * 500}}

@@ -29,7 +29,7 @@ def test_what_a_deploy_destroys_is_listed_restored_and_purged(team: Team, playbo
         assert done.rc == 0, done.stdout
         listed = playbook(KEPT, inventory, "-l", "orders")
         [item] = listed.result("orders", "List, restore or purge")["kept"]
-        [report] = [event["result"]["msg"] for event in listed.tasks if "Say what happened" in event["task"]]
+        [report] = [event["result"]["msg"] for event in listed.tasks if "Report the result" in event["task"]]
         assert f"kept          {item['id']}: table people (up 3)" in "\n".join(lines_of([report], "orders"))
         number = str(item["id"])
         predicted = playbook(KEPT, inventory, "-l", "orders", "--check", "-e", f"migrate_restore={number}")

@@ -49,7 +49,7 @@ def test_a_plan_is_refused_by_a_file_that_a_team_keeps(team: Team, playbook: Run
     assert failure(plan, "orders") == REFUSED
     # The plan is shown nevertheless, with the file.
     assert "ALTER TABLE people DROP email" in plan.stdout
-    [report] = [event["result"]["msg"] for event in plan.tasks if "Say what happened" in event["task"]]
+    [report] = [event["result"]["msg"] for event in plan.tasks if "Report the result" in event["task"]]
     assert "orders: failed" in report
     assert "The guards refuse this plan: up 3, destroy: people: values" in " ".join(report)
     back = playbook(ROLLBACK, team.inventory(), "--check", *options, extra_vars={"migrate_steps": 1})

@@ -99,7 +99,7 @@ def customers(team: Team, playbook: RunPlaybook) -> Iterator[Customers]:
 
 
 def report(result: PlaybookResult) -> list[str]:
-    [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+    [lines] = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
     return list(lines)
 
 
@@ -237,7 +237,7 @@ def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
 
 
 def test_a_rollback_that_would_go_up(customers: Customers) -> None:
-    """It is refused before anything is run, and says which schemas are behind, whatever they are called."""
+    """It is refused before anything is run, and says which schemas are below it, whatever they are called."""
     names = customers.create(8)
     assert customers.run(MIGRATE, migrate_databases=names[:2]).rc == 0
     assert customers.run(MIGRATE, migrate_databases=names[2:4], migrate_target=1).rc == 0
@@ -246,22 +246,24 @@ def test_a_rollback_that_would_go_up(customers: Customers) -> None:
     customers.names.append(strange)
     told = customers.refusal(ROLLBACK, migrate_target=2, migrate_rollback_all=True)
     assert told == (
-        f"These lie behind 2, so going there is no rollback: {', '.join(names[4:])} and 1 more: no version yet, 2 "
-        "migrations pending".replace(f"{names[7]} and 1 more", f"{names[7]}, {strange}")
-        + f"; {', '.join(names[2:4])}: version 1, 1 migration pending. Leave them out of migrate_databases, or use the "
-        "playbook dbops.migrations.migrate to bring them up first. Nothing was run."
+        f"These schemas are below version 2, so going there is not a rollback: {', '.join(names[4:])} and 1 more: "
+        "no version yet, 2 migrations pending".replace(f"{names[7]} and 1 more", f"{names[7]}, {strange}")
+        + f"; {', '.join(names[2:4])}: version 1, 1 migration pending. Leave them out of migrate_databases, or bring "
+        "them up first with the playbook dbops.migrations.migrate. Nothing was run."
     )
     assert customers.versions() == [2, 2, 1, 1] + [None] * 5
     told = customers.refusal(ROLLBACK, migrate_databases=names[2:5], migrate_target=1, migrate_rollback_all=True)
-    assert told.startswith(f"These lie behind 1, so going there is no rollback: {names[4]}: no version yet, ")
+    assert told.startswith(
+        f"These schemas are below version 1, so going there is not a rollback: {names[4]}: no version yet, "
+    )
     customers.team.mariadb.query(f"INSERT INTO `{names[0]}`.schema_migrations VALUES (9, 0)")
     told = customers.refusal(ROLLBACK, migrate_databases=names[:4], migrate_target=1, migrate_rollback_all=True)
     assert told.startswith(
-        f"Where these are is not known, so going to 1 might be no rollback: {names[0]}. Of the first: The state table "
-        f"schema_migrations in {names[0]} has more than one row;"
+        f"The versions of these schemas could not be read, so going to 1 might not be a rollback: {names[0]}. "
+        f"The first one: The state table schema_migrations in {names[0]} has more than one row;"
     )
     customers.team.mariadb.query(f"DELETE FROM `{names[0]}`.schema_migrations WHERE version = 9")
-    # None is behind none.
+    # No version is below none.
     assert customers.run(ROLLBACK, migrate_target="none", migrate_rollback_all=True).rc == 0
     assert customers.versions() == [None] * 9
 

@@ -141,7 +141,7 @@ def test_steps_and_targets(team: Team, playbook: RunPlaybook) -> None:
     assert "mutually exclusive" in both
 
     ahead = failure(run(ROLLBACK, migrate_target=2), "orders", "Refuse a target")
-    assert "at version 1, so going to 2 is no rollback" in ahead
+    assert "at version 1, so going to 2 is not a rollback" in ahead
     assert run(ROLLBACK, "-e", "migrate_target=none").rc == 0
     assert team.version("orders") is None
     assert run(MIGRATE, migrate_target=2).rc == 0
@@ -165,7 +165,7 @@ def test_one_of_several_fails(team: Team, playbook: RunPlaybook) -> None:
         env={"ANSIBLE_SHOW_CUSTOM_STATS": "yes"},
     )
     assert failure(result, "orders").startswith("0001_people.up.sql:1:1: statement 1 failed: (1050)")
-    message = result.result("orders", "Say what happened")["msg"]
+    message = result.result("orders", "Report the result")["msg"]
     assert message[0] == f"stock ({team.databases['stock']}): from no version yet to version 2, 2 migrations"
     at = message.index("orders: failed")
     assert message[at + 1].startswith("  0001_people.up.sql:1:1: statement 1 failed: (1050)")
@@ -183,7 +183,7 @@ def test_all_fail_for_one_reason(team: Team, playbook: RunPlaybook) -> None:
     assert told == [TOLD_LATER] * 2
     assert "ref 'no-such-branch' does not exist" in reasons(result)["orders"]
     assert reasons(result)["orders"] == reasons(result)["stock"]
-    message = result.result("orders", "Say what happened")["msg"]
+    message = result.result("orders", "Report the result")["msg"]
     assert message[0] in ("orders, stock: failed", "stock, orders: failed")
     assert result.stdout.count("no-such-branch") == 1
     # With -v the reason appears where it came up, too.
@@ -414,7 +414,7 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
     inventory = {"all": {"vars": variables, "children": {"databases": {"hosts": {"customers": {}}}}}}
 
     def report(result: PlaybookResult) -> list[str]:
-        [lines] = [event["result"]["msg"] for event in result.tasks if "Say what happened" in event["task"]]
+        [lines] = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
         return list(lines)
 
     try:

@@ -45,7 +45,7 @@ def test_a_private_folder_and_the_way_through_it(team: Team, playbook: RunPlaybo
     }
     planned = playbook(PREPARE, private(team.home, **elsewhere), "--check")
     assert changed(planned)["runner"] > 0
-    directories, libraries = planned.result("runner", "Say what would be done")["msg"]
+    directories, libraries = planned.result("runner", "Show what would be done")["msg"]
     assert directories.endswith(f": {team.home}, {team.home}/fetched, {team.home}/preview")
     way = "from https://packages.example.com/simple through http://proxy.example.com:3128: boto3>="
     assert libraries.startswith(f"libraries, in {team.home}/venv, {way}")

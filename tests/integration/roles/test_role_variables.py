@@ -84,6 +84,23 @@ def test_texts_that_yaml_has_changed_and_templates_that_cannot_be_evaluated(play
     ]
 
 
+def test_every_entry_point_checks_the_variables_of_main(playbook: RunPlaybook) -> None:
+    for book in (*BOOKS, "baseline", "kept"):
+        must = {**MUST, "migrate_baseline": 1, "migrate_keep_destroyed": "kept"}
+        [line] = refused(playbook, book, {**must, "migrate_tls": "maybe"})
+        assert line.startswith("Value of migrate_tls must be one of: disabled, preferred, ")
+
+
+@pytest.mark.parametrize(
+    ("book", "missing"), [("force", "migrate_version"), ("kept", "migrate_keep_destroyed"), ("status", "")]
+)
+def test_the_deploy_key_is_only_read_where_it_is_needed(playbook: RunPlaybook, book: str, missing: str) -> None:
+    """A database can be fixed where the key cannot be had."""
+    key = {"migrate_private_key": "{{ key_of_nobody }}", "migrate_repository": "/nowhere"}
+    [line] = refused(playbook, book, key)
+    assert line == f"{missing} is not set." if missing else line.startswith("migrate_private_key cannot be evaluated: ")
+
+
 def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(
         "dbops.migrations.migrate", team.inventory(), extra_vars={"ansible_python_interpreter": "/usr/bin/python3"}
@@ -100,6 +117,10 @@ def test_a_target_that_yaml_has_read_as_another(team: Team, playbook: RunPlayboo
     result = playbook("dbops.migrations.migrate", team.inventory(migrate_target=8), "-v", "--limit", "orders")
     assert "target" in failure(result, "orders")
     assert result.result("orders", "Apply the migrations")["from_version"] == 1
+    # 0 is a version like any other, not an empty value.
+    zero = playbook("dbops.migrations.migrate", team.inventory(migrate_target=0), "--limit", "orders")
+    assert "target" in failure(zero, "orders")
+    assert team.version("orders") == (1, 0)
 
 
 @pytest.mark.parametrize("book", [*BOOKS, "prepare_runner"])

@@ -139,7 +139,7 @@ def walk(machine: Machine, said_before: Sequence[str], **variables: Any) -> None
     was = machine.account(user)
     planned = machine.prepare("--check", **variables)
     assert changed(planned)["runner"] > 0
-    assert planned.result("runner", "Say what would be done")["msg"] == said_before
+    assert planned.result("runner", "Show what would be done")["msg"] == said_before
     assert not machine.path(HOME).exists()
     assert machine.account(user) == was
 
@@ -169,7 +169,7 @@ def walk(machine: Machine, said_before: Sequence[str], **variables: Any) -> None
     assert changed(machine.prepare(**variables)) == {"runner": 0}
     again = machine.prepare("--check", **variables)
     assert changed(again) == {"runner": 0}
-    assert again.result("runner", "Say what would be done").get("msg") is None
+    assert again.result("runner", "Show what would be done").get("msg") is None
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ def test_debian_behind_a_proxy(team: Team, ports: list[int], playbook: RunPlaybo
         if suite == "bookworm":
             make_unknown(root)
             message = failure(machine.prepare(), "runner", "operating system is known")
-            assert message.startswith("Debian 11.11 is not known to this role")
+            assert message.startswith("Debian 11.11 is not supported by this role")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def lines(result: PlaybookResult, host: str) -> list[str]:
     assert result.rc == 0, result.stdout + result.stderr
-    said: list[str] = result.result(host, "Say what was found")["msg"]
+    said: list[str] = result.result(host, "Show the report")["msg"]
     return said
 
 
@@ -93,7 +93,7 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, tmp_path: Path) -> No
     assert "/nowhere/python" in reasons["bare"]
     assert "{{ 6 * 7 }}" in reasons["hostile"]
     assert all(line.isprintable() for line in said)
-    report = result.result("away", "Report on all hosts")
+    report = result.result("away", "Write the report")
     assert [one["host"] for one in report["not_seen"]] == ["away", "bare", "hostile"]
     # Documents have the inventory's names, and those of one run share its name.
     documents = {one["host"]: one for one in map(read, folder.glob("observations/*/*.json"))}
@@ -114,7 +114,7 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, tmp_path: Path) -> No
 def test_nobody_is_seen(playbook: RunPlaybook, tmp_path: Path) -> None:
     variables = {**QUICK, "survey_dir": str(tmp_path / "survey")}
     result = playbook(BOOK, {"all": {"hosts": {"away": away()}}}, extra_vars=variables)
-    said = failure(result, "away", "Report on all hosts").splitlines()
+    said = failure(result, "away", "Write the report").splitlines()
     assert said[0] == "No host was seen."
     assert said[1].startswith("Seen: 0 of 1 host, 0 components")
     assert any(line.startswith("Not seen: away: unreachable: ") for line in said)
@@ -128,7 +128,7 @@ def test_check_mode_looks_as_well_and_writes_nothing(playbook: RunPlaybook, tmp_
     assert said[0].startswith("Seen: 1 of 1 host, ")
     assert said[-1] == f"Check mode: {folder}/index.html was not written."
     assert not folder.exists()
-    assert result.result("seen", "Look at the host")["survey"]["services"]
+    assert result.result("seen", "Survey the host")["survey"]["services"]
 
 
 def test_variables_that_the_roles_do_not_have(playbook: RunPlaybook) -> None:

@@ -81,7 +81,7 @@ def look(playbook: RunPlaybook, folder: Path, path: Path) -> None:
     assert places == {}
     assert watch.searched > 0
     # And they were seen.
-    commands = {one["name"]: one["command"] for one in result.result("seen", "Look at the host")["survey"]["services"]}
+    commands = {one["name"]: one["command"] for one in result.result("seen", "Survey the host")["survey"]["services"]}
     assert [name for name in names if name not in commands] == []
     assert [name for name in names[:-1] if "********" not in commands[name]] == []
     assert b"canary00" in watch.output

@@ -218,8 +218,8 @@ def survey(
         world.visit(ports, 28)
         result: PlaybookResult = running.result()
     assert result.rc == 0, result.stdout + result.stderr
-    print("\n".join(result.result(next(iter(hosts)), "Say what was found")["msg"]))
-    surveys = {name: result.result(name, "Look at the host")["survey"] for name in hosts}
+    print("\n".join(result.result(next(iter(hosts)), "Show the report")["msg"]))
+    surveys = {name: result.result(name, "Survey the host")["survey"] for name in hosts}
     for document in surveys.values():
         read(json.dumps(document))
     return surveys
