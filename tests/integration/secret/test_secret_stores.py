@@ -153,7 +153,7 @@ class TestParameters:
         missing = run_module("secret_lookup", parameter(secrets_manager, name))
         assert missing["msg"] == (
             f"Secret {name}: there is no parameter with this name, or not with this label. Check the name, "
-            f"version_stage, region and account. (ParameterNotFound {place}"
+            f"version_stage, region and account. (ParameterNotFound {place} (DBM-1409)"
         )
         secrets_manager.put_parameter(name, json.dumps(OLD))
         assert failure(parameter(secrets_manager, name, version_id="2")) == (
