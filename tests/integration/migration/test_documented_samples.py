@@ -177,9 +177,9 @@ def compare(page: str, shown: dict[str, str]) -> None:
     """Compare what was shown with the page, or write it there; lines may be broken elsewhere."""
     path = CHECKOUT / "docs" / page
     text = path.read_text()
-    assert set(re.findall(r"<!-- sample: (\w+) -->", text)) == set(shown)
+    assert set(re.findall(r"<!-- engine sample: (\w+) -->", text)) == set(shown)
     for name, value in shown.items():
-        sample = re.compile(rf"(<!-- sample: {name} -->\n```\w+\n)(.*?)(?=```)", re.DOTALL)
+        sample = re.compile(rf"(<!-- engine sample: {name} -->\n```\w+\n)(.*?)(?=```)", re.DOTALL)
         [(start, found)] = sample.findall(text)
         if WRITES:
             lines = value if "\n" in value else textwrap.fill(value, 116) + "\n"
