@@ -62,7 +62,7 @@ def test_a_name_that_means_nothing_is_refused_before_anything_runs(fleet: Fleet)
     result = fleet.apply([name, "nowhere", r"no\_where%"])
     assert result["failed"]
     assert result["msg"].startswith(
-        r"databases names schemas that do not exist: nowhere, no\_where%. Create the schemas first"
+        r"databases names schemas that do not exist: nowhere, no\_where%. Create them first"
     )
     assert fleet.version(name) is None
     assert fleet.apply([])["msg"].startswith("databases is empty. Name the schemas")

@@ -193,7 +193,7 @@ def test_no_title(directory: Directory, title: str) -> None:
 @pytest.mark.parametrize("title", ["a/b", "../../etc/x", "a\\b", "bell\a", "nul\0", "zero\u200bwidth"])
 def test_a_title_that_is_not_a_file_name(directory: Directory, title: str) -> None:
     assert directory.refusal(title) == (
-        f"title is {title!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters."
+        f"title is {title!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters. (DBM-2304)"
     )
 
 
@@ -251,7 +251,7 @@ def test_a_file_that_another_run_makes_first(directory: Directory) -> None:
     with pytest.raises(Error) as caught:
         write(str(directory.path), {"1_a.up.sql": "up", "1_a.down.sql": "down"})
     assert str(caught.value) == (
-        f"{directory.path}/1_a.down.sql cannot be written: File exists. No file of the new migration is left behind. "
+        f"{directory.path}/1_a.down.sql cannot be written: File exists. No file of the new migration is left behind."
     )
     assert directory.names() == ["1_a.down.sql"]
     assert (directory.path / "1_a.down.sql").read_text() == "1_a.down.sql"

@@ -397,7 +397,7 @@ def test_a_key_that_nobody_vouched_for_gets_no_password(sha2: Database) -> None:
         assert refused["msg"] == (
             f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server wants the "
             "password encrypted with a key that cannot be verified. Set tls to required, verify_ca or "
-            "verify_identity; or give the server's key in server_public_key."
+            "verify_identity; or give the server's key in server_public_key. (DBM-1517)"
         )
         # The greeting, with what the password cannot be learnt from; the key was not asked for, nor anything encrypted.
         assert int.from_bytes(relay.sent[:3], "little") == len(relay.sent) - 4
