@@ -357,7 +357,7 @@ def test_a_name_that_means_nothing(fleet: Fleet) -> None:
     [name] = fleet.create(1)
     result = fleet.info([name, "nowhere"])
     assert result["failed"]
-    assert result["msg"].startswith("databases names schemas that do not exist: nowhere. Create the schemas first")
+    assert result["msg"].startswith("databases names schemas that do not exist: nowhere. Create them first")
     assert fleet.info(history_limit=-1)["msg"] == (
         "history_limit is -1. Give the number of attempts to return, 0 or more. (DBM-1633)"
     )

@@ -139,7 +139,7 @@ class Ours:
                 ("no file in ", "no migration found for version"),
                 ("Two files are the ", "duplicate migration file"),
                 # It writes its state there, to a table that may be somebody else's, or is not there.
-                ("leaves the session in another schema", "error 1146"),
+                ("leaves the session in a schema other than", "error 1146"),
             ):
                 if known in said:
                     return golangs

@@ -50,7 +50,7 @@ def slow(book: Callable[[str], Book], schemas: Callable[[str], str], tmp_path: P
 def test_connections_that_are_cut() -> None:
     counted, wrong = cuts.play(4, 7, down=3)
     assert wrong == []
-    assert sum(count for name, count in counted.items() if "taken up again" in name) >= 1
+    assert sum(count for name, count in counted.items() if "reattached to" in name) >= 1
 
 
 def test_a_host_that_is_not_there(slow: Callable[..., Book]) -> None:
@@ -100,7 +100,7 @@ def test_a_host_that_does_not_come_back(slow: Callable[..., Book]) -> None:
     )
     [event] = printed.tasks
     assert "The connection was lost and could not be restored within 4 s: " in event["result"]["msg"]
-    assert "run again when it is over." in event["result"]["msg"]
+    assert "run again when it has finished." in event["result"]["msg"]
     wait_for(playbook.server, schema, "SLEEP", runs=False)
 
 

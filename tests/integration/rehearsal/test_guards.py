@@ -80,7 +80,7 @@ def test_a_run_that_is_refused_changes_nothing(there: Database) -> None:
         == (
             f"The guards refuse this plan: up 2, destroy: {found}. Correct the files. Or allow what is meant, with "
             "{destroy: [2]} in allow, or in the file, above the statement or at its head, with the comment "
-            "-- dbops: allow destroy. Or set such a guard to warn in guards. Nothing was run."
+            "-- dbops: allow destroy. Or set such a guard to warn in guards. Nothing was run. (DBM-2111)"
         )
     )
     assert result["rehearsal"]["complete"]

@@ -247,7 +247,7 @@ def test_a_column_comes_back_and_nothing_else_changes(there: Database, keep: str
     [item] = kept(there, keep)
     assert (item["columns"], item["rows"], item["direction"]) == (["note", "price", "f", "b"], 4, "up")
     refused = handle(there, keep, restore=item["id"])
-    assert "has no column note, price, f, b, into which" in refused["msg"]
+    assert "has no column note, price, f, b to restore values into" in refused["msg"]
     there.query("ALTER TABLE t ADD note VARCHAR(40) DEFAULT 'AA' AFTER part, ADD price DECIMAL(8,3) AFTER note, "
                 "ADD f DOUBLE AFTER price, ADD b BLOB AFTER f")  # fmt: skip
     predicted = handle(there, keep, check=True, restore=item["id"])

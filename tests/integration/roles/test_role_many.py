@@ -218,7 +218,10 @@ def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
     for variables, said in (
         ({"migrate_steps": 1}, "A rollback of migrate_databases needs migrate_target (the version to go back to, or"),
         ({}, "A rollback of migrate_databases needs migrate_target (the version to go back to, or"),
-        ({"migrate_target": 1, "migrate_steps": 1}, "and no migrate_steps: schemas at different versions would end at"),
+        (
+            {"migrate_target": 1, "migrate_steps": 1},
+            "and not migrate_steps: schemas at different versions would end at",
+        ),
         (
             {"migrate_target": 1, "migrate_resume_from": 2},
             "migrate_resume_from is for one schema: name it with migrate_login_database, and leave migrate_databases",

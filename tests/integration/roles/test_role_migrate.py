@@ -140,7 +140,7 @@ def test_steps_and_targets(team: Team, playbook: RunPlaybook) -> None:
     both = failure(run(MIGRATE, migrate_steps=1, migrate_target=2), "orders")
     assert "mutually exclusive" in both
 
-    ahead = failure(run(ROLLBACK, migrate_target=2), "orders", "Refuse a target")
+    ahead = failure(run(ROLLBACK, migrate_target=2), "orders", "Check the target version")
     assert "at version 1, so going to 2 is not a rollback" in ahead
     assert run(ROLLBACK, "-e", "migrate_target=none").rc == 0
     assert team.version("orders") is None
@@ -301,7 +301,8 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
     assert "migrate_allowed_signers holds no key" in said["signers"]
     assert "migrate_gpg_public_keys does not hold OpenPGP" in said["keys"]
-    assert said["both"] == "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them."
+    exclusive = "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them. (DBM-1316)"
+    assert said["both"] == exclusive
     given = result.result("both", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
     assert given["ssh_options"] == {"MACs": "+hmac-md5"}
@@ -385,7 +386,7 @@ def test_role_stays_small() -> None:
 def test_a_database_that_was_made_in_another_way(team: Team, playbook: RunPlaybook) -> None:
     team.mariadb.query("CREATE TABLE people (id INT PRIMARY KEY)", team.databases["orders"])
     refused = playbook(MIGRATE, team.inventory(), "--limit", "orders")
-    assert "and no migration is recorded for it." in failure(refused, "orders", "Apply the migrations")
+    assert "but no migration is recorded for it." in failure(refused, "orders", "Apply the migrations")
     assert team.version("orders") is None
 
     def baseline(*options: str, **variables: Any) -> PlaybookResult:

@@ -98,7 +98,11 @@ def test_the_deploy_key_is_only_read_where_it_is_needed(playbook: RunPlaybook, b
     """A database can be fixed where the key cannot be had."""
     key = {"migrate_private_key": "{{ key_of_nobody }}", "migrate_repository": "/nowhere"}
     [line] = refused(playbook, book, key)
-    assert line == f"{missing} is not set." if missing else line.startswith("migrate_private_key cannot be evaluated: ")
+    assert (
+        line == f"{missing} is not set. (DBM-1004)"
+        if missing
+        else line.startswith("migrate_private_key cannot be evaluated: ")
+    )
 
 
 def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlaybook) -> None:
@@ -228,7 +232,7 @@ def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> Non
     team.repository.commit({"db/0003_more.up.sql": "SELECT 1;\n"})
     refused = playbook("dbops.migrations.migrate", team.inventory(migrate_drift="refuse"), "-l", "orders")
     reason = failure(refused, "orders", "Apply the migrations")
-    assert "is not as the last run left it" in reason
+    assert "has drifted: these objects were changed since the last run" in reason
     assert "or set migrate_drift to warn for a run" in reason
     assert playbook("dbops.migrations.migrate", team.inventory(**warn), "-l", "orders").rc == 0
     assert status(playbook, team, ["drift"]).rc == 0

@@ -228,7 +228,7 @@ def test_debian_behind_a_proxy(team: Team, ports: list[int], playbook: RunPlaybo
         assert len(proxy.hosts) > 1
         if suite == "bookworm":
             make_unknown(root)
-            message = failure(machine.prepare(), "runner", "operating system is known")
+            message = failure(machine.prepare(), "runner", "operating system is supported")
             assert message.startswith("Debian 11.11 is not supported by this role")
 
 

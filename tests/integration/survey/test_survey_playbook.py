@@ -115,7 +115,7 @@ def test_nobody_is_seen(playbook: RunPlaybook, tmp_path: Path) -> None:
     variables = {**QUICK, "survey_dir": str(tmp_path / "survey")}
     result = playbook(BOOK, {"all": {"hosts": {"away": away()}}}, extra_vars=variables)
     said = failure(result, "away", "Write the report").splitlines()
-    assert said[0] == "No host was seen."
+    assert said[0] == "No host was seen. (DBM-2504)"
     assert said[1].startswith("Seen: 0 of 1 host, 0 components")
     assert any(line.startswith("Not seen: away: unreachable: ") for line in said)
 
