@@ -193,7 +193,8 @@ def test_no_title(directory: Directory, title: str) -> None:
 @pytest.mark.parametrize("title", ["a/b", "../../etc/x", "a\\b", "bell\a", "nul\0", "zero\u200bwidth"])
 def test_a_title_that_is_not_a_file_name(directory: Directory, title: str) -> None:
     assert directory.refusal(title) == (
-        f"title is {title!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters. (DBM-2304)"
+        f"title is {title!r}, which cannot be used in a file name. Leave out /, \\ and unprintable characters. "
+        "(DBM-2304)"
     )
 
 

@@ -86,9 +86,7 @@ def test_the_copies_are_on_the_other_server(there: Database, twins: Twins, accou
     assert [(risk["what"], risk["rows"]) for risk in migration["risks"]] == [("null", 2)]
     first, second = migration["impact"]
     assert (first["algorithm"], first["certain"]) == ("INSTANT", False)
-    assert first["uncertain"].startswith(
-        "the copy is on another server, where hidden columns and row versions are not visible"
-    )
+    assert first["uncertain"].startswith("the copy is on another server, where hidden columns and row versions")
     assert (second["algorithm"], second["certain"], second["rows"] is not None) == ("COPY", True, True)
     assert twin.query("SHOW DATABASES LIKE 'dbops%'") == []
     assert there.snapshot() == before

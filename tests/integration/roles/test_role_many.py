@@ -220,7 +220,7 @@ def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
         ({}, "A rollback of migrate_databases needs migrate_target (the version to go back to, or"),
         (
             {"migrate_target": 1, "migrate_steps": 1},
-            "and not migrate_steps: schemas at different versions would end at",
+            "and not migrate_steps: schemas at different versions would",
         ),
         (
             {"migrate_target": 1, "migrate_resume_from": 2},
