@@ -285,7 +285,7 @@ def test_the_table_of_another_tool(shop: Database, name: str) -> None:
         result = shop.module("baseline", version="auto")
         assert result["failed"]
         assert result["msg"].startswith(
-            f"The table {table} is {tool}'s, whose versions are not numbers of files. {wanted} (DBM-1707)"
+            f"The table {table} is {tool}'s, whose versions are not numbers of files. {wanted}"
         )
         return
     assert "Set baseline to the version that the schema has, or auto to take it from there; or set adopt" in refusal
