@@ -271,8 +271,8 @@ def test_a_file_that_was_changed(here: Database) -> None:
     assert (result["failed"], result["changed_files"]) == (True, ["1_m.up.sql"])
     assert here.refusal(checksums="fail", check=True) == result["msg"]
     assert everything(here) == before
-    assert warnings(here.apply()) == [text]
-    assert warnings(here.apply(checksums="warn", check=True)) == [text]
+    assert warnings(here.apply()) == [f"{text} (DBM-1626)"]
+    assert warnings(here.apply(checksums="warn", check=True)) == [f"{text} (DBM-1626)"]
     assert warnings(here.apply(checksums="ignore")) == []
     here.write(table(1))
     assert warnings(here.apply(checksums="fail")) == []

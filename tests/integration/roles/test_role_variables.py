@@ -87,7 +87,7 @@ def test_texts_that_yaml_has_changed_and_templates_that_cannot_be_evaluated(play
 def test_every_entry_point_checks_the_variables_of_main(playbook: RunPlaybook) -> None:
     for book in (*BOOKS, "baseline", "kept"):
         must = {**MUST, "migrate_baseline": 1, "migrate_keep_destroyed": "kept"}
-        [line] = refused(playbook, book, {**must, "migrate_tls": "maybe"})
+        [[line]] = refused(playbook, book, {**must, "migrate_tls": "maybe"})
         assert line.startswith("Value of migrate_tls must be one of: disabled, preferred, ")
 
 
@@ -97,12 +97,9 @@ def test_every_entry_point_checks_the_variables_of_main(playbook: RunPlaybook) -
 def test_the_deploy_key_is_only_read_where_it_is_needed(playbook: RunPlaybook, book: str, missing: str) -> None:
     """A database can be fixed where the key cannot be had."""
     key = {"migrate_private_key": "{{ key_of_nobody }}", "migrate_repository": "/nowhere"}
-    [line] = refused(playbook, book, key)
-    assert (
-        line == f"{missing} is not set. (DBM-1004)"
-        if missing
-        else line.startswith("migrate_private_key cannot be evaluated: ")
-    )
+    [[line]] = refused(playbook, book, key)
+    said = f"{missing} is not set. (DBM-1004)" if missing else "migrate_private_key cannot be evaluated: "
+    assert line.startswith(said)
 
 
 def test_an_interpreter_that_overrides_the_runners(team: Team, playbook: RunPlaybook) -> None:
