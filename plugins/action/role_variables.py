@@ -150,6 +150,4 @@ def _changed(options: Mapping[str, Mapping[str, Any]], variables: Mapping[str, A
             )
         elif not hasattr(value, "startswith"):
             # An inline vault is not a str before ansible-core 2.19, but it can do what one can.
-            yield coded(
-                1009, f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10'"
-            )
+            yield coded(1009, f"{name} is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Quote it: '1.10'")

@@ -746,7 +746,7 @@ def test_a_drop_that_goes_part_of_the_way(there: Database) -> None:
     done = [A, "CREATE TABLE b (i INT)"]
     message = interrupted(there, *done, "DROP TABLE a, nothing, b")["msg"]
     if isinstance(there.server, MariaDB):
-        assert "Statement 3 may have taken effect before it failed. Look at what it changes" in message
+        assert "Statement 3 may have taken effect before it failed. Check what it changes" in message
     else:
         there.write({FILE: text([*done, "DROP TABLE a, b"])})
     if there.server.supported:

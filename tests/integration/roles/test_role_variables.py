@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from conftest import PlaybookResult, RunPlaybook
 
 BOOKS = ("migrate", "status", "rollback", "force")
-NUMBER = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10' (DBM-1009)"
+NUMBER = "is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Quote it: '1.10' (DBM-1009)"
 MUST = {"migrate_repository": "/nowhere", "migrate_version": 1}
 
 
@@ -28,7 +28,7 @@ def refused(playbook: RunPlaybook, book: str, *given: dict[str, Any]) -> list[li
     hosts = {f"host{number}": {**own, **variables} for number, variables in enumerate(given)}
     result = playbook(f"dbops.migrations.{book}", {"all": {"hosts": hosts}}, extra_vars=extra)
     refusals = [failure(result, host, "Check the variables").splitlines() for host in hosts]
-    assert all(len(line) <= 120 for lines in refusals for line in lines)
+    assert [line for lines in refusals for line in lines if len(line) > 120] == []
     return refusals
 
 
@@ -230,7 +230,7 @@ def test_what_no_migration_has_changed(team: Team, playbook: RunPlaybook) -> Non
     refused = playbook("dbops.migrations.migrate", team.inventory(migrate_drift="refuse"), "-l", "orders")
     reason = failure(refused, "orders", "Apply the migrations")
     assert "has drifted: these objects were changed since the last run" in reason
-    assert "or set migrate_drift to warn for a run" in reason
+    assert "or set migrate_drift to warn for one run" in reason
     assert playbook("dbops.migrations.migrate", team.inventory(**warn), "-l", "orders").rc == 0
     assert status(playbook, team, ["drift"]).rc == 0
 

@@ -81,7 +81,10 @@ def test_nobody_is_seen(playbook: RunPlaybook, tmp_path: Path) -> None:
     result = playbook(book, {"all": {"hosts": {"away": away()}}})
     assert result.rc == 2
     said = result.result("away", "Report")["msg"].splitlines()
-    assert said[:2] == ["No host was seen.", "Seen: 0 of 1 host, 0 components, 0 flows, 0 external peers, 0 waves"]
+    assert said[:2] == [
+        "No host was seen. (DBM-2504)",
+        "Seen: 0 of 1 host, 0 components, 0 flows, 0 external peers, 0 waves",
+    ]
     assert said[-1].startswith("Not seen: away: unreachable: ")
     # Where Ansible was started.
     [page] = tmp_path.glob("*/survey/index.html")
