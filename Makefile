@@ -51,8 +51,7 @@ lint: packages-test .venv/test.stamp ## Check the style, the types and the wordi
 	$(BIN)/yamllint --strict .
 	shellcheck $$(git ls-files '*.sh' .ci/run)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/ansible-lint
-	PYTHONPATH=tests $(BIN)/python -m programs.style changelogs docs/upgrading.md examples inventories tests/parts \
-	  '*.toml' galaxy.yml Makefile noxfile.py
+	PYTHONPATH=tests $(BIN)/python -m programs.style
 
 style: .venv/test.stamp ## Check the wording of all texts against tests/programs/style/words.yml
 	@PYTHONPATH=tests $(BIN)/python -m programs.style
@@ -99,7 +98,7 @@ docs: packages-docs .venv/docs/stamp messages ## Build the documentation as a si
 docs-links: docs ## Check the documentation's links to other sites
 	.venv/docs/bin/sphinx-build --builder linkcheck --quiet .docs/source/docs .docs/links
 
-samples: packages-test .venv/test.stamp ## Run the samples of output in README.md and docs again, and write them anew
+samples: packages-test .venv/test.stamp ## Run the samples of output in README.md and docs again, and rewrite them
 	SAMPLES=write $(BIN)/pytest tests/integration/site/test_samples.py
 
 docs-pictures: docs packages-test .venv/test.stamp ## Look at the site in a real browser, with axe-core, and take its pictures again
@@ -133,7 +132,7 @@ example-survey: .venv/test.stamp ## Write examples/survey again
 	rm -rf examples/survey/observations examples/survey/components
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m parts.survey_shop examples/survey
 
-reference: .venv/test.stamp ## Write docs/variables.md and the examples of the roles' READMEs anew
+reference: .venv/test.stamp ## Rewrite docs/variables.md and the examples of the roles' READMEs
 	PYTHONPATH=tests $(BIN)/python -m parts.role_pages
 
 simulate: packages-test .venv/test.stamp ## Run the engine on a simulated server RUNS times, with random files and faults

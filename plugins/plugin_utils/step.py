@@ -84,7 +84,7 @@ class StepForMany(Step):
 
 
 def freeze_inherited() -> None:
-    """Keep Python's garbage collector off all that the controller had made before it forked this process.
+    """Exclude from garbage collection all that the controller had made before it forked this process.
 
     Ansible parses a module and all that it imports, and the many objects of that would have the collector go through
     the rest again and again.

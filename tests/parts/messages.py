@@ -21,8 +21,8 @@ Every error and warning ends with a code such as `(DBM-1534)`. Search for it her
 and what to do; this page has a little more about why. Words in capitals stand for what differs.
 
 Where the role runs a module, the message names the role's variable instead of the module's option:
-`migrate_login_host` for `login_host`. The collection's playbooks tell reasons in the report at their end, each once;
-with `-v` they stand in the step that failed, too. What Ansible itself says of a module's options has no code.
+`migrate_login_host` for `login_host`. The collection's playbooks show reasons in the report at their end, each once;
+with `-v` also in the step that failed. What Ansible itself says about a module's options has no code.
 """
 
 

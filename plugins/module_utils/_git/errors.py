@@ -234,7 +234,7 @@ _MESSAGES: Sequence[tuple[str, Message]] = (
         "kex_exchange",
         Message(
             1355,
-            "{repo}: the connection to the server was cut off ({detail}). Try again; if it keeps failing, look at "
+            "{repo}: the connection to the server was interrupted ({detail}). Try again; if it keeps failing, look at "
             "the server's log.",
         ),
     ),

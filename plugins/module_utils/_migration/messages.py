@@ -178,7 +178,7 @@ def stopped_between(reason: str, step: Step, applied: int, left: int) -> Error:
     return Error(
         1803,
         f"{reason}: stopped after {step.file or step.version}; {count(applied, 'migration')} applied, {left} not "
-        f"begun. The database is at {format_version(step.leads_to)}. Run again to continue.",
+        f"started. The database is at {format_version(step.leads_to)}. Run again to continue.",
     )
 
 

@@ -126,7 +126,7 @@ with _PYMYSQL:
             """What encrypts the password where there is no TLS; never what the server itself sends for that."""
             if self._public_key is None and vars(self)["password"]:
                 raise pymysql.err.OperationalError(
-                    KEY_UNKNOWN, "the server wants the password encrypted with a key that cannot be verified"
+                    KEY_UNKNOWN, "the server expects the password encrypted with a key that cannot be verified"
                 )
             return self._public_key
 

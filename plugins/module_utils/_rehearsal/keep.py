@@ -290,8 +290,8 @@ class _Keeping:
             if reason is not None:
                 raise Error(
                     2208,
-                    f"{reason}: stopped while what {step.direction} {step.version} destroys was being kept. Nothing of "
-                    "it was run. Run again to continue.",
+                    f"{reason}: stopped while what {step.direction} {step.version} destroys was being kept. The "
+                    "migration was not run. Run again to continue.",
                 )
         catalogue.finish(own, entries)
         return self._renames(entries)
@@ -317,7 +317,7 @@ class _Keeping:
             2209,
             f"What is left of {step.direction} {step.version} may destroy what is not kept (keep_destroyed), because "
             f"it was started without that, or its file was changed since: {few(new, '; ')}. Restore the file; or, if "
-            "nothing of it has to be kept, leave keep_destroyed out of this run, which then drops what it would "
+            "nothing has to be kept, leave keep_destroyed out of this run, which then drops what it would "
             "keep. Nothing was run.",
         )
 

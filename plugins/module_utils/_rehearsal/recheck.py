@@ -53,7 +53,7 @@ class Recheck:
             raise Error(
                 2112,
                 f"{step.direction} {step.version} was not started, because of rows that the rehearsal did not find: "
-                f"{few(found, '; ')}. Nothing of it was run, and what comes before it is applied. Correct these rows, "
+                f"{few(found, '; ')}. The migrations before it are applied. Correct these rows, "
                 "or the file, or have the guards allow it, and run again.",
             )
 

@@ -174,7 +174,7 @@ def _no_password(secret: Mapping[str, Any], key: str) -> str:
     nested = [name for name, value in secret.items() if isinstance(value, (dict, list))]
     return (
         f"it has no password. Its keys are: {_shown(secret)}. "
-        + (f"Keys inside {_shown(nested)} are not looked at: credentials stand at the top. " if nested else "")
+        + (f"Keys inside {_shown(nested)} are not looked at: credentials belong at the top level. " if nested else "")
         + "Store the password under password, or name its key: fields: {password: KEY}."
     )
 

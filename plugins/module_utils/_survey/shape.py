@@ -93,7 +93,7 @@ def _scalar(kind: Any) -> _Reader:
         # To Python, true is a number.
         if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
             if kind is float and not math.isfinite(value):
-                raise _WrongError("is no finite number")
+                raise _WrongError("is not a finite number")
             return value
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             return float(value)

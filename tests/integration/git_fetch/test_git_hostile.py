@@ -310,7 +310,7 @@ class TestServers:
         with Relay(git_server.port, most=int(share * 38_000)) as relay:
             msg = refused(**through(ssh, git_server, relay))
         assert ssh["repo"].partition("@")[0] in msg
-        assert "the connection to the server was cut off (" in msg
+        assert "the connection to the server was interrupted (" in msg
 
     @pytest.mark.parametrize("most", [0, 3_000, 25_000], ids=["before any byte", "after the handshake", "in the pack"])
     def test_a_server_that_hangs(
@@ -348,7 +348,7 @@ class TestServers:
 
         with HttpGit(git_server.folder / "repositories", corrupt=corrupt) as server:
             msg = refused(repo=f"{server.url}/{repository.path.name}", username=server.user, token=server.token)
-        assert "the connection to the server was cut off (" in msg
+        assert "the connection to the server was interrupted (" in msg
 
     def test_escape_sequences(self, refused: Refused, git_server: GitServer, repository: Repository) -> None:
         """What a server says may steer a terminal, or look like a line of somebody else."""

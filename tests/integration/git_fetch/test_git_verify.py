@@ -403,7 +403,7 @@ class TestTags:
             "(DBM-1242)"
         )
         for ref, what in {
-            "main": "stands for refs/heads/main, which is no tag",
+            "main": "stands for refs/heads/main, which is not a tag",
             "light": "stands for refs/tags/light, which is a lightweight tag",
             commit: f"is the commit {commit}",
         }.items():

@@ -395,8 +395,8 @@ def test_a_key_that_nobody_vouched_for_gets_no_password(sha2: Database) -> None:
     with Relay(sha2.server.port) as relay:
         refused = log_in_without_tls(sha2, relay.port)
         assert refused["msg"] == (
-            f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server wants the "
-            "password encrypted with a key that cannot be verified. Set tls to required, verify_ca or "
+            f"Cannot open the database {sha2.name} as {sha2.name}@127.0.0.1:{relay.port}: (2061) the server expects "
+            "the password encrypted with a key that cannot be verified. Set tls to required, verify_ca or "
             "verify_identity; or give the server's key in server_public_key. (DBM-1517)"
         )
         # The greeting, with what the password cannot be learnt from; the key was not asked for, nor anything encrypted.

@@ -153,7 +153,7 @@ def test_a_signal_that_was_ignored_before_does_not_change(here: Database, forks:
     wait_for(here, "SLEEP")
     os.kill(process, number)
     os.kill(process, signal.SIGTERM)
-    assert forks.result()["msg"].startswith("SIGTERM: stopped after 2_b.up.sql; 1 migration applied, 1 not begun.")
+    assert forks.result()["msg"].startswith("SIGTERM: stopped after 2_b.up.sql; 1 migration applied, 1 not started.")
 
 
 def test_asked_to_end_between_two_files(there: Database, forks: Forks) -> None:
@@ -163,8 +163,8 @@ def test_asked_to_end_between_two_files(there: Database, forks: Forks) -> None:
     os.kill(process, signal.SIGTERM)
     result = forks.result()
     assert result["msg"] == (
-        "SIGTERM: stopped after 1_a.up.sql; 1 migration applied, 2 not begun. The database is at version 1. Run again "
-        "to continue. (DBM-1803)"
+        "SIGTERM: stopped after 1_a.up.sql; 1 migration applied, 2 not started. The database is at version 1. Run "
+        "again to continue. (DBM-1803)"
     )
     assert (there.state(), last(there)) == ([(1, 0)], ("applied", 2, 2))
     assert there.apply()["from_version"] == 1

@@ -264,7 +264,7 @@ def test_rows_that_come_after_the_rehearsal_are_found_before_the_migration(there
     result = forks.result()
     assert result["msg"] == (
         "up 3 was not started, because of rows that the rehearsal did not find: renamed: rows with NULL in d, which "
-        "becomes NOT NULL (1138, 1265): 1. Nothing of it was run, and what comes before it is applied. Correct these "
+        "becomes NOT NULL (1138, 1265): 1. The migrations before it are applied. Correct these "
         "rows, or the file, or have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2]
@@ -296,7 +296,7 @@ def test_rows_that_are_allowed_to_go_may_come_after_the_rehearsal(there: Databas
     result = forks.result()
     assert result["msg"] == (
         "up 4 was not started, because of rows that the rehearsal did not find: c: values lost with the column "
-        "note: 1. Nothing of it was run, and what comes before it is applied. Correct these rows, or the file, or "
+        "note: 1. The migrations before it are applied. Correct these rows, or the file, or "
         "have the guards allow it, and run again. (DBM-2112)"
     )
     assert [item["version"] for item in result["applied"]] == [1, 2, 3]

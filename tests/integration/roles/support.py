@@ -100,7 +100,7 @@ def failure(result: PlaybookResult, host: str, task: str = "") -> str:
 
 
 def reasons(result: PlaybookResult) -> dict[str, str]:
-    """Return what the report says of each host that has failed, without its line ends."""
+    """Return what the report says about each host that has failed, without its line breaks."""
     [lines] = [event["result"]["msg"] for event in result.tasks if "Report the result" in event["task"]]
     return reasons_in(lines)
 

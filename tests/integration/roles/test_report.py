@@ -24,8 +24,8 @@ RESUMED = {**DONE, "resumed": {"version": 2, "statement": 3}, "applied": [], "pe
 RESULTS: dict[str, Any] = {
     "shop": DONE,
     "other": RESUMED,
-    "ignored": {"failed": True, "msg": "It failed, and goes on."},
-    "third": {"failed": True, "msg": "It  failed, and goes on."},
+    "ignored": {"failed": True, "msg": "It failed, and continues."},
+    "third": {"failed": True, "msg": "It  failed, and continues."},
     "fetching": None,
     "beside": None,
 }
@@ -52,7 +52,7 @@ def test_each_host_is_reported_once(playbook: RunPlaybook, tmp_path: Path, awx: 
         "  resuming version 2 at statement 3",
         "  pending: up 2 email",
         "ignored, third: failed",
-        "  It failed, and goes on.",
+        "  It failed, and continues.",
         "fetching: failed",
         *REASON_LINES,
     ]
@@ -60,7 +60,7 @@ def test_each_host_is_reported_once(playbook: RunPlaybook, tmp_path: Path, awx: 
     # The failures first, as the text may be cut.
     report = [
         "ignored, third: failed",
-        "  It failed, and goes on.",
+        "  It failed, and continues.",
         "fetching: failed",
         f"  {' '.join(['word'] * 30)}",
         *result["msg"][:5],

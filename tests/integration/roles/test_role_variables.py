@@ -95,7 +95,7 @@ def test_every_entry_point_checks_the_variables_of_main(playbook: RunPlaybook) -
     ("book", "missing"), [("force", "migrate_version"), ("kept", "migrate_keep_destroyed"), ("status", "")]
 )
 def test_the_deploy_key_is_only_read_where_it_is_needed(playbook: RunPlaybook, book: str, missing: str) -> None:
-    """A database can be fixed where the key cannot be had."""
+    """A database can be fixed where the key is not available."""
     key = {"migrate_private_key": "{{ key_of_nobody }}", "migrate_repository": "/nowhere"}
     [[line]] = refused(playbook, book, key)
     said = f"{missing} is not set. (DBM-1004)" if missing else "migrate_private_key cannot be evaluated: "

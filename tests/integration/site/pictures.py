@@ -18,7 +18,7 @@ from parts.chromium import Browser
 
 PHOTOGRAPHED = {"start": "index", "guide": "roll-back", "role": "reference/migrate_role", "messages": "messages"}
 DESKTOP, PHONE = (1440, 900), (390, 844)
-# What a page has that is wider than the window, but for what scrolls in a box of its own.
+# What a page has that is wider than the window, except for what scrolls in a box of its own.
 _WIDTH = "document.documentElement.scrollWidth"
 
 

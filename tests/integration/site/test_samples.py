@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The samples of output in README.md and docs: each is what a run prints today. ``make samples`` writes them anew."""
+"""The samples of output in README.md and docs: each is what a run prints today. ``make samples`` rewrites them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NEXT = {
 
 
 def normal(text: str, schema: str) -> str:
-    """Return an output with what differs from run to run as the pages have it."""
+    """Return an output with what differs from run to run in the form that the pages show."""
     text = text.replace(f"shop ({schema})", "shop").replace(schema, "shop")
     text = re.sub(r"\b\d\.\d+ s\b", "0.02 s", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-11-28T10:15:00Z", text)

@@ -137,7 +137,7 @@ def test_variables_that_the_roles_do_not_have(playbook: RunPlaybook) -> None:
     result = playbook(BOOK, {"all": {"hosts": hosts}}, extra_vars={"survey_ref": "main", "survey_hosts": "all"})
     assert failure(result, "wrong", "Check the variables").splitlines() == [
         "survey_durations is not a variable of this role. Did you mean survey_duration? (DBM-1005)",
-        "survey_dir is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Write it in quotes: '1.10' (DBM-1009)",
+        "survey_dir is a number to YAML, which reads 1.10 as 1.1 and 0123 as 83. Quote it: '1.10' (DBM-1009)",
     ]
     assert [event for event in result.tasks if "Look at" in event["task"]] == []
 

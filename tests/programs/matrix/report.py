@@ -113,7 +113,7 @@ class Row:
         self.version, self.python = said.split()
 
     def cells(self, columns: Iterable[str]) -> list[str]:
-        """Return what the table says of each part."""
+        """Return what the table says about each part."""
         versions = [self.version or self.core, self.python or f"3.{self.minor}"]
         return versions + [self._cell(column) for column in columns]
 

@@ -28,7 +28,7 @@ print([name for name in sys.modules if "module_utils._mysql" in name or "_migrat
 
 
 def test_the_controller_loads_no_code_that_talks_to_a_server_or_reads_migrations() -> None:
-    """Ansible compiles what its plugins import anew in each run."""
+    """Ansible compiles what its plugins import again in each run."""
     done = subprocess.run(
         [sys.executable, "-c", _LOADED.format(plugins=_PLUGINS)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

@@ -20,7 +20,7 @@ ROLE = CHECKOUT / "roles" / "migrate"
 def problems(name: str, **variables: Any) -> list[str]:
     """Return the problems that a variable of the role holds, of one host unless something else is given."""
     loader = DataLoader()
-    # Before ansible-core 2.19 there was no text that is no template.
+    # Before ansible-core 2.19 every text was a template.
     trust = (
         {"trusted_as_template": True} if "trusted_as_template" in signature(loader.load_from_file).parameters else {}
     )

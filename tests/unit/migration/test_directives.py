@@ -79,7 +79,7 @@ def test_in_a_file_without_statements_it_is_about_the_file() -> None:
         "ALTER TABLE a\n-- dbops: allow destroy\nDROP b;\nDROP TABLE b;",
         "DROP TABLE a;\n-- dbops: allow destroy\n",
     ],
-    ids=["behind a statement", "within one", "behind the last one"],
+    ids=["after a statement", "within one", "after the last one"],
 )
 def test_elsewhere_it_allows_nothing(text: str) -> None:
     [found] = directives(text)

@@ -148,12 +148,12 @@ def test_whoever_is_asked_before_a_file_finds_the_state_clean(tmp_path: Path) ->
         assert not resumes
         asked.append((step.version, house.sent[-3:]))
         if step.version == 3:
-            raise Error(1800, "It was not begun.")
+            raise Error(1800, "It was not started.")
         return {}
 
     house.executor.before_step = ask
     error = house.fails()
-    assert str(error) == "It was not begun."
+    assert str(error) == "It was not started."
     assert error.results["changed"]
     done = [[f"update {number} applied 1/1", f"state {number} clean", COMMIT] for number in (1, 2)]
     assert asked == [(1, []), (2, done[0]), (3, done[1])]
@@ -691,7 +691,7 @@ def test_before_its_first_statement_a_file_is_not_stopped(tmp_path: Path) -> Non
 def test_stopped_between_two_files(tmp_path: Path) -> None:
     house = House(tmp_path, ROWS, OTHER, DDL, stops=[None, None, "SIGTERM"])
     error = house.fails()
-    assert str(error).startswith("SIGTERM: stopped after 1_m.up.sql; 1 migration applied, 2 not begun.")
+    assert str(error).startswith("SIGTERM: stopped after 1_m.up.sql; 1 migration applied, 2 not started.")
     assert house.sent[-4:] == [START, "update 1 applied 1/1", "state 1 clean", COMMIT]
     assert [item["version"] for item in error.results["applied"]] == [1]
 

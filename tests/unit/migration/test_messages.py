@@ -320,12 +320,12 @@ def test_a_place_as_return_values() -> None:
 
 def test_a_run_that_stops_between_two_files() -> None:
     assert str(messages.stopped_between("SIGTERM", STEP, 1, 2)) == (
-        "SIGTERM: stopped after 3_m.up.sql; 1 migration applied, 2 not begun. The database is at version 3. Run again "
-        "to continue."
+        "SIGTERM: stopped after 3_m.up.sql; 1 migration applied, 2 not started. The database is at version 3. Run "
+        "again to continue."
     )
     down = Step(1, "m", "down", None, None)
     assert str(messages.stopped_between("SIGINT", down, 2, 1)) == (
-        "SIGINT: stopped after 1; 2 migrations applied, 1 not begun. The database is at no version yet. Run again to "
+        "SIGINT: stopped after 1; 2 migrations applied, 1 not started. The database is at no version yet. Run again to "
         "continue."
     )
 

@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
         "it is neither JSON nor a connection URL. Store a JSON object with the keys host, port, username, password "
         "and database, or a URL such as mysql://user:password@host:3306/database.",
     ),
-    "a comma behind the last value": (
+    "a comma after the last value": (
         '{\n  "password": "s3cret-value",\n}',
         {},
         # Python 3.13 points at the comma, older ones at what follows it.
@@ -191,8 +191,8 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "nested": (
         '{"db": {"password": "s3cret-value"}, "name": "s3cret-value"}',
         {},
-        "it has no password. Its keys are: db, name. Keys inside db are not looked at: credentials stand at the top. "
-        "Store the password under password, or name its key: fields: {password: KEY}.",
+        "it has no password. Its keys are: db, name. Keys inside db are not looked at: credentials belong at the top "
+        "level. Store the password under password, or name its key: fields: {password: KEY}.",
     ),
     "an empty password under a key of its own": (
         '{"pw": ""}',

@@ -71,7 +71,7 @@ def test_what_is_written_is_read_back(document: Document) -> None:
         (("host",), 1, "host is not text"),
         (("samples",), True, "samples is not a whole number"),
         (("privileged",), 1, "privileged is not true or false"),
-        (("duration",), float("nan"), "duration is no finite number"),
+        (("duration",), float("nan"), "duration is not a finite number"),
         (("firewall", "tables"), [{"family": "bridge"}], "firewall.tables[0] lacks chains"),
         (("unseen",), [{"what": "all", "why": "", "remedy": ""}], "unseen[0].what is not one of processes, sockets,"),
         (("unseen",), [{"what": [], "why": "", "remedy": ""}], "unseen[0].what is not one of"),

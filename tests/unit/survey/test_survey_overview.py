@@ -178,12 +178,12 @@ def test_what_depends_on_each_other_is_said() -> None:
 
 
 def test_what_a_person_should_look_at_is_said_the_most_severe_first() -> None:
-    whole = _whole(absences=[AWAY], refused={"observations/db1/x.json": "This is no JSON."})
+    whole = _whole(absences=[AWAY], refused={"observations/db1/x.json": "This is not JSON."})
     found = notes(whole)
     assert [one.severity for one in found] == sorted(
         (one.severity for one in found), key=["high", "medium", "low"].index
     )
-    assert _said(whole, "unreadable") == [("high", "", "observations/db1/x.json could not be used: This is no JSON.")]
+    assert _said(whole, "unreadable") == [("high", "", "observations/db1/x.json could not be used: This is not JSON.")]
     assert _said(whole, "exposed") == [
         ("high", "mariadb@db1", "The firewall lets any address reach mariadb@db1 on 3306/tcp."),
         ("low", "haproxy@lb1", "The firewall lets any address reach haproxy@lb1 on 443/tcp."),
