@@ -62,13 +62,13 @@ def test_a_rollback_that_says_how_far_is_accepted(variables: dict[str, Any]) -> 
 def test_a_rollback_that_does_not_say_how_far_is_refused(variables: dict[str, Any]) -> None:
     assert problems("__migrate_rollback_problems", **variables) == [
         "A rollback needs either migrate_steps (how many migrations to roll back, 1 or more) or migrate_target"
-        " (the version to go back to, or none to roll everything back)."
+        " (the version to go back to, or none to roll everything back). (DBM-1022)"
     ]
 
 
 def test_a_rollback_of_more_than_one_database_is_refused() -> None:
     assert problems("__migrate_rollback_problems", migrate_steps=1, ansible_play_hosts_all=["orders", "stock"]) == [
-        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true."
+        "This would roll back 2 databases. Name one with --limit, or set migrate_rollback_all to true. (DBM-1023)"
     ]
     [steps, resume, all_of_them] = problems(
         "__migrate_rollback_problems", migrate_databases=["a"], migrate_steps=1, migrate_resume_from=2
@@ -86,7 +86,7 @@ def test_a_rollback_that_would_go_up_is_refused(version: int | None, target: Any
     said = problems("__migrate_target_problems", migrate_target=target, __migrate_before={"version": version})
     assert said == [
         f"The database {where}, so going to {target} is not a rollback. "
-        "To go up, use the playbook dbops.migrations.migrate."
+        "To go up, use the playbook dbops.migrations.migrate. (DBM-1024)"
     ]
 
 
@@ -104,7 +104,7 @@ def test_schemas_that_a_rollback_would_bring_up_are_named() -> None:
         "__migrate_target_problems", migrate_databases=["a"], migrate_target=3, __migrate_before=before
     ) == [
         "These schemas are below version 3, so going there is not a rollback: s1. Leave them out of migrate_databases, "
-        "or bring them up first with the playbook dbops.migrations.migrate. Nothing was run.",
+        "or bring them up first with the playbook dbops.migrations.migrate. Nothing was run. (DBM-2014)",
         "The versions of these schemas could not be read, so going to 3 might not be a rollback: broken. "
-        "The first one: It has two rows.",
+        "The first one: It has two rows. (DBM-2015)",
     ]

@@ -30,9 +30,9 @@ def said(stderr: str) -> str:
             "is not trusted",
         ),
         ("fatal: unable to access 'https://h/': The requested URL returned error: 403", "username and token"),
-        ("fatal: early EOF\nfatal: index-pack failed", "cut off (fatal: early EOF)"),
+        ("fatal: early EOF\nfatal: index-pack failed", "interrupted (fatal: early EOF)"),
         ("git@h: Permission denied (publickey).", "does not accept the private key (none was offered)"),
-        ("kex_exchange_identification: Connection closed by remote host\nfatal: x", "cut off"),
+        ("kex_exchange_identification: Connection closed by remote host\nfatal: x", "interrupted"),
         ("fatal: mismatched algorithms: client sha1; server sha256", "SHA-256 object names"),
         ("fatal: sha1 file 'x' write error: No space left on device", "No space is left on the runner"),
         (

@@ -28,9 +28,13 @@ DOWN = Step(3, "m", "down", "3_m.down.sql", 2)
         (
             Plan(None, 1, (up(1),)),
             "from no version yet to version 1, 1 migration",
-            "go from no version yet to version 1, 1 migration",
+            "migrate from no version yet to version 1, 1 migration",
         ),
-        (Plan(1, 3, (up(2), up(3))), "from version 1 to version 3, 2 migrations", "go from version 1 to version 3, 2 "),
+        (
+            Plan(1, 3, (up(2), up(3))),
+            "from version 1 to version 3, 2 migrations",
+            "migrate from version 1 to version 3, 2 migrations",
+        ),
         (Plan(10, 10, (up(9, 10),)), "late migration 9 applied, still at version 10", "apply late migration 9, still"),
         (
             Plan(10, 10, (up(8, 10), up(9, 10))),
