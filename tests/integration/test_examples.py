@@ -39,7 +39,7 @@ RELEASES = "ops@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILL+xbRZPXiB8pNt
 
 # Examples that are about a state in which the database of the test is not, and what they say then.
 REFUSED = {
-    "Apply only the plan that was approved": "The plan is not the one that",
+    "Apply only the plan that was approved": "The plan for shop is not the one that was approved",
     "Resume an interrupted migration at its third statement, after checking that the second took effect": (
         "resume_from is for a migration that was interrupted"
     ),

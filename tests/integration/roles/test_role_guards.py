@@ -65,8 +65,8 @@ def test_a_guard_or_a_level_that_is_not_known_is_refused_at_once(team: Team, pla
     *wrong, unknown = failure(result, "orders", "Check the variables").splitlines()
     assert wrong == [
         "Argument 'rebuild_above' is of type str found in 'migrate_guards'. and we were unable to convert to bytes: it "
-        "cannot be converted to a Byte value.",
-        "Value of rename must be one of: allow, warn, refuse, got: no found in migrate_guards.",
+        "cannot be converted to a Byte value. (DBM-1003)",
+        "Value of rename must be one of: allow, warn, refuse, got: no found in migrate_guards. (DBM-1003)",
     ]
     assert unknown.startswith(
         "There is no migrate_allow.drop, migrate_guards.destory. Supported parameters include: bl"

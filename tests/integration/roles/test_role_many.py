@@ -131,7 +131,7 @@ def test_the_status_of_many(customers: Customers) -> None:
         "          pending       1 people",
         "          pending       2 email",
         f"  {names[2]}: The state table schema_migrations in {names[2]} has more than one row; golang-migrate keeps "
-        "one at most. Look at the rows and delete the wrong ones. Nothing was changed.",
+        "one at most. Look at the rows and delete the wrong ones. Nothing was changed. (DBM-1617)",
     ]
     assert result.stats["customers"]["changed"] == 0
     [told] = [event["result"] for event in result.tasks if "Get the migration status" in event["task"]]
@@ -252,7 +252,7 @@ def test_a_rollback_that_would_go_up(customers: Customers) -> None:
         f"These schemas are below version 2, so going there is not a rollback: {', '.join(names[4:])} and 1 more: "
         "no version yet, 2 migrations pending".replace(f"{names[7]} and 1 more", f"{names[7]}, {strange}")
         + f"; {', '.join(names[2:4])}: version 1, 1 migration pending. Leave them out of migrate_databases, or bring "
-        "them up first with the playbook dbops.migrations.migrate. Nothing was run."
+        "them up first with the playbook dbops.migrations.migrate. Nothing was run. (DBM-2014)"
     )
     assert customers.versions() == [2, 2, 1, 1] + [None] * 5
     told = customers.refusal(ROLLBACK, migrate_databases=names[2:5], migrate_target=1, migrate_rollback_all=True)

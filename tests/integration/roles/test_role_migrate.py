@@ -298,7 +298,7 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(MIGRATE, inventory, "-v")
     said = {host: failure(result, host) for host in result.stats}
     assert said["nothing"] == "migrate_repository is not set. (DBM-1004)"
-    assert f"and migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
+    assert f"but migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
     assert "migrate_allowed_signers holds no key" in said["signers"]
     assert "migrate_gpg_public_keys does not hold OpenPGP" in said["keys"]
     exclusive = "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them. (DBM-1316)"
@@ -434,7 +434,7 @@ def test_many_schemas_of_one_host(team: Team, playbook: RunPlaybook) -> None:
         lines = "\n".join(report(failed)).replace("\n    ", " ").splitlines()
         assert lines[0] == "customers: failed"
         assert lines[1].startswith("  25 databases: 0 migrated, 0 up to date, 1 failed, 24 not started. ")
-        assert f" begun. {names[0]} failed: 0001_people.up.sql:1:1: " in lines[1]
+        assert f" started. {names[0]} failed: 0001_people.up.sql:1:1: " in lines[1]
         assert lines[2:] == [f"  {names[0]}: failed"]
         mariadb.query(f"DROP TABLE `{names[0]}`.people")
         for column, name in ((1, names[3]), (2, names[7])):
@@ -465,7 +465,7 @@ def test_many_schemas_are_refused(team: Team, playbook: RunPlaybook) -> None:
     result = playbook(MIGRATE, inventory)
     said = {
         "steps": "migrate_steps, migrate_resume_from and migrate_expected_plan are for one schema: name it",
-        "nowhere": "migrate_databases names schemas that do not exist: nowhere. Create the schemas",
+        "nowhere": "migrate_databases names schemas that do not exist: nowhere. Create them first,",
         "parallel": "migrate_parallel is 0. Give a number from 1 to 1000. (DBM-2003)",
     }
     assert {host: failure(result, host)[: len(text)] for host, text in said.items()} == said
