@@ -299,8 +299,8 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     said = {host: failure(result, host) for host in result.stats}
     assert said["nothing"] == "migrate_repository is not set. (DBM-1004)"
     assert f"but migrate_expected_commit is {'0' * 40}. Nothing was changed." in said["other"]
-    assert "migrate_allowed_signers holds no key" in said["signers"]
-    assert "migrate_gpg_public_keys does not hold OpenPGP" in said["keys"]
+    assert "migrate_allowed_signers contains no key" in said["signers"]
+    assert "migrate_gpg_public_keys contains something other than OpenPGP" in said["keys"]
     exclusive = "migrate_use_ssh_agent and migrate_private_key are mutually exclusive. Give one of them. (DBM-1316)"
     assert said["both"] == exclusive
     given = result.result("both", "dbops.migrations.migrate : Fetch the migrations")["invocation"]["module_args"]

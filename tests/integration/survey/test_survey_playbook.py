@@ -99,10 +99,10 @@ def test_each_host_is_in_the_report(playbook: RunPlaybook, tmp_path: Path) -> No
     documents = {one["host"]: one for one in map(read, folder.glob("observations/*/*.json"))}
     assert sorted(documents) == ["away", "bare", "denied", "hostile", "seen"]
     assert len({document["run"] for document in documents.values()}) == 1
-    [denied] = [one for one in documents["denied"]["unseen"] if "without becoming root" in one["why"]]
+    [denied] = [one for one in documents["denied"]["unseen"] if "surveyed without root" in one["why"]]
     assert denied["what"] == "processes"
     assert denied["remedy"].endswith("by sudo.")
-    assert not [one for one in documents["seen"]["unseen"] if "without becoming root" in one["why"]]
+    assert not [one for one in documents["seen"]["unseen"] if "surveyed without root" in one["why"]]
     # No text of a host's, and no address, for what follows in a workflow.
     known = report["ansible_stats"]["data"]["infrastructure_survey"]
     assert known["counts"]["hosts"] == 5
