@@ -307,7 +307,8 @@ def test_inputs_that_are_missing(team: Team, playbook: RunPlaybook) -> None:
     assert (given["known_hosts_fingerprints"], given["fast_forward_only"]) == (["SHA256:x"], True)
     assert given["ssh_options"] == {"MACs": "+hmac-md5"}
     assert said["nowhere"] == (
-        "migrate_login_database is empty: name the schema to work on, here or in the secret of migrate_secret_id. (DBM-1504)"
+        "migrate_login_database is empty: name the schema to work on, here or in the secret of migrate_secret_id. "
+        "(DBM-1504)"
     )
     no_version = playbook(FORCE, team.inventory(), "--limit", "orders")
     assert failure(no_version, "orders") == "migrate_version is not set. (DBM-1004)"
