@@ -76,15 +76,22 @@ def _python(source: str) -> str:
     for line in source.split("\n"):
         offsets.append(offsets[-1] + len(line) + 1)
     result = list(source)
-    inside, previous = 0, ""
+    # The braces that are open in each f-string around a token: what is between them, a format included, is not prose.
+    inside: list[int] = []
+    previous = ""
     for kind, text, (row, column), (last_row, last_column), _ in tokenize.generate_tokens(io.StringIO(source).readline):
         start, end = offsets[row - 1] + column, offsets[last_row - 1] + last_column
-        inside += (kind == _F_START) - (kind == _F_END)
+        if kind == _F_START:
+            inside.append(0)
+        elif kind == _F_END:
+            inside.pop()
+        elif inside and kind == token.OP:
+            inside[-1] += (text == "{") - (text == "}")
         if kind == token.STRING and not inside:
             result[start:end] = _string(text)
         elif kind == token.COMMENT:
             result[start] = " "
-        elif kind == _F_MIDDLE:
+        elif kind == _F_MIDDLE and not inside[-1]:
             result[start:end] = _ESCAPE.sub(_blank, source[start:end])
         elif kind in (_F_START, _F_END):
             result[start:end] = _blank(text)
