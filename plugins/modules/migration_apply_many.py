@@ -85,7 +85,7 @@ EXAMPLES = r"""
     login_host: db.example.com
     login_user: migrations
     login_password: "{{ migrations_password }}"
-    databases: "{{ customers[:10] }}"
+    databases: "{{ customer_schemas[:10] }}"
     directory: /opt/dbops-migrations/source/shop/current
     target: 11
     allow_down: true

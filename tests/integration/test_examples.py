@@ -167,7 +167,7 @@ def test_examples(
             "shop_password": shop,
             "migrations_password": shop,
             "approved": {"plan": "0" * 64},
-            "customers": ["customer_1", "customer_2"],
+            "customer_schemas": ["customer_1", "customer_2"],
             "aws_access_key": secrets_manager.access_key,
             "aws_secret_key": secrets_manager.secret_key,
         },

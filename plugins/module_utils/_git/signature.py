@@ -67,7 +67,7 @@ class Policy:
             what = f"is the commit {found.commit}"
             if found.name is not None:
                 lightweight = found.name.startswith("refs/tags/")
-                what = f"stands for {found.name}, which is {'a lightweight tag' if lightweight else 'no tag'}"
+                what = f"stands for {found.name}, which is {'a lightweight tag' if lightweight else 'not a tag'}"
             raise Error(
                 1242,
                 f"verify is signed_tag, and ref {what}: there is nothing to verify. Give the name of a signed tag "
