@@ -19,7 +19,7 @@ PLACES = {
     *("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "REUSE.toml", "LICENSES"),
     *("awx", "changelogs", "docs", "examples", "inventories", "meta", "playbooks", "plugins", "roles"),
 }
-LEFT_OUT = {"changelogs/fragments", "docs/conf.py", "docs/site", "inventories/demo", "playbooks/demo.yml"}
+LEFT_OUT = {"changelogs/fragments", "docs/conf.py", "docs/site", "inventories/demo"}
 
 
 @pytest.fixture(scope="module")
