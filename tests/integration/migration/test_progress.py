@@ -165,7 +165,8 @@ def test_what_a_server_says_that_records_nothing(there: Database, forks: Forks) 
     percent = r" \d+ %" if "MariaDB" in str(there.server.query("SELECT VERSION()")) else ""
     lines = [text for text in seen.texts if "ALTER" in text]
     assert lines
-    stage = r"ALTER TABLE a: copy to tmp table" + percent
+    # MariaDB names the end of a copy, which a busy machine may spend seconds in, a stage of its own.
+    stage = r"ALTER TABLE a: (copy to tmp table|Enabling keys)" + percent
     assert all(re.fullmatch(rf"{there.name} 1_a\.up\.sql:1 {stage}, \d+ s", text) for text in lines), lines
     assert seen.hints <= {""}
 
