@@ -84,7 +84,7 @@ options:
       - The maximum time a statement may wait for a metadata lock that the application holds on a table, in seconds. It
         sets the server's C(lock_wait_timeout) for the session. Meanwhile, other statements on that table queue up
         behind the waiting one.
-      - The default is the server's setting, which is one day unless somebody changed it.
+      - The default is the server's setting. Unless somebody changed it, it is one day on MariaDB and one year on MySQL.
     type: int
   lock_wait_retries:
     description:
@@ -100,6 +100,7 @@ options:
       - V(false) commits each statement separately.
     type: bool
     default: true
+    version_added: 0.2.0
   commit:
     description: The Git commit of O(directory), to be recorded in the history.
     type: str

@@ -109,4 +109,5 @@ options:
         login of such an account is refused, as the C(mysql) client does.
       - It is not needed for connections over TLS or through O(login_unix_socket).
     type: path
+    version_added: 0.2.0
 """

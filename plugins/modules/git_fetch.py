@@ -189,6 +189,7 @@ options:
         setting.
       - C(HostKeyAlgorithms) cannot be combined with O(known_hosts_fingerprints).
     type: dict
+    version_added: 0.2.0
   username:
     description:
       - The user name for HTTPS. Only used with O(token).

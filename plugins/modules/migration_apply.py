@@ -56,6 +56,7 @@ options:
         O(dbops.migrations.git_fetch#module:expected_commit) to make sure that the contents of the files are the same,
         too.
     type: str
+    version_added: 0.2.0
   rehearse:
     description:
       - Rehearse the plan before it is executed, on copies of the objects that the files name, in a temporary schema.

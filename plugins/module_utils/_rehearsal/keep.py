@@ -170,8 +170,8 @@ class Keeper:
         if not resumes and lost is None:
             raise Error(
                 2205,
-                f"Nothing of {name} was run: what follows a partially applied migration could not be rehearsed, so "
-                "what it destroys is not known (keep_destroyed). Run again.",
+                f"{name} was not started: it follows a partially applied migration and could not be rehearsed, so what "
+                "it destroys is not known (keep_destroyed). Run again.",
             )
         try:
             with self._connect() as session:
@@ -446,8 +446,8 @@ class _Keeping:
         if found is not None and found.versioned and loss.what != "columns":
             raise Error(
                 2210,
-                f"{loss.table} is system-versioned, and a copy would lose its old rows (keep_destroyed). Nothing of "
-                f"{self._step.direction} {self._step.version} was run. Keep them in another way, and leave "
+                f"{loss.table} is system-versioned, and a copy would lose its old rows (keep_destroyed). "
+                f"{self._step.direction} {self._step.version} was not started. Keep them in another way, and leave "
                 "keep_destroyed out of this run.",
             )
         for _try in range(_TRIES):
@@ -459,7 +459,7 @@ class _Keeping:
         raise Error(
             2211,
             f"{loss.table} was written to while it was copied, so its copy may be incomplete (keep_destroyed). "
-            f"Nothing of {self._step.direction} {self._step.version} was run. Stop what writes to it and run again.",
+            f"{self._step.direction} {self._step.version} was not started. Stop what writes to it and run again.",
         )
 
     def _copy_rows(self, entry: Entry, loss: Loss, found: Optional[Found]) -> Optional[int]:

@@ -293,8 +293,8 @@ class Catalogue:
             query(ROLLBACK)
             raise Error(
                 2214,
-                f"Someone has removed from {self.schema} what was being kept (keep_destroyed). Nothing of "
-                f"{step.direction} {step.version} was run. Leave that schema to runs alone, and run again.",
+                f"Someone has removed from {self.schema} what was being kept (keep_destroyed). "
+                f"{step.direction} {step.version} was not started. Leave that schema to these runs alone, and run again.",
             )
         query(COMMIT)
 

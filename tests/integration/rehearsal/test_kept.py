@@ -320,7 +320,7 @@ def test_what_is_interrupted_keeps_what_is_left(here: Database, keep: str) -> No
     assert kept(here, keep) == []
     here.query("DELETE FROM t LIMIT 1")
     message = refusal(here, keep)
-    assert message.startswith("Nothing of up 2 was run: what follows a partially applied migration")
+    assert message.startswith("up 2 was not started: it follows a partially applied migration")
     assert here.state() == [(1, 0)]
     [item] = kept(here, keep)
     assert (item["table"], item["how"]) == ("u", "renamed")
