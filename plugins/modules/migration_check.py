@@ -190,7 +190,7 @@ findings:
       rule: destroy
       severity: warning
       what: DROP COLUMN may destroy the values of orders.note.
-      advice: "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME."
+      advice: "If this is intended, allow it in a comment above: -- dbops: allow destroy orders.note"
 report:
   description: The findings as lines of text, followed by the summary.
   returned: when the files could be read
@@ -199,7 +199,7 @@ report:
   sample:
     - >-
       db/migrations/0004_email.up.sql:3: warning: DROP COLUMN may destroy the values of orders.note. If this is
-      intended, allow it in a comment above: -- dbops: allow destroy NAME. [destroy]
+      intended, allow it in a comment above: -- dbops: allow destroy orders.note [destroy]
     - "db/migrations: 0 errors and 1 warning in 8 files"
 tried_on:
   description: The server on which the migrations were tried; null if no server was used.

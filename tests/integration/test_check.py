@@ -35,7 +35,7 @@ WARNED = {
 WRONG = {"0002_other.up.sql": "SELECT (1"}
 DESTROYS = (
     "db/migrations/0002_note.up.sql:1: warning: DROP COLUMN may destroy the values of users.note. "
-    "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME. [destroy]"
+    "If this is intended, allow it in a comment above: -- dbops: allow destroy users.note [destroy]"
 )
 
 
@@ -85,7 +85,7 @@ def test_warnings_fail_where_that_is_asked_for(repository: Path, run_module: Run
             "rule": "destroy",
             "severity": "warning",
             "what": "DROP COLUMN may destroy the values of users.note.",
-            "advice": "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME.",
+            "advice": "If this is intended, allow it in a comment above: -- dbops: allow destroy users.note",
         }
     ]
     strict = run_module("migration_check", options(repository, strict=True))

@@ -349,3 +349,18 @@ def test_no_false_error_in_the_cases_of_the_engine() -> None:
         # It is truncated.
         "messages.yml:error-at-the-files-end:1_a.up.sql",
     }
+
+
+@pytest.mark.parametrize(
+    ("statement", "comment"),
+    [
+        ("DROP TABLE a", "-- dbops: allow destroy a"),
+        ("ALTER TABLE `o.x`.a DROP b", "-- dbops: allow destroy o.x.a.b"),
+        ("TRUNCATE `two words`", "-- dbops: allow destroy"),
+        ("DELETE FROM ", "-- dbops: allow destroy"),
+    ],
+)
+def test_the_advice_can_be_copied(statement: str, comment: str) -> None:
+    [advice] = [one.advice(rule) for rule, one in check_script(statement.encode(), "up") if rule.name == "destroy"]
+    assert advice == f"If this is intended, allow it in a comment above: {comment}"
+    assert not found(f"{comment}\n{statement}", "destroy")

@@ -77,7 +77,7 @@ def check_directory(
     for file in files:
         found[file.name] = check_script(_read(directory, file), file.direction, found[file.name])
     findings = [
-        Finding(_path(shown, name), one.line, rule.name, rule.severity, one.what, rule.advice)
+        Finding(_path(shown, name), one.line, rule.name, rule.severity, one.what, one.advice(rule))
         for name, some in sorted(found.items())
         for rule, one in sorted(some, key=lambda pair: (pair[1].line, pair[0].severity != ERROR, pair[0].name))
         if rule.name not in ignore

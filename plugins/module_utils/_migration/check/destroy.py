@@ -16,7 +16,7 @@ from .finding import WARNING, Found, Rule
 from .script import Script
 from .sql import Clause, Sql, altered, has, outside, parted, skip
 
-RULE = Rule("destroy", WARNING, "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME.")
+RULE = Rule("destroy", WARNING, "If this is intended, allow it in a comment above: -- dbops: allow destroy NAME")
 
 _DOES = {b"DELETE": "delete", b"UPDATE": "overwrite"}
 

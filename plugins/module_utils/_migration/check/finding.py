@@ -16,7 +16,7 @@ class Rule(NamedTuple):
 
     :param name: as options and comments name it.
     :param severity: ``error`` for what cannot be right, ``warning`` for what a person should look at.
-    :param advice: one sentence on what to do.
+    :param advice: one sentence on what to do, in which NAME stands for what is found.
     """
 
     name: str
@@ -37,6 +37,11 @@ class Found(NamedTuple):
     line: int = 1
     statement: Optional[int] = None
     names: tuple[str, ...] = ()
+
+    def advice(self, rule: Rule) -> str:
+        """Return a rule's advice about it; a name that a comment cannot hold, or that is unknown, is left out."""
+        name = self.names[0] if self.names else ""
+        return rule.advice.replace(" NAME", f" {name}" if len(name.split()) == 1 else "")
 
 
 class Finding(NamedTuple):
