@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,14 +16,12 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.dbops.migrations.plugins.module_utils._mysql.lock import lock_name
 from integration.migration.support import Database
-from parts import CHECKOUT
+from parts import CHECKOUT, samples
 from parts.mariadb import DatabaseServer
 
 if TYPE_CHECKING:
     from conftest import RunModule
 
-# WRITE_SAMPLES=1 in the environment writes the pages again, when the words of a message have changed.
-WRITES = "WRITE_SAMPLES" in os.environ
 FILES = {
     "0001_customers.up.sql": "CREATE TABLE customers (id INT PRIMARY KEY, name TEXT);\n",
     "0002_bob.up.sql": "INSERT INTO customers VALUES (1, 'Ada'), (2, 'Bob');\n",
@@ -174,17 +170,5 @@ def test_who_holds_the_lock(here: Database, run_module: RunModule) -> None:
 
 
 def compare(page: str, shown: dict[str, str]) -> None:
-    """Compare what was shown with the page, or write it there; lines may be broken elsewhere."""
-    path = CHECKOUT / "docs" / page
-    text = path.read_text()
-    assert set(re.findall(r"<!-- engine sample: (\w+) -->", text)) == set(shown)
-    for name, value in shown.items():
-        sample = re.compile(rf"(<!-- engine sample: {name} -->\n```\w+\n)(.*?)(?=```)", re.DOTALL)
-        [(start, found)] = sample.findall(text)
-        if WRITES:
-            lines = value if "\n" in value else textwrap.fill(value, 116) + "\n"
-            text = text.replace(start + found, start + lines)
-        else:
-            assert found.split() == value.split()
-    if WRITES:
-        path.write_text(text)
+    """Compare what was shown with the page; lines may be broken elsewhere."""
+    samples.compare(page, "engine sample", shown, str.split)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import pytest
 from parts import CHECKOUT
 from parts.mariadb import DatabaseServer
+from parts.samples import block
 from parts.sshd import GitServer
 
 if TYPE_CHECKING:
     from conftest import RunPlaybook
 
-# A block of text, and before it the sample's name in a comment, which nobody sees on a page.
-BLOCK = re.compile(r"(<!-- sample: (\w+) -->\n+```text\n)(.*?)(```)", re.DOTALL)
+BLOCK = block("sample")
 MIGRATIONS = {
     "db/0001_customers.up.sql": "CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(80));\n",
     "db/0001_customers.down.sql": "DROP TABLE customers;\n",
@@ -107,7 +107,7 @@ def test_the_samples_are_what_a_run_prints(samples: dict[str, str]) -> None:
     for page in pages:
         old = page.read_text(encoding="utf-8")
         shown.update(name for _before, name, _text, _end in BLOCK.findall(old))
-        new = BLOCK.sub(lambda block: f"{block[1]}{samples[block[2]]}{block[4]}", old)
+        new = BLOCK.sub(lambda found: f"{found[1]}{samples[found[2]]}{found[4]}", old)
         if os.environ.get("SAMPLES") == "write":
             page.write_text(new, encoding="utf-8")
         else:
