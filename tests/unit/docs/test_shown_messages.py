@@ -90,7 +90,7 @@ class Hosts(dict[str, Any]):
 
 def test_a_survey(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one host Ansible has not become root, and one it has not reached."""
-    seen = {"survey": {"unseen": []}}
+    seen: dict[str, Any] = {"survey": {"unseen": []}}
     unreachable = "Failed to connect to the host via ssh: ssh: connect to host db2 port 22: Connection timed out"
     hosts = Hosts(
         app1={"__survey_look": seen},

@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ansible_collections.dbops.migrations.plugins.module_utils._core.errors import Error
@@ -91,7 +92,7 @@ def tried(folder: Path) -> list[tuple[str, Rule, Found]]:
         session=nullcontext, carry_out=lambda *_step: Ran(None, None, []), snapshot=lambda: next(shown)
     )
     there: Any = nullcontext
-    rehearsed = Rehearsal(Request(source, plan, False, there, there, False, {}), lambda: None)
+    rehearsed = Rehearsal(Request(source, plan, False, there, there, False, {}), Mock(return_value=None))
     rehearsed.walk(room, lambda: None)
     return list(judge(source, rehearsed.migrations))
 
