@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from parts import CHECKOUT, NotAvailable, NotOnThisSystem, private_folder
 from parts import golang_migrate as golang_migrate_part
-from parts.ansible import PROGRAMS, Results, environment, kept_bytecode
+from parts.ansible import PROGRAMS, Results, environment, kept_modules
 from parts.forks import NAMES as MODULES
 from parts.forks import Forks
 from parts.mariadb import DatabaseServer
@@ -299,7 +299,7 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         command = [programs / "ansible-playbook", playbook, "-i", inventory]
         done = subprocess.run(
             [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results, programs), **kept_bytecode(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
+            env={**environment(results, programs), **kept_modules(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -44,11 +44,11 @@ def environment(results: Path, programs: Path = PROGRAMS) -> dict[str, str]:
     }
 
 
-def kept_bytecode() -> dict[str, str]:
-    """Return variables with which modules on this machine are compiled once: see startup/sitecustomize.py."""
+def kept_modules() -> dict[str, str]:
+    """Return variables with which modules are packed and compiled once: keep_packed.py and sitecustomize.py do it."""
     folder = CACHE / "modules"
     folder.mkdir(parents=True, exist_ok=True)
-    return {"PYTHONPATH": str(Path(__file__).with_name("startup")), "DBOPS_BYTECODE": str(folder)}
+    return {"PYTHONPATH": str(Path(__file__).with_name("startup")), "DBOPS_MODULES": str(folder)}
 
 
 @dataclass

@@ -215,27 +215,32 @@ def test_a_canary_of_a_rollback_that_fails(customers: Customers) -> None:
 def test_a_rollback_of_many_is_refused(customers: Customers) -> None:
     customers.create(2)
     assert customers.run(MIGRATE).rc == 0
-    for variables, said in (
-        ({"migrate_steps": 1}, "A rollback of migrate_databases needs migrate_target (the version to go back to, or"),
-        ({}, "A rollback of migrate_databases needs migrate_target (the version to go back to, or"),
-        (
+    needs = "A rollback of migrate_databases needs migrate_target (the version to go back to, or"
+    hosts: dict[str, tuple[dict[str, Any], str]] = {
+        "steps": ({"migrate_steps": 1}, needs),
+        "nothing": ({}, needs),
+        "both": (
             {"migrate_target": 1, "migrate_steps": 1},
             "and not migrate_steps: schemas at different versions would",
         ),
-        (
+        "resumed": (
             {"migrate_target": 1, "migrate_resume_from": 2},
             "migrate_resume_from is for one schema: name it with migrate_login_database, and leave migrate_databases",
         ),
-        (
+        "unsure": (
             {"migrate_target": 1, "migrate_rollback_all": False},
             "This would roll back all of migrate_databases. Set migrate_rollback_all to true; or name one schema with",
         ),
-        (
+        "nowhere": (
             {"migrate_target": 1, "migrate_databases": ["nowhere"]},
             "migrate_databases names schemas that do not exist: nowhere.",
         ),
-    ):
-        assert said in customers.refusal(ROLLBACK, **{"migrate_rollback_all": True, **variables})
+    }
+    inventory = customers.inventory
+    inventory["all"]["vars"]["migrate_rollback_all"] = True
+    inventory["all"]["children"]["databases"]["hosts"] = {name: variables for name, (variables, _said) in hosts.items()}
+    told = reasons(customers.playbook(ROLLBACK, inventory))
+    assert {name for name, (_variables, said) in hosts.items() if said not in told[name]} == set()
     assert customers.versions() == [2, 2]
 
 

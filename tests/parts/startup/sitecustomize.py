@@ -48,5 +48,5 @@ def keep_bytecode(folder: Path) -> None:
     own._compile_source = compiled
 
 
-if "DBOPS_BYTECODE" in os.environ and hasattr(zipimport, "_compile_source"):
-    keep_bytecode(Path(os.environ["DBOPS_BYTECODE"]))
+if "DBOPS_MODULES" in os.environ and hasattr(zipimport, "_compile_source"):
+    keep_bytecode(Path(os.environ["DBOPS_MODULES"]))

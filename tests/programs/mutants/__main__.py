@@ -54,11 +54,15 @@ class Judge:
         tests = sorted(self.tests(file, mutant.line), key=lambda test: self._seconds[test])
         if not tests:
             return "not run"
+        patience = PATIENCE + int(sum(self._seconds[test] for test in tests) * 4)
         path.write_text(mutated(source, mutant))
         try:
-            status = self._ask(PATIENCE + int(sum(self._seconds[test] for test in tests) * 4), tests)
+            status = self._ask(patience, tests)
         finally:
             path.write_text(source)
+        # With a fault, what cannot be imported any more is not found. Without one, all must be.
+        if status == 4 and self._ask(patience, tests) == 0:
+            return "killed"
         if status not in (None, 0, 1, 2):
             raise RuntimeError(f"pytest ended with {status} for {file}:{mutant.line} and {tests}")
         return "survived" if status == 0 else "killed"
