@@ -33,7 +33,7 @@ FILES = {
     "crm": ("0031_totals.up.sql", "UPDATE orders SET total = LENGTH(SHA2(REPEAT(id, 400000), 512))"),
     "web": ("0007_note.up.sql", "ALTER TABLE orders ADD note TEXT"),
 }
-ROWS = 1500
+ROWS = 6000
 # A terminal's width in characters; pixels of one, and of a line.
 COLUMNS, WIDTH, HEIGHT = 120, 7.25, 18
 COLOURS = {"32": "#4e9a06", "33": "#c4a000", "31": "#cc0000"}
