@@ -253,7 +253,7 @@ history:
       ran_by: deploy
       ran_on: runner.example.com
       job: '1741'
-      tool: dbops.migrations 0.1.0
+      tool: dbops.migrations 0.2.0
 changed_files:
   description: The files that changed after they were applied, as far as the history knows them.
   returned: success

@@ -25,7 +25,7 @@ from .model import Source, State
 from .tables.history_table import RUNNING, AttemptRecord, HistoryTable
 from .tables.state_table import StateTable
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 # The widths of the history's columns.
 _WIDTH = 255
 _HASH = 64
