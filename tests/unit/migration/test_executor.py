@@ -342,6 +342,12 @@ def test_what_begins_with_a_record_of_its_own(tmp_path: Path, second: str) -> No
     assert not any("default_storage_engine" in question for question in house.session.queries)
 
 
+def test_a_series_has_a_length(tmp_path: Path) -> None:
+    house = series(tmp_path, ";".join(f"CREATE TABLE t{number} (i INT)" for number in range(40)))
+    house.run()
+    assert records(house) == ["insert 1 running 0/32", "update 1 32/40", "update 1 applied 40/40"]
+
+
 @pytest.mark.parametrize("missing", ["atomic", "engine", "definition"])
 def test_without_what_a_series_rests_on_each_has_a_record(tmp_path: Path, missing: str) -> None:
     house = series(tmp_path)
@@ -962,6 +968,8 @@ ASSIGNMENTS = "SET @a = 1;SET @b = (SELECT 2);PREPARE p FROM @b"
         ("SET @a = 1;SET @b = (SELECT COUNT(*) FROM c);SET @c = 2", [1, 1, 1]),
         # The last one is asked about.
         ("SET @a = 1;SET @b = 2;SET @c = 3;SET @d = ROW_COUNT()", [2, 1, 1]),
+        (";".join(f"SET @a = {number}" for number in range(40)), [32, 8]),
+        (";".join(f"SET @a = '{number}{'x' * 25_000}'" for number in range(5)), [3, 2]),
     ],
 )
 def test_what_gives_variables_a_value_goes_together(tmp_path: Path, text: str, packets: list[int]) -> None:
