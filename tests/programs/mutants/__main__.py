@@ -5,9 +5,9 @@
 """How many faults the unit tests find: ``python -m programs.mutants [MUTANTS [SEED [COMMIT]]]``.
 
 Faults are planted in ``plugins/module_utils`` of a commit, one at a time, drawn at random with SEED. The unit tests
-that run the fault's line are run, the quickest first, until one fails. A fault that none notices survives; so does one
-in a line that no unit test runs, though the integration tests may. What has been judged is kept in ``.cache/mutants``,
-from where a run that was interrupted resumes.
+that run the fault's line, or read its file, are run, the quickest first, until one fails. A fault that none notices
+survives; so does one in a line that no unit test runs, though the integration tests may. What has been judged is kept
+in ``.cache/mutants``, from where a run that was interrupted resumes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Judge:
 
     def __init__(self, checkout: Path, known: dict[str, Any]) -> None:
         self._checkout = checkout
-        self._lines, self._seconds = known["lines"], known["seconds"]
+        self._lines, self._readers, self._seconds = known["lines"], known["readers"], known["seconds"]
         self._process = subprocess.Popen(
             [sys.executable, JUDGE, "serve"],
             cwd=checkout,
@@ -68,12 +68,15 @@ class Judge:
         return "survived" if status == 0 else "killed"
 
     def tests(self, file: str, line: int) -> set[str]:
-        """Return the tests that run a line; those that run any line of the file if it is run as that is imported."""
+        """Return the tests that run a line, or read its file.
+
+        If it is run as the file is imported, these are the tests that run any line of the file.
+        """
         lines = self._lines.get(file, {})
         found = set(lines.get(str(line), []))
         if "" in found:
             found = {test for tests in lines.values() for test in tests}
-        return found - {""}
+        return {*found, *self._readers.get(file, [])} - {""}
 
     def close(self) -> None:
         """End the process."""

@@ -4,8 +4,9 @@
 
 """The process that runs unit tests on a copy of the checkout, which is its working directory.
 
-``judge.py record FILE`` runs all and writes down which lines each one runs. ``judge.py serve`` runs those that a line
-of standard input names, each time in a copy of itself that has pytest already, and prints how they ended.
+``judge.py record FILE`` runs all and writes down which lines each one runs, and which files each one reads as a text.
+``judge.py serve`` runs those that a line of standard input names, each time in a copy of itself that has pytest
+already, and prints how they ended.
 """
 
 from __future__ import annotations
@@ -31,20 +32,25 @@ LIBRARIES = ("ansible.module_utils.basic", "botocore.session", "git", "hypothesi
 
 
 class Recorder:
-    """Tells coverage which test runs, and measures how long each takes."""
+    """Tells coverage which test runs, and measures how long each takes and what it reads."""
 
-    def __init__(self, measured: Any) -> None:
-        self._measured = measured
+    def __init__(self, measured: Any, folder: Path) -> None:
+        self._measured, self._folder = measured, f"{folder.resolve()}/"
+        self._test = ""
         self.seconds: dict[str, float] = defaultdict(float)
+        self.readers: dict[str, list[str]] = defaultdict(list)
         self.failed: list[str] = []
+        sys.addaudithook(self._see)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         test, start = item.nodeid.split("[")[0], time.process_time()
+        self._test = test
         self._measured.switch_context(test)
         try:
             return (yield)
         finally:
+            self._test = ""
             self.seconds[test] += time.process_time() - start
             self._measured.switch_context("")
 
@@ -52,12 +58,19 @@ class Recorder:
         if report.failed:
             self.failed.append(report.nodeid)
 
+    def _see(self, event: str, details: Any) -> None:
+        # What is imported is opened as bytes.
+        if event == "open" and self._test and details[1] == "r" and not isinstance(details[0], int):
+            file = os.path.realpath(details[0]).removeprefix(self._folder)
+            if not os.path.isabs(file) and self._test not in self.readers[file]:
+                self.readers[file].append(self._test)
+
 
 def record(output: Path) -> int:
     """Run all unit tests, and write the tests of each line and the seconds of each test."""
     folder = Path.cwd() / "plugins" / "module_utils"
     measured = coverage.Coverage(data_file=None, include=[f"{folder}/*"], config_file=False)
-    recorder = Recorder(measured)
+    recorder = Recorder(measured, folder)
     measured.start()
     code = pytest.main([*OPTIONS, *WITHOUT, "tests/unit"], plugins=[recorder])
     measured.stop()
@@ -66,7 +79,8 @@ def record(output: Path) -> int:
         Path(file).resolve().relative_to(folder.resolve()).as_posix(): data.contexts_by_lineno(file)
         for file in data.measured_files()
     }
-    output.write_text(json.dumps({"lines": lines, "seconds": recorder.seconds, "failed": recorder.failed}))
+    found = {"lines": lines, "readers": recorder.readers, "seconds": recorder.seconds, "failed": recorder.failed}
+    output.write_text(json.dumps(found))
     return int(code)
 
 
