@@ -373,6 +373,8 @@ def test_many_looks_while_migrations_run(there: Database, forks: Forks, run_modu
     looks = Forks()
     try:
         other = Database(there.server, there.name, there.directory, looks)
+        # Its process is ready then.
+        other.module("info")
         forks.begin("migration_apply", there.arguments("apply", {}))
         seen = []
         while not forks.ended():

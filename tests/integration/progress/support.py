@@ -238,10 +238,9 @@ class Samples:
         return max(sample.moment for sample in self.of[schema] if word in sample.text)
 
     def between(self, schema: str, word: str, moment: float, before: float = 14) -> list[Sample]:
-        """Return what was seen of a statement up to the moment of a line about it."""
-        return [
-            sample for sample in self.of[schema] if word in sample.text and moment - before <= sample.moment <= moment
-        ]
+        """Return what was seen of a statement up to the moment of a line about it, and the next time."""
+        seen = [sample for sample in self.of[schema] if word in sample.text and moment - before <= sample.moment]
+        return seen[: sum(sample.moment <= moment for sample in seen) + 1]
 
 
 def number(pattern: str, line: str) -> int | None:
