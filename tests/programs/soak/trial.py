@@ -141,7 +141,7 @@ class Trial:
         view = look(self.bench.server, self.work)
         # In a warning, or in a question: whoever answers it resumes without these values.
         said = "" if result is None else f"{result.get('warnings')} {result.get('msg')}"
-        self.warned |= re.search(r"went with (?:its|their) connection", said) is not None
+        self.warned |= re.search(r"lost with (?:its|their) connection", said) is not None
         if result is not None and not result["failed"]:
             return self._finished(view)
         places = matching(self.known, view)
