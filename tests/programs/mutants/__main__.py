@@ -68,7 +68,7 @@ class Judge:
         return "survived" if status == 0 else "killed"
 
     def tests(self, file: str, line: int) -> set[str]:
-        """Return the tests that run a line, or read its file.
+        """Return the tests that run a line, and those of modules that read its file.
 
         If it is run as the file is imported, these are the tests that run any line of the file.
         """
@@ -76,7 +76,8 @@ class Judge:
         found = set(lines.get(str(line), []))
         if "" in found:
             found = {test for tests in lines.values() for test in tests}
-        return {*found, *self._readers.get(file, [])} - {""}
+        readers = self._readers.get(file, [])
+        return {*found, *(test for test in self._seconds if test.split("::")[0] in readers)} - {""}
 
     def close(self) -> None:
         """End the process."""

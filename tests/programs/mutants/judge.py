@@ -62,8 +62,10 @@ class Recorder:
         # What is imported is opened as bytes.
         if event == "open" and self._test and details[1] == "r" and not isinstance(details[0], int):
             file = os.path.realpath(details[0]).removeprefix(self._folder)
-            if not os.path.isabs(file) and self._test not in self.readers[file]:
-                self.readers[file].append(self._test)
+            # The other tests of its module may be given what it has read.
+            module = self._test.split("::")[0]
+            if not os.path.isabs(file) and module not in self.readers[file]:
+                self.readers[file].append(module)
 
 
 def record(output: Path) -> int:
