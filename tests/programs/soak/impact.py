@@ -210,7 +210,7 @@ class Bench:
         if refused and rebuilt:
             wrong.append("it is refused, and rewritten")
         if past.certain is None:
-            wrong += [] if refused and "The rehearsal of up 1 failed" in result["msg"] else ["no failure is predicted"]
+            wrong += [] if refused and "up 1, would_fail: it fails on" in result["msg"] else ["no failure is predicted"]
             item: dict[str, Any] = {"algorithm": "fails", "blocks_writes": None, "certain": True}
         else:
             [item] = found
