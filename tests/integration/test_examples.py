@@ -132,6 +132,7 @@ def test_examples(
         "/opt/dbops-migrations/source/shop/current": str(migrations),
         "/opt/shop/migrations": str(migrations),
         "/srv/survey": str(tmp_path / "survey"),
+        "/tmp/migrations.": f"{tmp_path}/migrations.",
         # A pipeline's server has the usual port and no password.
         "login_user: root": f"login_user: {mariadb.user}\n    login_password: {mariadb.password}\n    "
         f"login_port: {mariadb.port}",
