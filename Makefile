@@ -98,8 +98,9 @@ docs: packages-docs .venv/docs/stamp messages ## Build the documentation as a si
 docs-links: docs ## Check the documentation's links to other sites
 	.venv/docs/bin/sphinx-build --builder linkcheck --quiet .docs/source/docs .docs/links
 
-samples: packages-test .venv/test.stamp ## Run the samples of output in README.md and docs again, and rewrite them
-	SAMPLES=write $(BIN)/pytest tests/integration/site/test_samples.py
+samples: packages-test .venv/test.stamp ## Make the samples of output in README.md and docs again, and rewrite them
+	WRITE_SAMPLES=1 $(BIN)/pytest tests/integration/site/test_samples.py \
+	  tests/integration/migration/test_documented_samples.py tests/unit/docs/test_shown_*.py
 
 docs-pictures: docs packages-test .venv/test.stamp ## Look at the site in a real browser, with axe-core, and take its pictures again
 	PYTHONPATH=tests:.venv/collections $(BIN)/python -m integration.site.pictures .docs/html docs/site

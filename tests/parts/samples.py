@@ -15,7 +15,7 @@ from . import CHECKOUT
 
 DOCS = CHECKOUT / "docs"
 # WRITE_SAMPLES=1 in the environment writes the pages again, when the words of a message have changed.
-_WRITES = "WRITE_SAMPLES" in os.environ
+WRITES = "WRITE_SAMPLES" in os.environ
 
 
 def block(kind: str, name: str = r"\w+") -> re.Pattern[str]:
@@ -38,9 +38,9 @@ def compare(page: str, kind: str, shown: Mapping[str, str], alike: Callable[[str
     for name, value in shown.items():
         lines = value if "\n" in value else fill(value, 116, break_on_hyphens=False) + "\n"
         [found] = block(kind, name).finditer(text)
-        if _WRITES:
+        if WRITES:
             text = f"{text[: found.start(3)]}{lines}{text[found.end(3) :]}"
         else:
             assert alike(found[3]) == alike(lines)
-    if _WRITES:
+    if WRITES:
         path.write_text(text, "utf-8")

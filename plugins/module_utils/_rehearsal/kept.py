@@ -294,7 +294,7 @@ class Catalogue:
             raise Error(
                 2214,
                 f"Someone has removed from {self.schema} what was being kept (keep_destroyed). "
-                f"{step.direction} {step.version} was not started. Leave that schema to these runs alone. Run again.",
+                f"{step.direction} {step.version} was not started. Find out what changes that schema. Run again.",
             )
         query(COMMIT)
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from parts import CHECKOUT
 from parts.mariadb import DatabaseServer
-from parts.samples import block
+from parts.samples import WRITES, block
 from parts.sshd import GitServer
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def test_the_samples_are_what_a_run_prints(samples: dict[str, str]) -> None:
         old = page.read_text(encoding="utf-8")
         shown.update(name for _before, name, _text, _end in BLOCK.findall(old))
         new = BLOCK.sub(lambda found: f"{found[1]}{samples[found[2]]}{found[4]}", old)
-        if os.environ.get("SAMPLES") == "write":
+        if WRITES:
             page.write_text(new, encoding="utf-8")
         else:
             assert old == new, page.name
