@@ -71,7 +71,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 3 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 3 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey and not interchange' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that is available
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
@@ -198,6 +198,9 @@ test-waves: packages-test .venv/test.stamp ## Order 10,000 generated graphs of c
 
 test-survey: packages-test .venv/test.stamp ## Compare the survey with the truth, on real programs whose connections are written down
 	$(BIN)/pytest tests/integration/survey -m survey -rP $(PYTEST_OPTIONS)
+
+test-interchange: packages-test .venv/test.stamp ## Take turns with golang-migrate in all generated scenarios
+	$(BIN)/pytest tests/integration/migration/test_migration_interchange.py -n 2 $(PYTEST_OPTIONS)
 
 test-settings: packages-test .venv/test.stamp ## Run the whole cycle beside golang-migrate under every setting of the servers
 	$(BIN)/pytest tests/integration/migration/test_server_settings.py $(PYTEST_OPTIONS)

@@ -21,6 +21,12 @@ from parts.forks import Forks
 from parts.mariadb import DatabaseServer, MariaDB
 
 SEEDS = range(78)
+# With these, each part of the grammar, each failure and each step by each tool occurs on each server.
+ENOUGH = {
+    1, 2, 3, 4, 6, 9, 13, 14, 15, 19, 21, 25, 26, 27, 29, 31, 32, 33, 37, 39, 43, 45, 46, 50, 51, 54, 57, 61, 62, 63,
+    64, 70, 74,
+}  # fmt: skip
+TOO_MANY = pytest.mark.interchange
 
 FILES = {
     f"{n}_m{n}.{way}.sql": text
@@ -117,7 +123,13 @@ def test_the_lock_is_the_same_one(shared: Database) -> None:
 
 
 @pytest.mark.usefixtures("golang_migrate")
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"{seed}-{KINDS[seed % len(KINDS)]}")
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, id=f"{seed}-{KINDS[seed % len(KINDS)]}", marks=[] if seed in ENOUGH else TOO_MANY)
+        for seed in SEEDS
+    ],
+)
 def test_generated_scenarios_end_alike_whoever_did_the_steps(
     server: DatabaseServer, tmp_path: Path, forks: Forks, seed: int
 ) -> None:
@@ -129,8 +141,18 @@ def test_generated_scenarios_end_alike_whoever_did_the_steps(
 
 
 @pytest.mark.parametrize("mariadb", [True, False])
-def test_the_scenarios_hold_everything(mariadb: bool) -> None:
-    """Every part of the grammar, every kind of step by each tool, and each tool after each occur several times."""
+def test_the_scenarios_that_run_always_hold_everything_once(mariadb: bool) -> None:
+    some, others = set[object](), set[object]()
+    for seed in SEEDS:
+        written = scenario(seed, mariadb)
+        steps = [(step.tool, step.action, step.number is None) for step in written.steps]
+        (some if seed in ENOUGH else others).update(written.parts, steps, pairwise(tools_of(written)))
+    assert others - some == set()
+
+
+@pytest.mark.parametrize("mariadb", [True, False])
+def test_all_scenarios_hold_everything_several_times(mariadb: bool) -> None:
+    """Every part of the grammar, every kind of step by each tool, and each tool after each."""
     written = [scenario(seed, mariadb) for seed in SEEDS]
     assert [item.files for item in written] == [scenario(seed, mariadb).files for seed in SEEDS]
     assert min(Counter(item.kind for item in written).values()) >= 6
