@@ -28,6 +28,7 @@ from parts.forks import NAMES as MODULES
 from parts.forks import Forks
 from parts.mariadb import DatabaseServer
 from parts.mysql import MySQL
+from parts.playbooks import SECONDS, Playbooks
 from parts.secretsmanager import SecretsManager
 from parts.servers import SERVERS
 from parts.sshd import GitServer
@@ -276,9 +277,21 @@ class RunPlaybook(Protocol):
         """Return what it gave."""
 
 
+@pytest.fixture(scope="session")
+def playbooks() -> Iterator[list[Playbooks]]:
+    """An ansible-playbook that has been imported, once a playbook has been run."""
+    found: list[Playbooks] = []
+    yield found
+    for each in found:
+        each.close()
+
+
 @pytest.fixture
-def playbook(tmp_path: Path) -> RunPlaybook:
-    """Run a playbook, by its path or its full name, on an inventory that is a path or a mapping."""
+def playbook(tmp_path: Path, playbooks: list[Playbooks]) -> RunPlaybook:
+    """Run a playbook, by its path or its full name, on an inventory that is a path or a mapping.
+
+    Its process is a copy of one that has imported Ansible, unless it is another Ansible or in another environment.
+    """
 
     def run(
         playbook: str | Path,
@@ -296,17 +309,24 @@ def playbook(tmp_path: Path) -> RunPlaybook:
         (folder / "variables.json").write_text(json.dumps(extra_vars or {}))
         results = folder / "results"
         results.touch()
-        command = [programs / "ansible-playbook", playbook, "-i", inventory]
-        done = subprocess.run(
-            [*command, "-e", f"@{folder / 'variables.json'}", *options],
-            env={**environment(results, programs), **kept_modules(), "ANSIBLE_NOCOLOR": "true", **(env or {})},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
+        command = [str(programs / "ansible-playbook"), str(playbook), "-i", str(inventory)]
+        command += ["-e", f"@{folder / 'variables.json'}", *options]
+        variables = {**environment(results, programs), **kept_modules(), "ANSIBLE_NOCOLOR": "true", **(env or {})}
+        if not playbooks and env is None and programs == PROGRAMS:
+            playbooks.append(Playbooks(variables))
+        if programs == PROGRAMS and any(each.fits(variables) for each in playbooks):
+            done = playbooks[0].run(command, variables, folder)
+        else:
+            done = subprocess.run(
+                command,
+                env=variables,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
         outcome = PlaybookResult(rc=done.returncode, stdout=done.stdout, stderr=done.stderr)
         outcome.read(results)
         return outcome
