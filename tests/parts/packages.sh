@@ -18,6 +18,7 @@ demo|command -v git|git|git
 demo|command -v setpriv|util-linux|util-linux-core
 test|test -e /usr/share/i18n/locales/en_US|locales|glibc-locale-source
 docs|command -v dot|graphviz|graphviz
+test|command -v curl|curl|curl
 test|command -v gpg|gnupg|gnupg2
 test|command -v shellcheck|shellcheck|ShellCheck
 test|command -v debootstrap|debootstrap|debootstrap
