@@ -71,7 +71,7 @@ unit: packages-test .venv/test.stamp ## Run the unit tests
 	$(BIN)/pytest tests/unit $(PYTEST_OPTIONS)
 
 integration: packages-test .venv/test.stamp ## Run the integration tests, on real servers
-	$(BIN)/pytest tests/integration -n 4 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey and not interchange' $(PYTEST_OPTIONS)
+	$(BIN)/pytest tests/integration -n 3 --dist worksteal -m 'not demo and not fresh and not runner and not canary and not matrix and not settings and not cores and not progress and not rehearsal and not firewalls and not page and not survey and not interchange' $(PYTEST_OPTIONS)
 
 test-servers: packages-test .venv/test.stamp ## Run the engine's tests on each server that is available
 	PYTHONPATH=tests $(BIN)/python -m parts.each_server $(PYTEST_OPTIONS)
