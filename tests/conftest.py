@@ -278,16 +278,15 @@ class RunPlaybook(Protocol):
 
 
 @pytest.fixture(scope="session")
-def playbooks() -> Iterator[list[Playbooks]]:
-    """An ansible-playbook that has been imported, once a playbook has been run."""
-    found: list[Playbooks] = []
-    yield found
-    for each in found:
-        each.close()
+def playbooks() -> Iterator[Playbooks]:
+    """An ansible-playbook that has been imported."""
+    playbooks = Playbooks()
+    yield playbooks
+    playbooks.close()
 
 
 @pytest.fixture
-def playbook(tmp_path: Path, playbooks: list[Playbooks]) -> RunPlaybook:
+def playbook(tmp_path: Path, playbooks: Playbooks) -> RunPlaybook:
     """Run a playbook, by its path or its full name, on an inventory that is a path or a mapping.
 
     Its process is a copy of one that has imported Ansible, unless it is another Ansible or in another environment.
@@ -312,10 +311,8 @@ def playbook(tmp_path: Path, playbooks: list[Playbooks]) -> RunPlaybook:
         command = [str(programs / "ansible-playbook"), str(playbook), "-i", str(inventory)]
         command += ["-e", f"@{folder / 'variables.json'}", *options]
         variables = {**environment(results, programs), **kept_modules(), "ANSIBLE_NOCOLOR": "true", **(env or {})}
-        if not playbooks and env is None and programs == PROGRAMS:
-            playbooks.append(Playbooks(variables))
-        if programs == PROGRAMS and any(each.fits(variables) for each in playbooks):
-            done = playbooks[0].run(command, variables, folder)
+        if env is None and programs == PROGRAMS and playbooks.free(variables):
+            done = playbooks.run(command, variables, folder)
         else:
             done = subprocess.run(
                 command,

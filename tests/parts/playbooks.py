@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,23 +26,39 @@ OF_A_RUN = ("TASK_RESULTS", "PYTEST_CURRENT_TEST")
 
 
 class Playbooks:
-    """The ansible-playbook that has been imported. It runs one at a time, in an environment that is always the same."""
+    """The ansible-playbook that has been imported. It runs one at a time, in the environment of the first."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory()
-        self._settings = _settings(environment)
-        self._process = subprocess.Popen(
-            [sys.executable, SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
-        )
+        self._settings: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._running = threading.Lock()
 
-    def fits(self, environment: Mapping[str, str]) -> bool:
-        """Tell whether a playbook that is to have this environment can be run."""
-        return _settings(environment) == self._settings
+    def free(self, environment: Mapping[str, str]) -> bool:
+        """Tell whether a playbook that is to have this environment can be run now."""
+        return not self._running.locked() and (self._process is None or _settings(environment) == self._settings)
 
     def run(
         self, command: Sequence[str], environment: Mapping[str, str], folder: Path
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of ansible-playbook in a folder, and return what it gave."""
+        with self._running:
+            return self._run(command, environment, folder)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.communicate()
+        self._folder.cleanup()
+
+    def _run(
+        self, command: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        if self._process is None:
+            self._settings = _settings(environment)
+            self._process = subprocess.Popen(
+                [sys.executable, SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         line = json.dumps([command, dict(environment), str(folder), self._folder.name])
@@ -53,11 +70,6 @@ class Playbooks:
         status = int(self._process.stdout.readline())
         stdout, stderr = ((Path(self._folder.name) / name).read_text() for name in ("stdout", "stderr"))
         return subprocess.CompletedProcess(list(command), status, stdout, stderr)
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-        self._folder.cleanup()
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, str]:

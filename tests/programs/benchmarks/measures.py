@@ -300,7 +300,7 @@ class _Waiting:
 
 
 def splitting() -> Iterator[Round]:
-    """Measure how fast files are taken apart, beside a second, which is what one would like it to take."""
+    """Measure how fast files are taken apart, beside the second that it was first meant to take."""
     for name, load, size, bar in (
         ("statements of 100 bytes", "small INSERTs", 60, 1.2),
         ("stored programs", "stored programs", 8, 1.6),
